@@ -1,0 +1,88 @@
+//! Developer automation. Everything here also works by hand; this is the one
+//! place that knows the order, the tools and the settings.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command line tool speaks on the terminal")]
+
+mod bench;
+mod crash;
+mod test;
+mod tools;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer automation of Stepwright")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Installs what the tests need (Python and Node tools into .tools, PostgreSQL by apt).
+    Tools,
+    /// Runs every test, installing what they need first.
+    Test {
+        /// Only tests whose name contains one of these.
+        filters: Vec<String>,
+    },
+    /// What decides whether a change lands: format, lints, tests.
+    Ci,
+    /// Kills the real process at random moments and at every journal write point.
+    Crash {
+        /// How many random kills.
+        #[arg(long, default_value_t = 200)]
+        kills: u32,
+    },
+    /// Measures and prints one JSON line per figure.
+    Bench {
+        /// Only figures whose name contains one of these.
+        filters: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let outcome = match Arguments::parse().verb {
+        Verb::Tools => tools::ensure(&root, tools::ALL).map(|_| ()).map_err(|e| e.to_string()),
+        Verb::Test { filters } => test::run(&root, &filters),
+        Verb::Ci => ci(&root),
+        Verb::Crash { kills } => crash::run(&root, kills),
+        Verb::Bench { filters } => bench::run(&root, &filters),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace root: this package's parent folder.
+fn root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+/// The same script that runs when a change is about to land.
+fn ci(root: &std::path::Path) -> Result<(), String> {
+    run(Command::new("bash").arg(".ci/run").current_dir(root))
+}
+
+/// Runs a command, its output on ours; an exit status other than 0 is an error.
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}");
+    let status = command.status().map_err(|e| format!("could not start {shown}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown} ended with {status}")) }
+}
+
+/// A cargo of the toolchain that runs us.
+fn cargo(root: &std::path::Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
