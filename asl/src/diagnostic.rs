@@ -1,0 +1,198 @@
+//! Diagnostics: what is wrong with a definition, where, and how bad it is.
+//!
+//! Owns the stable codes and the form in which findings leave the crate. The
+//! rules that produce them live in [`crate::document`].
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Severity {
+    /// The definition is refused.
+    Error,
+    /// The definition is accepted, but will probably not do what its author wants.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Error => "ERROR",
+            Self::Warning => "WARNING",
+        })
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$meta:meta])* $variant:ident = $text:literal,)+) => {
+        /// The stable code of a finding. Codes marked "AWS" are the ones
+        /// `ValidateStateMachineDefinition` answers; the others are ours.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$meta])* #[serde(rename = $text)] $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the enum.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)+];
+
+            /// The code as text, e.g. `SCHEMA_VALIDATION_FAILED`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// AWS: the text is not JSON, holds a key twice, is too deep or too large.
+    InvalidJsonDescription = "INVALID_JSON_DESCRIPTION",
+    /// AWS: the text is empty.
+    MissingDescription = "MISSING_DESCRIPTION",
+    /// AWS: a field is missing, unknown, of the wrong type or out of range.
+    SchemaValidationFailed = "SCHEMA_VALIDATION_FAILED",
+    /// AWS: `Resource` is not something a Task state can call.
+    InvalidResource = "INVALID_RESOURCE",
+    /// AWS: a state transitions to a state that does not exist, or no state transitions to it.
+    MissingTransitionTarget = "MISSING_TRANSITION_TARGET",
+    /// AWS: no state ends the machine.
+    MissingEndState = "MISSING_END_STATE",
+    /// AWS: two states share a name, anywhere in the machine.
+    DuplicateStateName = "DUPLICATE_STATE_NAME",
+    /// AWS: a state name is empty or longer than 80 characters.
+    InvalidStateName = "INVALID_STATE_NAME",
+    /// AWS: Parallel and Map states are nested too deeply.
+    TooDeeplyNested = "TOO_DEEPLY_NESTED",
+    /// AWS: an expression does not parse.
+    InvalidJsonataExpression = "INVALID_JSONATA_EXPRESSION",
+    /// AWS: an expression reads something that does not exist where it stands.
+    UnsupportedJsonataExpression = "UNSUPPORTED_JSONATA_EXPRESSION",
+    /// Ours: the definition, or one of its states, is written in JSONPath, which this version does not run.
+    JsonpathNotSupported = "JSONPATH_NOT_SUPPORTED",
+    /// Ours: a distributed Map, which this version does not run.
+    DistributedMapNotSupported = "DISTRIBUTED_MAP_NOT_SUPPORTED",
+    /// Ours: a variable that no earlier state can have assigned. AWS accepts the definition and fails the state.
+    UndefinedVariable = "UNDEFINED_VARIABLE",
+    /// Ours: a call of a function that does not exist. AWS accepts the definition and fails the state.
+    UnknownFunction = "UNKNOWN_FUNCTION",
+    /// Ours: a callback task that never hands its token to anybody, so nobody can complete it.
+    MissingTaskToken = "MISSING_TASK_TOKEN",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The stable code.
+    pub code: Code,
+    /// What is wrong, in AWS's words where they are known.
+    pub message: String,
+    /// Where, in AWS's notation: a path of keys, with array positions in
+    /// brackets (`/States/X/Choices[0]/Next`). `/` is the document; empty when
+    /// the finding belongs to the machine as a whole (AWS sends no location then).
+    pub location: String,
+    /// The bytes of the text it is about.
+    pub span: Range<usize>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.code, self.message)?;
+        if self.location.is_empty() { Ok(()) } else { write!(formatter, " at {}", self.location) }
+    }
+}
+
+/// All findings about one definition, errors and warnings, in the order of the text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Diagnostics {
+    items: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Adds a finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.items.push(diagnostic);
+    }
+
+    /// Whether the definition is refused.
+    pub fn has_errors(&self) -> bool {
+        self.items.iter().any(|item| item.severity == Severity::Error)
+    }
+
+    /// The findings that refuse the definition.
+    pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.items.iter().filter(|item| item.severity == Severity::Error)
+    }
+
+    /// The findings that do not refuse the definition.
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.items.iter().filter(|item| item.severity == Severity::Warning)
+    }
+
+    /// All findings.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.items.iter()
+    }
+
+    /// How many findings there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Puts the findings into the order of the text (stable for equal places).
+    pub(crate) fn sort(&mut self) {
+        self.items.sort_by_key(|item| item.span.start);
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.iter()
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.into_iter()
+    }
+}
+
+/// AWS's form of the message of `InvalidDefinition`, without its first words:
+/// the findings, separated by commas.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, item) in self.items.iter().enumerate() {
+            if index > 0 {
+                formatter.write_str(", ")?;
+            }
+            write!(formatter, "{item}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}

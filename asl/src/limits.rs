@@ -1,0 +1,83 @@
+//! Every limit of AWS Step Functions that the language or its execution can
+//! meet, as named constants with their source.
+//!
+//! "Quotas" is the page "Step Functions service quotas" of the developer
+//! guide, "model" the service model of the API (`states`, 2016-11-23),
+//! "specification" the Amazon States Language specification, "measured" a
+//! measurement against the real service. Limits that are ours alone say so.
+
+/// Input or output of a task, a state or an execution, in bytes of UTF-8 JSON text. Quotas: 256 KiB.
+pub const PAYLOAD_BYTES_MAX: usize = 262_144;
+/// One variable, in bytes of its JSON text. Quotas: 256 KiB.
+pub const VARIABLE_BYTES_MAX: usize = 262_144;
+/// All variables of one `Assign`, in bytes. Quotas: 256 KiB.
+pub const ASSIGN_BYTES_MAX: usize = 262_144;
+/// All variables an execution holds, in bytes. Quotas: 10 MiB.
+pub const VARIABLES_BYTES_MAX: usize = 10_485_760;
+/// The name of a variable, in Unicode characters. Developer guide, "Passing data with variables": 80.
+pub const VARIABLE_NAME_CHARS_MAX: usize = 80;
+/// A state machine definition, in bytes. Model, `Definition`: 1 MiB.
+pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
+/// The name of a state, in Unicode characters. Specification: 80.
+pub const STATE_NAME_CHARS_MAX: usize = 80;
+/// The name of a state machine, in characters. Model, `Name`: 80.
+pub const STATE_MACHINE_NAME_CHARS_MAX: usize = 80;
+/// The name of an execution, in characters. Model, `Name`: 80.
+pub const EXECUTION_NAME_CHARS_MAX: usize = 80;
+/// The error of a failure, in characters. Model, `SensitiveError`: 256.
+pub const ERROR_CHARS_MAX: usize = 256;
+/// The cause of a failure, in characters. Model, `SensitiveCause`: 32,768.
+pub const CAUSE_CHARS_MAX: usize = 32_768;
+/// Events in the history of one execution. Quotas: 25,000.
+pub const HISTORY_EVENTS_MAX: usize = 25_000;
+/// Duration of a Standard execution, in seconds. Quotas: 1 year.
+pub const STANDARD_EXECUTION_SECONDS_MAX: u64 = 31_536_000;
+/// Duration of an Express execution, in seconds. Quotas: 5 minutes.
+pub const EXPRESS_EXECUTION_SECONDS_MAX: u64 = 300;
+/// How long after its end an execution can be redriven, in seconds. Quotas: 14 days.
+pub const REDRIVE_WINDOW_SECONDS: u64 = 1_209_600;
+/// Events after which an execution cannot be redriven any more. Developer guide, "Redriving executions".
+pub const REDRIVE_HISTORY_EVENTS_MAX: usize = 24_999;
+/// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
+pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
+/// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.
+pub const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
+/// The timeout of a task that names none, in seconds. Developer guide, "Task workflow state": 99,999,999.
+pub const TASK_TIMEOUT_SECONDS_DEFAULT: u64 = 99_999_999;
+/// `MaxAttempts` of a retrier. Specification: 99,999,999.
+pub const RETRY_ATTEMPTS_MAX: u64 = 99_999_999;
+/// `MaxAttempts` of a retrier that names none. Specification: 3.
+pub const RETRY_ATTEMPTS_DEFAULT: u64 = 3;
+/// `IntervalSeconds` of a retrier, in seconds. Specification: 99,999,999.
+pub const RETRY_INTERVAL_SECONDS_MAX: u64 = 99_999_999;
+/// `IntervalSeconds` of a retrier that names none, in seconds. Specification: 1.
+pub const RETRY_INTERVAL_SECONDS_DEFAULT: u64 = 1;
+/// `BackoffRate` of a retrier that names none. Specification: 2.0.
+pub const RETRY_BACKOFF_RATE_DEFAULT: f64 = 2.0;
+/// `BackoffRate` of a retrier at least. Specification: 1.0.
+pub const RETRY_BACKOFF_RATE_MIN: f64 = 1.0;
+/// `MaxDelaySeconds` of a retrier, in seconds. Developer guide, "Handling errors": less than 31,622,400.
+pub const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_399;
+/// Iterations of an inline Map that run at a time, whatever `MaxConcurrency` says. Developer guide, "Map state": 40.
+pub const INLINE_MAP_CONCURRENCY_MAX: usize = 40;
+/// Levels of `States` inside `States`. Ours: AWS answers `TOO_DEEPLY_NESTED` at an undocumented depth.
+pub const STATES_DEPTH_MAX: usize = 32;
+/// Levels of arrays and objects in a definition. Ours: the real limit is not documented; this one bounds the reader.
+pub const DEFINITION_JSON_DEPTH_MAX: usize = 256;
+/// Levels of evaluation of one JSONata expression. Measured: 100.
+pub const JSONATA_DEPTH_MAX: usize = 100;
+/// Elements of one JSONata range or sequence. Measured: `[1..873782]` works, one more is refused.
+pub const JSONATA_SEQUENCE_ITEMS_MAX: usize = 873_782;
+/// Elements of `$range`. Measured: 360,145.
+pub const JSONATA_RANGE_FUNCTION_ITEMS_MAX: usize = 360_145;
+/// One string made by a JSONata expression, in UTF-16 units. Measured: 2^22 works, 2^23 is refused.
+pub const JSONATA_STRING_UNITS_MAX: usize = 4_194_304;
+/// What one evaluation may return, in bytes of JSON text. Ours, from the measured memory budget of about 10 MiB.
+pub const JSONATA_OUTPUT_BYTES_MAX: usize = 10_485_760;
+/// Wall-clock time of one evaluation, in milliseconds. Ours: AWS documents none, and nothing may hang.
+pub const JSONATA_MILLIS_MAX: u64 = 5_000;
+/// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
+/// result ends up inside other documents.
+pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
+/// Length of one expression, in bytes. Ours: an expression is part of a definition.
+pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;

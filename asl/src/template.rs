@@ -1,0 +1,258 @@
+//! Templates: JSON in which some strings are expressions, and what they see.
+//!
+//! Owns the paths of fields and the causes of `States.QueryEvaluationError`, in
+//! AWS's words. Knows nothing about states: which values are bound, and when,
+//! is the engine's business.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::document::{BooleanOrExpression, NumberOrExpression, TextOrExpression};
+use crate::jsonata::{Expression, FailureKind};
+use crate::timestamp;
+
+/// The name of the error every failed expression raises.
+pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
+
+/// What the outside world gives to expressions. Implementations decide whether
+/// time and randomness are real or replayed.
+pub trait Host {
+    /// The current time, in milliseconds since the epoch: `$now()`, `$millis()`.
+    fn now_millis(&self) -> i64;
+    /// A number in `0.0..1.0`: `$random()`, `$shuffle()`.
+    fn random(&self) -> f64;
+    /// A version 4 UUID in its usual form: `$uuid()`.
+    fn uuid(&self) -> String;
+}
+
+/// What expressions see.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// `$states`: an object with `input`, `context` and, where they exist,
+    /// `result` and `errorOutput`.
+    pub states: &'a Value,
+    /// The workflow variables, by name without `$`.
+    pub variables: &'a IndexMap<String, Value>,
+    /// Time and randomness.
+    pub host: &'a dyn Host,
+}
+
+impl std::fmt::Debug for Scope<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Scope")
+            .field("states", &self.states)
+            .field("variables", &self.variables)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An expression of a field failed; the state fails with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct QueryError {
+    /// The error's name: `States.QueryEvaluationError`.
+    pub error: &'static str,
+    /// The cause in AWS's words, without "An error occurred while executing the state …".
+    pub cause: String,
+    /// The field, e.g. `Arguments/Payload/items[2]`. History events have it as `location`.
+    pub field: String,
+}
+
+/// JSON in which some strings are expressions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Template {
+    /// A value without expressions in it.
+    Literal(Value),
+    /// An expression.
+    Expression(Expression),
+    /// An array with at least one expression in it.
+    Array(Vec<Template>),
+    /// An object with at least one expression in it.
+    Object(IndexMap<String, Template>),
+}
+
+impl Template {
+    /// Evaluates the template. `field` is the path of the template in its
+    /// state, e.g. `Output` or `Choices[1]/Output`; the paths of its parts
+    /// follow from it (`Output/a/b`, `Arguments/values[0]`).
+    pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<Value, QueryError> {
+        match self {
+            Self::Literal(value) => Ok(value.clone()),
+            Self::Expression(expression) => evaluate_expression(expression, field, scope),
+            Self::Array(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| item.evaluate(&format!("{field}[{index}]"), scope))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Value::Array),
+            Self::Object(fields) => fields
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), value.evaluate(&format!("{field}/{key}"), scope)?)))
+                .collect::<Result<Map<_, _>, QueryError>>()
+                .map(Value::Object),
+        }
+    }
+
+    /// Evaluates a template that has to be an array (`Items`).
+    pub fn evaluate_array(&self, field: &str, scope: &Scope<'_>) -> Result<Vec<Value>, QueryError> {
+        match self.evaluate(field, scope)? {
+            Value::Array(items) => Ok(items),
+            other => Err(self.unexpected("array", &other, field)),
+        }
+    }
+
+    /// Evaluates a template that has to be an object, e.g. `Assign` or `Credentials`.
+    pub fn evaluate_object(&self, field: &str, scope: &Scope<'_>) -> Result<Map<String, Value>, QueryError> {
+        match self.evaluate(field, scope)? {
+            Value::Object(fields) => Ok(fields),
+            other => Err(self.unexpected("object", &other, field)),
+        }
+    }
+
+    /// Every expression of the template, in the order of the text.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Expression(expression) => vec![expression],
+            Self::Array(items) => items.iter().flat_map(Self::expressions).collect(),
+            Self::Object(fields) => fields.values().flat_map(Self::expressions).collect(),
+        }
+    }
+
+    fn unexpected(&self, expected: &str, actual: &Value, field: &str) -> QueryError {
+        match self {
+            Self::Expression(expression) => unexpected_result(expression, expected, actual, field),
+            _ => query_error(
+                field,
+                format!(
+                    "The value specified for the field '{field}' has an unexpected type. \
+                     Expected '{expected}', but was '{}' for value: {actual}",
+                    type_name(actual)
+                ),
+            ),
+        }
+    }
+}
+
+impl NumberOrExpression {
+    /// The whole number, at least 0.
+    pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<u64, QueryError> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Expression(expression) => {
+                let value = evaluate_expression(expression, field, scope)?;
+                whole_number(&value).ok_or_else(|| {
+                    // What AWS calls the type of a field that takes only whole
+                    // numbers is not recorded.
+                    let expected = if value.is_number() { "non-negative integer" } else { "number" };
+                    unexpected_result(expression, expected, &value, field)
+                })
+            }
+        }
+    }
+}
+
+impl TextOrExpression {
+    /// The text.
+    pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<String, QueryError> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Expression(expression) => match evaluate_expression(expression, field, scope)? {
+                Value::String(text) => Ok(text),
+                other => Err(unexpected_result(expression, "string", &other, field)),
+            },
+        }
+    }
+
+    /// The time the text names, in milliseconds since the epoch (`Timestamp`).
+    pub fn evaluate_timestamp(&self, field: &str, scope: &Scope<'_>) -> Result<i64, QueryError> {
+        let text = self.evaluate(field, scope)?;
+        timestamp::parse_millis(&text).ok_or_else(|| {
+            let cause = format!(
+                "The {field} field cannot be parsed as an ISO-8601 extended offset date-time format string: {text}"
+            );
+            query_error(field, cause)
+        })
+    }
+}
+
+impl BooleanOrExpression {
+    /// The boolean.
+    pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<bool, QueryError> {
+        match self {
+            Self::Boolean(flag) => Ok(*flag),
+            Self::Expression(expression) => match evaluate_expression(expression, field, scope)? {
+                Value::Bool(flag) => Ok(flag),
+                other => Err(unexpected_result(expression, "boolean", &other, field)),
+            },
+        }
+    }
+}
+
+/// A whole number, also one written as `3.0`.
+fn whole_number(value: &Value) -> Option<u64> {
+    if let Some(number) = value.as_u64() {
+        return Some(number);
+    }
+    let number = value.as_f64()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked: whole and in range"
+    )]
+    (number.fract() == 0.0 && (0.0..=9e15).contains(&number)).then_some(number as u64)
+}
+
+fn evaluate_expression(expression: &Expression, field: &str, scope: &Scope<'_>) -> Result<Value, QueryError> {
+    let source = expression.source();
+    let subject = format_args!("The JSONata expression '{source}' specified for the field '{field}'");
+    match expression.evaluate(scope) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(query_error(field, format!("{subject} returned nothing (undefined)."))),
+        Err(error) => {
+            let cause = match error.kind {
+                FailureKind::Raised if error.code.is_empty() => {
+                    format!("{subject} threw an error during evaluation. {}", error.message)
+                }
+                FailureKind::Raised => {
+                    format!("{subject} threw an error during evaluation. {}: {}", error.code, error.message)
+                }
+                FailureKind::Bound => {
+                    format!("{subject} threw an error during evaluation: {}", error.message)
+                }
+                FailureKind::UnsupportedResult => format!("{subject} returned an unsupported result type."),
+            };
+            Err(query_error(field, cause))
+        }
+    }
+}
+
+fn unexpected_result(expression: &Expression, expected: &str, actual: &Value, field: &str) -> QueryError {
+    let cause = format!(
+        "The JSONata expression '{}' specified for the field '{field}' returned an unexpected result type. \
+         Expected '{expected}', but was '{}' for value: {actual}",
+        expression.source(),
+        type_name(actual)
+    );
+    query_error(field, cause)
+}
+
+fn query_error(field: &str, cause: String) -> QueryError {
+    QueryError { error: QUERY_EVALUATION_ERROR, cause, field: field.to_owned() }
+}
+
+/// AWS's word for the type of a value.
+const fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests;

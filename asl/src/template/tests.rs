@@ -1,0 +1,147 @@
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+use super::*;
+
+struct Still;
+
+impl Host for Still {
+    fn now_millis(&self) -> i64 {
+        1_700_000_000_000
+    }
+    fn random(&self) -> f64 {
+        0.5
+    }
+    fn uuid(&self) -> String {
+        "00000000-0000-4000-8000-000000000000".to_owned()
+    }
+}
+
+fn expression(source: &str) -> Expression {
+    Expression::parse(source).expect("parses")
+}
+
+fn with_scope<T>(run: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let states = json!({"input": {"n": 3, "text": "x", "id": 1_234_567_890_123_456_789_u64}});
+    let variables = IndexMap::from([("v".to_owned(), json!({"foo": "bar"}))]);
+    run(&Scope { states: &states, variables: &variables, host: &Still })
+}
+
+fn cause<T: std::fmt::Debug>(result: Result<T, QueryError>) -> String {
+    let error = result.expect_err("fails");
+    assert_eq!(error.error, "States.QueryEvaluationError");
+    error.cause
+}
+
+#[test]
+fn templates_keep_their_form_and_name_their_fields() {
+    let template = Template::Object(IndexMap::from([
+        ("kept".to_owned(), Template::Literal(json!([1, {"a": null}]))),
+        ("list".to_owned(), Template::Array(vec![Template::Expression(expression("$states.input.n"))])),
+    ]));
+    let value = with_scope(|scope| template.evaluate("Output", scope)).expect("evaluates");
+    assert_eq!(value, json!({"kept": [1, {"a": null}], "list": [3]}));
+
+    let broken = Template::Object(IndexMap::from([(
+        "a".to_owned(),
+        Template::Array(vec![Template::Literal(json!(1)), Template::Expression(expression("$nothing"))]),
+    )]));
+    let error = with_scope(|scope| broken.evaluate("Choices[1]/Output", scope)).expect_err("fails");
+    assert_eq!(error.field, "Choices[1]/Output/a[1]");
+    assert_eq!(
+        error.cause,
+        "The JSONata expression '$nothing' specified for the field 'Choices[1]/Output/a[1]' \
+         returned nothing (undefined)."
+    );
+}
+
+#[test]
+fn integers_beyond_javascript_pass_unharmed() {
+    let template = Template::Expression(expression("$states.input.id"));
+    let value = with_scope(|scope| template.evaluate("Output", scope)).expect("evaluates");
+    assert_eq!(value, json!(1_234_567_890_123_456_789_u64));
+}
+
+#[test]
+fn typed_fields_say_what_they_expected() {
+    let number = |source: &str| {
+        with_scope(|scope| NumberOrExpression::Expression(expression(source)).evaluate("Seconds", scope))
+    };
+    assert_eq!(number("$states.input.n + 0.0"), Ok(3));
+    assert!(cause(number("-1")).contains("for value: -1"));
+    assert!(cause(number("1.5")).contains("for value: 1.5"));
+    assert_eq!(
+        cause(number("'x'")),
+        "The JSONata expression ''x'' specified for the field 'Seconds' returned an unexpected result type. \
+         Expected 'number', but was 'string' for value: \"x\""
+    );
+
+    let condition = |source: &str| {
+        with_scope(|scope| {
+            BooleanOrExpression::Expression(expression(source)).evaluate("Choices[0]/Condition", scope)
+        })
+    };
+    assert_eq!(condition("$states.input.n > 2"), Ok(true));
+    assert!(cause(condition("0")).ends_with("Expected 'boolean', but was 'number' for value: 0"));
+
+    let text = |source: &str| {
+        with_scope(|scope| TextOrExpression::Expression(expression(source)).evaluate("Cause", scope))
+    };
+    assert_eq!(text("$states.input.text & 'y'"), Ok("xy".to_owned()));
+    assert!(cause(text("[]")).ends_with("Expected 'string', but was 'array' for value: []"));
+
+    let items = |template: Template| with_scope(|scope| template.evaluate_array("Items", scope));
+    assert_eq!(items(Template::Literal(json!([1]))), Ok(vec![json!(1)]));
+    assert_eq!(
+        cause(items(Template::Expression(expression("$v")))),
+        "The JSONata expression '$v' specified for the field 'Items' returned an unexpected result type. \
+         Expected 'array', but was 'object' for value: {\"foo\":\"bar\"}"
+    );
+}
+
+#[test]
+fn timestamps_are_read_or_refused_in_aws_words() {
+    let at = |text: &str| {
+        with_scope(|scope| TextOrExpression::Text(text.to_owned()).evaluate_timestamp("Timestamp", scope))
+    };
+    assert_eq!(at("1970-01-01T00:00:01Z"), Ok(1_000));
+    assert_eq!(
+        cause(at("2016-12-05 21:29:29Z")),
+        "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: \
+         2016-12-05 21:29:29Z"
+    );
+}
+
+#[test]
+fn failures_have_aws_wording() {
+    let fails = |source: &str| {
+        cause(with_scope(|scope| Template::Expression(expression(source)).evaluate("Output", scope)))
+    };
+    assert_eq!(
+        fails("$randomSeeded(1)"),
+        "The JSONata expression '$randomSeeded(1)' specified for the field 'Output' \
+         threw an error during evaluation. T1006: Attempted to invoke a non-function"
+    );
+    assert_eq!(
+        fails("$fn := function($x){$x}"),
+        "The JSONata expression '$fn := function($x){$x}' specified for the field 'Output' \
+         returned an unsupported result type."
+    );
+    assert_eq!(
+        fails("($f := function($n) { 1 + $f($n) }; $f(1))"),
+        "The JSONata expression '($f := function($n) { 1 + $f($n) }; $f(1))' specified for the field 'Output' \
+         threw an error during evaluation: Stack overflow error: Check for non-terminating recursive function. \
+         Consider rewriting as tail-recursive"
+    );
+}
+
+#[test]
+fn expressions_of_a_template_are_listed_in_order() {
+    let template = Template::Object(IndexMap::from([
+        ("a".to_owned(), Template::Expression(expression("1"))),
+        ("b".to_owned(), Template::Array(vec![Template::Expression(expression("2"))])),
+        ("c".to_owned(), Template::Literal(Value::Null)),
+    ]));
+    let sources: Vec<&str> = template.expressions().into_iter().map(Expression::source).collect();
+    assert_eq!(sources, ["1", "2"]);
+}

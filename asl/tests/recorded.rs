@@ -1,0 +1,351 @@
+//! The crate against files that are not part of the repository: definitions
+//! somebody judged, and answers recorded from the real service. Without the
+//! files a test says on stderr that it was skipped.
+#![expect(clippy::expect_used, reason = "the whole file is a test")]
+#![expect(clippy::print_stderr, reason = "a test that skips or counts has to say so")]
+#![expect(clippy::doc_markdown, reason = "JSONata and JSONPath are the names of languages, not of items")]
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use asl::{Code, Host, Scope, Severity, StateKind, StateMachine, States, Template, validate};
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+/// A file of the folder `shared` beside the repository.
+fn shared(path: &str) -> Option<Value> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
+    let text = std::fs::read_to_string(&file);
+    match text {
+        Ok(text) => {
+            let text = without_lone_surrogates(&text)
+                .replace("{{account}}", "123456789012")
+                .replace("{{region}}", "us-east-1");
+            Some(serde_json::from_str(&text).expect("the fixture is JSON"))
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: {} cannot be read ({error}); nothing was tested", file.display());
+            None
+        }
+    }
+}
+
+/// Two cases hold half of a UTF-16 pair, which no Rust string can.
+fn without_lone_surrogates(text: &str) -> String {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let mut result = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let next = match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => at + 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                result.push_str("\\ufffd");
+                at += 6;
+                continue;
+            }
+            _ if rest.starts_with('\\') => at + 2,
+            _ => at + rest.find('\\').unwrap_or(rest.len()).max(1),
+        };
+        result.push_str(text.get(at..next).unwrap_or_default());
+        at = next;
+    }
+    result
+}
+
+/// What AWS accepts and only then fails, so that we may not refuse it.
+const ACCEPTED_BY_AWS: &[(&str, Code)] = &[
+    ("jsonata_bad_root_func", Code::UnknownFunction),
+    ("undefined_var", Code::UndefinedVariable),
+    ("token_without_token", Code::MissingTaskToken),
+];
+
+fn codes(definition: &Value) -> BTreeSet<Code> {
+    validate(&definition.to_string()).errors().map(|item| item.code).collect()
+}
+
+#[test]
+fn the_corpus_is_judged_as_it_says() {
+    let Some(corpus) = shared("aws/asl-validator-corpus.json") else { return };
+    let cases = |kind: &str| corpus.get(kind).and_then(Value::as_object).cloned().expect("an object");
+    let not_yet = [Code::JsonpathNotSupported, Code::DistributedMapNotSupported];
+    let (mut accepted, mut refused, mut warned, mut later) = (0, 0, 0, 0);
+    for (name, definition) in cases("good") {
+        let codes = codes(&definition);
+        if codes.iter().any(|code| not_yet.contains(code)) {
+            assert_eq!(codes.len(), 1, "{name}: {codes:?}");
+            later += 1;
+        } else {
+            assert!(codes.is_empty(), "{name}: {}", validate(&definition.to_string()));
+            assert!(StateMachine::parse(&definition.to_string()).is_ok(), "{name}");
+            accepted += 1;
+        }
+    }
+    for (name, definition) in cases("bad") {
+        let codes = codes(&definition);
+        if codes.iter().any(|code| not_yet.contains(code)) {
+            later += 1;
+        } else if let Some((_, expected)) = ACCEPTED_BY_AWS.iter().find(|(known, _)| *known == name) {
+            let diagnostics = validate(&definition.to_string());
+            assert!(codes.is_empty() && diagnostics.warnings().any(|item| item.code == *expected), "{name}");
+            warned += 1;
+        } else {
+            assert!(!codes.is_empty(), "{name} was accepted");
+            refused += 1;
+        }
+    }
+    eprintln!(
+        "corpus: {accepted} good accepted, {refused} bad refused, {warned} warned of, {later} for a later version"
+    );
+    assert!(accepted >= 10 && refused >= 8, "{accepted} accepted, {refused} refused");
+}
+
+/// The bad definitions of the corpus are nearly all in JSONPath. Most of their
+/// faults have nothing to do with it: said in JSONata they have to be found.
+#[test]
+fn faults_of_the_corpus_are_found_in_jsonata_too() {
+    let Some(corpus) = shared("aws/asl-validator-corpus.json") else { return };
+    let bad = corpus.get("bad").and_then(Value::as_object).expect("an object");
+    let mut found = 0;
+    for (name, definition) in bad {
+        let mut definition = definition.clone();
+        let object = definition.as_object_mut().expect("an object");
+        if object.contains_key("QueryLanguage") {
+            continue;
+        }
+        object.insert("QueryLanguage".to_owned(), json!("JSONata"));
+        // Valid in JSONata: `Output` and `Arguments`.
+        if ["jsonpath_with_arguments", "jsonpath_with_output"].contains(&name.as_str()) {
+            continue;
+        }
+        assert!(!codes(&definition).is_empty(), "{name} was accepted");
+        found += 1;
+    }
+    eprintln!("corpus: {found} faults found in JSONata");
+}
+
+/// Every recorded execution of a machine in JSONata began with a definition AWS accepted.
+#[test]
+fn what_aws_accepted_is_accepted() {
+    let Some(index) = shared("conformance/sfn/index.json") else { return };
+    drop(index);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance/sfn");
+    let files = std::fs::read_dir(folder).expect("the folder is there");
+    let (mut accepted, mut later) = (0, 0);
+    for file in files {
+        let name = file.expect("an entry").file_name().to_string_lossy().into_owned();
+        let Some(cases) = shared(&format!("conformance/sfn/{name}")) else { continue };
+        for case in cases.get("cases").and_then(Value::as_array).into_iter().flatten() {
+            let (Some(id), Some(definition)) = (case.get("id"), case.get("definition")) else { continue };
+            if case.get("expected").and_then(|expected| expected.get("status")).is_none() {
+                continue;
+            }
+            let text = definition.as_str().map_or_else(|| definition.to_string(), str::to_owned);
+            let errors: Vec<String> = validate(&text)
+                .iter()
+                .filter(|item| item.severity == Severity::Error)
+                .filter(|item| {
+                    ![Code::JsonpathNotSupported, Code::DistributedMapNotSupported].contains(&item.code)
+                })
+                .map(ToString::to_string)
+                .collect();
+            assert!(errors.is_empty(), "{id}: {errors:?}\n{text}");
+            if StateMachine::parse(&text).is_ok() { accepted += 1 } else { later += 1 }
+        }
+    }
+    eprintln!("recorded executions: {accepted} definitions accepted, {later} for a later version");
+}
+
+struct Still;
+
+impl Host for Still {
+    fn now_millis(&self) -> i64 {
+        0
+    }
+    fn random(&self) -> f64 {
+        0.5
+    }
+    fn uuid(&self) -> String {
+        "00000000-0000-4000-8000-000000000000".to_owned()
+    }
+}
+
+/// Machines of Pass states can be executed here: outputs and causes are AWS's.
+#[test]
+fn outputs_and_causes_are_those_recorded() {
+    let mut compared = 0;
+    for file in
+        ["jsonata-evaluate", "jsonata-output", "states-variables", "map", "choice", "intrinsic-functions"]
+    {
+        let Some(cases) = shared(&format!("conformance/sfn/{file}.json")) else { return };
+        for case in cases.get("cases").and_then(Value::as_array).into_iter().flatten() {
+            let Some(definition) = case.get("definition") else { continue };
+            let Ok(machine) = StateMachine::parse(&definition.to_string()) else { continue };
+            let Some(answer) = run_passes(&machine.start_at, &machine.states, &case["input"]) else {
+                continue;
+            };
+            let expected = &case["expected"];
+            match answer {
+                Ok(output) => {
+                    let recorded = match &expected["output"] {
+                        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+                        other => other.clone(),
+                    };
+                    if recorded.to_string().contains("{{") || is_random(definition) {
+                        continue;
+                    }
+                    assert_eq!(output, recorded, "{}", case["id"]);
+                }
+                Err(cause) => {
+                    let recorded = expected["cause"].as_str().unwrap_or_default();
+                    assert!(recorded.ends_with(&cause), "{}: {cause}\nrecorded: {recorded}", case["id"]);
+                }
+            }
+            compared += 1;
+        }
+    }
+    eprintln!("recorded executions of Pass states: {compared} compared");
+    assert!(compared >= 20, "only {compared} compared");
+}
+
+fn is_random(definition: &Value) -> bool {
+    let text = definition.to_string();
+    text.contains("$uuid")
+        || text.contains("$random")
+        || text.contains("$now")
+        || text.contains("$states.context")
+}
+
+/// The output or the cause; `None` if the machine has anything but Pass and
+/// Succeed states, or an input that is not known.
+fn run_passes(start: &str, states: &States, input: &Value) -> Option<Result<Value, String>> {
+    let only_passes = states.values().all(|state| matches!(state.kind, StateKind::Pass | StateKind::Succeed));
+    if !only_passes || input.to_string().contains("{{") {
+        return None;
+    }
+    let mut variables: IndexMap<String, Value> = IndexMap::new();
+    let mut input = input.clone();
+    let mut name = start.to_owned();
+    loop {
+        let state = states.get(&name)?;
+        let seen = json!({"input": input, "context": {}});
+        let scope = Scope { states: &seen, variables: &variables, host: &Still };
+        let evaluate = |template: &Option<Template>, field: &str| {
+            template.as_ref().map(|template| template.evaluate(field, &scope)).transpose()
+        };
+        let assigned = match evaluate(&state.assign, "Assign") {
+            Ok(assigned) => assigned,
+            Err(error) => return Some(Err(error.cause)),
+        };
+        let output = match evaluate(&state.output, "Output") {
+            Ok(output) => output,
+            Err(error) => return Some(Err(error.cause)),
+        };
+        if let Some(Value::Object(assigned)) = assigned {
+            variables.extend(assigned);
+        }
+        input = output.unwrap_or(input);
+        match &state.transition {
+            Some(asl::Transition::Next(next)) => name.clone_from(next),
+            _ => return Some(Ok(input)),
+        }
+    }
+}
+
+#[test]
+fn recorded_causes_have_our_wording() {
+    let Some(causes) = shared("conformance/aws-validated-query-causes.json") else { return };
+    let mut compared = 0;
+    for entry in causes.as_array().expect("an array") {
+        let cause = entry["cause"].as_str().expect("a text");
+        let Some((_, rest)) = cause.split_once("The JSONata expression '") else { continue };
+        let (source, rest) = rest.split_once("' specified for the field '").expect("a field");
+        let (field, _) = rest.split_once('\'').expect("the end of the field");
+        let value = rest.rsplit_once("for value: ").and_then(|(_, value)| serde_json::from_str(value).ok());
+        let variables: IndexMap<String, Value> =
+            value.into_iter().map(|value: Value| ("ItemsVar".to_owned(), value)).collect();
+        let states = json!({"input": {"FunctionInput": {"fst": 1}}, "context": {}});
+        let scope = Scope { states: &states, variables: &variables, host: &Still };
+        let template = Template::Expression(asl::Expression::parse(source).expect("parses"));
+        let error = if field == "Items" {
+            template.evaluate_array(field, &scope).map(Value::Array)
+        } else {
+            template.evaluate(field, &scope)
+        };
+        let ours = error.expect_err(source);
+        assert!(cause.ends_with(&ours.cause), "{}\nrecorded: {cause}", ours.cause);
+        assert_eq!(entry["error"], ours.error);
+        compared += 1;
+    }
+    eprintln!("recorded causes: {compared} compared");
+    assert!(compared >= 10);
+}
+
+/// The language itself, against the official implementation's answers.
+#[test]
+fn answers_are_those_of_jsonata_2_0_6() {
+    let (Some(cases), Some(oracle)) =
+        (shared("conformance/jsonata/cases-2.0.6.json"), shared("conformance/jsonata/oracle-2.0.6.json"))
+    else {
+        return;
+    };
+    let answers: Vec<&Value> =
+        oracle.as_array().expect("an array").iter().map(|case| &case["answer"]).collect();
+    let (mut right, mut wrong, mut other) = (0, Vec::new(), 0);
+    let (mut worded, mut errors) = (0, 0);
+    for (case, answer) in cases["cases"].as_array().expect("an array").iter().zip(answers) {
+        // AWS gives expressions no context; what only needs variables is
+        // comparable. An endless loop only takes time.
+        let Some(source) = case["expr"].as_str() else { continue };
+        if !case["input"].is_null()
+            || case["group"] == "function-eval"
+            || source.contains("$inf := function(){")
+        {
+            other += 1;
+            continue;
+        }
+        let Ok(expression) = asl::Expression::parse(source) else {
+            if answer["out"] == "error" {
+                right += 1;
+            } else {
+                wrong.push(source);
+            }
+            continue;
+        };
+        let variables: IndexMap<String, Value> =
+            case["bindings"].as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let states = json!({});
+        let scope = Scope { states: &states, variables: &variables, host: &Still };
+        let result = expression.evaluate(&scope);
+        let is_right = match (&result, answer["out"].as_str()) {
+            (Ok(Some(value)), Some("value")) => same(value, &answer["value"]),
+            (Ok(None), Some("undefined")) | (Err(_), Some("error")) => true,
+            _ => false,
+        };
+        if let (Err(error), Some(message)) = (&result, answer["message"].as_str()) {
+            errors += 1;
+            worded += usize::from(error.message == message);
+        }
+        if is_right { right += 1 } else { wrong.push(source) }
+    }
+    eprintln!("error texts: {worded} of {errors} identical");
+    eprintln!("JSONata 2.0.6: {right} right, {} wrong, {other} not comparable: {wrong:?}", wrong.len());
+    assert!(right * 100 >= (right + wrong.len()) * 95, "{} of {} wrong", wrong.len(), right + wrong.len());
+}
+
+/// Numbers are compared as JavaScript has them: `1` and `1.0` are the same.
+fn same(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, value)| other.get(key).is_some_and(|known| same(value, known)))
+        }
+        _ => ours == theirs,
+    }
+}
