@@ -1,0 +1,229 @@
+//! A bucket at a location, and the writer that hashes what goes into it.
+
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::directory::Directory;
+use super::{Content, ObjectError, ObjectRef, key};
+
+/// A bucket: objects by key at one location.
+///
+/// Cheap to clone; holds no open files or connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    name: String,
+    backend: Backend,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Directory(Directory),
+}
+
+impl Store {
+    /// Opens the bucket `name` of the app at a location.
+    ///
+    /// `file:///dir` is a directory, made when the first object is written. What
+    /// follows `file://` is the path as it is, without percent-encoding.
+    ///
+    /// # Errors
+    /// [`ObjectError::Location`] when the location is not of a known kind or not absolute.
+    pub fn open(name: &str, location: &str) -> Result<Self, ObjectError> {
+        let refuse = |problem: &str| ObjectError::Location {
+            bucket: name.to_owned(),
+            location: location.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let Some((scheme, rest)) = location.split_once("://") else {
+            return Err(refuse("it has no scheme"));
+        };
+        let backend = match scheme {
+            "file" if rest.contains('\0') => return Err(refuse("it contains a NUL byte")),
+            "file" if !rest.starts_with('/') => return Err(refuse("the directory is not absolute")),
+            "file" => Backend::Directory(Directory::new(rest)),
+            _ => return Err(refuse("its scheme is not known here")),
+        };
+        Ok(Self { name: name.to_owned(), backend })
+    }
+
+    /// The bucket's name in the app.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The object's content, checked against the reference's length and SHA-256
+    /// before it is handed out, positioned at its start.
+    ///
+    /// # Errors
+    /// [`ObjectError::Missing`], [`ObjectError::Changed`], [`ObjectError::OtherBucket`],
+    /// [`ObjectError::Key`] or [`ObjectError::Io`].
+    pub fn get(&self, object: &ObjectRef) -> Result<File, ObjectError> {
+        if object.bucket != self.name {
+            return Err(ObjectError::OtherBucket {
+                bucket: self.name.clone(),
+                wanted: object.bucket.clone(),
+                key: object.key.clone(),
+            });
+        }
+        key::check(&self.name, &object.key)?;
+        let io_error = |action| self.io_error(&object.key, action);
+        let file = match &self.backend {
+            Backend::Directory(directory) => directory.open(&object.key).map_err(io_error("open it"))?,
+        };
+        let Some(mut file) = file else {
+            return Err(ObjectError::Missing {
+                bucket: self.name.clone(),
+                key: object.key.clone(),
+                location: self.location_of(&object.key),
+            });
+        };
+        let found = Content::of(&mut file).map_err(io_error("read it"))?;
+        if found.bytes != object.bytes || found.sha256 != object.sha256 {
+            return Err(ObjectError::Changed {
+                bucket: self.name.clone(),
+                key: object.key.clone(),
+                location: self.location_of(&object.key),
+                expected: Box::new(Content { bytes: object.bytes, sha256: object.sha256.clone() }),
+                found: Box::new(found),
+            });
+        }
+        io::Seek::rewind(&mut file).map_err(io_error("rewind it"))?;
+        Ok(file)
+    }
+
+    /// Starts an object. Nothing is visible under `key` before
+    /// [`ObjectWriter::finish`]; a writer that is dropped leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`ObjectError::Key`] or [`ObjectError::Io`].
+    pub fn create(&self, key: &str) -> Result<ObjectWriter, ObjectError> {
+        key::check(&self.name, key)?;
+        let incoming = match &self.backend {
+            Backend::Directory(directory) => directory.incoming(),
+        };
+        let incoming = incoming.map_err(self.io_error(key, "start writing it"))?;
+        Ok(ObjectWriter {
+            store: self.clone(),
+            key: key.to_owned(),
+            incoming: BufWriter::with_capacity(BUFFER_BYTES, incoming),
+            hash: Sha256::new(),
+            bytes: 0,
+        })
+    }
+
+    /// Where an object is, for messages.
+    fn location_of(&self, key: &str) -> String {
+        match &self.backend {
+            Backend::Directory(directory) => directory.path_of(key).display().to_string(),
+        }
+    }
+
+    fn io_error(&self, key: &str, action: &'static str) -> impl Fn(io::Error) -> ObjectError {
+        move |source| ObjectError::Io {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            location: self.location_of(key),
+            action,
+            source,
+        }
+    }
+}
+
+/// Large enough that hashing, not system calls, is the cost of a copy.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+impl Content {
+    /// Reads to the end.
+    pub(super) fn of(source: &mut impl Read) -> io::Result<Self> {
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0_u8; BUFFER_BYTES];
+        let mut bytes = 0_u64;
+        loop {
+            let count = match source.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            hash.update(buffer.get(..count).unwrap_or_default());
+            bytes += count as u64;
+        }
+        Ok(Self { bytes, sha256: hex(&hash.finalize()) })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// An object being written: an [`io::Write`] that hashes on the way.
+pub struct ObjectWriter {
+    store: Store,
+    key: String,
+    incoming: BufWriter<NamedTempFile>,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl ObjectWriter {
+    /// Makes the object durable and visible, all at once, and returns its reference.
+    ///
+    /// An object of the same key and content is left as it is. One of the same
+    /// key with other content is replaced, as S3 does; references to the old
+    /// content then fail with [`ObjectError::Changed`] instead of reading the new.
+    ///
+    /// `rows` is only noted in the reference.
+    ///
+    /// # Errors
+    /// [`ObjectError::Io`]; nothing has become visible then.
+    pub fn finish(self, rows: Option<u64>) -> Result<ObjectRef, ObjectError> {
+        let Self { store, key, incoming, hash, bytes } = self;
+        let content = Content { bytes, sha256: hex(&hash.finalize()) };
+        let file =
+            incoming.into_inner().map_err(|error| store.io_error(&key, "write it")(error.into_error()))?;
+        match &store.backend {
+            Backend::Directory(directory) => {
+                directory.publish(file, &key, &content).map_err(store.io_error(&key, "put it in place"))?;
+            }
+        }
+        Ok(ObjectRef {
+            bucket: store.name,
+            key,
+            version_id: None,
+            sha256: content.sha256,
+            bytes: content.bytes,
+            rows,
+        })
+    }
+}
+
+impl Write for ObjectWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let count = self.incoming.write(data)?;
+        self.hash.update(data.get(..count).unwrap_or_default());
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.incoming.flush()
+    }
+}
+
+impl fmt::Debug for ObjectWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectWriter")
+            .field("bucket", &self.store.name)
+            .field("key", &self.key)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,193 @@
+use std::fs;
+use std::io::{Read, Write};
+
+use tempfile::TempDir;
+
+use super::{ObjectError, ObjectRef, Store};
+
+fn bucket() -> (TempDir, Store) {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open("staging", &format!("file://{}/bucket", dir.path().display())).unwrap();
+    (dir, store)
+}
+
+fn put(store: &Store, key: &str, content: &[u8]) -> ObjectRef {
+    let mut writer = store.create(key).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish(None).unwrap()
+}
+
+fn read(store: &Store, object: &ObjectRef) -> Vec<u8> {
+    let mut content = Vec::new();
+    store.get(object).unwrap().read_to_end(&mut content).unwrap();
+    content
+}
+
+fn incoming_files(dir: &TempDir) -> usize {
+    fs::read_dir(dir.path().join("bucket/.stepwright-incoming")).unwrap().count()
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let (_dir, store) = bucket();
+    let object = put(&store, "a/b/figures.csv", b"a,b\n1,2\n");
+    assert_eq!(object.bytes, 8);
+    assert_eq!(read(&store, &object), b"a,b\n1,2\n");
+}
+
+#[test]
+fn the_hash_is_sha256() {
+    let (_dir, store) = bucket();
+    let object = put(&store, "empty", b"");
+    assert_eq!(object.sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_eq!(read(&store, &object), b"");
+}
+
+#[test]
+fn nothing_is_visible_before_finish_and_nothing_stays_after_drop() {
+    let (dir, store) = bucket();
+    let mut writer = store.create("a.csv").unwrap();
+    writer.write_all(&vec![7; 200_000]).unwrap();
+    writer.flush().unwrap();
+    assert!(!dir.path().join("bucket/a.csv").exists());
+    assert_eq!(incoming_files(&dir), 1);
+    drop(writer);
+    assert!(!dir.path().join("bucket/a.csv").exists());
+    assert_eq!(incoming_files(&dir), 0);
+}
+
+#[test]
+fn the_same_content_twice_leaves_the_object_alone() {
+    use std::os::unix::fs::MetadataExt;
+    let (dir, store) = bucket();
+    let inode = || fs::metadata(dir.path().join("bucket/a.csv")).unwrap().ino();
+    let first = put(&store, "a.csv", b"one");
+    let before = inode();
+    assert_eq!(put(&store, "a.csv", b"one"), first);
+    assert_eq!(inode(), before);
+    assert_eq!(incoming_files(&dir), 0);
+}
+
+#[test]
+fn other_content_under_the_key_is_noticed_by_who_holds_the_old_reference() {
+    let (_dir, store) = bucket();
+    let old = put(&store, "a.csv", b"one");
+    let new = put(&store, "a.csv", b"two");
+    assert_eq!(read(&store, &new), b"two");
+    let error = store.get(&old).unwrap_err();
+    assert!(matches!(error, ObjectError::Changed { .. }), "{error}");
+    assert!(error.to_string().contains("`a.csv` in bucket `staging`"), "{error}");
+}
+
+#[test]
+fn a_damaged_object_is_refused() {
+    let (dir, store) = bucket();
+    let object = put(&store, "a.csv", b"12345");
+    for damaged in [&b"1234"[..], b"12346", b"123456", b""] {
+        fs::write(dir.path().join("bucket/a.csv"), damaged).unwrap();
+        assert!(matches!(store.get(&object), Err(ObjectError::Changed { .. })), "{damaged:?}");
+    }
+    fs::remove_file(dir.path().join("bucket/a.csv")).unwrap();
+    let error = store.get(&object).unwrap_err();
+    assert!(matches!(error, ObjectError::Missing { .. }), "{error}");
+    assert!(error.to_string().contains("/bucket/a.csv"), "{error}");
+}
+
+#[test]
+fn keys_are_data() {
+    let (dir, store) = bucket();
+    let long_segment = "x".repeat(256);
+    let long_key = vec!["x".repeat(200); 6].join("/");
+    let refused = [
+        "",
+        "/etc/passwd",
+        "..",
+        "../a",
+        "a/../../b",
+        "a/..",
+        "./a",
+        "a//b",
+        "a/",
+        "a\0b",
+        "a\nb",
+        "a\\b",
+        ".stepwright-incoming/x",
+        &long_segment,
+        &long_key,
+    ];
+    for key in refused {
+        assert!(matches!(store.create(key), Err(ObjectError::Key { .. })), "{key:?}");
+        let forged = ObjectRef {
+            bucket: "staging".into(),
+            key: key.into(),
+            version_id: None,
+            sha256: String::new(),
+            bytes: 0,
+            rows: None,
+        };
+        assert!(matches!(store.get(&forged), Err(ObjectError::Key { .. })), "{key:?}");
+    }
+    assert!(!dir.path().join("bucket").exists());
+    for key in ["..a", "a..b/c...", "übersicht 2024'\"$(x).csv", "con", "-rf"] {
+        let object = put(&store, key, key.as_bytes());
+        assert_eq!(read(&store, &object), key.as_bytes());
+    }
+}
+
+#[test]
+fn links_do_not_lead_out_of_the_bucket() {
+    let (dir, store) = bucket();
+    put(&store, "in.csv", b"x");
+    fs::create_dir(dir.path().join("outside")).unwrap();
+    fs::write(dir.path().join("outside/secret"), "x").unwrap();
+    std::os::unix::fs::symlink(dir.path().join("outside"), dir.path().join("bucket/link")).unwrap();
+    let object = ObjectRef { key: "link/secret".into(), ..put(&store, "in.csv", b"x") };
+    assert!(matches!(store.get(&object), Err(ObjectError::Io { .. })));
+    let mut writer = store.create("link/new").unwrap();
+    writer.write_all(b"x").unwrap();
+    assert!(writer.finish(None).is_err());
+    assert!(!dir.path().join("outside/new").exists());
+}
+
+#[test]
+fn another_buckets_reference_is_refused() {
+    let (_dir, store) = bucket();
+    let object = ObjectRef { bucket: "drops".into(), ..put(&store, "a", b"x") };
+    let error = store.get(&object).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "object `a` is in bucket `drops`, but bucket `staging` was asked for it; pass the handle of `drops` to the step"
+    );
+}
+
+#[test]
+fn a_prefix_that_is_an_object_is_absent_to_readers_and_an_error_to_writers() {
+    let (_dir, store) = bucket();
+    let object = put(&store, "a", b"x");
+    let below = ObjectRef { key: "a/b".into(), ..object };
+    assert!(matches!(store.get(&below), Err(ObjectError::Missing { .. })));
+    assert!(matches!(store.create("a/b").unwrap().finish(None), Err(ObjectError::Io { .. })));
+}
+
+#[test]
+fn locations_are_checked() {
+    for location in ["", "/tmp/x", "file://relative", "ftp://x/y", "file://"] {
+        let error = Store::open("staging", location).unwrap_err();
+        assert!(error.to_string().contains("file:///absolute/dir"), "{error}");
+    }
+}
+
+#[test]
+fn a_reference_is_small_json() {
+    let (_dir, store) = bucket();
+    let object = put(&store, "a", b"x");
+    let json = serde_json::to_value(&object).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({
+            "bucket": "staging", "key": "a", "bytes": 1,
+            "sha256": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+        })
+    );
+    assert_eq!(serde_json::from_value::<ObjectRef>(json).unwrap(), object);
+}

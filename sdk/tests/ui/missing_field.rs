@@ -1,0 +1,12 @@
+#[path = "support/delivery.rs"]
+mod delivery;
+
+use delivery::*;
+use stepwright::prelude::*;
+
+fn flow(w: &mut Flow, drop: Expr<FileDrop>) -> Expr<Outcome> {
+    let file = parse(drop).run(w);
+    deliver(CalculatedExpr { business_date: file.business_date }).run(w)
+}
+
+fn main() {}

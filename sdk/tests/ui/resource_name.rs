@@ -1,0 +1,3 @@
+stepwright::bucket!(pub Drops = "Incoming Files");
+
+fn main() {}
