@@ -1,0 +1,223 @@
+//! The manifest: everything about an application that its users need, as data.
+//!
+//! `app manifest` prints it, `stepwright` reads it to run the workflows, and
+//! [`crate::assembly`] turns it into what deploys them. It holds the exact
+//! definition bytes, so the engine and AWS execute the same text.
+//!
+//! Owns the format and what a valid manifest is. Refuses a manifest of another
+//! format version and values AWS would not accept, before anything is built on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+pub use check::Problem;
+
+/// The format this version reads and writes.
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// An application: its workflows, their functions and the resources they ask for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u64,
+    /// The application's name; prefix of its functions' names.
+    pub app: String,
+    /// In the order of the application's `main`.
+    pub workflows: Vec<Workflow>,
+    /// Every function of every workflow once, by name.
+    pub functions: Vec<Function>,
+    /// Names of the buckets the functions ask for, sorted.
+    pub buckets: Vec<String>,
+    /// Names of the secrets the functions ask for, sorted.
+    pub secrets: Vec<String>,
+}
+
+/// One state machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Workflow {
+    /// The state machine's name.
+    pub name: String,
+    /// What it does, in a sentence.
+    pub comment: Option<String>,
+    /// The ASL text: these bytes are executed locally and deployed.
+    pub definition: String,
+    /// SHA-256 of `definition`, in hexadecimal.
+    pub definition_sha256: String,
+    /// JSON schema of the execution input.
+    pub input_schema: Value,
+    /// State name → `file:line` of the Rust source, in the order of the states.
+    pub source_map: IndexMap<String, String>,
+    /// How files given on a command line become an input.
+    pub intake: Option<Intake>,
+    /// Names of the functions it calls, sorted.
+    pub functions: Vec<String>,
+}
+
+/// How files given on a command line become an execution input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Intake {
+    /// The bucket that receives the files.
+    pub bucket: String,
+    /// The input field that takes the list of file references.
+    pub files_field: String,
+    /// The input field that takes the reference to the spec file.
+    pub spec_field: String,
+    /// Folder of the sample, relative to the package of the application.
+    pub sample: String,
+}
+
+/// One Lambda function: one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Function {
+    /// `<app>-<step>`.
+    pub name: String,
+    /// The step's name.
+    pub step: String,
+    /// What the step does: the first paragraph of its documentation.
+    #[serde(default)]
+    pub description: String,
+    /// The cargo package that holds the step.
+    pub package: String,
+    /// The package's binary, without a folder; it serves every step of the package.
+    pub binary: String,
+    /// `_HANDLER`: tells the binary which step it is.
+    pub handler: String,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// Time limit of one invocation in seconds.
+    pub timeout_seconds: u32,
+    /// Environment variables beside those of buckets and secrets.
+    pub environment: BTreeMap<String, String>,
+    /// What it may touch.
+    pub grants: Vec<Grant>,
+    /// JSON schema of the payload.
+    pub input_schema: Value,
+    /// JSON schema of the result.
+    pub output_schema: Value,
+    /// Names of the errors it declares.
+    pub errors: Vec<String>,
+}
+
+/// A resource and what a function may do with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// What the resource is.
+    pub kind: ResourceKind,
+    /// Its name in the application.
+    pub name: String,
+    /// The access.
+    pub access: Access,
+}
+
+/// Kinds of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResourceKind {
+    /// Object storage: a folder locally, S3 on AWS.
+    Bucket,
+    /// A value known to the step only, such as a database's URL.
+    Secret,
+}
+
+/// Ways to touch a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Get objects.
+    Read,
+    /// Get and put objects.
+    Write,
+    /// Read the secret's value.
+    Use,
+}
+
+/// Why a manifest was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not the JSON of a manifest.
+    #[error("the manifest is not readable: {0}; is the application built with the same Stepwright?")]
+    Syntax(#[from] serde_json::Error),
+    /// It is of another format.
+    #[error(
+        "the manifest has schemaVersion {found}, this Stepwright reads {SCHEMA_VERSION}; \
+         build the application and the stepwright command from the same version"
+    )]
+    Version {
+        /// What it says, `nothing` when it says nothing.
+        found: String,
+    },
+    /// It describes something that cannot run or be deployed.
+    #[error("the manifest of `{app}` is not valid:\n{}", list(problems))]
+    Invalid {
+        /// The application.
+        app: String,
+        /// What is wrong, at least one.
+        problems: Vec<Problem>,
+    },
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Manifest {
+    /// Reads a manifest and checks it.
+    ///
+    /// # Errors
+    /// [`ManifestError`]; the format's version is looked at first, so that a
+    /// newer manifest is not reported as a broken one.
+    pub fn from_json(text: &str) -> Result<Self, ManifestError> {
+        let value: Value = serde_json::from_str(text)?;
+        let version = value.get("schemaVersion");
+        if version.and_then(Value::as_u64) != Some(SCHEMA_VERSION) {
+            let found = version.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            return Err(ManifestError::Version { found });
+        }
+        let manifest: Self = serde_json::from_value(value)?;
+        manifest.validated()
+    }
+
+    /// The manifest as JSON text: two spaces, a newline at the end.
+    ///
+    /// # Errors
+    /// None in practice: every value is JSON already.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// The manifest, if it describes something that can run and be deployed.
+    ///
+    /// # Errors
+    /// [`ManifestError::Invalid`] with every problem found.
+    pub fn validated(self) -> Result<Self, ManifestError> {
+        let problems = check::check(&self);
+        if problems.is_empty() { Ok(self) } else { Err(ManifestError::Invalid { app: self.app, problems }) }
+    }
+
+    /// The function of this name.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The workflow of this name.
+    pub fn workflow(&self, name: &str) -> Option<&Workflow> {
+        self.workflows.iter().find(|workflow| workflow.name == name)
+    }
+
+    /// The binaries that serve the functions, as (package, binary), once each.
+    pub fn binaries(&self) -> BTreeSet<(&str, &str)> {
+        self.functions.iter().map(|f| (f.package.as_str(), f.binary.as_str())).collect()
+    }
+}

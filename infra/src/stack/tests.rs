@@ -1,0 +1,95 @@
+use serde_json::Value;
+
+use super::*;
+use crate::{review, sample};
+
+fn template_of(manifest: &Manifest, environment: &Environment) -> Result<Template, SynthesisError> {
+    let asset = |hash: &str| Asset { object_key: format!("{hash}.zip"), path: format!("assets/{hash}.zip") };
+    let assets =
+        BTreeMap::from([("step-parse".to_owned(), asset("aaaa")), ("step-post".to_owned(), asset("bbbb"))]);
+    template(manifest, environment, Architecture::Arm64, &assets)
+}
+
+fn json(template: &Template) -> Value {
+    serde_json::from_slice(&template.to_json().unwrap()).unwrap()
+}
+
+#[test]
+fn the_template_of_two_steps() {
+    let template = template_of(&sample::manifest(), &Environment::default()).unwrap();
+    insta::assert_snapshot!("template", String::from_utf8(template.to_json().unwrap()).unwrap());
+}
+
+#[test]
+fn policies_hold_the_grants_and_nothing_else() {
+    let template = json(&template_of(&sample::manifest(), &Environment::default()).unwrap());
+    let policies: serde_json::Map<String, Value> = template["Resources"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role")
+        .map(|(id, role)| {
+            (id.clone(), role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"].clone())
+        })
+        .collect();
+    insta::assert_json_snapshot!("policies", policies);
+}
+
+#[test]
+fn the_definition_is_the_exact_text() {
+    let manifest = sample::manifest();
+    let template = json(&template_of(&manifest, &Environment::default()).unwrap());
+    let properties = &template["Resources"]["OrderIntakeStateMachine"]["Properties"];
+    assert_eq!(properties["DefinitionString"], manifest.workflows[0].definition);
+}
+
+#[test]
+fn of_two_grants_on_one_bucket_the_stronger_counts() {
+    let mut manifest = sample::manifest();
+    let read = manifest.functions[0].grants[1].clone();
+    manifest.functions[0].grants = vec![read.clone(), manifest::Grant { access: Access::Read, ..read }];
+    let template = json(&template_of(&manifest, &Environment::default()).unwrap());
+    let statements = &template["Resources"]["ParseFunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+        ["Statement"];
+    let sids: Vec<_> = statements.as_array().unwrap().iter().map(|s| s["Sid"].as_str().unwrap()).collect();
+    assert_eq!(sids, ["Log", "Trace", "Write"]);
+}
+
+#[test]
+fn settings_reach_the_template() {
+    let environment = Environment {
+        stack: Some("Blue".to_owned()),
+        qualifier: "localhost".to_owned(),
+        log_retention: crate::environment::LogRetention::days(90).unwrap(),
+        tags: BTreeMap::from([("team".to_owned(), "finance".to_owned())]),
+        ..Environment::default()
+    };
+    let template = json(&template_of(&sample::manifest(), &environment).unwrap());
+    let function = &template["Resources"]["ParseFunction"];
+    assert_eq!(function["Metadata"]["aws:cdk:path"], "Blue/parse/Function/Resource");
+    assert_eq!(
+        function["Properties"]["Code"]["S3Bucket"]["Fn::Sub"],
+        "cdk-localhost-assets-${AWS::AccountId}-${AWS::Region}"
+    );
+    assert_eq!(function["Properties"]["Tags"][0]["Key"], "team");
+    assert_eq!(template["Resources"]["ParseFunctionLogs"]["Properties"]["RetentionInDays"], 90);
+}
+
+#[test]
+fn names_that_become_one_id_are_told() {
+    let mut manifest = sample::manifest();
+    manifest.buckets = vec!["a-1".to_owned(), "a1".to_owned()];
+    let message = template_of(&manifest, &Environment::default()).unwrap_err().to_string();
+    assert!(
+        message.contains("`a-1/Bucket` and `a1/Bucket` both become the logical id `A1Bucket`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_workflow_and_a_step_may_share_a_name() {
+    let mut manifest = sample::manifest();
+    manifest.workflows[0].name = "parse".to_owned();
+    let template = template_of(&manifest, &Environment::default());
+    assert_eq!(review::review(&template.unwrap()), []);
+}

@@ -1,0 +1,202 @@
+//! The foreign tools the tests run, installed into `.tools` of the checkout:
+//! AWS's clients and validators in a Python environment, the CDK command and
+//! an ASL validator for Node, PostgreSQL from the system's packages.
+//!
+//! Versions are pinned in `tests/tools`. An installation is stamped with the
+//! pins and the interpreter it was made with and is renewed when either
+//! changes. Nothing here names a registry: pip, npm and apt know theirs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A group of tools that is installed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// boto3, cfn-lint, cloudformation-validate and the moto server.
+    Python,
+    /// The CDK command and asl-validator.
+    Node,
+    /// A PostgreSQL server to start clusters with.
+    Postgres,
+}
+
+/// Everything the tests need.
+pub(crate) const ALL: &[Tool] = &[Tool::Python, Tool::Node, Tool::Postgres];
+
+/// Makes sure the tools are there and answers which had to be installed.
+///
+/// Groups are installed side by side; each prints what it does on standard
+/// error, and the output of a failed command is part of the error.
+pub(crate) fn ensure(root: &Path, which: &[Tool]) -> Result<Vec<Tool>, String> {
+    let _held = lock(root)?;
+    let outcomes: Vec<Result<Option<Tool>, String>> = std::thread::scope(|scope| {
+        let running: Vec<_> = which.iter().map(|&tool| scope.spawn(move || ensure_one(root, tool))).collect();
+        running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err("a tool installation panicked".to_owned())))
+            .collect()
+    });
+    let mut installed = Vec::new();
+    let mut failures = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Ok(tool) => installed.extend(tool),
+            Err(message) => failures.push(message),
+        }
+    }
+    if failures.is_empty() { Ok(installed) } else { Err(failures.join("\n")) }
+}
+
+/// Two runs in one checkout install one after the other; held until dropped.
+fn lock(root: &Path) -> Result<fs::File, String> {
+    let folder = root.join(".tools");
+    let failed = |e| format!("{}: {e}", folder.display());
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let file = fs::File::create(folder.join("lock")).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+fn ensure_one(root: &Path, tool: Tool) -> Result<Option<Tool>, String> {
+    let missing = match tool {
+        Tool::Python => python(root)?,
+        Tool::Node => node(root)?,
+        Tool::Postgres => postgres()?,
+    };
+    Ok(missing.then_some(tool))
+}
+
+/// A virtual environment with what `tests/tools/requirements.txt` pins.
+fn python(root: &Path) -> Result<bool, String> {
+    let requirements = root.join("tests/tools/requirements.txt");
+    let interpreter = version("python3", "it runs the AWS validators; install Python 3.10 or newer")?;
+    let folder = Installation::at(root, "python", &[&read(&requirements)?, &interpreter]);
+    folder.make(|target| {
+        eprintln!("tools: installing Python packages into {}", target.display());
+        run(Command::new("python3").args(["-m", "venv"]).arg(target))
+            .map_err(|e| format!("{e}\non Debian the package python3-venv provides this"))?;
+        run(Command::new(target.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+            .arg(&requirements))
+    })
+}
+
+/// `node_modules` with what `tests/tools/package-lock.json` pins.
+fn node(root: &Path) -> Result<bool, String> {
+    let pins = root.join("tests/tools");
+    let lock = read(&pins.join("package-lock.json"))?;
+    let interpreter = version("node", "it runs the CDK command; install Node 20 or newer")?;
+    let folder = Installation::at(root, "node", &[&lock, &interpreter]);
+    folder.make(|target| {
+        eprintln!("tools: installing Node packages into {}", target.display());
+        fs::create_dir_all(target).map_err(|e| format!("{}: {e}", target.display()))?;
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(pins.join(file), target.join(file)).map_err(|e| format!("{file}: {e}"))?;
+        }
+        // Exactly the lock file, and no code of a package runs at installation.
+        run(Command::new("npm").current_dir(target).args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+        ]))
+    })
+}
+
+/// A `postgres` binary on the path or where Debian puts it, else apt's package.
+fn postgres() -> Result<bool, String> {
+    if postgres_binary().is_some() {
+        return Ok(false);
+    }
+    eprintln!("tools: installing PostgreSQL from the system's packages");
+    let root_user = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    let apt = |arguments: &[&str]| {
+        let mut command = if root_user {
+            Command::new("apt-get")
+        } else {
+            let mut sudo = Command::new("sudo");
+            sudo.args(["--non-interactive", "apt-get"]);
+            sudo
+        };
+        run(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    let advice =
+        |e| format!("{e}\ninstall PostgreSQL 15 or newer by hand: the delivery tests start their own server");
+    apt(&["install", "--yes", "--no-install-recommends", "postgresql"])
+        .or_else(|_| {
+            apt(&["update"])?;
+            apt(&["install", "--yes", "--no-install-recommends", "postgresql"])
+        })
+        .map_err(advice)?;
+    Ok(true)
+}
+
+fn postgres_binary() -> Option<PathBuf> {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    std::env::split_paths(&on_path)
+        .chain(debian.map(|version| version.path().join("bin")))
+        .map(|folder| folder.join("postgres"))
+        .find(|binary| binary.is_file())
+}
+
+/// A folder in `.tools` and the pins it has to correspond to.
+struct Installation {
+    folder: PathBuf,
+    pins: String,
+}
+
+impl Installation {
+    fn at(root: &Path, name: &str, pins: &[&str]) -> Self {
+        // A Python environment holds absolute paths: a moved checkout needs a new one.
+        Self {
+            folder: root.join(".tools").join(name),
+            pins: format!("{}\n{}", root.display(), pins.join("\n")),
+        }
+    }
+
+    /// Runs `install` into an empty folder unless the stamp says it has been done.
+    /// The stamp is written last, so an interrupted installation starts again.
+    fn make(&self, install: impl FnOnce(&Path) -> Result<(), String>) -> Result<bool, String> {
+        let stamp = self.folder.join("pins.stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == self.pins) {
+            return Ok(false);
+        }
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).map_err(|e| format!("{}: {e}", self.folder.display()))?;
+        }
+        install(&self.folder)?;
+        fs::write(&stamp, &self.pins).map_err(|e| format!("{}: {e}", stamp.display()))?;
+        Ok(true)
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+/// What `program --version` prints, or an error that says what it is needed for.
+fn version(program: &str, purpose: &str) -> Result<String, String> {
+    Command::new(program)
+        .arg("--version")
+        .output()
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .map_err(|e| format!("`{program}` does not start ({e}): {purpose}"))
+}
+
+/// Runs a command quietly; what it printed is shown only when it fails.
+fn run(command: &mut Command) -> Result<(), String> {
+    let shown = format!("{command:?}");
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|e| format!("could not start {shown}: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{shown} ended with {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
