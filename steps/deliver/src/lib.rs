@@ -1,0 +1,42 @@
+//! Stages, delivers and verifies batches of figures in CoreView.
+//!
+//! Three steps: [`stage()`] brings the figures of a period into one canonical
+//! form and gives the delivery its identity, [`deliver()`] books the batch
+//! exactly once and reads it back, [`verify()`] asks again independently.
+//!
+//! What CoreView itself offers is not known, so delivering is a
+//! [`DeliveryChannel`]; the one here books into a database ([`Ledger`]) that
+//! stands for it. Owns the tables `delivery_outbox` and `coreview_*`. Knows
+//! nothing of how figures are computed.
+
+#![warn(missing_docs)]
+
+mod batch;
+mod channel;
+mod clock;
+pub mod database;
+mod deliver;
+mod faults;
+mod ledger;
+mod migrations;
+mod receipt;
+mod stage;
+mod tally;
+mod verify;
+
+pub use batch::{Batch, Correction, DATABASE_CHANNEL, Identity, delivery_id};
+pub use channel::{DeliveryChannel, deliver_through};
+pub use deliver::{Deliver, DeliverError, deliver};
+pub use ledger::Ledger;
+pub use receipt::{Booking, ControlTotals, Receipt, Standing};
+pub use stage::{Stage, StageError, StageRequest, StageRequestExpr, stage};
+pub use verify::{Verified, Verify, VerifyError, verify};
+
+stepwright::bucket!(
+    /// What travels between the steps of a delivery.
+    pub Staging = "staging"
+);
+stepwright::secret!(
+    /// Where CoreView is: `sqlite:///abs/path.db` or `postgres://user:password@host/database`.
+    pub CoreViewUrl = "coreview"
+);

@@ -1,0 +1,142 @@
+//! On PostgreSQL, and what only a server does. Skipped, loudly, where there is none.
+
+use std::time::Duration;
+
+use stepwright_step_deliver::DeliverError;
+use stepwright_step_deliver::database::{Database as _, Patience, Purpose};
+use tokio::net::TcpListener;
+
+use crate::place::{FLIGHTS, Place};
+use crate::postgres_server::{PASSWORD, PostgresServer, url};
+use crate::proxy::Proxy;
+use crate::scenarios::deliver_impatiently;
+
+fn postgres() -> Option<(Place, PostgresServer)> {
+    let server = PostgresServer::start()?;
+    Some((Place::new(server.url("postgres")), server))
+}
+
+crate::scenarios::on! { postgres() }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_killed_before_commit_leaves_nothing() {
+    let Some((place, _server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let mut holder = place.connection().await;
+    holder.begin(Purpose::Write).await.unwrap();
+    holder.execute("LOCK TABLE coreview_figure IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+
+    let killer = async {
+        // Ledger and staging are written; the figures wait for the lock.
+        let kill = "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity \
+                    WHERE application_name = 'stepwright' AND wait_event_type = 'Lock'";
+        while place.query(kill).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (delivered, ()) = tokio::join!(place.deliver(&batch), killer);
+    let error = delivered.unwrap_err();
+    assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("57P01"), "{error}");
+
+    holder.rollback().await;
+    for table in ["coreview_ledger", "coreview_staging", "coreview_figure"] {
+        assert_eq!(place.count(table).await, 0, "{table}");
+    }
+    let receipt = place.deliver(&batch).await.unwrap();
+    assert!(!receipt.already_delivered);
+    assert!(place.verify(&receipt).await.unwrap().current);
+    let attempts = place.query("SELECT attempts FROM delivery_outbox").await;
+    assert_eq!(attempts, place.query("SELECT attempt FROM coreview_ledger").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_to_commit_is_unknown_and_the_next_attempt_finds_the_batch() {
+    let Some((place, server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let proxy = Proxy::start(server.port()).await;
+    let error = place.via(url(proxy.port, "postgres")).deliver(&batch).await.unwrap_err();
+    assert_eq!(proxy.lost(), 1);
+    assert!(matches!(error, DeliverError::Unknown { .. }), "{error}");
+    assert!(error.to_string().contains("looks whether the batch arrived"), "{error}");
+    assert_eq!(place.count("coreview_figure").await, 3);
+
+    let before = place.contents().await;
+    let receipt = place.deliver(&batch).await.unwrap();
+    assert!(receipt.already_delivered);
+    assert_eq!(place.contents().await, before);
+    assert!(place.verify(&receipt).await.unwrap().current);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_down_is_unavailable() {
+    let Some((place, mut server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    server.stop();
+    let error = place.deliver(&batch).await.unwrap_err();
+    assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
+    let words = error.to_string();
+    let expected = format!("PostgreSQL database `postgres` at 127.0.0.1:{}: cannot connect: ", server.port());
+    assert!(words.starts_with(&expected) && words.contains("refused"), "{words}");
+    assert!(!words.contains(PASSWORD), "{words}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_unavailable() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = Place::new(url(silent.local_addr().unwrap().port(), "postgres"));
+    let dir = tempfile::tempdir().unwrap();
+    let staged = Place::new(format!("sqlite://{}/x.db", dir.path().display()));
+    let batch = staged.stage("arn:1", FLIGHTS).await;
+    let patience = Patience { connect: Duration::from_millis(100), ..Patience::default() };
+    let error = deliver_impatiently(&staged.via(&place.url), &batch, patience).await.unwrap_err();
+    assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("no answer within 0.1 s"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_credentials_are_rejected_without_showing_them() {
+    let Some((place, server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let wrong = [
+        format!("postgres://stepwright:not-{PASSWORD}@127.0.0.1:{}/postgres", server.port()),
+        server.url("no_such_database"),
+    ];
+    for url in wrong {
+        let error = place.via(url).deliver(&batch).await.unwrap_err();
+        assert!(matches!(error, DeliverError::Rejected { .. }), "{error}");
+        assert!(error.to_string().contains("check user, password and database"), "{error}");
+        assert!(!error.to_string().contains(PASSWORD), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_held_too_long_is_throttled() {
+    let Some((place, _server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let mut holder = place.connection().await;
+    holder.begin(Purpose::Write).await.unwrap();
+    holder.execute("LOCK TABLE coreview_figure IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+    let patience = Patience { lock: Duration::from_millis(50), ..Patience::default() };
+    let error = deliver_impatiently(&place, &batch, patience).await.unwrap_err();
+    assert!(matches!(error, DeliverError::Throttled { .. }), "{error}");
+    assert!(error.to_string().contains("55P03"), "{error}");
+    holder.rollback().await;
+    assert_eq!(place.count("coreview_ledger").await, 0);
+    assert!(!place.deliver(&batch).await.unwrap().already_delivered);
+}
+
+/// A process that was stopped inside its transaction does not stop the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_left_idle_is_ended_by_the_server() {
+    let Some((place, _server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let patience = Patience { idle_in_transaction: Duration::from_millis(50), ..Patience::default() };
+    let mut zombie = stepwright_step_deliver::database::Connection::open(&place.url, patience).await.unwrap();
+    zombie.begin(Purpose::Write).await.unwrap();
+    zombie.execute("LOCK TABLE coreview_ledger IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+    let receipt = place.deliver(&batch).await.unwrap();
+    assert!(!receipt.already_delivered);
+    let error = zombie.commit().await.unwrap_err();
+    assert!(error.to_string().contains("cannot commit"), "{error}");
+}
