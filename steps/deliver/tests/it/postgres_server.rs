@@ -46,7 +46,7 @@ impl PostgresServer {
             chown(directory.path(), Some(uid), Some(gid)).unwrap();
         }
         make_cluster(&programs, directory.path(), owner);
-        let (process, port) = launch(&programs, directory.path(), owner);
+        let (process, port) = launch(&programs, directory.path(), owner, None);
         Some(Self { process, programs, directory, port, owner })
     }
 
@@ -57,6 +57,11 @@ impl PostgresServer {
     /// The URL of a database, with user and password.
     pub(crate) fn url(&self, database: &str) -> String {
         url(self.port, database)
+    }
+
+    /// Starts a stopped server again, on the port it had.
+    pub(crate) fn restart(&mut self) {
+        (self.process, _) = launch(&self.programs, self.directory.path(), self.owner, Some(self.port));
     }
 
     /// Stops the server at once, as a crash would.
@@ -138,10 +143,11 @@ fn make_cluster(programs: &Path, directory: &Path, owner: Option<(u32, u32)>) {
     assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn launch(programs: &Path, directory: &Path, owner: Option<(u32, u32)>) -> (Child, u16) {
+fn launch(programs: &Path, directory: &Path, owner: Option<(u32, u32)>, port: Option<u16>) -> (Child, u16) {
+    let free_port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     // Between finding a free port and taking it somebody else may.
     for _ in 0..5 {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port.unwrap_or_else(free_port);
         let mut command = program(programs, "postgres", owner, directory);
         command
             .arg("-D")

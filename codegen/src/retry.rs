@@ -1,0 +1,77 @@
+//! `Retry`: the author's retriers, and one for what goes wrong around a function.
+
+use serde_json::{Map, Value, json};
+use stepwright::ir::Retrier;
+
+/// Errors of the Lambda service, not of the function: the call may simply be made again.
+/// The engine reports a task whose outcome a crash made unknown as the first of them.
+pub(crate) const TRANSIENT: [&str; 5] = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.ClientExecutionTimeoutException",
+];
+
+/// Names that stand for every error a task may raise, the transient ones included.
+pub(crate) const WILDCARDS: [&str; 2] = ["States.ALL", "States.TaskFailed"];
+
+/// As written.
+pub(crate) fn of(retriers: &[Retrier]) -> Vec<Value> {
+    retriers.iter().map(retrier).collect()
+}
+
+/// As written, and the transient errors.
+///
+/// AWS takes the first retrier that matches, so the order decides. An error the
+/// author names is the author's; the remaining transient ones come after those,
+/// and before a wildcard that would never retry them. A wildcard that does retry
+/// already covers them: what the author says holds.
+pub(crate) fn of_task(retriers: &[Retrier]) -> Vec<Value> {
+    let is_named =
+        |error: &str| retriers.iter().any(|retrier| retrier.errors.iter().any(|name| name == error));
+    let wildcard = retriers.iter().position(is_wildcard);
+    let covers =
+        wildcard.and_then(|index| retriers.get(index)).is_some_and(|retrier| retrier.max_attempts > 0);
+    let missing: Vec<String> =
+        TRANSIENT.iter().filter(|error| !is_named(error)).map(|error| (*error).to_owned()).collect();
+    let mut written = of(retriers);
+    if !covers && !missing.is_empty() {
+        written.insert(wildcard.unwrap_or(written.len()), retrier(&transient(missing)));
+    }
+    written
+}
+
+/// Six retries within about two minutes: 2, 4, 8, 16, 32 and 60 seconds, each spread by jitter.
+fn transient(errors: Vec<String>) -> Retrier {
+    Retrier {
+        errors,
+        interval_seconds: 2,
+        max_attempts: 6,
+        backoff_rate: 2.0,
+        max_delay_seconds: Some(60),
+        full_jitter: true,
+    }
+}
+
+pub(crate) fn is_wildcard(retrier: &Retrier) -> bool {
+    retrier.errors.iter().any(|error| WILDCARDS.contains(&error.as_str()))
+}
+
+fn retrier(retrier: &Retrier) -> Value {
+    let mut fields = Map::new();
+    fields.insert("ErrorEquals".to_owned(), json!(retrier.errors));
+    fields.insert("IntervalSeconds".to_owned(), json!(retrier.interval_seconds));
+    fields.insert("MaxAttempts".to_owned(), json!(retrier.max_attempts));
+    fields.insert("BackoffRate".to_owned(), json!(retrier.backoff_rate));
+    if let Some(seconds) = retrier.max_delay_seconds {
+        fields.insert("MaxDelaySeconds".to_owned(), json!(seconds));
+    }
+    if retrier.full_jitter {
+        fields.insert("JitterStrategy".to_owned(), json!("FULL"));
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests;
