@@ -1,0 +1,50 @@
+//! ARNs of state machines, executions and roles.
+
+/// The account in ARNs when none is configured.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
+/// The region in ARNs when none is configured.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// ARN of a state machine.
+pub fn state_machine_arn(region: &str, account: &str, name: &str) -> String {
+    format!("arn:aws:states:{region}:{account}:stateMachine:{name}")
+}
+
+/// ARN of an execution.
+pub fn execution_arn(region: &str, account: &str, state_machine: &str, name: &str) -> String {
+    format!("arn:aws:states:{region}:{account}:execution:{state_machine}:{name}")
+}
+
+/// ARN of the role an execution gets when its state machine names none.
+pub fn role_arn(account: &str, state_machine: &str) -> String {
+    format!("arn:aws:iam::{account}:role/{state_machine}")
+}
+
+/// The name in a state machine's ARN; a name is taken as it is.
+pub fn state_machine_name(name_or_arn: &str) -> &str {
+    after(name_or_arn, ":stateMachine:").unwrap_or(name_or_arn)
+}
+
+/// The names of the state machine and the execution in an execution's ARN.
+pub fn execution_names(arn: &str) -> Option<(&str, &str)> {
+    after(arn, ":execution:")?.split_once(':')
+}
+
+fn after<'a>(arn: &'a str, marker: &str) -> Option<&'a str> {
+    arn.starts_with("arn:").then(|| arn.split_once(marker)).flatten().map(|(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_arns() {
+        let arn = execution_arn(DEFAULT_REGION, DEFAULT_ACCOUNT, "m", "run-1");
+        assert_eq!(execution_names(&arn), Some(("m", "run-1")));
+        let arn = state_machine_arn(DEFAULT_REGION, DEFAULT_ACCOUNT, "m");
+        assert_eq!(state_machine_name(&arn), "m");
+        assert_eq!(state_machine_name("m"), "m");
+        assert_eq!(execution_names("m"), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! The journal: SQLite in WAL mode with full synchronisation, one writer
+//! thread, group commit, records packed into segments.
+//!
+//! ```text
+//! state_machines 1─n revisions n─1 definitions (by SHA-256)
+//!        1                              1
+//!        └──────────n executions n──────┘      executions 1─n segments (packed records)
+//! ```
+//! A transaction holds the new segments of up to 512 executions. What an
+//! append leads to (a caller's answer, a task's call, a timer, a notice) is
+//! released after the commit of its transaction, never before. A commit that
+//! fails is not tried again: the writer stops, and with it the engine.
+
+mod checksum;
+mod lock;
+mod pack;
+mod reader;
+mod schema;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use reader::{
+    ExecutionDescription, ExecutionFilter, ExecutionSummary, OpenExecution, Reader, StateMachineDescription,
+};
+pub use schema::JournalError;
+
+pub(crate) use lock::DirectoryLock;
+pub(crate) use reader::Readers;
+pub(crate) use schema::{FILE, open};
+pub(crate) use segment::encode;
+pub(crate) use writer::{Append, Change, End, Message, NewExecution, Release, Writer, insert_revision};

@@ -1,0 +1,391 @@
+//! Reading the journal: descriptions, lists, histories, and what recovery needs.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::schema::{self, FILE, JournalError};
+use super::segment::decode;
+use crate::arn::{execution_arn, execution_names, state_machine_arn, state_machine_name};
+use crate::machine::{Fact, HistoryEvent, Record, Status};
+
+/// How many connections are kept for the next reader.
+const IDLE_MAX: usize = 4;
+
+/// An execution, as `DescribeExecution` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionDescription {
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// ARN of the state machine.
+    pub state_machine_arn: String,
+    /// Name of the execution.
+    pub name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// When it started, in milliseconds since the epoch.
+    pub start_millis: i64,
+    /// When it ended, in milliseconds since the epoch.
+    pub stop_millis: Option<i64>,
+    /// The JSON text of the input.
+    pub input: String,
+    /// The JSON text of the output of a success.
+    pub output: Option<String>,
+    /// The error of a failure.
+    pub error: Option<String>,
+    /// The cause of a failure.
+    pub cause: Option<String>,
+    /// `X-Amzn-Trace-Id` of the start.
+    pub trace_header: Option<String>,
+}
+
+/// An execution, as `ListExecutions` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionSummary {
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// ARN of the state machine.
+    pub state_machine_arn: String,
+    /// Name of the execution.
+    pub name: String,
+    /// Where it stands.
+    pub status: Status,
+    /// When it started, in milliseconds since the epoch.
+    pub start_millis: i64,
+    /// When it ended, in milliseconds since the epoch.
+    pub stop_millis: Option<i64>,
+}
+
+/// Which executions to list; newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// Only of this state machine, by name or ARN.
+    pub state_machine: Option<String>,
+    /// Only in this status.
+    pub status: Option<Status>,
+    /// Only those that started at or after this time, in milliseconds since the epoch.
+    pub started_from_millis: Option<i64>,
+    /// At most this many; `None` = 1,000, which is also AWS's page.
+    pub limit: Option<u32>,
+    /// Leave out this many first.
+    pub offset: u32,
+}
+
+/// A state machine, as `DescribeStateMachine` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMachineDescription {
+    /// ARN of the state machine.
+    pub state_machine_arn: String,
+    /// Its name.
+    pub name: String,
+    /// The definition, byte for byte as it was put.
+    pub definition: String,
+    /// The definition's SHA-256, in hexadecimal digits.
+    pub definition_sha256: String,
+    /// The revision: 1 first.
+    pub revision: u32,
+    /// ARN of the role.
+    pub role_arn: String,
+    /// When the revision was put, in milliseconds since the epoch.
+    pub created_millis: i64,
+}
+
+/// An execution that has not ended: what recovery starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenExecution {
+    /// Its number in the journal.
+    pub id: i64,
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// SHA-256 of its definition.
+    pub sha256: [u8; 32],
+}
+
+/// Reads a journal, also while an engine writes it. See [`Reader::open`].
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+    region: String,
+    account: String,
+}
+
+type Found<T> = Result<T, JournalError>;
+
+impl Reader {
+    /// Opens the journal of a data directory for reading. It sees what was
+    /// durable at the time of each call.
+    pub fn open(directory: &Path) -> Found<Self> {
+        let path = directory.join(FILE);
+        if !path.exists() {
+            return Err(JournalError::Missing { directory: directory.to_path_buf() });
+        }
+        let connection = schema::open_read_only(&path)?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        if version.map_err(|source| JournalError::of(&path, "read", source))? == 0 {
+            return Err(JournalError::Missing { directory: directory.to_path_buf() });
+        }
+        Self::new(connection, path)
+    }
+
+    pub(crate) fn new(connection: Connection, path: PathBuf) -> Found<Self> {
+        let setting = |name: &str| {
+            let query = "SELECT value FROM settings WHERE name = ?1";
+            connection
+                .query_row(query, [name], |row| row.get::<_, String>(0))
+                .optional()
+                .map_err(|source| JournalError::of(&path, "read the settings", source))
+        };
+        let region = setting("region")?.unwrap_or_else(|| crate::arn::DEFAULT_REGION.to_owned());
+        let account = setting("account")?.unwrap_or_else(|| crate::arn::DEFAULT_ACCOUNT.to_owned());
+        Ok(Self { connection, path, region, account })
+    }
+
+    /// The region and the account of this journal's ARNs.
+    pub fn region_and_account(&self) -> (&str, &str) {
+        (&self.region, &self.account)
+    }
+
+    /// Describes an execution; `None` = there is none of this ARN.
+    pub fn describe_execution(&self, arn: &str) -> Found<Option<ExecutionDescription>> {
+        let Some((id, summary)) = self.find(arn)? else { return Ok(None) };
+        let first = self.edge_segment(id, arn, "ASC")?;
+        let last =
+            if summary.status == Status::Running { Vec::new() } else { self.edge_segment(id, arn, "DESC")? };
+        let mut described = ExecutionDescription {
+            execution_arn: summary.execution_arn,
+            state_machine_arn: summary.state_machine_arn,
+            name: summary.name,
+            status: summary.status,
+            start_millis: summary.start_millis,
+            stop_millis: summary.stop_millis,
+            input: String::new(),
+            output: None,
+            error: None,
+            cause: None,
+            trace_header: None,
+        };
+        if let Some(Fact::ExecutionStarted { started, .. }) = first.first().map(|record| &record.fact) {
+            started.input.text().clone_into(&mut described.input);
+            described.trace_header = started.trace_header.as_deref().map(str::to_owned);
+        }
+        if let Some(event) = last.last().and_then(HistoryEvent::of) {
+            described.output = event.output().map(str::to_owned);
+            described.error = event.error().map(str::to_owned);
+            described.cause = event.cause().map(str::to_owned);
+        }
+        Ok(Some(described))
+    }
+
+    /// The whole history of an execution; `None` = there is no such execution.
+    pub fn execution_history(&self, arn: &str) -> Found<Option<Vec<HistoryEvent>>> {
+        let Some((id, _)) = self.find(arn)? else { return Ok(None) };
+        Ok(Some(self.records(id, arn)?.iter().filter_map(HistoryEvent::of).collect()))
+    }
+
+    /// Executions, newest first.
+    pub fn list_executions(&self, filter: &ExecutionFilter) -> Found<Vec<ExecutionSummary>> {
+        let mut conditions = vec!["1"];
+        let mut values: Vec<SqlValue> = Vec::new();
+        if let Some(machine) = &filter.state_machine {
+            conditions.push("m.name = ?");
+            values.push(state_machine_name(machine).to_owned().into());
+        }
+        if let Some(status) = filter.status {
+            conditions.push("e.status = ?");
+            values.push((status as i64).into());
+        }
+        if let Some(millis) = filter.started_from_millis {
+            conditions.push("e.start_millis >= ?");
+            values.push(millis.into());
+        }
+        values.push(i64::from(filter.limit.unwrap_or(1000)).into());
+        values.push(i64::from(filter.offset).into());
+        let query = format!(
+            "SELECT {SUMMARY} FROM executions e JOIN state_machines m ON m.id = e.machine_id WHERE {} \
+             ORDER BY e.start_millis DESC, e.id DESC LIMIT ? OFFSET ?",
+            conditions.join(" AND ")
+        );
+        self.rows(&query, rusqlite::params_from_iter(values), |row| {
+            self.summary(row).map(|(_, summary)| summary)
+        })
+    }
+
+    /// All state machines in their current revision, by name.
+    pub fn state_machines(&self) -> Found<Vec<StateMachineDescription>> {
+        let query = format!("{MACHINES} ORDER BY m.name");
+        self.rows(&query, [], |row| self.machine(row))
+    }
+
+    /// A state machine, by name or ARN.
+    pub fn state_machine(&self, name_or_arn: &str) -> Found<Option<StateMachineDescription>> {
+        let query = format!("{MACHINES} AND m.name = ?1");
+        Ok(self.rows(&query, [state_machine_name(name_or_arn)], |row| self.machine(row))?.pop())
+    }
+
+    /// The definition an execution runs, byte for byte.
+    pub fn definition_of(&self, execution_arn: &str) -> Found<Option<String>> {
+        let Some((id, _)) = self.find(execution_arn)? else { return Ok(None) };
+        let query = "SELECT d.text FROM executions e JOIN definitions d USING (sha256) WHERE e.id = ?1";
+        Ok(self.rows(query, [id], |row| row.get(0))?.pop())
+    }
+
+    /// Every execution that has not ended, oldest first.
+    pub fn open_executions(&self) -> Found<Vec<OpenExecution>> {
+        let query = "SELECT e.id, m.name, e.name, e.sha256 FROM executions e \
+                     JOIN state_machines m ON m.id = e.machine_id WHERE e.status = 0 ORDER BY e.id";
+        self.rows(query, [], |row| {
+            let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
+            Ok(OpenExecution {
+                id: row.get(0)?,
+                execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
+                sha256: row.get(3)?,
+            })
+        })
+    }
+
+    /// Everything the journal holds of an execution. A segment that is damaged
+    /// or missing is an error.
+    pub fn records(&self, id: i64, arn: &str) -> Found<Vec<Record>> {
+        let query =
+            "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record";
+        let segments: Vec<(i64, Vec<u8>)> = self.rows(query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut records = Vec::new();
+        for (first_record, bytes) in segments {
+            let first_record = first_record.cast_unsigned();
+            if first_record != records.len() as u64 {
+                return Err(damaged(arn, records.len() as u64, "it is missing"));
+            }
+            records.extend(
+                decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))?,
+            );
+        }
+        if records.is_empty() {
+            return Err(damaged(arn, 0, "it is missing"));
+        }
+        Ok(records)
+    }
+
+    pub(crate) fn definition(&self, sha256: &[u8; 32]) -> Found<Option<String>> {
+        Ok(self.rows("SELECT text FROM definitions WHERE sha256 = ?1", [sha256], |row| row.get(0))?.pop())
+    }
+
+    pub(crate) fn last_millis(&self) -> Found<i64> {
+        let query = "SELECT value FROM settings WHERE name = 'last_millis'";
+        Ok(self.rows(query, [], |row| row.get(0))?.pop().unwrap_or(0))
+    }
+
+    /// The highest number of an execution so far.
+    pub(crate) fn last_execution_id(&self) -> Found<i64> {
+        let highest = self.rows("SELECT max(id) FROM executions", [], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(highest.into_iter().flatten().next().unwrap_or(0))
+    }
+
+    /// The number of a state machine.
+    pub(crate) fn machine_id(&self, name: &str) -> Found<Option<i64>> {
+        Ok(self.rows("SELECT id FROM state_machines WHERE name = ?1", [name], |row| row.get(0))?.pop())
+    }
+
+    fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
+        let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
+        let query = format!(
+            "SELECT {SUMMARY} FROM executions e JOIN state_machines m ON m.id = e.machine_id \
+             WHERE m.name = ?1 AND e.name = ?2"
+        );
+        let found = self.rows(&query, [machine, name], |row| self.summary(row))?.pop();
+        Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
+    }
+
+    fn edge_segment(&self, id: i64, arn: &str, order: &str) -> Found<Vec<Record>> {
+        let query = format!(
+            "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record {order} LIMIT 1"
+        );
+        let segment: Option<(i64, Vec<u8>)> =
+            self.rows(&query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
+        let Some((first_record, bytes)) = segment else { return Err(damaged(arn, 0, "it is missing")) };
+        let first_record = first_record.cast_unsigned();
+        decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))
+    }
+
+    fn summary(&self, row: &Row<'_>) -> rusqlite::Result<(i64, ExecutionSummary)> {
+        let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
+        let status =
+            usize::try_from(row.get::<_, i64>(3)?).ok().and_then(|number| Status::ALL.get(number).copied());
+        let summary = ExecutionSummary {
+            execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
+            state_machine_arn: state_machine_arn(&self.region, &self.account, &machine),
+            name,
+            status: status.ok_or(rusqlite::Error::InvalidQuery)?,
+            start_millis: row.get(4)?,
+            stop_millis: row.get(5)?,
+        };
+        Ok((row.get(0)?, summary))
+    }
+
+    fn machine(&self, row: &Row<'_>) -> rusqlite::Result<StateMachineDescription> {
+        let name: String = row.get(0)?;
+        let sha256: [u8; 32] = row.get(2)?;
+        Ok(StateMachineDescription {
+            state_machine_arn: state_machine_arn(&self.region, &self.account, &name),
+            name,
+            definition: row.get(1)?,
+            definition_sha256: crate::engine::hex(&sha256),
+            revision: row.get(3)?,
+            role_arn: row.get(4)?,
+            created_millis: row.get(5)?,
+        })
+    }
+
+    fn rows<T>(
+        &self,
+        query: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Found<Vec<T>> {
+        let failed = |source| JournalError::of(&self.path, "read", source);
+        let mut statement = self.connection.prepare_cached(query).map_err(failed)?;
+        let rows = statement.query_map(parameters, read).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+}
+
+/// The columns that `summary` reads.
+const SUMMARY: &str = "e.id, m.name, e.name, e.status, e.start_millis, e.stop_millis";
+
+/// The current revision of every state machine.
+const MACHINES: &str = "SELECT m.name, d.text, r.sha256, r.revision, r.role_arn, r.created_millis \
+     FROM state_machines m JOIN revisions r ON r.machine_id = m.id JOIN definitions d USING (sha256) \
+     WHERE r.revision = (SELECT max(revision) FROM revisions WHERE machine_id = m.id)";
+
+fn damaged(execution: &str, segment: u64, problem: &str) -> JournalError {
+    JournalError::DamagedSegment { execution: execution.to_owned(), segment, problem: problem.to_owned() }
+}
+
+/// Readers for the engine's callers: opened when needed, kept for the next one.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    directory: PathBuf,
+    idle: Mutex<Vec<Reader>>,
+}
+
+impl Readers {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_path_buf(), idle: Mutex::default() }
+    }
+
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&Reader) -> Found<T>) -> Found<T> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => Reader::open(&self.directory)?,
+        };
+        let result = read(&reader);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_MAX {
+            idle.push(reader);
+        }
+        result
+    }
+}

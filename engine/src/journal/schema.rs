@@ -1,0 +1,207 @@
+//! The database: its tables, how it is opened, and what can be wrong with it.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+/// Name of the database in the data directory.
+pub(crate) const FILE: &str = "journal.db";
+/// Name of the lock file in the data directory.
+pub(crate) const LOCK_FILE: &str = "journal.lock";
+
+/// `PRAGMA application_id` of a journal: "Step" in ASCII.
+const APPLICATION_ID: i64 = 0x5374_6570;
+
+/// Each step brings the schema from its position to the next version.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied_millis INTEGER NOT NULL) STRICT;
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE definitions (sha256 BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE state_machines (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    ) STRICT;
+    CREATE TABLE revisions (
+        machine_id INTEGER NOT NULL REFERENCES state_machines (id),
+        revision INTEGER NOT NULL,
+        sha256 BLOB NOT NULL REFERENCES definitions (sha256),
+        role_arn TEXT NOT NULL,
+        created_millis INTEGER NOT NULL,
+        PRIMARY KEY (machine_id, revision)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE executions (
+        id INTEGER PRIMARY KEY,
+        machine_id INTEGER NOT NULL REFERENCES state_machines (id),
+        name TEXT NOT NULL,
+        sha256 BLOB NOT NULL REFERENCES definitions (sha256),
+        status INTEGER NOT NULL,
+        start_millis INTEGER NOT NULL,
+        stop_millis INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX executions_name ON executions (machine_id, name);
+    CREATE INDEX executions_status ON executions (machine_id, status, start_millis);
+    CREATE INDEX executions_start ON executions (machine_id, start_millis);
+    CREATE INDEX executions_open ON executions (id) WHERE status = 0;
+    CREATE TABLE segments (
+        execution_id INTEGER NOT NULL REFERENCES executions (id),
+        first_record INTEGER NOT NULL,
+        records BLOB NOT NULL,
+        PRIMARY KEY (execution_id, first_record)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The newest schema this engine knows.
+pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
+
+/// What is wrong with a journal, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another engine has it open.
+    #[error(
+        "journal {} is in use by another stepwright process{}: stop that process, or give this one another data directory",
+        directory.display(),
+        pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    )]
+    InUse {
+        /// The data directory.
+        directory: PathBuf,
+        /// The process, if it left its number.
+        pid: Option<u32>,
+    },
+    /// There is no journal to read.
+    #[error("there is no journal in {}: start an engine there first, or name another data directory", directory.display())]
+    Missing {
+        /// The data directory.
+        directory: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is not a stepwright journal: move it away, or name another data directory", path.display())]
+    NotAJournal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer engine wrote it.
+    #[error(
+        "journal {} has schema {found}, this program knows up to {known}: use the newer stepwright that wrote it",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema this program knows.
+        known: i64,
+    },
+    /// The database is damaged.
+    #[error(
+        "journal {} is damaged: {detail}. Keep a copy of the directory, then restore a backup or recover what is \
+         readable with `sqlite3 {} .recover`",
+        path.display(),
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        detail: String,
+    },
+    /// One segment is damaged.
+    #[error(
+        "the journal of execution {execution} is damaged: segment {segment}: {problem}. Nothing of it was used; \
+         restore a backup, or remove the execution"
+    )]
+    DamagedSegment {
+        /// ARN of the execution.
+        execution: String,
+        /// The segment: the number of its first record.
+        segment: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file operation failed.
+    #[error("{action} {}: {source}", path.display())]
+    File {
+        /// What was tried, e.g. "create".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The database refused.
+    #[error("journal {}: {action}: {source}", path.display())]
+    Database {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: rusqlite::Error,
+    },
+}
+
+impl JournalError {
+    /// Sorts an error of the database by what a person has to do about it.
+    pub(crate) fn of(path: &Path, action: &'static str, source: rusqlite::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotAJournal { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, detail: source.to_string() },
+            _ => Self::Database { action, path, source },
+        }
+    }
+}
+
+/// Opens the database for reading and writing, and brings its schema up to date.
+pub(crate) fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
+    let failed = |action| move |source| JournalError::of(path, action, source);
+    let mut connection = Connection::open(path).map_err(failed("open"))?;
+    check(&connection, path)?;
+    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; \
+         PRAGMA wal_autocheckpoint = 20000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
+    connection.execute_batch(pragmas).map_err(failed("configure"))?;
+    migrate(&mut connection, now_millis).map_err(failed("migrate"))?;
+    Ok(connection)
+}
+
+/// Opens the database for reading only.
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|source| JournalError::of(path, "open", source))?;
+    check(&connection, path)?;
+    Ok(connection)
+}
+
+/// Refuses files that are not journals, and journals of newer engines.
+fn check(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let failed = |source| JournalError::of(path, "read the header of", source);
+    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let found = number("PRAGMA user_version").map_err(failed)?;
+    let tables = number("SELECT count(*) FROM sqlite_master").map_err(failed)?;
+    let application = number("PRAGMA application_id").map_err(failed)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(JournalError::NotAJournal { path: path.to_path_buf() });
+    }
+    if found > SCHEMA_VERSION {
+        return Err(JournalError::Newer { path: path.to_path_buf(), found, known: SCHEMA_VERSION });
+    }
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, now_millis: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let from = transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))?;
+    for (version, step) in (1_i64..).zip(MIGRATIONS) {
+        if version > from {
+            transaction.execute_batch(step)?;
+            transaction.execute("INSERT INTO migrations VALUES (?1, ?2)", (version, now_millis))?;
+        }
+    }
+    if from < SCHEMA_VERSION {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}

@@ -1,0 +1,246 @@
+//! The format of segments, and what is wrong with journals that cannot be used.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::segment::{decode, encode};
+use super::{JournalError, Reader};
+use crate::machine::{Failure, Nature, Record};
+use crate::simulate::{Reply, SimulationOptions, run_with};
+use crate::{
+    Completion, Engine, EngineError, EngineOptions, ManualClock, StartExecution, TaskHost, TaskOutcome,
+    TaskRequest,
+};
+
+/// Fails every task, so that journals have everything in them.
+struct Failing;
+
+impl TaskHost for Failing {
+    fn invoke(&self, _: TaskRequest, done: Completion) {
+        done.finish(TaskOutcome::Failed { error: "E".into(), cause: "C".into() });
+    }
+}
+
+const DEFINITION: &str = r#"{
+    "QueryLanguage": "JSONata", "StartAt": "P", "TimeoutSeconds": 900, "States": {
+        "P": { "Type": "Parallel", "Next": "W", "Branches": [
+            { "StartAt": "M", "States": { "M": { "Type": "Map", "Items": [1, 2, 3], "End": true, "ItemProcessor": {
+                "StartAt": "T", "States": {
+                    "T": { "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 9,
+                           "HeartbeatSeconds": 3, "Retry": [{ "ErrorEquals": ["E"], "MaxAttempts": 1 }],
+                           "Catch": [{ "ErrorEquals": ["E"], "Next": "C" }], "End": true },
+                    "C": { "Type": "Pass", "Assign": { "v": "{% $states.input.Cause %}" }, "End": true } } } } } },
+            { "StartAt": "X", "States": { "X": { "Type": "Pass", "End": true } } } ] },
+        "W": { "Type": "Wait", "Seconds": 60, "Next": "F" },
+        "F": { "Type": "Fail", "Error": "{% 'E' & $nothing %}" } } }"#;
+
+fn records() -> Vec<Record> {
+    let definition = Arc::new(asl::StateMachine::parse(DEFINITION).unwrap_or_else(|found| panic!("{found}")));
+    let reply = |_: &TaskRequest| Reply::Now(TaskOutcome::Failed { error: "E".into(), cause: "C".into() });
+    let mut run = run_with(&SimulationOptions::default(), &definition, json!({ "a": 1 }), &mut { reply });
+    assert_eq!(run.error.as_deref(), Some("E"));
+    // Facts the run above has not got.
+    let mut record = run.records[0].clone();
+    record.fact = crate::machine::Fact::TaskTimedOut {
+        resource: "r".into(),
+        failure: Failure { error: None, cause: Some("ü".into()), nature: Nature::HeartbeatMissed },
+    };
+    run.records.push(record);
+    run.records
+}
+
+#[test]
+fn segments_read_back() {
+    let records = records();
+    let bytes = encode(7, 3, &records);
+    assert_eq!(decode(7, 3, &bytes).unwrap(), records);
+    let each: usize = records.iter().map(|record| format!("{record:?}").len()).sum();
+    assert!(bytes.len() * 4 < each, "{} bytes for {each} bytes of debug text", bytes.len());
+}
+
+#[test]
+fn any_changed_byte_is_found() {
+    let bytes = encode(7, 3, &records());
+    for position in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[position] ^= 0x10;
+        assert!(decode(7, 3, &changed).is_err(), "byte {position}");
+    }
+    for length in 0..bytes.len() {
+        assert!(decode(7, 3, &bytes[..length]).is_err(), "{length} bytes");
+    }
+    assert!(decode(8, 3, &bytes).is_err(), "the segment of another execution");
+    assert!(decode(7, 4, &bytes).is_err(), "a segment at another place");
+}
+
+fn options(directory: &Path) -> EngineOptions {
+    EngineOptions {
+        clock: Arc::new(ManualClock::at(1_000)),
+        ..EngineOptions::new(directory, Arc::new(Failing))
+    }
+}
+
+/// A journal with one execution that waits.
+fn journal(directory: &Path) -> String {
+    let engine = Engine::open(options(directory)).unwrap();
+    engine.put_state_machine("m", DEFINITION, None).unwrap();
+    let request =
+        StartExecution { state_machine: "m".into(), name: Some("e".into()), ..StartExecution::default() };
+    let arn = engine.start_execution(request).unwrap().execution_arn;
+    engine.settle().unwrap();
+    engine.shutdown();
+    arn
+}
+
+fn refused(directory: &Path) -> JournalError {
+    match Engine::open(options(directory)) {
+        Err(EngineError::Journal(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_engine_per_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(options(directory.path())).unwrap();
+    let error = refused(directory.path());
+    assert!(
+        matches!(error, JournalError::InUse { pid: Some(pid), .. } if pid == std::process::id()),
+        "{error}"
+    );
+    assert!(error.to_string().contains("in use by another stepwright process (pid"));
+    engine.shutdown();
+    Engine::open(options(directory.path())).unwrap().shutdown();
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    journal(&data);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for entry in std::fs::read_dir(&data).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_named() {
+    let change = |sql: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let arn = journal(directory.path());
+        Connection::open(directory.path().join(super::FILE)).unwrap().execute(sql, []).unwrap();
+        let error = refused(directory.path());
+        let JournalError::DamagedSegment { execution, segment, problem } = error else { panic!("{error}") };
+        assert_eq!(execution, arn);
+        let reader = Reader::open(directory.path()).unwrap();
+        assert!(reader.execution_history(&arn).is_err(), "a reader does not hide it either");
+        (segment, problem)
+    };
+    let flipped = "UPDATE segments SET records = CAST(substr(records, 1, 40) || x'FF' || substr(records, 42) AS BLOB) \
+                   WHERE first_record = 0";
+    assert_eq!(change(flipped), (0, "its checksum is wrong".to_owned()));
+    assert_eq!(change("UPDATE segments SET records = x'63' WHERE first_record = 0").0, 0);
+    assert_eq!(change("DELETE FROM segments WHERE first_record = 0"), (0, "it is missing".to_owned()));
+    assert_eq!(change("DELETE FROM segments"), (0, "it is missing".to_owned()));
+    let version =
+        "UPDATE segments SET records = CAST(x'09' || substr(records, 2) AS BLOB) WHERE first_record = 0";
+    assert_eq!(change(version).1, "it has a version that this engine does not know");
+}
+
+#[test]
+fn a_missing_middle_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    journal(directory.path());
+    let database = Connection::open(directory.path().join(super::FILE)).unwrap();
+    let segments: i64 = database.query_row("SELECT count(*) FROM segments", [], |row| row.get(0)).unwrap();
+    assert!(segments > 2, "{segments}");
+    let middle = "DELETE FROM segments WHERE first_record = (SELECT first_record FROM segments ORDER BY 1 LIMIT 1 OFFSET 1)";
+    database.execute(middle, []).unwrap();
+    drop(database);
+    assert!(matches!(refused(directory.path()), JournalError::DamagedSegment { segment: 1.., .. }));
+}
+
+#[test]
+fn what_is_not_a_journal_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(super::FILE);
+    std::fs::write(&file, "This is a letter to my bank. ".repeat(100)).unwrap();
+    assert!(matches!(refused(directory.path()), JournalError::NotAJournal { .. }));
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("This is a letter"));
+
+    std::fs::remove_file(&file).unwrap();
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE money (amount)").unwrap();
+    assert!(matches!(refused(directory.path()), JournalError::NotAJournal { .. }));
+}
+
+#[test]
+fn a_newer_journal_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    journal(directory.path());
+    let database = Connection::open(directory.path().join(super::FILE)).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    let error = refused(directory.path());
+    assert!(matches!(error, JournalError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("use the newer stepwright"));
+    assert!(matches!(Reader::open(directory.path()), Err(JournalError::Newer { .. })));
+}
+
+#[test]
+fn a_damaged_database_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    journal(directory.path());
+    let file = directory.path().join(super::FILE);
+    // Everything into the one file, then half of it goes away.
+    Connection::open(&file).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let error = refused(directory.path());
+    assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("restore a backup"));
+}
+
+#[test]
+fn a_torn_write_ahead_log_loses_nothing_but_its_tail() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let engine = Engine::open(options(&data)).unwrap();
+    engine.put_state_machine("m", DEFINITION, None).unwrap();
+    let mut arns = Vec::new();
+    for number in 0..5 {
+        let name = Some(format!("e{number}"));
+        let request = StartExecution { state_machine: "m".into(), name, ..StartExecution::default() };
+        arns.push(engine.start_execution(request).unwrap().execution_arn);
+        engine.settle().unwrap();
+    }
+    // The files as a crash leaves them: copied while the engine holds them open.
+    let copy = directory.path().join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for name in [super::FILE.to_owned(), format!("{}-wal", super::FILE)] {
+        std::fs::copy(data.join(&name), copy.join(&name)).unwrap();
+    }
+    engine.shutdown();
+    let log = copy.join(format!("{}-wal", super::FILE));
+    let bytes = std::fs::read(&log).unwrap();
+    std::fs::write(&log, &bytes[..bytes.len() - 2_000]).unwrap();
+    let engine = Engine::open(options(&copy)).unwrap();
+    for arn in &arns[..4] {
+        assert!(engine.describe_execution(arn).is_ok(), "{arn}");
+    }
+    engine.shutdown();
+}
+
+#[test]
+fn a_directory_without_a_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(matches!(Reader::open(directory.path()), Err(JournalError::Missing { .. })));
+    std::fs::write(directory.path().join(super::FILE), "").unwrap();
+    assert!(matches!(Reader::open(directory.path()), Err(JournalError::Missing { .. })));
+}

@@ -1,0 +1,118 @@
+//! Durable execution of Amazon States Language on one machine.
+//!
+//! An [`Engine`] runs state machines, byte for byte the definitions that AWS
+//! Step Functions runs. What it acknowledges survives `kill -9` and the loss
+//! of every byte that was not synced: an execution goes on where it was when
+//! the engine is opened again. Tasks are run by a [`TaskHost`], which the
+//! engine knows only by its trait.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use engine::{Completion, Engine, EngineOptions, StartExecution, Status, TaskHost, TaskOutcome, TaskRequest};
+//!
+//! /// Answers every call with the length of the payload's text.
+//! struct Lengths;
+//!
+//! impl TaskHost for Lengths {
+//!     fn invoke(&self, task: TaskRequest, done: Completion) {
+//!         let length = task.arguments["Payload"].to_string().len().to_string();
+//!         done.finish(TaskOutcome::Succeeded(engine::lambda_invoke_result(&length)));
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), engine::EngineError> {
+//! # let directory = tempfile::tempdir().unwrap();
+//! let engine = Engine::open(EngineOptions::new(directory.path(), Arc::new(Lengths)))?;
+//! engine.put_state_machine("measure", r#"{
+//!     "QueryLanguage": "JSONata", "StartAt": "Measure",
+//!     "States": { "Measure": {
+//!         "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke",
+//!         "Arguments": { "FunctionName": "lengths", "Payload": "{% $states.input %}" },
+//!         "Output": "{% $states.result.Payload %}", "End": true
+//!     } }
+//! }"#, None)?;
+//! let input = r#"{"rows":[1,2,3]}"#.to_owned();
+//! let started = engine.start_execution(StartExecution {
+//!     state_machine: "measure".to_owned(), input, ..StartExecution::default()
+//! })?;
+//! let ended = engine.wait(&started.execution_arn)?;
+//! assert_eq!((ended.status, ended.output.as_deref()), (Status::Succeeded, Some("16")));
+//! engine.shutdown();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! - [`machine`] is pure: inputs in, [`machine::Record`]s and
+//!   [`machine::Effect`]s out. An execution is a fold over its records, so
+//!   live state is replayed state by construction.
+//! - The journal is SQLite in WAL mode with full synchronisation. One writer
+//!   commits the records of up to 512 executions at a time and releases
+//!   effects (calls of tasks, timers, answers, notices) after the commit. A
+//!   commit that fails is not tried again: the engine stops.
+//! - [`simulate`] drives the same machine in virtual time, without a journal.
+//!
+//! ```text
+//!  callers: start, stop            task host: outcomes          timer thread
+//!        │   heartbeat                   │ any thread           (1, all timers)
+//!        ▼                               ▼                            │ due
+//!  ┌───────────────────────── Slot, one per open execution ──────────▼──────┐
+//!  │ lock ▸ machine::advance(input, now) ▸ records packed ▸ sent, in order  │
+//!  └───────────────────────────────────┬────────────────────────────────────┘
+//!                                      │ channel of Append, Change, Sync, Stop
+//!                                      ▼
+//!                       writer thread: drain ▸ transaction ▸ commit (sync)
+//!                                      │ released after the commit only
+//!        ┌──────────────┬──────────────┼───────────────┬──────────────────┐
+//!        ▼              ▼              ▼               ▼                  ▼
+//!   start's answer   notices to    task_host      timers set or      waiters of
+//!                    subscribers    .invoke        cancelled          the end
+//!
+//!  checkpoint thread: moves the write-ahead log into the database, asked for
+//!  every 4 MiB.  Readers: their own connections, they never wait for the writer.
+//! ```
+//!
+//! # After a crash
+//!
+//! Opening folds every open execution and arms its timers again. A task that
+//! was scheduled and has no recorded outcome may have run or not: it is never
+//! silently run again. Its attempt fails with `Lambda.ServiceException`, a
+//! transient error that generated definitions retry, and a cause that says
+//! that the outcome is unknown. Time never runs backwards: the engine's time
+//! is the later of its clock and of what the journal holds.
+//!
+//! # Crash points
+//!
+//! [`EngineOptions::crash`] ends the engine at the n-th crash point: before an
+//! append, between append and commit, between commit and effects, after the
+//! effects of each execution. [`Crash::Abort`] aborts the process, for tests
+//! with real processes; [`Crash::Freeze`] stops the engine, for tests within
+//! one. [`Engine::crash_points_passed`] says how many there are.
+//!
+//! # What this version does not run
+//!
+//! JSONPath, distributed Map, `.waitForTaskToken`, activities, Express
+//! executions, redrive.
+#![warn(missing_docs)]
+
+pub mod arn;
+mod clock;
+mod crash;
+mod engine;
+mod journal;
+pub mod machine;
+mod scheduler;
+pub mod simulate;
+mod task;
+mod timers;
+
+pub use clock::{Clock, Jumped, ManualClock, SystemClock};
+pub use crash::{Crash, CrashPlan};
+pub use engine::{Engine, EngineError, EngineOptions, Notice, PutStateMachine, StartExecution, Started};
+pub use journal::{
+    ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
+    StateMachineDescription,
+};
+pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
+pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};

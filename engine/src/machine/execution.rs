@@ -1,0 +1,711 @@
+//! The state of an execution and the only way to change it: [`Execution::apply`].
+//!
+//! An execution is a tree of frames. Frame 0 runs the state machine, every
+//! branch of a Parallel and every iteration of a Map has a frame of its own.
+//! Where a frame stands is its [`Phase`]; what happens next follows from the
+//! phases alone, so an execution can be picked up after any of its records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use asl::{State, StateKind, StateMachine, States};
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::payload::Payload;
+use super::record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
+use super::retry::Failure;
+
+/// Where an execution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are AWS's")]
+pub enum Status {
+    Running,
+    Succeeded,
+    Failed,
+    TimedOut,
+    Aborted,
+}
+
+impl Status {
+    /// Every status, in the order of its number in the journal.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Aborted];
+
+    /// AWS's word, e.g. `TIMED_OUT`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Records and a definition do not belong together. It cannot happen while
+/// the journal names definitions by their hash.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// A record names a state that the definition does not have.
+    #[error(
+        "the journal names the state '{name}', which the definition does not have: they do not belong together"
+    )]
+    UnknownState {
+        /// The state.
+        name: String,
+    },
+    /// A record is about a frame that does not exist, or that is elsewhere.
+    #[error(
+        "record {fact} does not fit frame {frame}: the journal is incomplete, or another version of the engine wrote it"
+    )]
+    Misplaced {
+        /// The record, for people.
+        fact: String,
+        /// The frame.
+        frame: FrameId,
+    },
+}
+
+/// One execution: a fold over its records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    pub(super) definition: Arc<StateMachine>,
+    pub(super) started: Option<Box<Started>>,
+    pub(super) status: Status,
+    pub(super) start_millis: i64,
+    pub(super) stop_millis: Option<i64>,
+    pub(super) output: Option<Payload>,
+    pub(super) error: Option<Text>,
+    pub(super) cause: Option<Text>,
+    pub(super) last_event_id: u64,
+    pub(super) last_millis: i64,
+    pub(super) draws: u64,
+    pub(super) frames: BTreeMap<FrameId, Frame>,
+    pub(super) next_frame: FrameId,
+    pub(super) next_timer: u64,
+    pub(super) timers: BTreeMap<TimerId, Armed>,
+    /// Running tasks: the id of the scheduled event → the frame.
+    pub(super) tasks: BTreeMap<u64, FrameId>,
+}
+
+/// A timer that is armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Armed {
+    pub(super) frame: FrameId,
+    pub(super) due_millis: i64,
+    pub(super) purpose: Purpose,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    ExecutionTimeout,
+    Wait,
+    Retry,
+    TaskTimeout,
+    Heartbeat,
+}
+
+/// Where the states of a frame are found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Region {
+    Machine,
+    Branch(Arc<State>, usize),
+    Processor(Arc<State>),
+}
+
+/// One strand of an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Frame {
+    pub(super) parent: Option<FrameId>,
+    /// The number of the branch or iteration.
+    pub(super) index: u32,
+    pub(super) region: Region,
+    /// The `previousEventId` of the next event.
+    pub(super) chain: u64,
+    /// What `chain` was before the last event: `EvaluationFailed` follows this one.
+    pub(super) before: u64,
+    /// All variables the frame can read, those of outer frames included.
+    pub(super) variables: Arc<IndexMap<String, Value>>,
+    /// Bytes of the names' values, for AWS's limit.
+    pub(super) variable_bytes: usize,
+    /// `Map.Item` of the nearest iteration.
+    pub(super) item: Option<Arc<Item>>,
+    pub(super) visit: Option<Visit>,
+    pub(super) phase: Phase,
+}
+
+/// The item an iteration works on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Item {
+    pub(super) index: u32,
+    pub(super) value: Value,
+}
+
+/// One stay in a state, from entered to exited, with all its retries.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Visit {
+    pub(super) name: Text,
+    pub(super) state: Arc<State>,
+    pub(super) input: Payload,
+    pub(super) entered_id: u64,
+    pub(super) entered_millis: i64,
+    /// `State.RetryCount`: retries so far, of all retriers.
+    pub(super) retry_count: u32,
+    /// Retries so far, by retrier.
+    pub(super) attempts: Vec<u32>,
+    /// An expression of a catcher failed: no retrier or catcher of this state applies any more.
+    pub(super) catcher_failed: bool,
+}
+
+/// Where a frame stands; what happens next follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phase {
+    /// A state is to be entered.
+    Next { name: Text, input: Payload },
+    /// The state was entered (or is retried) and has not done anything yet.
+    Entered,
+    /// A task runs.
+    Task { event_id: u64, scheduled: Box<Scheduled> },
+    /// A Wait waits.
+    Waiting { due_millis: i64 },
+    /// A retrier waits.
+    RetryWaiting,
+    /// Branches or iterations run.
+    Children(Box<Children>),
+    /// A task, or all branches or iterations, ended well.
+    Result { payload: Payload },
+    /// The state failed. `announced`: the event that says so is written.
+    Failed { failure: Failure, announced: bool },
+    /// The frame is at its end.
+    Ended { output: Payload },
+}
+
+/// The branches or iterations of a state.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Children {
+    /// Of a Map: its items. Of a Parallel: the branches' input.
+    pub(super) given: Payload,
+    pub(super) is_map: bool,
+    pub(super) length: u32,
+    pub(super) limit: u32,
+    pub(super) next: u32,
+    pub(super) running: u32,
+    /// The `previousEventId` of the next iteration's start.
+    pub(super) spawn_from: u64,
+    pub(super) results: Vec<Option<Payload>>,
+    pub(super) failing: Option<(Failure, u64)>,
+    /// The event that says that all ended well is written.
+    pub(super) announced: bool,
+}
+
+impl Execution {
+    /// An execution of which no record has been applied yet.
+    pub fn new(definition: Arc<StateMachine>) -> Self {
+        Self {
+            definition,
+            started: None,
+            status: Status::Running,
+            start_millis: 0,
+            stop_millis: None,
+            output: None,
+            error: None,
+            cause: None,
+            last_event_id: 0,
+            last_millis: 0,
+            draws: 0,
+            frames: BTreeMap::new(),
+            next_frame: 0,
+            next_timer: 0,
+            timers: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    /// Folds records into the execution they belong to.
+    pub fn replay<'a>(
+        definition: Arc<StateMachine>,
+        records: impl IntoIterator<Item = &'a Record>,
+    ) -> Result<Self, ReplayError> {
+        let mut execution = Self::new(definition);
+        for record in records {
+            execution.apply(record)?;
+        }
+        Ok(execution)
+    }
+
+    /// Where the execution stands.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Who was started; `None` before the first record.
+    pub fn started(&self) -> Option<&Started> {
+        self.started.as_deref()
+    }
+
+    /// When it started, in milliseconds since the epoch.
+    pub fn start_millis(&self) -> i64 {
+        self.start_millis
+    }
+
+    /// When it ended, in milliseconds since the epoch.
+    pub fn stop_millis(&self) -> Option<i64> {
+        self.stop_millis
+    }
+
+    /// The output of a success.
+    pub fn output(&self) -> Option<&Payload> {
+        self.output.as_ref()
+    }
+
+    /// The error of a failure.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// The cause of a failure.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// How many events the history has.
+    pub fn event_count(&self) -> u64 {
+        self.last_event_id
+    }
+
+    /// The time of the last record, in milliseconds since the epoch.
+    pub fn last_millis(&self) -> i64 {
+        self.last_millis
+    }
+
+    /// The timers that are armed, with their due times in milliseconds since the epoch.
+    pub fn timers(&self) -> impl Iterator<Item = (TimerId, i64)> {
+        self.timers.iter().map(|(id, armed)| (*id, armed.due_millis))
+    }
+
+    /// The names of the states the execution is in, inner states last.
+    pub fn current_states(&self) -> Vec<String> {
+        self.frames
+            .values()
+            .filter_map(|frame| frame.visit.as_ref())
+            .map(|visit| visit.name.to_string())
+            .collect()
+    }
+
+    /// Applies one record. The only function that changes an execution.
+    pub fn apply(&mut self, record: &Record) -> Result<(), ReplayError> {
+        self.last_millis = self.last_millis.max(record.at_millis);
+        self.draws = record.draws;
+        if record.id != 0 {
+            self.last_event_id = record.id;
+        }
+        match &record.fact {
+            Fact::ExecutionStarted { started, timeout } => {
+                self.begin(record, started);
+                self.arm(record.frame, *timeout, Purpose::ExecutionTimeout);
+                Ok(())
+            }
+            fact if fact.is_terminal() => {
+                self.end(record);
+                Ok(())
+            }
+            Fact::StateEntered { name, input, .. } => self.enter(record, name, input),
+            Fact::StateExited { .. } => self.exit(record),
+            Fact::MapStateStarted { .. } | Fact::ParallelStateStarted { .. } => self.open_children(record),
+            Fact::MapIterationStarted { child, index, input, .. } => {
+                self.spawn(record, *child, *index, Some(input))
+            }
+            Fact::BranchStarted { child, index } => self.spawn(record, *child, *index, None),
+            Fact::MapIterationSucceeded { child, index, .. } | Fact::BranchSucceeded { child, index } => {
+                self.join(record, *child, *index)
+            }
+            Fact::MapIterationFailed { child, failure, .. } | Fact::BranchFailed { child, failure } => {
+                self.break_children(record, *child, failure)
+            }
+            Fact::MapIterationAborted { child, .. } | Fact::BranchAborted { child } => {
+                self.drop_child(record, *child)
+            }
+            _ => self.apply_in_frame(record),
+        }
+    }
+
+    fn begin(&mut self, record: &Record, started: &Started) {
+        self.start_millis = record.at_millis;
+        let start_at: Text = self.definition.start_at.as_str().into();
+        let frame = Frame::new(
+            None,
+            0,
+            Region::Machine,
+            Phase::Next { name: start_at, input: started.input.clone() },
+        );
+        self.frames.insert(0, frame);
+        self.next_frame = 1;
+        self.started = Some(Box::new(started.clone()));
+    }
+
+    fn end(&mut self, record: &Record) {
+        self.stop_millis = Some(record.at_millis);
+        (self.status, self.error, self.cause) = match &record.fact {
+            Fact::ExecutionFailed { error, cause } => (Status::Failed, error.clone(), cause.clone()),
+            Fact::ExecutionAborted { error, cause } => (Status::Aborted, error.clone(), cause.clone()),
+            Fact::ExecutionTimedOut { error, cause } => (Status::TimedOut, error.clone(), cause.clone()),
+            Fact::ExecutionSucceeded { output } => {
+                self.output = Some(output.clone());
+                (Status::Succeeded, None, None)
+            }
+            _ => return,
+        };
+        self.frames.clear();
+        self.timers.clear();
+        self.tasks.clear();
+    }
+
+    fn enter(&mut self, record: &Record, name: &Text, input: &Payload) -> Result<(), ReplayError> {
+        let definition = Arc::clone(&self.definition);
+        let frame = self.frame_mut(record)?;
+        let state = frame
+            .region
+            .states(&definition)
+            .get(&**name)
+            .cloned()
+            .ok_or_else(|| ReplayError::UnknownState { name: name.to_string() })?;
+        let attempts = vec![0; state.retry.len()];
+        frame.link(record.id);
+        frame.visit = Some(Visit {
+            name: name.clone(),
+            state,
+            input: input.clone(),
+            entered_id: record.id,
+            entered_millis: record.at_millis,
+            retry_count: 0,
+            attempts,
+            catcher_failed: false,
+        });
+        frame.phase = Phase::Entered;
+        Ok(())
+    }
+
+    fn exit(&mut self, record: &Record) -> Result<(), ReplayError> {
+        let Fact::StateExited { output, assigned, next, .. } = &record.fact else { return Ok(()) };
+        self.disarm(record.frame);
+        let frame = self.frame_mut(record)?;
+        frame.link(record.id);
+        frame.assign(assigned);
+        frame.visit = None;
+        frame.phase = match next {
+            Some(name) => Phase::Next { name: name.clone(), input: output.clone() },
+            None => Phase::Ended { output: output.clone() },
+        };
+        Ok(())
+    }
+
+    /// Facts that only concern the frame they happen in.
+    fn apply_in_frame(&mut self, record: &Record) -> Result<(), ReplayError> {
+        if let Fact::TaskSucceeded { .. }
+        | Fact::TaskFailed { .. }
+        | Fact::TaskTimedOut { .. }
+        | Fact::EvaluationFailed { .. }
+        | Fact::RetryStarted = &record.fact
+        {
+            self.disarm(record.frame);
+        }
+        match &record.fact {
+            Fact::TaskScheduled { timeout, heartbeat, .. } => {
+                self.arm(record.frame, *timeout, Purpose::TaskTimeout);
+                self.arm(record.frame, *heartbeat, Purpose::Heartbeat);
+                self.tasks.insert(record.id, record.frame);
+            }
+            Fact::HeartbeatReceived { heartbeat } => {
+                self.timers
+                    .retain(|_, armed| armed.frame != record.frame || armed.purpose != Purpose::Heartbeat);
+                self.arm(record.frame, Some(*heartbeat), Purpose::Heartbeat);
+            }
+            Fact::WaitArmed { timer } => self.arm(record.frame, Some(*timer), Purpose::Wait),
+            Fact::RetryArmed { timer, .. } => self.arm(record.frame, Some(*timer), Purpose::Retry),
+            _ => {}
+        }
+        let frame = self.frame_mut(record)?;
+        if record.id != 0
+            && !matches!(
+                record.fact,
+                Fact::StateAborted { .. } | Fact::MapStateSucceeded | Fact::ParallelStateSucceeded
+            )
+        {
+            frame.link(record.id);
+        }
+        frame.follow(record)
+    }
+
+    fn open_children(&mut self, record: &Record) -> Result<(), ReplayError> {
+        let frame = self.frame_mut(record)?;
+        frame.link(record.id);
+        let (given, is_map, length, limit) = match &record.fact {
+            Fact::MapStateStarted { items, length, limit } => (items, true, *length, *limit),
+            Fact::ParallelStateStarted { input } => {
+                let branches = match frame.visit.as_ref().map(|visit| &visit.state.kind) {
+                    Some(StateKind::Parallel(parallel)) => parallel.branches.len(),
+                    _ => return Err(misplaced(record)),
+                };
+                let branches = u32::try_from(branches).unwrap_or(u32::MAX);
+                (input, false, branches, branches)
+            }
+            _ => return Err(misplaced(record)),
+        };
+        frame.phase = Phase::Children(Box::new(Children {
+            given: given.clone(),
+            is_map,
+            length,
+            limit,
+            next: 0,
+            running: 0,
+            spawn_from: record.id,
+            results: vec![None; length as usize],
+            failing: None,
+            announced: false,
+        }));
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        record: &Record,
+        child: FrameId,
+        index: u32,
+        input: Option<&Payload>,
+    ) -> Result<(), ReplayError> {
+        let parent = self.frame_mut(record)?;
+        let (variables, variable_bytes) = (Arc::clone(&parent.variables), parent.variable_bytes);
+        let mut item = parent.item.clone();
+        let state =
+            parent.visit.as_ref().map(|visit| Arc::clone(&visit.state)).ok_or_else(|| misplaced(record))?;
+        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
+        children.next = index + 1;
+        children.running += 1;
+        let given = children.given.clone();
+        let chain = if children.is_map { record.id } else { children.spawn_from };
+        let (region, start_at): (_, Text) = match &state.kind {
+            StateKind::Map(map) => {
+                let value = given.value().get(index as usize).cloned().unwrap_or_default();
+                item = Some(Arc::new(Item { index, value }));
+                (Region::Processor(Arc::clone(&state)), map.processor.start_at.as_str().into())
+            }
+            StateKind::Parallel(parallel) => {
+                let branch = parallel.branches.get(index as usize).ok_or_else(|| misplaced(record))?;
+                (Region::Branch(Arc::clone(&state), index as usize), branch.start_at.as_str().into())
+            }
+            _ => return Err(misplaced(record)),
+        };
+        let input = input.cloned().unwrap_or(given);
+        let mut frame = Frame::new(Some(record.frame), index, region, Phase::Next { name: start_at, input });
+        frame.chain = chain;
+        frame.before = chain;
+        frame.variables = variables;
+        frame.variable_bytes = variable_bytes;
+        frame.item = item;
+        self.frames.insert(child, frame);
+        self.next_frame = self.next_frame.max(child + 1);
+        Ok(())
+    }
+
+    fn join(&mut self, record: &Record, child: FrameId, index: u32) -> Result<(), ReplayError> {
+        let ended = self.frames.remove(&child).ok_or_else(|| misplaced(record))?;
+        let Phase::Ended { output } = ended.phase else { return Err(misplaced(record)) };
+        let parent = self.frame_mut(record)?;
+        parent.chain = if record.id == 0 { ended.chain } else { record.id };
+        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
+        children.running = children.running.saturating_sub(1);
+        children.spawn_from = ended.chain;
+        if let Some(slot) = children.results.get_mut(index as usize) {
+            *slot = Some(output);
+        }
+        Ok(())
+    }
+
+    fn break_children(
+        &mut self,
+        record: &Record,
+        child: FrameId,
+        failure: &Failure,
+    ) -> Result<(), ReplayError> {
+        let chain = self.frames.get(&child).map(|frame| frame.chain).ok_or_else(|| misplaced(record))?;
+        self.remove_subtree(child);
+        let parent = self.frame_mut(record)?;
+        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
+        children.running = children.running.saturating_sub(1);
+        children.failing.get_or_insert_with(|| (failure.clone(), chain));
+        Ok(())
+    }
+
+    fn drop_child(&mut self, record: &Record, child: FrameId) -> Result<(), ReplayError> {
+        self.remove_subtree(child);
+        let parent = self.frame_mut(record)?;
+        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
+        children.running = children.running.saturating_sub(1);
+        Ok(())
+    }
+
+    fn remove_subtree(&mut self, root: FrameId) {
+        let mut doomed = vec![root];
+        while let Some(id) = doomed.pop() {
+            doomed.extend(self.children_of(id));
+            self.disarm(id);
+            self.frames.remove(&id);
+        }
+    }
+
+    /// The frames directly below a frame, oldest first.
+    pub(super) fn children_of(&self, id: FrameId) -> Vec<FrameId> {
+        self.frames.iter().filter(|(_, frame)| frame.parent == Some(id)).map(|(child, _)| *child).collect()
+    }
+
+    fn arm(&mut self, frame: FrameId, timer: Option<Timer>, purpose: Purpose) {
+        if let Some(timer) = timer {
+            self.next_timer = self.next_timer.max(timer.id.0 + 1);
+            self.timers.insert(timer.id, Armed { frame, due_millis: timer.due_millis, purpose });
+        }
+    }
+
+    /// Takes away everything that is under way in a frame.
+    fn disarm(&mut self, id: FrameId) {
+        self.timers.retain(|_, armed| armed.frame != id || armed.purpose == Purpose::ExecutionTimeout);
+        self.tasks.retain(|_, frame| *frame != id);
+    }
+
+    fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
+        self.frames.get_mut(&record.frame).ok_or_else(|| misplaced(record))
+    }
+}
+
+fn misplaced(record: &Record) -> ReplayError {
+    let fact = format!("{:?}", record.fact);
+    let name = fact.split([' ', '{']).next().unwrap_or_default();
+    ReplayError::Misplaced { fact: name.to_owned(), frame: record.frame }
+}
+
+/// How the `location` of a failed expression of a catcher starts.
+pub(super) const CATCH_FIELD: &str = "Catch[";
+
+impl Region {
+    pub(super) fn states<'a>(&'a self, definition: &'a StateMachine) -> &'a States {
+        match self {
+            Self::Machine => &definition.states,
+            Self::Processor(state) => match &state.kind {
+                StateKind::Map(map) => &map.processor.states,
+                _ => &definition.states,
+            },
+            Self::Branch(state, index) => match &state.kind {
+                StateKind::Parallel(parallel) => {
+                    parallel.branches.get(*index).map_or(&definition.states, |branch| &branch.states)
+                }
+                _ => &definition.states,
+            },
+        }
+    }
+}
+
+impl Frame {
+    fn new(parent: Option<FrameId>, index: u32, region: Region, phase: Phase) -> Self {
+        Self {
+            parent,
+            index,
+            region,
+            chain: 0,
+            before: 0,
+            variables: Arc::default(),
+            variable_bytes: 0,
+            item: None,
+            visit: None,
+            phase,
+        }
+    }
+
+    fn link(&mut self, id: u64) {
+        self.before = self.chain;
+        self.chain = id;
+    }
+
+    fn assign(&mut self, assigned: &[(Text, Payload)]) {
+        if assigned.is_empty() {
+            return;
+        }
+        let variables = Arc::make_mut(&mut self.variables);
+        for (name, payload) in assigned {
+            let size = payload.len();
+            // The text of the old value is not kept; a variable that is set again is measured again.
+            let old = variables.insert(name.to_string(), payload.value().clone());
+            let old_size = old.map_or(0, |value| value.to_string().len());
+            self.variable_bytes = (self.variable_bytes + size).saturating_sub(old_size);
+        }
+    }
+
+    /// Whether the end of the Parallel or Map the frame is in, good or bad, is written.
+    pub(super) fn has_announced(&self) -> bool {
+        match &self.phase {
+            Phase::Failed { announced, .. } => *announced,
+            Phase::Children(children) => children.announced,
+            _ => false,
+        }
+    }
+
+    /// The phase that follows from a fact of this frame.
+    fn follow(&mut self, record: &Record) -> Result<(), ReplayError> {
+        match &record.fact {
+            Fact::TaskScheduled { task, .. } => {
+                self.phase = Phase::Task { event_id: record.id, scheduled: task.clone() };
+            }
+            Fact::TaskSucceeded { output, .. } => self.phase = Phase::Result { payload: output.clone() },
+            Fact::TaskFailed { failure, .. } | Fact::TaskTimedOut { failure, .. } => {
+                self.phase = Phase::Failed { failure: failure.clone(), announced: false };
+            }
+            Fact::EvaluationFailed { error, cause, location, .. } => {
+                let of_catcher = location.as_ref().is_some_and(|location| location.starts_with(CATCH_FIELD));
+                if let Some(visit) = &mut self.visit {
+                    visit.catcher_failed |= of_catcher;
+                }
+                let announced = of_catcher || self.has_announced();
+                let failure = Failure {
+                    error: Some(error.clone()),
+                    cause: Some(cause.clone()),
+                    nature: super::retry::Nature::Evaluation,
+                };
+                self.phase = Phase::Failed { failure, announced };
+            }
+            Fact::WaitArmed { timer } => self.phase = Phase::Waiting { due_millis: timer.due_millis },
+            Fact::RetryArmed { retrier, .. } => {
+                let visit = self.visit.as_mut().ok_or_else(|| misplaced(record))?;
+                visit.retry_count += 1;
+                if let Some(count) = visit.attempts.get_mut(*retrier as usize) {
+                    *count += 1;
+                }
+                self.phase = Phase::RetryWaiting;
+            }
+            Fact::RetryStarted => self.phase = Phase::Entered,
+            Fact::MapStateFailed | Fact::ParallelStateFailed => {
+                if let Phase::Failed { announced, .. } = &mut self.phase {
+                    *announced = true;
+                }
+            }
+            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded => {
+                if let Phase::Children(children) = &mut self.phase {
+                    children.announced = true;
+                }
+            }
+            Fact::ChildrenDropped { chain } => {
+                let Phase::Children(children) = &mut self.phase else { return Err(misplaced(record)) };
+                let (failure, _) = children.failing.take().ok_or_else(|| misplaced(record))?;
+                self.chain = *chain;
+                self.phase = Phase::Failed { failure, announced: false };
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

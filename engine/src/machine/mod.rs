@@ -1,0 +1,45 @@
+//! The pure machine: what an execution does next, given what happened.
+//!
+//! Sans-I/O: no clock, no file, no thread, no randomness but the seed that
+//! comes in with the start. [`advance`] takes an input (a start, a task's
+//! outcome, a timer, a stop, a recovery) and the time, makes [`Record`]s,
+//! applies each with [`Execution::apply`] and answers the records to be made
+//! durable and the [`Effect`]s to be released after that.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `record` | the facts a journal holds |
+//! | `history` | their public face, `GetExecutionHistory` |
+//! | `execution` | the state, and `apply`, the only way to change it |
+//! | `run` | [`advance`]: inputs, the work loop, effects |
+//! | `states` | what entering each type of state does |
+//! | `task` | Task: scheduling, outcomes, timeouts, heartbeats |
+//! | `children` | Parallel and Map: branches, iterations, aborts |
+//! | `failing` | Retry, Catch, and where a failure goes |
+//! | `retry` | failures, matching, delays |
+//! | `context` | what expressions see |
+
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod children;
+mod context;
+mod execution;
+mod failing;
+mod history;
+mod payload;
+mod random;
+mod record;
+mod retry;
+mod run;
+mod states;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use execution::{Execution, ReplayError, Status};
+pub use history::{HistoryEvent, Integration, StateType};
+pub use payload::Payload;
+pub(crate) use random::uuid;
+pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
+pub use retry::{Failure, Nature, delay_millis, errors};
+pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};

@@ -1,0 +1,145 @@
+//! A JSON value that travels: its text is written once and shared, its value
+//! is read once and only when somebody asks for it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+/// Levels of arrays and objects a payload may have. `serde_json` reads 127;
+/// what cannot be read back must not be written into a journal.
+const DEPTH_MAX: usize = 127;
+
+/// A JSON value with its text. Cheap to clone.
+#[derive(Clone)]
+pub struct Payload(Arc<Inner>);
+
+struct Inner {
+    text: Box<str>,
+    value: OnceLock<Value>,
+}
+
+impl Payload {
+    /// Serialises a value. This is the only place where the engine writes JSON of a payload.
+    pub fn from_value(value: Value) -> Self {
+        let text = value.to_string().into_boxed_str();
+        let cell = OnceLock::new();
+        let _ = cell.set(value);
+        Self(Arc::new(Inner { text, value: cell }))
+    }
+
+    /// Reads a text and keeps it as it is, white space included.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let value: Value = serde_json::from_str(text)?;
+        let cell = OnceLock::new();
+        let _ = cell.set(value);
+        Ok(Self(Arc::new(Inner { text: text.into(), value: cell })))
+    }
+
+    /// Takes a text that was a payload's text before, e.g. from a journal
+    /// whose checksum was right. It is read when the value is first needed.
+    pub fn from_journal(text: &str) -> Self {
+        Self(Arc::new(Inner { text: text.into(), value: OnceLock::new() }))
+    }
+
+    /// The array of some payloads, put together from their texts.
+    pub fn array<'a>(items: impl Iterator<Item = &'a Payload>) -> Self {
+        let mut text = String::from("[");
+        for (index, item) in items.enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(item.text());
+        }
+        text.push(']');
+        Self::from_journal(&text)
+    }
+
+    /// The JSON text.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        // A checksummed text that was written from a value always reads.
+        self.0.value.get_or_init(|| serde_json::from_str(&self.0.text).unwrap_or(Value::Null))
+    }
+
+    /// Bytes of the text: what AWS's payload limit counts.
+    pub fn len(&self) -> usize {
+        self.0.text.len()
+    }
+
+    /// Whether the text is empty. It never is: JSON has no empty text.
+    pub fn is_empty(&self) -> bool {
+        self.0.text.is_empty()
+    }
+
+    /// Whether both are the same allocation, so that a journal can write it once.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// Whether a text cannot be read back because it nests too deeply.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    if text.len() <= 2 * DEPTH_MAX {
+        return false;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return true;
+                }
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.same(other) || self.text() == other.text()
+    }
+}
+
+impl Eq for Payload {}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_too_deep_reads_back() {
+        let nested = |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+        let deepest = nested(DEPTH_MAX);
+        let payload = Payload::from_value(deepest.clone());
+        assert!(!is_too_deep(payload.text()));
+        assert_eq!(Payload::from_journal(payload.text()).value(), &deepest);
+        assert!(is_too_deep(Payload::from_value(nested(DEPTH_MAX + 1)).text()));
+        let brackets_in_text = format!("[\"{}\\\"[\"]", "[{".repeat(200));
+        assert!(!is_too_deep(&brackets_in_text));
+    }
+
+    #[test]
+    fn a_parsed_text_is_kept_as_it_is() {
+        let payload = Payload::parse(" {\"b\": 1.0,\n\"a\":2}").unwrap();
+        assert_eq!(payload.text(), " {\"b\": 1.0,\n\"a\":2}");
+        assert_eq!(payload.value()["a"], 2);
+    }
+}

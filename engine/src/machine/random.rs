@@ -1,0 +1,48 @@
+//! Randomness as a function of a seed and a position, so that an execution
+//! that is replayed and continued draws what it would have drawn.
+
+/// The increment of `SplitMix64`.
+const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The number at a position of the stream of a seed (`SplitMix64`).
+pub(crate) fn draw(seed: u64, position: u64) -> u64 {
+    let mut mixed = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(GAMMA));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+/// A number in `0.0..1.0` from 53 bits.
+#[expect(clippy::cast_precision_loss, reason = "53 bits fit into the mantissa")]
+pub(crate) fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A version 4 UUID in its usual form.
+pub(crate) fn uuid(high: u64, low: u64) -> String {
+    let time_low = high >> 32;
+    let time_mid = (high >> 16) & 0xFFFF;
+    let version = (high & 0x0FFF) | 0x4000;
+    let variant = ((low >> 48) & 0x3FFF) | 0x8000;
+    format!("{time_low:08x}-{time_mid:04x}-{version:04x}-{variant:04x}-{:012x}", low & 0xFFFF_FFFF_FFFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_depends_on_seed_and_position_only() {
+        assert_eq!(draw(7, 3), draw(7, 3));
+        assert_ne!(draw(7, 3), draw(7, 4));
+        assert_ne!(draw(7, 3), draw(8, 3));
+        let mean = (0..10_000).map(|i| unit(draw(1, i))).sum::<f64>() / 10_000.0;
+        assert!((0.48..0.52).contains(&mean), "mean {mean}");
+    }
+
+    #[test]
+    fn uuids_are_version_4() {
+        let text = uuid(u64::MAX, u64::MAX);
+        assert_eq!(text, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+}

@@ -1,0 +1,437 @@
+//! [`advance`]: takes an input, works until every frame waits for something
+//! or the execution is at its end, and answers records and effects.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+use asl::QueryError;
+use serde_json::Value;
+
+use super::context::{Evaluator, Extra, Replayable};
+use super::execution::{Execution, Frame, Phase, Purpose, ReplayError, Visit};
+use super::payload::{Payload, is_too_deep};
+use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
+use super::retry::Failure;
+use super::task;
+
+/// The id of the last event an execution can have. Quotas: 25,000 events.
+const LAST_EVENT_ID: u64 = asl::limits::HISTORY_EVENTS_MAX as u64;
+
+/// One attempt of one task: the execution and the id of its scheduled event.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskKey {
+    /// ARN of the execution.
+    pub execution_arn: Text,
+    /// The id of the `TaskScheduled` (or `LambdaFunctionScheduled`) event.
+    pub event_id: u64,
+}
+
+impl fmt::Display for TaskKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}#{}", self.execution_arn, self.event_id)
+    }
+}
+
+/// A task to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRequest {
+    /// Unique for each attempt.
+    pub key: TaskKey,
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// Name of the Task state.
+    pub state_name: String,
+    /// Retries before this attempt: 0 first.
+    pub attempt: u32,
+    /// `Resource` of the state, e.g. `arn:aws:states:::lambda:invoke`.
+    pub resource: String,
+    /// What to call the resource with.
+    pub arguments: Value,
+    /// `TimeoutSeconds` of the state. The engine keeps it; a host may use it to give up early.
+    pub timeout_seconds: Option<u64>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The execution starts.
+    Start(Box<Started>),
+    /// A task ended well. `output` is the JSON text of the result of the
+    /// integration; of `lambda:invoke` that is the object with `Payload`.
+    TaskSucceeded {
+        /// The scheduled event.
+        event_id: u64,
+        /// JSON text.
+        output: String,
+    },
+    /// A task failed.
+    TaskFailed {
+        /// The scheduled event.
+        event_id: u64,
+        /// The error.
+        error: String,
+        /// The cause.
+        cause: String,
+    },
+    /// A task says that it lives.
+    TaskHeartbeat {
+        /// The scheduled event.
+        event_id: u64,
+    },
+    /// A timer fired.
+    TimerFired(TimerId),
+    /// Somebody stops the execution.
+    Stop {
+        /// The error, if one was given.
+        error: Option<String>,
+        /// The cause, if one was given.
+        cause: Option<String>,
+    },
+    /// The process that ran the execution is gone; its records were replayed.
+    Recovered,
+}
+
+/// What the shell has to do once the records are durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Run a task.
+    Invoke(TaskRequest),
+    /// Wake the execution up.
+    SetTimer {
+        /// The timer.
+        timer: TimerId,
+        /// When it is due, in milliseconds since the epoch.
+        at_millis: i64,
+    },
+    /// The timer is no longer needed.
+    CancelTimer(TimerId),
+    /// Nobody waits for the task any more.
+    CancelTask(TaskKey),
+    /// The execution is at its end.
+    Finished,
+}
+
+/// What an input led to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Transition {
+    /// To be made durable, in order; already applied.
+    pub records: Vec<Record>,
+    /// To be released after that.
+    pub effects: Vec<Effect>,
+}
+
+/// Why work stops before every frame waits.
+pub(super) enum Halt {
+    /// The next event would be the last one, and does not end the execution.
+    HistoryFull,
+    Replay(ReplayError),
+}
+
+impl Halt {
+    /// A frame is not where a step expects it: cannot happen, and is not worth a panic.
+    pub(super) fn misplaced(frame: FrameId) -> Self {
+        Self::Replay(ReplayError::Misplaced { fact: "a step".to_owned(), frame })
+    }
+}
+
+impl From<ReplayError> for Halt {
+    fn from(error: ReplayError) -> Self {
+        Self::Replay(error)
+    }
+}
+
+pub(super) type Step = Result<(), Halt>;
+
+/// Why the fields of a state have no value.
+pub(super) enum Trouble {
+    /// An expression failed: there is an event for that.
+    Query(QueryError),
+    /// There is no event for anything else.
+    Failure(Failure),
+}
+
+impl From<QueryError> for Trouble {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+/// Takes one input. Inputs that come too late (a timer that was cancelled, a
+/// second outcome of a task, anything after the end) lead to nothing.
+///
+/// `now_millis` may run backwards; the execution's time does not.
+pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Result<Transition, ReplayError> {
+    if execution.status != super::Status::Running
+        || execution.started.is_none() != matches!(input, Input::Start(_))
+    {
+        return Ok(Transition::default());
+    }
+    let timers: Vec<TimerId> = execution.timers.keys().copied().collect();
+    let tasks: BTreeMap<u64, FrameId> = execution.tasks.clone();
+    let recovered = input == Input::Recovered;
+    let reported = match &input {
+        Input::TaskSucceeded { event_id, .. } | Input::TaskFailed { event_id, .. } => Some(*event_id),
+        _ => None,
+    };
+    let mut run = Run::new(execution, now_millis);
+    match run.take(input).and_then(|()| run.work()) {
+        Ok(()) => {}
+        Err(Halt::HistoryFull) => run.end_of_history()?,
+        Err(Halt::Replay(error)) => return Err(error),
+    }
+    let records = run.records;
+    let known_timers = if recovered { Vec::new() } else { timers };
+    let mut effects = effects(execution, &known_timers, &tasks);
+    // Nobody needs to be told that a task is over who has just said so, or whose process is gone.
+    effects.retain(|effect| match effect {
+        Effect::CancelTask(key) => !recovered && Some(key.event_id) != reported,
+        _ => true,
+    });
+    Ok(Transition { records, effects })
+}
+
+/// Effects follow from what was armed and running before and after.
+fn effects(execution: &Execution, timers: &[TimerId], tasks: &BTreeMap<u64, FrameId>) -> Vec<Effect> {
+    let arn = execution.started().map_or_else(|| "".into(), |started| started.execution_arn.clone());
+    let key = |event_id: u64| TaskKey { execution_arn: arn.clone(), event_id };
+    let gone =
+        timers.iter().filter(|id| !execution.timers.contains_key(id)).map(|id| Effect::CancelTimer(*id));
+    let mut effects: Vec<Effect> = gone.collect();
+    let stopped =
+        tasks.keys().filter(|id| !execution.tasks.contains_key(id)).map(|id| Effect::CancelTask(key(*id)));
+    effects.extend(stopped);
+    for (id, at_millis) in execution.timers() {
+        if timers.binary_search(&id).is_err() {
+            effects.push(Effect::SetTimer { timer: id, at_millis });
+        }
+    }
+    for (event_id, frame) in &execution.tasks {
+        if !tasks.contains_key(event_id) {
+            effects.extend(task::request(execution, *frame, key(*event_id)).map(Effect::Invoke));
+        }
+    }
+    if execution.status != super::Status::Running {
+        effects.push(Effect::Finished);
+    }
+    effects
+}
+
+/// One call of [`advance`].
+pub(super) struct Run<'a> {
+    pub(super) execution: &'a mut Execution,
+    pub(super) host: Replayable,
+    records: Vec<Record>,
+    ready: VecDeque<FrameId>,
+}
+
+impl<'a> Run<'a> {
+    fn new(execution: &'a mut Execution, now_millis: i64) -> Self {
+        let host = Replayable {
+            now_millis: now_millis.max(execution.last_millis),
+            seed: execution.started().map_or(0, |started| started.seed),
+            draws: execution.draws.into(),
+        };
+        Self { execution, host, records: Vec::new(), ready: VecDeque::new() }
+    }
+
+    fn take(&mut self, input: Input) -> Step {
+        match input {
+            Input::Start(started) => self.start(started),
+            Input::TaskSucceeded { event_id, output } => self.task_succeeded(event_id, &output),
+            Input::TaskFailed { event_id, error, cause } => self.task_failed(event_id, &error, &cause),
+            Input::TaskHeartbeat { event_id } => self.task_heartbeat(event_id),
+            Input::TimerFired(timer) => self.timer_fired(timer),
+            Input::Stop { error, cause } => {
+                let (error, cause) = (error.map(Text::from), cause.map(Text::from));
+                // Recorded on AWS: the event follows nothing.
+                self.push_after(0, 0, Fact::ExecutionAborted { error, cause })
+            }
+            Input::Recovered => {
+                self.lose_tasks()?;
+                self.ready.extend(self.execution.frames.keys().copied());
+                Ok(())
+            }
+        }
+    }
+
+    fn start(&mut self, started: Box<Started>) -> Step {
+        self.host.seed = started.seed;
+        let timeout = self.execution.definition.timeout_seconds.map(|seconds| self.timer_in(seconds));
+        self.push_after(0, 0, Fact::ExecutionStarted { started, timeout })?;
+        self.ready.push_back(0);
+        Ok(())
+    }
+
+    fn timer_fired(&mut self, id: TimerId) -> Step {
+        let Some(armed) = self.execution.timers.get(&id).copied() else { return Ok(()) };
+        match armed.purpose {
+            Purpose::ExecutionTimeout => {
+                let error = Some(super::errors::TIMEOUT.into());
+                self.push_after(0, 0, Fact::ExecutionTimedOut { error, cause: None })
+            }
+            Purpose::Wait => self.complete(armed.frame),
+            Purpose::Retry => {
+                self.push(armed.frame, Fact::RetryStarted)?;
+                self.ready.push_back(armed.frame);
+                Ok(())
+            }
+            Purpose::TaskTimeout => self.task_timed_out(armed.frame, false),
+            Purpose::Heartbeat => self.task_timed_out(armed.frame, true),
+        }
+    }
+
+    /// Works on frames in turn until all of them wait.
+    fn work(&mut self) -> Step {
+        while let Some(id) = self.ready.pop_front() {
+            self.step(id)?;
+        }
+        Ok(())
+    }
+
+    /// One step of one frame.
+    fn step(&mut self, id: FrameId) -> Step {
+        let Some(frame) = self.execution.frames.get(&id) else { return Ok(()) };
+        match &frame.phase {
+            Phase::Next { name, input } => {
+                let (name, input) = (name.clone(), input.clone());
+                self.enter(id, name, input)
+            }
+            Phase::Entered => self.execute(id),
+            Phase::Result { .. } => self.complete(id),
+            Phase::Failed { .. } => self.handle_failure(id),
+            Phase::Children(_) => self.tend_children(id),
+            Phase::Ended { .. } => self.end_frame(id),
+            Phase::Waiting { due_millis } if *due_millis <= self.host.now_millis => self.complete(id),
+            Phase::Task { .. } | Phase::Waiting { .. } | Phase::RetryWaiting => Ok(()),
+        }
+    }
+
+    /// The frame has something to do.
+    pub(super) fn wake(&mut self, id: FrameId) {
+        self.ready.push_back(id);
+    }
+
+    /// Records a fact of a frame, following the frame's last event.
+    pub(super) fn push(&mut self, frame: FrameId, fact: Fact) -> Step {
+        let chain = self.execution.frames.get(&frame).map_or(0, |frame| frame.chain);
+        self.push_after(frame, chain, fact)
+    }
+
+    /// Records a fact that follows a given event.
+    pub(super) fn push_after(&mut self, frame: FrameId, previous: u64, fact: Fact) -> Step {
+        let mut record = Record {
+            id: 0,
+            previous: 0,
+            at_millis: self.host.now_millis,
+            draws: self.host.draws.get(),
+            frame,
+            fact,
+        };
+        if record.fact.is_public() {
+            record.id = self.execution.last_event_id + 1;
+            record.previous = previous;
+            if record.id >= LAST_EVENT_ID && !record.fact.is_terminal() {
+                return Err(Halt::HistoryFull);
+            }
+        }
+        self.execution.apply(&record)?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    fn end_of_history(&mut self) -> Result<(), ReplayError> {
+        let failure = Failure::runtime(format!(
+            "The execution reached the maximum number of history events ({LAST_EVENT_ID})."
+        ));
+        let fact = Fact::ExecutionFailed { error: failure.error, cause: failure.cause };
+        match self.push_after(0, self.execution.last_event_id, fact) {
+            Err(Halt::Replay(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// A new timer that is due in some seconds.
+    pub(super) fn timer_in(&self, seconds: u64) -> Timer {
+        let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        self.timer_at(self.host.now_millis.saturating_add(millis))
+    }
+
+    /// A new timer with a due time.
+    pub(super) fn timer_at(&self, due_millis: i64) -> Timer {
+        Timer { id: TimerId(self.execution.next_timer), due_millis }
+    }
+
+    /// The frame and its stay in a state.
+    pub(super) fn visit(&self, id: FrameId) -> Result<(&Frame, &Visit), Halt> {
+        let frame = self.execution.frames.get(&id);
+        match frame.and_then(|frame| frame.visit.as_ref().map(|visit| (frame, visit))) {
+            Some(both) => Ok(both),
+            None => Err(Halt::misplaced(id)),
+        }
+    }
+
+    /// Evaluates fields of the state a frame is in.
+    pub(super) fn evaluator<'b>(
+        &'b self,
+        frame: &'b Frame,
+        visit: &'b Visit,
+        extra: Extra<'b>,
+    ) -> Evaluator<'b> {
+        Evaluator::new(self.execution, frame, visit, extra, &self.host)
+    }
+
+    /// Turns trouble into a failure of the state. A failed expression has an
+    /// event, which follows the event before the last one; other failures
+    /// have none. Both say where the state was entered.
+    pub(super) fn trouble(&mut self, id: FrameId, trouble: Trouble) -> Step {
+        match trouble {
+            Trouble::Query(error) => {
+                let (frame, _) = self.visit(id)?;
+                let before = frame.before;
+                let location = (!error.field.is_empty()).then_some(error.field.as_str());
+                self.evaluation_failed(id, before, location, &error.cause)
+            }
+            Trouble::Failure(failure) => self.fail(id, &failure),
+        }
+    }
+
+    /// Writes `EvaluationFailed`; the frame goes on with the failure.
+    pub(super) fn evaluation_failed(
+        &mut self,
+        id: FrameId,
+        previous: u64,
+        location: Option<&str>,
+        cause: &str,
+    ) -> Step {
+        let (_, visit) = self.visit(id)?;
+        let fact = Fact::EvaluationFailed {
+            state: visit.name.clone(),
+            location: location.map(Text::from),
+            error: super::errors::QUERY_EVALUATION.into(),
+            cause: in_state(visit, cause).into(),
+        };
+        self.push_after(id, previous, fact)?;
+        self.wake(id);
+        Ok(())
+    }
+}
+
+/// A cause with AWS's words in front of it that say where it happened.
+pub(super) fn in_state(visit: &Visit, cause: &str) -> String {
+    format!(
+        "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
+        visit.name, visit.entered_id
+    )
+}
+
+/// A payload of what a state hands on, if it is within AWS's limit.
+pub(super) fn bounded(visit: &Visit, payload: Payload) -> Result<Payload, Trouble> {
+    if payload.len() > asl::limits::PAYLOAD_BYTES_MAX {
+        return Err(Trouble::Failure(Failure::output_too_large(&visit.name)));
+    }
+    if is_too_deep(payload.text()) {
+        let cause = in_state(visit, "A value is nested more than 127 levels deep.");
+        return Err(Trouble::Failure(Failure::runtime(cause)));
+    }
+    Ok(payload)
+}

@@ -1,0 +1,368 @@
+//! The shell around the machine: open executions, their commits, and the
+//! release of effects. The API in front of it is [`crate::Engine`].
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use asl::StateMachine;
+
+use crate::clock::Clock;
+use crate::crash::CrashPoints;
+use crate::engine::{EngineError, Notice};
+use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
+use crate::machine::{Effect, Execution, HistoryEvent, Input, TimerId, Transition, advance};
+use crate::simulate::input_of;
+use crate::task::{Completion, TaskHost, TaskOutcome};
+use crate::timers::Timers;
+
+/// Notices a subscriber may be behind before it is cut off.
+pub(crate) const NOTICES_MAX: usize = 65_536;
+
+/// A mutex whose holder never leaves it half-done; a panic elsewhere is no reason to give up.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An execution that has not ended.
+pub(crate) struct Slot {
+    pub(crate) id: i64,
+    pub(crate) arn: Arc<str>,
+    pub(crate) live: Mutex<Live>,
+    ended: Mutex<bool>,
+    signal: Condvar,
+}
+
+/// What the machine works on, and how many of its records are on their way.
+pub(crate) struct Live {
+    pub(crate) execution: Execution,
+    pub(crate) records: u64,
+}
+
+impl Slot {
+    pub(crate) fn new(id: i64, arn: Arc<str>, execution: Execution, records: u64) -> Arc<Self> {
+        let live = Mutex::new(Live { execution, records });
+        Arc::new(Self { id, arn, live, ended: Mutex::new(false), signal: Condvar::new() })
+    }
+
+    /// Waits until the execution's end is durable, or the engine stops, or the time is over.
+    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<std::time::Duration>) {
+        let ended = lock(&self.ended);
+        let waiting = |ended: &mut bool| !*ended && engine.stopped().is_none();
+        match timeout {
+            Some(timeout) => drop(self.signal.wait_timeout_while(ended, timeout, waiting)),
+            None => drop(self.signal.wait_while(ended, waiting)),
+        }
+    }
+}
+
+/// Open executions by number and by ARN.
+#[derive(Default)]
+pub(crate) struct Open {
+    by_id: HashMap<i64, Arc<Slot>>,
+    by_arn: HashMap<Arc<str>, Arc<Slot>>,
+}
+
+impl Open {
+    pub(crate) fn insert(&mut self, slot: &Arc<Slot>) {
+        self.by_id.insert(slot.id, Arc::clone(slot));
+        self.by_arn.insert(Arc::clone(&slot.arn), Arc::clone(slot));
+    }
+
+    pub(crate) fn by_arn(&self, arn: &str) -> Option<Arc<Slot>> {
+        self.by_arn.get(arn).cloned()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// All open executions, oldest first.
+    pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
+        let mut slots: Vec<Arc<Slot>> = self.by_id.values().cloned().collect();
+        slots.sort_by_key(|slot| slot.id);
+        slots
+    }
+
+    fn remove(&mut self, slot: &Slot) {
+        self.by_id.remove(&slot.id);
+        self.by_arn.remove(&slot.arn);
+    }
+}
+
+/// A state machine that executions can be started of.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) id: i64,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) definition: Arc<StateMachine>,
+    pub(crate) role_arn: Arc<str>,
+    pub(crate) revision: u32,
+}
+
+/// Everything the engine's threads share.
+pub(crate) struct Scheduler {
+    pub(crate) directory: PathBuf,
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) task_host: Arc<dyn TaskHost>,
+    pub(crate) readers: Readers,
+    pub(crate) open: Mutex<Open>,
+    pub(crate) machines: Mutex<HashMap<String, Machine>>,
+    pub(crate) definitions: Mutex<HashMap<[u8; 32], Weak<StateMachine>>>,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) crash_points: Arc<CrashPoints>,
+    pub(crate) next_id: AtomicI64,
+    pub(crate) last_millis: Arc<AtomicI64>,
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
+    journal: Sender<Message>,
+    sent: AtomicU64,
+    stopped: OnceLock<String>,
+    subscribers: Mutex<Vec<SyncSender<Notice>>>,
+}
+
+/// What a scheduler is made of, besides what it makes itself.
+pub(crate) struct Parts {
+    pub(crate) directory: PathBuf,
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) task_host: Arc<dyn TaskHost>,
+    pub(crate) crash_points: Arc<CrashPoints>,
+    pub(crate) journal: Sender<Message>,
+    pub(crate) last_id: i64,
+    pub(crate) last_millis: i64,
+}
+
+impl Scheduler {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            readers: Readers::new(&parts.directory),
+            directory: parts.directory,
+            region: parts.region,
+            account: parts.account,
+            clock: parts.clock,
+            task_host: parts.task_host,
+            open: Mutex::default(),
+            machines: Mutex::default(),
+            definitions: Mutex::default(),
+            timers: Arc::default(),
+            crash_points: parts.crash_points,
+            next_id: AtomicI64::new(parts.last_id + 1),
+            last_millis: Arc::new(AtomicI64::new(parts.last_millis)),
+            threads: Mutex::default(),
+            journal: parts.journal,
+            sent: AtomicU64::new(0),
+            stopped: OnceLock::new(),
+            subscribers: Mutex::default(),
+        }
+    }
+
+    /// The time: the later of the clock and everything journalled.
+    pub(crate) fn now_millis(&self) -> i64 {
+        let clock = self.clock.now_millis();
+        self.last_millis.fetch_max(clock, Ordering::SeqCst).max(clock)
+    }
+
+    /// Why the engine does nothing any more; `None` = it works.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        self.stopped.get().map(String::as_str)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), EngineError> {
+        match self.stopped() {
+            Some(reason) => Err(EngineError::Stopped { reason: reason.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the engine for good. The first reason counts.
+    pub(crate) fn stop(&self, reason: String) {
+        if self.stopped.set(reason).is_ok() {
+            self.timers.stop();
+            for slot in lock(&self.open).slots() {
+                drop(lock(&slot.ended));
+                slot.signal.notify_all();
+            }
+            lock(&self.subscribers).clear();
+        }
+    }
+
+    /// What the end of the writer thread means.
+    pub(crate) fn writer_ended(&self, end: End) {
+        match end {
+            End::Stopped => self.stop("the engine was shut down".to_owned()),
+            End::Frozen => self.stop("a crash point was reached".to_owned()),
+            End::Failed(reason) => {
+                tracing::error!(%reason, "the journal failed; the engine stops and does not try again");
+                self.stop(reason);
+            }
+        }
+    }
+
+    pub(crate) fn send(&self, message: Message) -> Result<(), EngineError> {
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        let sent = self.journal.send(message);
+        sent.map_err(|_| EngineError::Stopped {
+            reason: self.stopped().unwrap_or("the writer ended").to_owned(),
+        })
+    }
+
+    /// Waits until everything sent so far is durable and released.
+    pub(crate) fn sync(&self) -> Result<(), EngineError> {
+        let (answer, answered) = sync_channel(1);
+        self.send(Message::Sync(answer))?;
+        answered.recv().map_err(|_| self.gone())
+    }
+
+    /// Waits until nothing is on its way to the journal any more, and no timer is due.
+    pub(crate) fn settle(&self) -> Result<(), EngineError> {
+        loop {
+            let busy = self.timers.is_busy(self.now_millis());
+            let before = self.sent.load(Ordering::SeqCst);
+            self.sync()?;
+            if !busy
+                && self.sent.load(Ordering::SeqCst) == before + 1
+                && !self.timers.is_busy(self.now_millis())
+            {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Makes a change of the journal, and waits until it is durable.
+    pub(crate) fn change(&self, change: Change) -> Result<(), EngineError> {
+        let (answer, answered) = sync_channel(1);
+        let release: Release = Box::new(move || {
+            let _ = answer.send(());
+        });
+        self.send(Message::Change(change, release))?;
+        answered.recv().map_err(|_| self.gone())
+    }
+
+    pub(crate) fn gone(&self) -> EngineError {
+        EngineError::Stopped { reason: self.stopped().unwrap_or("the writer ended").to_owned() }
+    }
+
+    pub(crate) fn subscribe(&self, subscriber: SyncSender<Notice>) {
+        lock(&self.subscribers).push(subscriber);
+    }
+
+    /// Gives an input to an open execution.
+    pub(crate) fn input(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) {
+        if self.stopped().is_some() {
+            return;
+        }
+        let Ok(mut live) = slot.live.lock() else {
+            return self.stop(format!("execution {} is in an unknown state after a panic", slot.arn));
+        };
+        match advance(&mut live.execution, input, self.now_millis()) {
+            Ok(transition) => self.commit(slot, &mut live, transition, None, None),
+            Err(error) => self.stop(format!("execution {}: {error}", slot.arn)),
+        }
+    }
+
+    /// Sends what a transition made to the journal; effects follow when it is
+    /// durable. The slot's lock is held, so that the order of segments is the
+    /// order of transitions.
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        live: &mut Live,
+        transition: Transition,
+        new: Option<NewExecution>,
+        answer: Option<SyncSender<()>>,
+    ) {
+        let Transition { records, effects } = transition;
+        if records.is_empty() {
+            // Nothing new: what the effects follow from is durable already.
+            return self.release(slot, effects);
+        }
+        let first_record = live.records;
+        live.records += records.len() as u64;
+        let segment = encode(slot.id, first_record, &records);
+        let notices: Vec<HistoryEvent> = if lock(&self.subscribers).is_empty() {
+            Vec::new()
+        } else {
+            records.iter().filter_map(HistoryEvent::of).collect()
+        };
+        let (scheduler, released) = (Arc::clone(self), Arc::clone(slot));
+        let append = Append {
+            execution_id: slot.id,
+            new,
+            first_record,
+            segment,
+            last_millis: live.execution.last_millis(),
+            closed: live.execution.stop_millis().map(|millis| (live.execution.status(), millis)),
+            release: Box::new(move || {
+                scheduler.notify(&released, notices);
+                if let Some(answer) = answer {
+                    let _ = answer.send(());
+                }
+                scheduler.release(&released, effects);
+            }),
+        };
+        // When the writer is gone, everybody who waits learns it from `stopped`.
+        let _ = self.send(Message::Append(Box::new(append)));
+    }
+
+    fn notify(&self, slot: &Slot, events: Vec<HistoryEvent>) {
+        let mut subscribers = lock(&self.subscribers);
+        for event in events {
+            let notice = Notice { execution_arn: Arc::clone(&slot.arn), event };
+            subscribers.retain(|subscriber| match subscriber.try_send(notice.clone()) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+            });
+        }
+    }
+
+    /// Releases effects. What they follow from is durable.
+    fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Invoke(task) => {
+                    let event_id = task.key.event_id;
+                    let (scheduler, slot) = (Arc::downgrade(self), Arc::downgrade(slot));
+                    let done = Completion::new(move |outcome| complete(&scheduler, &slot, event_id, outcome));
+                    self.task_host.invoke(task, done);
+                }
+                Effect::SetTimer { timer, at_millis } => self.timers.set((slot.id, timer), at_millis),
+                Effect::CancelTimer(timer) => self.timers.cancel((slot.id, timer)),
+                Effect::CancelTask(key) => self.task_host.cancel(&key),
+                Effect::Finished => {
+                    lock(&self.open).remove(slot);
+                    *lock(&slot.ended) = true;
+                    slot.signal.notify_all();
+                }
+            }
+        }
+    }
+
+    /// The body of what a timer does.
+    pub(crate) fn fire(self: &Arc<Self>, id: i64, timer: TimerId) {
+        let slot = lock(&self.open).by_id.get(&id).cloned();
+        if let Some(slot) = slot {
+            self.input(&slot, Input::TimerFired(timer));
+        }
+    }
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        // The writer ends because nobody can send any more; the timer thread has to be told.
+        self.timers.stop();
+    }
+}
+
+/// The outcome of a task, from whatever thread. After the end of the engine it is lost, as in a crash.
+fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, outcome: TaskOutcome) {
+    if let (Some(scheduler), Some(slot)) = (scheduler.upgrade(), slot.upgrade()) {
+        scheduler.input(&slot, input_of(event_id, outcome));
+    }
+}

@@ -1,0 +1,317 @@
+//! An execution from start to end in virtual time, without a journal and
+//! without threads: for tests of definitions, and for tests of the machine.
+//!
+//! Tasks are answered by a closure. Time stands still while anything can
+//! happen, and then jumps to the next timer, so a Wait of a year costs
+//! nothing. The same definition, input, seed and answers give the same run.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use asl::StateMachine;
+use serde_json::Value;
+
+use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
+use crate::machine::{
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskKey, TaskRequest, TimerId,
+    advance,
+};
+use crate::task::TaskOutcome;
+
+/// Timers that may fire before a simulation gives up. Ours: a definition that
+/// waits for ever in a circle ends at its 25,000th event, long before this.
+const TIMERS_MAX: usize = 1_000_000;
+
+/// Who runs, and when.
+#[derive(Debug, Clone)]
+pub struct SimulationOptions {
+    /// Where random numbers come from.
+    pub seed: u64,
+    /// When the execution starts, in milliseconds since the epoch.
+    pub start_millis: i64,
+    /// Name of the state machine.
+    pub state_machine_name: String,
+    /// Name of the execution.
+    pub execution_name: String,
+    /// Account in ARNs.
+    pub account: String,
+    /// Region in ARNs.
+    pub region: String,
+    /// ARN of the role; `None` = one made from the name of the state machine.
+    pub role_arn: Option<String>,
+    /// Stop the execution this long after its start, in milliseconds.
+    pub stop_after_millis: Option<i64>,
+}
+
+impl Default for SimulationOptions {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            // 2026-01-01T00:00:00Z: any fixed time will do.
+            start_millis: 1_767_225_600_000,
+            state_machine_name: "simulation".to_owned(),
+            execution_name: "run".to_owned(),
+            account: DEFAULT_ACCOUNT.to_owned(),
+            region: DEFAULT_REGION.to_owned(),
+            role_arn: None,
+            stop_after_millis: None,
+        }
+    }
+}
+
+/// What a simulated task host answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The task ends at once.
+    Now(TaskOutcome),
+    /// The task takes this long, in milliseconds of virtual time.
+    After(i64, TaskOutcome),
+    /// The task never ends: only its timeout, or a stop, goes on.
+    Never,
+}
+
+impl From<TaskOutcome> for Reply {
+    fn from(outcome: TaskOutcome) -> Self {
+        Self::Now(outcome)
+    }
+}
+
+/// A jump of virtual time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedWait {
+    /// The states the execution was in.
+    pub states: Vec<String>,
+    /// From when, in milliseconds since the start of the execution.
+    pub from_millis: i64,
+    /// How long, in milliseconds.
+    pub millis: i64,
+}
+
+/// How a simulated execution went.
+#[derive(Debug, Clone)]
+pub struct SimulatedRun {
+    /// How it ended. `Running` = it waits for a task that never ends.
+    pub status: Status,
+    /// The output of a success.
+    pub output: Option<Value>,
+    /// The error of a failure.
+    pub error: Option<String>,
+    /// The cause of a failure.
+    pub cause: Option<String>,
+    /// The history.
+    pub history: Vec<HistoryEvent>,
+    /// Virtual time from start to end, in milliseconds.
+    pub elapsed_millis: i64,
+    /// The waits that were skipped, in order.
+    pub waits: Vec<SkippedWait>,
+    /// Everything a journal would hold.
+    pub records: Vec<Record>,
+    /// The state of the machine at the end.
+    pub execution: Execution,
+}
+
+/// Runs an execution to its end. `tasks` answers every attempt of every task,
+/// in the order of their schedule.
+///
+/// # Examples
+/// ```
+/// let definition = asl::StateMachine::parse(r#"{
+///     "QueryLanguage": "JSONata", "StartAt": "Rest",
+///     "States": { "Rest": { "Type": "Wait", "Seconds": 3600, "End": true } }
+/// }"#).unwrap();
+/// let input = serde_json::json!({ "n": 1 });
+/// let run = engine::simulate::run(&definition, input.clone(), 0, &mut |_| unreachable!());
+/// assert_eq!(run.status, engine::Status::Succeeded);
+/// assert_eq!(run.output, Some(input));
+/// assert_eq!(run.elapsed_millis, 3_600_000);
+/// ```
+pub fn run(
+    definition: &StateMachine,
+    input: Value,
+    seed: u64,
+    tasks: &mut dyn FnMut(&TaskRequest) -> TaskOutcome,
+) -> SimulatedRun {
+    let options = SimulationOptions { seed, ..SimulationOptions::default() };
+    run_with(&options, &Arc::new(definition.clone()), input, &mut |task| Reply::Now(tasks(task)))
+}
+
+/// Like [`run`], with everything to choose: names, times, and tasks that take
+/// time or never end.
+pub fn run_with(
+    options: &SimulationOptions,
+    definition: &Arc<StateMachine>,
+    input: Value,
+    tasks: &mut dyn FnMut(&TaskRequest) -> Reply,
+) -> SimulatedRun {
+    let mut simulation = Simulation::new(options, definition);
+    let started = Box::new(started(options, input));
+    simulation.take(Input::Start(started));
+    simulation.drive(tasks);
+    simulation.finish()
+}
+
+/// Goes on after a crash: folds the records that were durable (any number of
+/// the first records of a run), recovers, and runs to the end. A task that
+/// was scheduled and has no outcome among the records fails with
+/// `Lambda.ServiceException`; `Retry` decides, as in the engine. `None` = the
+/// records are empty, or do not belong to the definition.
+pub fn resume(
+    definition: &Arc<StateMachine>,
+    records: &[Record],
+    tasks: &mut dyn FnMut(&TaskRequest) -> Reply,
+) -> Option<SimulatedRun> {
+    let execution = Execution::replay(Arc::clone(definition), records).ok()?;
+    execution.started()?;
+    let options =
+        SimulationOptions { start_millis: execution.start_millis(), ..SimulationOptions::default() };
+    let mut simulation = Simulation::new(&options, definition);
+    simulation.now_millis = execution.last_millis();
+    simulation.execution = execution;
+    simulation.records = records.to_vec();
+    simulation.take(Input::Recovered);
+    simulation.drive(tasks);
+    Some(simulation.finish())
+}
+
+/// The identity of a simulated execution.
+fn started(options: &SimulationOptions, input: Value) -> Started {
+    let SimulationOptions { account, region, state_machine_name, execution_name, .. } = options;
+    let role = options.role_arn.clone().unwrap_or_else(|| role_arn(account, state_machine_name));
+    Started {
+        execution_arn: execution_arn(region, account, state_machine_name, execution_name).into(),
+        name: execution_name.as_str().into(),
+        state_machine_arn: state_machine_arn(region, account, state_machine_name).into(),
+        state_machine_name: state_machine_name.as_str().into(),
+        role_arn: role.into(),
+        input: Payload::from_value(input),
+        seed: options.seed,
+        trace_header: None,
+    }
+}
+
+/// What is due next: a timer of the execution, the end of a task, or the stop.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Timer(TimerId),
+    Task(u64),
+    Stop,
+}
+
+struct Simulation {
+    execution: Execution,
+    now_millis: i64,
+    start_millis: i64,
+    calls: VecDeque<TaskRequest>,
+    due: BTreeSet<(i64, Due)>,
+    outcomes: BTreeMap<u64, TaskOutcome>,
+    waits: Vec<SkippedWait>,
+    records: Vec<Record>,
+}
+
+impl Simulation {
+    fn new(options: &SimulationOptions, definition: &Arc<StateMachine>) -> Self {
+        let mut due = BTreeSet::new();
+        if let Some(millis) = options.stop_after_millis {
+            due.insert((options.start_millis + millis, Due::Stop));
+        }
+        Self {
+            execution: Execution::new(Arc::clone(definition)),
+            now_millis: options.start_millis,
+            start_millis: options.start_millis,
+            calls: VecDeque::new(),
+            due,
+            outcomes: BTreeMap::new(),
+            waits: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    fn drive(&mut self, tasks: &mut dyn FnMut(&TaskRequest) -> Reply) {
+        for _ in 0..TIMERS_MAX {
+            while let Some(task) = self.calls.pop_front() {
+                let reply = tasks(&task);
+                self.reply(&task.key, reply);
+            }
+            if self.execution.status() != Status::Running {
+                return;
+            }
+            let Some((at_millis, due)) = self.due.pop_first() else { return };
+            self.skip_to(at_millis);
+            match due {
+                Due::Timer(timer) => self.take(Input::TimerFired(timer)),
+                Due::Task(event_id) => {
+                    if let Some(outcome) = self.outcomes.remove(&event_id) {
+                        self.take(input_of(event_id, outcome));
+                    }
+                }
+                Due::Stop => self.take(Input::Stop { error: None, cause: None }),
+            }
+        }
+    }
+
+    fn reply(&mut self, key: &TaskKey, reply: Reply) {
+        match reply {
+            Reply::Now(outcome) => self.take(input_of(key.event_id, outcome)),
+            Reply::After(millis, outcome) => {
+                self.outcomes.insert(key.event_id, outcome);
+                self.due.insert((self.now_millis + millis.max(0), Due::Task(key.event_id)));
+            }
+            Reply::Never => {}
+        }
+    }
+
+    fn skip_to(&mut self, at_millis: i64) {
+        if at_millis > self.now_millis {
+            self.waits.push(SkippedWait {
+                states: self.execution.current_states(),
+                from_millis: self.now_millis - self.start_millis,
+                millis: at_millis - self.now_millis,
+            });
+            self.now_millis = at_millis;
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        // Live state and definition belong together by construction.
+        let Ok(transition) = advance(&mut self.execution, input, self.now_millis) else { return };
+        self.records.extend(transition.records);
+        for effect in transition.effects {
+            match effect {
+                Effect::Invoke(task) => self.calls.push_back(task),
+                Effect::SetTimer { timer, at_millis } => {
+                    self.due.insert((at_millis, Due::Timer(timer)));
+                }
+                Effect::CancelTimer(timer) => self.due.retain(|(_, due)| *due != Due::Timer(timer)),
+                Effect::CancelTask(key) => {
+                    self.calls.retain(|task| task.key != key);
+                    self.outcomes.remove(&key.event_id);
+                    self.due.retain(|(_, due)| *due != Due::Task(key.event_id));
+                }
+                Effect::Finished => {}
+            }
+        }
+    }
+
+    fn finish(self) -> SimulatedRun {
+        let execution = self.execution;
+        SimulatedRun {
+            status: execution.status(),
+            output: execution.output().map(|payload| payload.value().clone()),
+            error: execution.error().map(str::to_owned),
+            cause: execution.cause().map(str::to_owned),
+            history: self.records.iter().filter_map(HistoryEvent::of).collect(),
+            elapsed_millis: self.now_millis - self.start_millis,
+            waits: self.waits,
+            records: self.records,
+            execution,
+        }
+    }
+}
+
+/// The input of the machine that stands for a task's outcome.
+pub(crate) fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
+    match outcome {
+        TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
+        TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error, cause },
+    }
+}

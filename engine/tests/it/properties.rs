@@ -1,0 +1,123 @@
+//! Laws: live state is replayed state, and a crash after any record changes
+//! nothing about how an execution ends.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use asl::StateMachine;
+use engine::machine::Execution;
+use engine::simulate::{Reply, SimulationOptions, resume, run_with};
+use engine::{Status, TaskOutcome, TaskRequest, lambda_invoke_result};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Definitions in which every construct of the language meets tasks.
+fn definitions() -> Vec<Arc<StateMachine>> {
+    let retry = json!([
+        { "ErrorEquals": ["Lambda.ServiceException"], "MaxAttempts": 1000, "IntervalSeconds": 1, "BackoffRate": 1 },
+        { "ErrorEquals": ["Custom"], "MaxAttempts": 2, "IntervalSeconds": 2, "JitterStrategy": "FULL" }
+    ]);
+    let task = |name: &str, more: Value| {
+        let mut state = json!({
+            "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 10, "Retry": retry,
+            "Arguments": { "FunctionName": name, "Payload": "{% $states.input %}" },
+            "Output": "{% $states.result.Payload %}"
+        });
+        for (key, value) in more.as_object().unwrap() {
+            state[key] = value.clone();
+        }
+        state
+    };
+    let end = json!({ "End": true });
+    let one = |name: &str| json!({ "StartAt": name, "States": { name: task(name, end.clone()) } });
+    let catch = json!([{ "ErrorEquals": ["States.ALL"], "Next": "Caught", "Assign": { "error": "{% $states.errorOutput.Error %}" } }]);
+    let caught = json!({ "Type": "Pass", "Output": { "caught": "{% $error %}" }, "End": true });
+    let chain = json!({
+        "A": task("A", json!({ "Next": "Wait" })),
+        "Wait": { "Type": "Wait", "Seconds": 3600, "Next": "B" },
+        "B": task("B", json!({ "Assign": { "b": "{% $states.result.Payload %}" }, "Next": "Choose", "Catch": catch })),
+        "Choose": { "Type": "Choice", "Choices": [{ "Condition": "{% $b > 100 %}", "Next": "C" }], "Default": "Done" },
+        "C": task("C", end.clone()),
+        "Done": { "Type": "Succeed", "Output": "{% $b %}" },
+        "Caught": caught
+    });
+    let map = json!({
+        "Start": { "Type": "Pass", "Output": "{% [1..6] %}", "Next": "M" },
+        "M": { "Type": "Map", "MaxConcurrency": 3, "ItemProcessor": one("Item"), "Catch": catch, "End": true, "Retry": [
+            { "ErrorEquals": ["Custom"], "MaxAttempts": 1 } ] },
+        "Caught": caught
+    });
+    let inner = json!({ "StartAt": "Inner", "States": {
+        "Inner": { "Type": "Map", "Items": [1, 2, 3], "MaxConcurrency": 2, "ItemProcessor": one("Deep"), "End": true } } });
+    let rest = json!({ "StartAt": "Rest", "States": {
+        "Rest": { "Type": "Wait", "Seconds": 5, "Next": "After" }, "After": task("After", end.clone()) } });
+    let parallel = json!({
+        "P": { "Type": "Parallel", "Branches": [one("Left"), inner, rest], "Catch": catch, "Next": "Last" },
+        "Last": task("Last", end.clone()),
+        "Caught": caught
+    });
+    [("A", chain), ("Start", map), ("P", parallel)]
+        .into_iter()
+        .map(|(start, states)| {
+            let text = json!({ "QueryLanguage": "JSONata", "StartAt": start, "States": states }).to_string();
+            Arc::new(StateMachine::parse(&text).unwrap_or_else(|found| panic!("{found}")))
+        })
+        .collect()
+}
+
+/// What a task answers depends on who asks, not on when.
+fn reply(task: &TaskRequest, salt: u64, by_attempt: bool) -> Reply {
+    let mut hasher = DefaultHasher::new();
+    (salt, &task.state_name, task.arguments.to_string()).hash(&mut hasher);
+    if by_attempt {
+        task.attempt.hash(&mut hasher);
+    }
+    let drawn = hasher.finish();
+    let number = drawn / 100 % 200;
+    let failed = |error: &str| TaskOutcome::Failed { error: error.to_owned(), cause: format!("{number}") };
+    let returned = TaskOutcome::Succeeded(lambda_invoke_result(&json!(number).to_string()));
+    match drawn % 20 {
+        0 => Reply::Now(failed("Custom")),
+        1 => Reply::Now(failed("Fatal")),
+        2 => Reply::Never,
+        3 if by_attempt => Reply::Now(failed("Lambda.ServiceException")),
+        4..=9 => Reply::After(i64::try_from(number).unwrap() * 10, returned),
+        10 => Reply::After(60_000, returned),
+        _ => Reply::Now(returned),
+    }
+}
+
+fn options(seed: u64) -> SimulationOptions {
+    SimulationOptions { seed, ..SimulationOptions::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn live_state_is_replayed_state(which in 0..3_usize, salt: u64) {
+        let definition = &definitions()[which];
+        let run = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, true));
+        prop_assert_ne!(run.status, Status::Running);
+        let replayed = Execution::replay(Arc::clone(definition), &run.records).unwrap();
+        prop_assert_eq!(&replayed, &run.execution);
+        for (index, event) in run.history.iter().enumerate() {
+            prop_assert_eq!(event.id, index as u64 + 1, "ids have no gaps");
+            prop_assert!(event.previous_event_id < event.id);
+        }
+        let again = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, true));
+        prop_assert_eq!(&again.records, &run.records, "the same seed and answers give the same records");
+    }
+
+    #[test]
+    fn a_crash_after_any_record_changes_no_status(which in 0..3_usize, salt: u64) {
+        let definition = &definitions()[which];
+        let run = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, false));
+        for cut in 1..run.records.len() {
+            let resumed = resume(definition, &run.records[..cut], &mut |task| reply(task, salt, false)).unwrap();
+            prop_assert_eq!(resumed.status, run.status, "after {} of {} records", cut, run.records.len());
+            let replayed = Execution::replay(Arc::clone(definition), &resumed.records).unwrap();
+            prop_assert_eq!(&replayed, &resumed.execution);
+        }
+    }
+}
