@@ -1,0 +1,281 @@
+//! The command line, defined once: parsing, help and completions come from here.
+#![expect(clippy::doc_markdown, reason = "the doc comments are the help texts")]
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs typed workflows on the embedded engine and writes what deploys them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stepwright",
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    before_help = "Examples:
+  stepwright run coreview-delivery                     the sample that ships with the project
+  stepwright run coreview-delivery --spec feed.toml --input feed.csv --export figures.csv
+  stepwright list --status failed                      what needs attention
+  stepwright show latest                               the last execution, state by state
+  stepwright synth                                     what deploys the workflows",
+    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 130 interrupted\n\
+                  Data goes to stdout, everything else to stderr."
+)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// How results look that are printed by the verb
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// Print the version; with --verbose also how this program was built
+    #[arg(short = 'V', long)]
+    pub(crate) version: bool,
+}
+
+/// Flags every verb takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Form of the data on stdout
+    #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORM")]
+    pub(crate) output: Format,
+    /// Say less: no progress; lists print names only, one per line
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more: what the program does and what steps log; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Colours; NO_COLOR and CLICOLOR_FORCE are honoured
+    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// Form of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+    /// One JSON document per line
+    Jsonl,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow on the embedded engine and wait for its end
+    Run(Run),
+    /// Write what deploys the workflows: state machines, templates, cloud assembly
+    Synth(Synth),
+    /// List executions, newest first
+    List(List),
+    /// Show one execution: its states, its events, or what went into a state and came out
+    Show(Show),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// Where the journal and the objects are.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Data {
+    /// Folder of the journal, objects, logs and the default database
+    #[arg(
+        long = "data",
+        value_name = "DIR",
+        default_value = ".stepwright",
+        env = "STEPWRIGHT_DATA",
+        hide_env_values = true
+    )]
+    pub(crate) dir: PathBuf,
+}
+
+/// How the application is found and built.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Build {
+    /// Cargo profile of the application and its steps [default: the one this program was built with]
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Use this application binary, and the step binaries beside it, instead of building the project
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "STEPWRIGHT_APP",
+        hide_env_values = true,
+        conflicts_with = "profile"
+    )]
+    pub(crate) app: Option<PathBuf>,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright run coreview-delivery
+  stepwright run coreview-delivery --spec vehicles.toml --input vehicles.csv --export figures.csv
+  stepwright run coreview-delivery --coreview postgres://user:secret@db.internal/coreview
+  stepwright run coreview-delivery -o json | jq .output.receipt
+
+An interrupted run is resumed by the same command. The same input delivers nothing twice.")]
+pub(crate) struct Run {
+    /// Name of the workflow
+    pub(crate) workflow: String,
+    /// The spec: how to read, check and calculate the feed [default: the sample's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spec: Option<PathBuf>,
+    /// A file of the feed, also several times [default: the sample's]; for a workflow that
+    /// takes no files, the execution input as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Vec<PathBuf>,
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    /// Write the figures to this file, byte for byte as they were calculated
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) export: Option<PathBuf>,
+    /// Name of the execution, at most 80 characters [default: workflow, time and four random digits]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// `synth`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright synth                      definitions, schemas, source maps: quick, to review
+  stepwright synth --release-binaries   also what `cdk --app stepwright.out/cdk.out deploy` takes
+  stepwright synth --check              exit 1 if the files are not what the source says")]
+pub(crate) struct Synth {
+    /// Workflows that must be among those written [default: any]
+    pub(crate) workflow: Vec<String>,
+    /// Where to write
+    #[arg(long, value_name = "DIR", default_value = "stepwright.out")]
+    pub(crate) out: PathBuf,
+    /// Write nothing; exit 1 if the files in DIR differ
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Build the step binaries with the profile `lambda` and put them in
+    #[arg(long, conflicts_with = "binaries")]
+    pub(crate) release_binaries: bool,
+    /// Put in the step binaries of this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) binaries: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright list
+  stepwright list --status failed,timed_out --workflow coreview-delivery
+  stepwright list --status running -q | xargs -n1 stepwright show")]
+pub(crate) struct List {
+    /// Only these statuses
+    #[arg(long, value_enum, ignore_case = true, value_delimiter = ',', value_name = "STATUS")]
+    pub(crate) status: Vec<Status>,
+    /// Only executions of this workflow
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workflow: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+    /// How times are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright show latest
+  stepwright show coreview-delivery-20261121-101500-4c1f --events
+  stepwright show latest --io Reconcile
+  stepwright show latest --events -o jsonl | jq .type")]
+pub(crate) struct Show {
+    /// ARN, name or unique beginning of a name; or `latest`
+    pub(crate) execution: String,
+    /// The states with their times and attempts (default)
+    #[arg(long, group = "view")]
+    pub(crate) tree: bool,
+    /// The history, event by event
+    #[arg(long, group = "view")]
+    pub(crate) events: bool,
+    /// What went into a state and what came out
+    #[arg(long, group = "view", value_name = "STATE")]
+    pub(crate) io: Option<String>,
+    /// How times are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright completions bash > ~/.local/share/bash-completion/completions/stepwright
+  stepwright completions zsh > ~/.zfunc/_stepwright")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Status of an execution, in AWS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Status {
+    /// Not at its end
+    Running,
+    /// Ended well
+    Succeeded,
+    /// Ended with an error
+    Failed,
+    /// Ran into its timeout
+    TimedOut,
+    /// Stopped by somebody
+    Aborted,
+}
+
+impl Status {
+    /// AWS's word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
+/// How times are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Time {
+    /// In Coordinated Universal Time
+    #[default]
+    Utc,
+    /// In the zone of this machine
+    Local,
+    /// As time ago
+    Relative,
+    /// RFC 3339 with milliseconds
+    Iso,
+}

@@ -1,0 +1,104 @@
+//! The data folder: journal, objects, logs and the default database of local runs.
+
+use std::{
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use engine::{Engine, EngineError, JournalError, Reader};
+
+use crate::problem::Problem;
+
+/// A data folder that exists. Absolute: steps get paths in it.
+#[derive(Debug, Clone)]
+pub(crate) struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// Takes the folder, making it (for its owner only) if need be.
+    pub(crate) fn create(dir: &Path) -> Result<Self, Problem> {
+        let not_written = |source| Problem::NotWritten { path: dir.to_owned(), source };
+        let is_new = !dir.exists();
+        create_private_dir(dir).map_err(not_written)?;
+        let root = dir.canonicalize().map_err(not_written)?;
+        if is_new {
+            // It may lie in a repository; business data does not belong there.
+            std::fs::write(root.join(".gitignore"), "*\n").map_err(not_written)?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Opens the journal for reading, whoever else uses it.
+    pub(crate) fn read(dir: &Path) -> Result<Reader, Problem> {
+        Engine::open_read_only(dir).map_err(|error| match error {
+            EngineError::Journal(JournalError::Missing { directory }) => Problem::NoData { dir: directory },
+            other => from_engine(other),
+        })
+    }
+
+    /// Where the engine keeps its journal.
+    pub(crate) fn journal(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of a bucket.
+    pub(crate) fn bucket(&self, name: &str) -> PathBuf {
+        self.root.join("objects").join(name)
+    }
+
+    /// The location of a bucket as steps read it.
+    pub(crate) fn bucket_location(&self, name: &str) -> String {
+        format!("file://{}", self.bucket(name).display())
+    }
+
+    /// Where the logs of the steps go.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// The database that stands in for CoreView unless another one is named.
+    pub(crate) fn default_coreview(&self) -> String {
+        format!("sqlite://{}", self.root.join("coreview.db").display())
+    }
+}
+
+/// Makes a folder only its owner can open.
+pub(crate) fn create_private_dir(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Sorts the engine's errors by what to do about them.
+pub(crate) fn from_engine(error: EngineError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        EngineError::Journal(JournalError::InUse { directory, pid }) => {
+            Problem::JournalLocked { dir: directory, pid }
+        }
+        EngineError::Journal(
+            JournalError::NotAJournal { .. }
+            | JournalError::Newer { .. }
+            | JournalError::Damaged { .. }
+            | JournalError::DamagedSegment { .. },
+        )
+        | EngineError::Replay { .. } => Problem::JournalUnusable { detail },
+        EngineError::InvalidDefinition { .. } => Problem::Definition { detail },
+        EngineError::InvalidName { .. } => {
+            Problem::Usage { message: detail, hint: "choose another --name, or leave it out".to_owned() }
+        }
+        EngineError::ExecutionAlreadyExists { .. } => Problem::StartRefused {
+            detail,
+            hint: "names are used once, as on AWS: leave --name out and one is made".to_owned(),
+        },
+        EngineError::InvalidExecutionInput { .. } => Problem::StartRefused {
+            detail,
+            hint: "data travels by reference: an input names objects and does not hold rows".to_owned(),
+        },
+        _ => Problem::Journal { detail },
+    }
+}
+
+/// The same for reads.
+pub(crate) fn from_journal(error: JournalError) -> Problem {
+    from_engine(EngineError::Journal(error))
+}

@@ -1,0 +1,194 @@
+//! The figures as a table, and their export.
+
+use std::{
+    fmt::Write as _,
+    io::{Read as _, Write as _},
+    path::Path,
+};
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
+
+use crate::{data::DataDir, problem::Problem, text};
+
+/// Rows of figures shown after a run.
+pub(crate) const PREVIEW_ROWS: usize = 20;
+
+/// A reference to an object in the data folder, as steps write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// The bucket's name.
+    pub(crate) bucket: String,
+    /// The key.
+    pub(crate) key: String,
+    /// What the content must hash to.
+    pub sha256: String,
+    /// Data rows, where they were counted.
+    pub(crate) rows: Option<u64>,
+}
+
+impl Reference {
+    /// Reads a reference; `None` if the value is not one.
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        let field = |name: &str| Some(value.get(name)?.as_str()?.to_owned());
+        let key = field("key")?;
+        // A key is data: one that leads out of its bucket is no key.
+        let is_plain = key.split('/').all(|part| !matches!(part, "" | "." | "..")) && !key.contains('\\');
+        is_plain.then_some(())?;
+        let bucket = field("bucket")?;
+        (!bucket.contains(['/', '\\', '.'])).then_some(())?;
+        Some(Self { bucket, key, sha256: field("sha256")?, rows: value.get("rows").and_then(Value::as_u64) })
+    }
+
+    /// Where the object is.
+    pub(crate) fn path(&self, data: &DataDir) -> std::path::PathBuf {
+        data.bucket(&self.bucket).join(&self.key)
+    }
+}
+
+/// The first rows of CSV text as a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Preview {
+    /// The header.
+    pub(crate) header: Vec<String>,
+    /// The first rows.
+    pub(crate) rows: Vec<Vec<String>>,
+    /// Rows that are not shown.
+    pub(crate) more: u64,
+}
+
+impl Preview {
+    /// Reads the first rows. `None` when there is nothing to show.
+    pub(crate) fn read(csv: impl std::io::Read, rows_known: Option<u64>) -> Option<Self> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
+        let cells = |record: &csv::StringRecord| record.iter().map(|cell| text::one_line(cell, 40)).collect();
+        let header: Vec<String> = cells(reader.headers().ok()?);
+        let mut records = reader.records().map_while(Result::ok);
+        let rows: Vec<Vec<String>> =
+            records.by_ref().take(PREVIEW_ROWS).map(|record| cells(&record)).collect();
+        let shown = rows.len() as u64;
+        let more = match rows_known {
+            Some(known) => known.saturating_sub(shown),
+            None => records.count() as u64,
+        };
+        (!header.is_empty()).then_some(Self { header, rows, more })
+    }
+
+    /// For people. `width`: of the terminal, `None` when there is none.
+    pub(crate) fn to_text(&self, width: Option<u16>, exported: bool) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        // Without a terminal there is no width to fit: lines stay whole.
+        table.set_width(width.unwrap_or(500));
+        table.set_header(self.header.iter().map(Cell::new));
+        for row in &self.rows {
+            table.add_row(row.iter().map(|cell| {
+                let alignment = if is_number(cell) { CellAlignment::Right } else { CellAlignment::Left };
+                Cell::new(cell).set_alignment(alignment)
+            }));
+        }
+        let mut text = table.trim_fmt();
+        if self.more > 0 {
+            let all = if exported { "" } else { ", --export FILE writes all" };
+            let _ = write!(text, "\n… {} more{all}", text::count(self.more));
+        }
+        text
+    }
+}
+
+fn is_number(cell: &str) -> bool {
+    let digits = cell.trim_start_matches('-');
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+}
+
+/// Copies an object to a file, byte for byte: complete or not at all.
+pub(crate) fn export(reference: &Reference, data: &DataDir, to: &Path) -> Result<u64, Problem> {
+    let source = reference.path(data);
+    let lost = |detail: String| Problem::Export { detail: format!("{}: {detail}", source.display()) };
+    let not_written = |source| Problem::NotWritten { path: to.to_owned(), source };
+    let mut object = std::fs::File::open(&source).map_err(|error| lost(error.to_string()))?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut copy = NamedTempFile::new_in(folder).map_err(not_written)?;
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let read = object.read(&mut buffer).map_err(|error| lost(error.to_string()))?;
+        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+        hash.update(chunk);
+        copy.write_all(chunk).map_err(not_written)?;
+        bytes += chunk.len() as u64;
+    }
+    let found = crate::intake::hex(&hash.finalize());
+    if found != reference.sha256 {
+        return Err(lost(format!("its sha256 is {found}, the execution made {}", reference.sha256)));
+    }
+    readable_by_others(&copy).map_err(not_written)?;
+    copy.as_file().sync_all().map_err(not_written)?;
+    copy.persist(to).map_err(|error| not_written(error.error))?;
+    Ok(bytes)
+}
+
+/// Temporary files are for their owner only; an export is an ordinary file.
+fn readable_by_others(file: &NamedTempFile) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_preview_shows_the_first_rows_and_counts_the_rest() {
+        let mut csv = "carrier,month,flights\n".to_owned();
+        for row in 0..25 {
+            let _ = writeln!(csv, "\"A, B\",{row},{}", row * 100);
+        }
+        let preview = Preview::read(csv.as_bytes(), None).expect("a preview");
+        assert_eq!((preview.rows.len(), preview.more), (20, 5));
+        assert_eq!(preview.rows[1], ["A, B", "1", "100"]);
+        let text = preview.to_text(None, false);
+        assert!(text.ends_with("… 5 more, --export FILE writes all"), "{text}");
+        assert_eq!(Preview::read(csv.as_bytes(), Some(25)).expect("a preview"), preview);
+    }
+
+    #[test]
+    fn an_export_is_the_object_byte_for_byte_or_nothing() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let data = DataDir::create(&dir.path().join("data")).expect("data folder");
+        let bucket = data.bucket("staging");
+        std::fs::create_dir_all(bucket.join("x")).expect("bucket");
+        std::fs::write(bucket.join("x/figures.csv"), "a\r\n1\n").expect("object");
+        let sha256 = crate::intake::hex(&Sha256::digest("a\r\n1\n"));
+        let reference = |sha256: &str| {
+            Reference::of(
+                &json!({ "bucket": "staging", "key": "x/figures.csv", "sha256": sha256, "bytes": 5 }),
+            )
+            .expect("a reference")
+        };
+        let to = dir.path().join("out.csv");
+        assert_eq!(export(&reference(&sha256), &data, &to).expect("exported"), 5);
+        assert_eq!(std::fs::read(&to).expect("the export"), b"a\r\n1\n");
+        std::fs::write(&to, "old").expect("written");
+        assert!(matches!(export(&reference("00"), &data, &to), Err(Problem::Export { .. })));
+        assert_eq!(std::fs::read(&to).expect("untouched"), b"old");
+    }
+
+    #[test]
+    fn a_key_that_leads_out_of_its_bucket_is_no_reference() {
+        for (bucket, key) in
+            [("staging", "../x"), ("staging", "/x"), ("..", "x"), ("a/b", "x"), ("staging", "a//b")]
+        {
+            assert_eq!(
+                Reference::of(&json!({ "bucket": bucket, "key": key, "sha256": "00" })),
+                None,
+                "{bucket} {key}"
+            );
+        }
+    }
+}

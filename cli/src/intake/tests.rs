@@ -1,0 +1,86 @@
+use indexmap::IndexMap;
+use infra::manifest::Workflow;
+
+use super::*;
+
+fn workflow(intake: bool) -> Workflow {
+    Workflow {
+        name: "orders".to_owned(),
+        comment: None,
+        definition: String::new(),
+        definition_sha256: String::new(),
+        input_schema: json!({}),
+        source_map: IndexMap::new(),
+        intake: intake.then(|| Intake {
+            bucket: "drops".to_owned(),
+            files_field: "files".to_owned(),
+            spec_field: "spec".to_owned(),
+            sample: "samples/orders".to_owned(),
+        }),
+        functions: Vec::new(),
+    }
+}
+
+#[test]
+fn the_same_files_make_the_same_input() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let (spec, feed) = (dir.path().join("feed.toml"), dir.path().join("a b.csv"));
+    std::fs::write(&spec, "[feed]\n").expect("written");
+    std::fs::write(&feed, "x\n1\n").expect("written");
+    let data = DataDir::create(&dir.path().join("data")).expect("data folder");
+    let input = || {
+        let given = Given::Files { spec: spec.clone(), inputs: vec![feed.clone()] };
+        given.into_input(&workflow(true), &data).expect("an input")
+    };
+    let first = input();
+    assert_eq!(first, input());
+    let value: Value = serde_json::from_str(&first).expect("JSON");
+    let reference = &value["files"][0];
+    assert_eq!(reference["bytes"], 4);
+    let sha256 = "8d60217b5b77a1fbff43ce1ce05c19b6ff6d0e4cdfb82a0f0cb5b4d1a3a1b0d2";
+    assert_eq!(reference["sha256"].as_str().map(str::len), Some(sha256.len()));
+    let key = reference["key"].as_str().expect("a key");
+    assert!(key.ends_with("/a b.csv"), "{key}");
+    assert_eq!(std::fs::read(data.bucket("drops").join(key)).expect("the object"), b"x\n1\n");
+    let left: Vec<_> = std::fs::read_dir(data.bucket("drops")).expect("bucket").collect();
+    assert_eq!(left.len(), 2, "one folder per content, nothing half written");
+}
+
+#[test]
+fn a_document_is_the_input_whatever_its_layout() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let path = dir.path().join("input.json");
+    std::fs::write(&path, "{\n  \"b\": 1,\n  \"a\": 1.50\n}\n").expect("written");
+    let data = DataDir::create(&dir.path().join("data")).expect("data folder");
+    let input = Given::Document(path.clone()).into_input(&workflow(false), &data).expect("an input");
+    assert_eq!(input, r#"{"b":1,"a":1.5}"#);
+    std::fs::write(&path, "{oops").expect("written");
+    assert!(matches!(
+        Given::Document(path).into_input(&workflow(false), &data),
+        Err(Problem::Usage { message, .. }) if message.contains("is not JSON")
+    ));
+}
+
+#[test]
+fn a_file_name_becomes_a_key_that_is_no_path() {
+    assert_eq!(key_name(Path::new("/x/feed.csv.zip")), "feed.csv.zip");
+    assert_eq!(key_name(Path::new("a\\b\n.csv")), "a_b_.csv");
+    let long = format!("{}.csv", "é".repeat(300));
+    let key = key_name(Path::new(&long));
+    assert!(key.len() <= 200 && key.ends_with("é.csv"), "{key}");
+}
+
+#[test]
+fn a_sample_is_a_spec_and_the_files_of_a_folder() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let write = |name: &str| std::fs::write(dir.path().join(name), "x").expect("written");
+    assert!(sample_in(dir.path()).is_err_and(|detail| detail.contains("spec.toml is not there")));
+    write("spec.toml");
+    std::fs::create_dir(dir.path().join("input")).expect("folder");
+    assert!(sample_in(dir.path()).is_err_and(|detail| detail.contains("holds no file")));
+    for name in ["input/b.csv", "input/a.csv", "input/.hidden", "README.md"] {
+        write(name);
+    }
+    let inputs = ["input/a.csv", "input/b.csv"].map(|name| dir.path().join(name)).to_vec();
+    assert_eq!(sample_in(dir.path()), Ok(Given::Files { spec: dir.path().join("spec.toml"), inputs }));
+}

@@ -1,0 +1,278 @@
+//! `show`: one execution, as a tree, as events, or one state's input and output.
+
+use engine::{ExecutionDescription, ExecutionFilter, Reader};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{Format, Show, Time},
+    data::{DataDir, from_journal},
+    definition,
+    failure::{Failure, readable},
+    list::status_ink,
+    problem::Problem,
+    terminal::{Ink, Paint, Terminal},
+    text, tree,
+    view::{self, View},
+};
+
+/// Shows an execution.
+pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> {
+    let reader = DataDir::read(&arguments.data.dir)?;
+    let arn = find(&reader, &arguments.execution)?;
+    let gone = || Problem::NoExecution { given: arguments.execution.clone(), similar: None };
+    let described = reader.describe_execution(&arn).map_err(from_journal)?.ok_or_else(gone)?;
+    let history = reader.execution_history(&arn).map_err(from_journal)?.ok_or_else(gone)?;
+    let history: Vec<Value> = history.iter().filter_map(|event| serde_json::to_value(event).ok()).collect();
+    let view = View::of(&history);
+    if let Some(state) = &arguments.io {
+        return io(&view, state, terminal);
+    }
+    if arguments.events {
+        events(&history, arguments.time, terminal);
+        return Ok(0);
+    }
+    let definition = reader.definition_of(&arn).map_err(from_journal)?.unwrap_or_default();
+    let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
+    let states = definition::outermost_states(&definition);
+    match terminal.format {
+        Format::Text => {
+            let now = crate::run::now_millis();
+            terminal.data(&heading(&described, arguments.time, now, terminal.out));
+            terminal.data(&tree::tree(&view, &states, now, terminal.out).join("\n"));
+            if let Some(text) = explanation(&view, &described) {
+                terminal.data(&text);
+            }
+        }
+        Format::Json | Format::Jsonl => {
+            let mut value = description(&described);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("states".to_owned(), states_json(&view));
+            }
+            terminal.data(&document(&value, terminal));
+        }
+    }
+    Ok(0)
+}
+
+/// An execution by ARN, name, unique beginning of a name, or `latest`.
+fn find(reader: &Reader, given: &str) -> Result<String, Problem> {
+    if given.starts_with("arn:") && reader.describe_execution(given).map_err(from_journal)?.is_some() {
+        return Ok(given.to_owned());
+    }
+    let all = ExecutionFilter { limit: Some(u32::MAX), ..ExecutionFilter::default() };
+    let executions = reader.list_executions(&all).map_err(from_journal)?;
+    let names: Vec<(&str, &str)> =
+        executions.iter().map(|e| (e.name.as_str(), e.execution_arn.as_str())).collect();
+    pick(&names, given)
+}
+
+/// The choice itself, among (name, ARN), newest first.
+fn pick(executions: &[(&str, &str)], given: &str) -> Result<String, Problem> {
+    let missing = || Problem::NoExecution {
+        given: given.to_owned(),
+        similar: text::similar(given, executions.iter().map(|(name, _)| *name)).map(str::to_owned),
+    };
+    if given == "latest" {
+        return executions.first().map(|(_, arn)| (*arn).to_owned()).ok_or_else(missing);
+    }
+    let exact: Vec<_> = executions.iter().filter(|(name, _)| *name == given).collect();
+    let found = if exact.is_empty() {
+        executions.iter().filter(|(name, _)| name.starts_with(given)).collect()
+    } else {
+        exact
+    };
+    match found.as_slice() {
+        [] => Err(missing()),
+        [(_, arn)] => Ok((*arn).to_owned()),
+        several => Err(Problem::Ambiguous {
+            given: given.to_owned(),
+            matching: several.iter().map(|(_, arn)| (*arn).to_owned()).collect(),
+        }),
+    }
+}
+
+fn heading(described: &ExecutionDescription, time: Time, now_millis: i64, paint: Paint) -> String {
+    let status = described.status.as_str();
+    let took = text::duration(described.stop_millis.unwrap_or(now_millis) - described.start_millis);
+    format!(
+        "{}  {}  started {}  took {took}\n",
+        text::safe(&described.name),
+        paint.ink(status_ink(status), status),
+        text::moment(described.start_millis, time, now_millis),
+    )
+}
+
+/// The readable cause of a failure.
+fn explanation(view: &View, described: &ExecutionDescription) -> Option<String> {
+    let (error, cause) = (described.error.as_deref()?, described.cause.as_deref().unwrap_or_default());
+    let state = Failure::of(view, &described.name, "").state;
+    let place = state.map(|state| format!(" in {}", text::safe(&state))).unwrap_or_default();
+    Some(format!("\n{}{place}\n{}", text::safe(error), text::safe(&readable(cause))))
+}
+
+fn events(history: &[Value], time: Time, terminal: Terminal) {
+    match terminal.format {
+        Format::Json => {
+            let value = json!({ "events": history });
+            terminal.data(&document(&value, terminal));
+        }
+        Format::Jsonl => history.iter().for_each(|event| terminal.data(&event.to_string())),
+        Format::Text => {
+            let now = crate::run::now_millis();
+            for event in history {
+                terminal.data(&event_line(event, time, now, terminal.out));
+            }
+        }
+    }
+}
+
+/// One event in a line: number, time, type, and what it is about.
+fn event_line(event: &Value, time: Time, now_millis: i64, paint: Paint) -> String {
+    let word = |name: &str| view::detail(event, name).and_then(Value::as_str);
+    let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
+    let mut about = Vec::new();
+    if let Some(name) = word("name") {
+        about.push(text::safe(name));
+    }
+    if let Some(index) = view::detail(event, "index") {
+        about.push(format!("[{index}]"));
+    }
+    if let Some(error) = word("error") {
+        let cause = word("cause").map(readable).unwrap_or_default();
+        let message = format!("{}  {}", text::safe(error), text::one_line(&cause, 160));
+        about.push(paint.ink(Ink::Bad, message.trim_end()));
+    } else if let Some(data) = word("input").or_else(|| word("output")).or_else(|| word("parameters")) {
+        about.push(paint.ink(Ink::Faint, &text::one_line(data, 100)));
+    }
+    let id = event.get("id").and_then(Value::as_u64).unwrap_or(0);
+    let at = text::moment(view::millis(event), time, now_millis);
+    format!("{id:>5}  {at}  {kind:<26}  {}", about.join("  ")).trim_end().to_owned()
+}
+
+/// Input and output of every visit of a state.
+fn io(view: &View, state: &str, terminal: Terminal) -> Result<u8, Problem> {
+    let visits: Vec<_> = view.visits.iter().filter(|visit| visit.name == state).collect();
+    if visits.is_empty() {
+        let mut known: Vec<String> = view.visits.iter().map(|visit| visit.name.clone()).collect();
+        known.dedup();
+        let similar = text::similar(state, known.iter().map(String::as_str)).map(str::to_owned);
+        return Err(Problem::NoState { state: state.to_owned(), similar, known });
+    }
+    let values: Vec<Value> = visits.iter().map(|visit| visit_json(visit)).collect();
+    match terminal.format {
+        Format::Jsonl => values.iter().for_each(|value| terminal.data(&value.to_string())),
+        Format::Json => terminal.data(&document(&Value::Array(values), terminal)),
+        Format::Text => {
+            for value in &values {
+                for field in ["input", "output", "error", "cause"] {
+                    if let Some(content) = value.get(field).filter(|content| !content.is_null()) {
+                        terminal.data(&terminal.out.ink(Ink::Strong, field));
+                        let text = match content {
+                            Value::String(text) if field != "input" && field != "output" => readable(text),
+                            other => serde_json::to_string_pretty(other).unwrap_or_default(),
+                        };
+                        terminal.data(&text::safe(&text));
+                    }
+                }
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn states_json(view: &View) -> Value {
+    Value::Array(
+        view.visits
+            .iter()
+            .map(|visit| {
+                let mut value = visit_json(visit);
+                if let Some(object) = value.as_object_mut() {
+                    object.shift_remove("input");
+                    object.shift_remove("output");
+                }
+                value
+            })
+            .collect(),
+    )
+}
+
+fn visit_json(visit: &view::Visit) -> Value {
+    let parsed = |text: &Option<String>| {
+        text.as_ref().map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())))
+    };
+    let failure = visit.failure.as_ref();
+    json!({
+        "name": visit.name,
+        "type": visit.kind,
+        "status": format!("{:?}", visit.standing).to_uppercase(),
+        "enteredDate": text::iso(visit.entered_millis),
+        "exitedDate": visit.ended_millis.map(text::iso),
+        "attempts": visit.attempts,
+        "functionName": visit.function,
+        "input": parsed(&visit.input),
+        "output": parsed(&visit.output),
+        "error": failure.map(|failure| failure.error.clone()),
+        "cause": failure.map(|failure| failure.cause.clone()),
+    })
+}
+
+/// AWS's fields of `DescribeExecution`. Dates are RFC 3339, as the AWS CLI prints them; input and
+/// output are documents, not text in text.
+pub(crate) fn description(described: &ExecutionDescription) -> Value {
+    let parsed = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    let mut value = json!({
+        "executionArn": described.execution_arn,
+        "stateMachineArn": described.state_machine_arn,
+        "name": described.name,
+        "status": described.status.as_str(),
+        "startDate": text::iso(described.start_millis),
+        "stopDate": described.stop_millis.map(text::iso),
+        "input": parsed(&described.input),
+    });
+    if let Some(object) = value.as_object_mut() {
+        if let Some(output) = &described.output {
+            object.insert("output".to_owned(), parsed(output));
+        }
+        if described.output.is_none() && described.stop_millis.is_some() {
+            object.insert("error".to_owned(), json!(described.error));
+            object.insert("cause".to_owned(), json!(described.cause));
+        }
+    }
+    value
+}
+
+/// A JSON document: laid out for `json`, in one line for `jsonl`.
+pub(crate) fn document(value: &Value, terminal: Terminal) -> String {
+    match terminal.format {
+        Format::Jsonl => value.to_string(),
+        _ => serde_json::to_string_pretty(value).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_execution_is_found_by_name_beginning_or_latest() {
+        let executions = [
+            ("b-20261121-2", "arn:2"),
+            ("b-20261121-1", "arn:1"),
+            ("b", "arn:0"),
+            ("c", "arn:c1"),
+            ("c", "arn:c2"),
+        ];
+        assert_eq!(pick(&executions, "latest").expect("found"), "arn:2");
+        assert_eq!(pick(&executions, "b").expect("the exact name goes first"), "arn:0");
+        assert_eq!(pick(&executions, "b-20261121-1").expect("found"), "arn:1");
+        assert!(
+            matches!(pick(&executions, "b-2"), Err(Problem::Ambiguous { matching, .. }) if matching.len() == 2)
+        );
+        assert!(matches!(pick(&executions, "c"), Err(Problem::Ambiguous { .. })), "two workflows, one name");
+        assert!(matches!(
+            pick(&executions, "b-20261122-1"),
+            Err(Problem::NoExecution { similar: Some(name), .. }) if name.starts_with("b-2026112")
+        ));
+        assert!(matches!(pick(&[], "latest"), Err(Problem::NoExecution { .. })));
+    }
+}

@@ -1,0 +1,173 @@
+//! Words and figures for people: times, durations, sizes; and text that is safe to print.
+
+use std::fmt::Write as _;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::arguments::Time;
+
+/// Text from executions (names, causes, log lines) is data: what could steer a terminal is escaped.
+pub(crate) fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            // Controls, and the characters that reorder a line.
+            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                let _ = write!(out, "{}", c.escape_unicode());
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// One line of at most `width` characters.
+pub(crate) fn one_line(text: &str, width: usize) -> String {
+    let flat = safe(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= width {
+        return flat;
+    }
+    let mut short: String = flat.chars().take(width.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// `0.42 s`, `12.3 s`, `2 min 05 s`, `1 h 02 min`.
+pub(crate) fn duration(millis: i64) -> String {
+    let millis = millis.max(0);
+    let seconds = millis / 1000;
+    if millis < 10_000 {
+        // Hundredths, cut: a duration never shows as longer than it was.
+        return format!("{}.{:02} s", seconds, millis % 1000 / 10);
+    }
+    match seconds {
+        0..60 => format!("{}.{} s", seconds, millis % 1000 / 100),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `1,234,567`
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A moment, with its zone.
+pub(crate) fn moment(millis: i64, style: Time, now_millis: i64) -> String {
+    let Ok(timestamp) = Timestamp::from_millisecond(millis) else { return millis.to_string() };
+    match style {
+        Time::Utc => timestamp.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Time::Iso => timestamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        Time::Local => timestamp.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S%:z").to_string(),
+        Time::Relative => format!("{} ago", duration(now_millis - millis)),
+    }
+}
+
+/// RFC 3339, for JSON.
+pub(crate) fn iso(millis: i64) -> String {
+    moment(millis, Time::Iso, 0)
+}
+
+/// The candidate that was probably meant.
+pub(crate) fn similar<'a>(given: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (distance(given, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(given.len()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut left = i + 1;
+        let mut diagonal = i;
+        for (j, y) in b.iter().enumerate() {
+            let above = row.get(j + 1).copied().unwrap_or(usize::MAX);
+            let cost = (diagonal + usize::from(x != *y)).min(above + 1).min(left + 1);
+            diagonal = above;
+            if let Some(cell) = row.get_mut(j) {
+                *cell = left;
+            }
+            left = cost;
+        }
+        if let Some(last) = row.last_mut() {
+            *last = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+/// A URL that may be shown: without user and password.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return safe(url) };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // A password can also stand in the query.
+    let tail = tail.split_once('?').map_or(tail, |(path, _)| path);
+    safe(&format!("{scheme}://{host}{tail}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_counts_read_well() {
+        for (millis, text) in [
+            (0, "0.00 s"),
+            (419, "0.41 s"),
+            (9_999, "9.99 s"),
+            (12_340, "12.3 s"),
+            (125_000, "2 min 05 s"),
+            (3_720_000, "1 h 02 min"),
+        ] {
+            assert_eq!(duration(millis), text);
+        }
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (336_776, "336,776"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn nothing_printed_steers_the_terminal() {
+        assert_eq!(safe("a\u{1b}[31mb\u{202e}c\r"), "a\\u{1b}[31mb\\u{202e}c\\u{d}");
+        assert_eq!(one_line("a\n b   c", 10), "a b c");
+        assert_eq!(one_line("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_password("postgres://u:p@ss@db:5432/core?password=x"), "postgres://db:5432/core");
+        assert_eq!(without_password("sqlite:///data/core view.db"), "sqlite:///data/core view.db");
+    }
+
+    #[test]
+    fn a_typo_finds_what_was_meant() {
+        let names = ["coreview-delivery", "coreview-refdata"];
+        assert_eq!(similar("coreview-delivry", names.into_iter()), Some("coreview-delivery"));
+        assert_eq!(similar("coreview-refdat", names.into_iter()), Some("coreview-refdata"));
+        assert_eq!(similar("orders", names.into_iter()), None);
+    }
+
+    #[test]
+    fn moments_name_their_zone() {
+        assert_eq!(moment(1_795_000_000_123, Time::Utc, 0), "2026-11-18 11:06:40Z");
+        assert_eq!(moment(1_795_000_000_123, Time::Iso, 0), "2026-11-18T11:06:40.123Z");
+        assert_eq!(moment(1_795_000_000_000, Time::Relative, 1_795_000_065_000), "1 min 05 s ago");
+    }
+}

@@ -1,0 +1,67 @@
+//! The bootstrap under test: one function per `_HANDLER`.
+
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+/// Not a test: what [`script`] runs.
+#[test]
+fn serve() {
+    let Ok(handler) = std::env::var("_HANDLER") else { return };
+    match handler.as_str() {
+        "exits-at-start" => std::process::exit(7),
+        "never-ready" => std::thread::park(),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio starts");
+    let end = runtime.block_on(lambda_runtime::run(service_fn(answer)));
+    // A lost connection ends the runtime client with an error, and us with it.
+    std::process::exit(i32::from(end.is_err()) * 70);
+}
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+async fn answer(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    let call = CALLS.fetch_add(1, Ordering::SeqCst) + 1;
+    match std::env::var("_HANDLER").unwrap_or_default().as_str() {
+        "echo" => Ok(json!({ "echo": event.payload, "pid": std::process::id(), "call": call })),
+        "environment" => Ok(json!(std::env::vars().collect::<std::collections::BTreeMap<_, _>>())),
+        "fails" => Err(Diagnostic {
+            error_type: "ParseError.Malformed".to_owned(),
+            error_message: "feed.csv:3: no column `amount`".to_owned(),
+        }),
+        "exits" => {
+            eprintln!("last words");
+            std::process::exit(3)
+        }
+        "aborts" => std::process::abort(),
+        "hangs" => {
+            let child = std::process::Command::new("/bin/sleep").arg("600").spawn().expect("sleep starts");
+            eprintln!("hanging pid={} child={}", std::process::id(), child.id());
+            std::future::pending().await
+        }
+        "sized" => {
+            let bytes = usize::try_from(event.payload["bytes"].as_u64().expect("bytes")).expect("small");
+            Ok(json!("x".repeat(bytes)))
+        }
+        other => panic!("no handler {other}"),
+    }
+}
+
+/// A program that is this bootstrap.
+pub(crate) fn script(dir: &Path) -> PathBuf {
+    let path = dir.join("bootstrap");
+    let exe = std::env::current_exe().expect("own path");
+    let text = format!(
+        "#!/bin/sh\nexec '{}' --exact bootstrap::serve --nocapture --test-threads=1\n",
+        exe.display()
+    );
+    std::fs::write(&path, text).expect("script written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("script executable");
+    path
+}
