@@ -23,7 +23,7 @@ stepwright-workflows      <- stepwright stepwright-infra stepwright-step-feed st
 ";
 
 /// Packages that stand beside the graph: they may use anything, nothing may use them.
-const BESIDE: [&str; 2] = ["stepwright-tests", "xtask"];
+const BESIDE: [&str; 3] = ["stepwright-tests", "stepwright-step-misbehave", "xtask"];
 
 fn packages() -> Vec<serde_json::Value> {
     let output = Command::new(env!("CARGO"))

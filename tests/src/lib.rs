@@ -1,1 +1,85 @@
-//! Tests across crates.
+//! Tests across crates: the dependency table, the command line on real data,
+//! crashes of the real process, deployment with the real tools.
+//!
+//! Files of `../shared` (recorded behaviour, real feeds) are read from there; a
+//! test that misses them says so and passes, because a checkout alone has none.
+#![cfg(test)]
+#![expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
+
+mod crash;
+mod deploy;
+mod layers;
+#[path = "../../steps/deliver/tests/it/postgres_server.rs"]
+#[expect(dead_code, reason = "shared with the delivery tests, which use more of it")]
+mod postgres_server;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The workspace root.
+fn project_root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+/// A file of the shared folder beside the checkout, or `None` and a word about it.
+fn shared(path: &str) -> Option<PathBuf> {
+    let file = project_root().join("../shared").join(path);
+    if file.exists() {
+        return Some(file);
+    }
+    eprintln!("LEFT OUT: ../shared/{path} is not there, so this test checked nothing");
+    None
+}
+
+/// The folder with `stepwright`, `app` and the step binaries, built once a process.
+///
+/// One cargo invocation over the whole workspace, so that dependencies are
+/// compiled with the features the tests themselves use, and not a second time.
+fn binaries() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| build(&["--workspace", "--bins"]))
+}
+
+/// Builds with the test profile's settings and answers where the binaries are.
+fn build(arguments: &[&str]) -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(project_root())
+        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(arguments)
+        .output()
+        .expect("cargo build starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .and_then(|executable| executable.parent().map(Path::to_path_buf))
+        .expect("cargo names the executables it built")
+}
+
+/// `stepwright` with the prebuilt app, in the workspace, its data in `data`.
+fn stepwright(data: &Path) -> Command {
+    let binaries = binaries();
+    let mut command = Command::new(binaries.join("stepwright"));
+    command
+        .current_dir(project_root())
+        .env("NO_COLOR", "1")
+        .env_remove("RUST_BACKTRACE")
+        .env("STEPWRIGHT_APP", binaries.join("app"))
+        .env("STEPWRIGHT_DATA", data);
+    command
+}
+
+/// The standard error and output of a command that should have ended otherwise.
+fn told(output: &Output) -> String {
+    format!(
+        "{}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}

@@ -46,11 +46,11 @@ enum Verb {
 fn main() -> ExitCode {
     let root = root();
     let outcome = match Arguments::parse().verb {
-        Verb::Tools => tools::ensure(&root, tools::ALL).map(|_| ()).map_err(|e| e.to_string()),
+        Verb::Tools => tools::ensure(&root, tools::ALL).map(|_| ()),
         Verb::Test { filters } => test::run(&root, &filters),
         Verb::Ci => ci(&root),
         Verb::Crash { kills } => crash::run(&root, kills),
-        Verb::Bench { filters } => bench::run(&root, &filters),
+        Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

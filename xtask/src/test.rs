@@ -10,7 +10,7 @@ use crate::{cargo, tools};
 /// The tests are told that their tools must be there: a missing one is a
 /// failure here, where a plain `cargo test` only says what it left out.
 pub(crate) fn run_tests(root: &Path, filters: &[String], environment: &[(&str, String)]) -> Result<(), String> {
-    tools::ensure(root, tools::ALL).map_err(|e| e.to_string())?;
+    tools::ensure(root, tools::ALL)?;
     let mut tests = runner(root);
     tests.args(filters);
     tests.env("STEPWRIGHT_REQUIRE_TOOLS", "1").env("STEPWRIGHT_REQUIRE_POSTGRES", "1");

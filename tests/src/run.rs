@@ -1,0 +1,57 @@
+//! `stepwright run` as a user types it, with the real step binaries.
+
+mod bad_input;
+mod postgres;
+mod samples;
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::{stepwright, told};
+
+/// `stepwright run coreview-delivery …` to its end.
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    stepwright(data)
+        .args(["run", "coreview-delivery", "-o", "json"])
+        .args(arguments)
+        .output()
+        .expect("stepwright starts")
+}
+
+/// What a run that has to succeed printed on standard output.
+fn succeeded(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", told(output));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", told(output)))
+}
+
+/// The deliveries and figures CoreView holds in the default database of `data`.
+pub(crate) fn coreview(data: &Path) -> Delivered {
+    let database = rusqlite::Connection::open(data.join("coreview.db")).expect("coreview.db opens");
+    let rows = |sql: &str| -> Vec<String> {
+        let mut statement = database.prepare(sql).expect("the table is there");
+        let columns = statement.column_count();
+        statement
+            .query_map([], |row| {
+                (0..columns)
+                    .map(|column| row.get::<_, rusqlite::types::Value>(column).map(|value| format!("{value:?}")))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map(|row| row.join("|"))
+            })
+            .expect("the query runs")
+            .collect::<Result<_, _>>()
+            .expect("rows read")
+    };
+    Delivered {
+        ledger: rows("SELECT delivery_id, batch_sha256, row_count, totals FROM coreview_ledger ORDER BY 1"),
+        figures: rows("SELECT feed, period, entity_key, figures, delivery_id, state FROM coreview_figure ORDER BY 1, 2, 3"),
+    }
+}
+
+/// What CoreView holds, comparable.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) ledger: Vec<String>,
+    pub(crate) figures: Vec<String>,
+}
