@@ -32,6 +32,9 @@ pub use receipt::{Booking, ControlTotals, Receipt, Standing};
 pub use stage::{Stage, StageError, StageRequest, StageRequestExpr, stage};
 pub use verify::{Verified, Verify, VerifyError, verify};
 
+/// Where a delivery can be looked at: the booked figures and the ledger of deliveries.
+pub const TABLES: [&str; 2] = ["coreview_figure", "coreview_ledger"];
+
 stepwright::bucket!(
     /// What travels between the steps of a delivery.
     pub Staging = "staging"

@@ -1,0 +1,77 @@
+//! What the data steps hand each other: small JSON, the data itself by reference.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stepwright::Shape;
+use stepwright::objects::ObjectRef;
+
+/// How many rows came in, and what became of them.
+///
+/// `rows_in` = `accepted` + `cancelled` + `rejected`, always.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Stats {
+    /// Source files; the entries of an archive count one by one.
+    pub files: u64,
+    /// Data rows of the source.
+    pub rows_in: u64,
+    /// Rows that count.
+    pub accepted: u64,
+    /// Rows kept as cancellations.
+    pub cancelled: u64,
+    /// Rows kept aside.
+    pub rejected: u64,
+    /// Accepted rows by triage code.
+    pub accepted_by_code: BTreeMap<String, u64>,
+    /// Cancelled rows by triage code.
+    pub cancelled_by_code: BTreeMap<String, u64>,
+    /// Rejected rows by code.
+    pub rejected_by_code: BTreeMap<String, u64>,
+}
+
+/// What parsing left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Parsed {
+    /// The feed's name.
+    pub feed: String,
+    /// Accepted and cancelled rows, in the format of [`crate::rows`].
+    pub rows: ObjectRef,
+    /// Rejected rows, in the format of [`crate::rejects`].
+    pub rejects: ObjectRef,
+    /// Row counts.
+    pub stats: Stats,
+}
+
+/// What reconciliation confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Reconciled {
+    /// The feed's name.
+    pub feed: String,
+    /// The rows that were counted again.
+    pub rows: ObjectRef,
+    /// Row counts, counted again from what is stored.
+    pub stats: Stats,
+    /// Control measures over all rows at once, as exact decimal text.
+    pub control: BTreeMap<String, String>,
+}
+
+/// What calculation left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Figures {
+    /// The feed's name.
+    pub feed: String,
+    /// The channel the figures are for.
+    pub channel: String,
+    /// The business period: `2024-01`, or `2024-01/2024-03`.
+    pub period: String,
+    /// The figures: CSV with a header, comma, LF.
+    pub figures: ObjectRef,
+    /// The columns that identify a row of figures.
+    pub key_columns: Vec<String>,
+    /// Rows of figures, without the header.
+    pub rows: u64,
+    /// Sum of each control measure over the rows of figures as they are written,
+    /// as exact decimal text.
+    pub totals: BTreeMap<String, String>,
+}

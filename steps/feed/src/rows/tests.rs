@@ -1,0 +1,92 @@
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+
+fn header() -> RowsHeader {
+    let mut layout = Layout::default();
+    for (name, kind) in [
+        ("text", Kind::Text),
+        ("integer", Kind::Integer),
+        ("decimal", Kind::Decimal),
+        ("date", Kind::Date),
+        ("timestamp", Kind::Timestamp),
+        ("boolean", Kind::Boolean),
+    ] {
+        layout.push(name, kind);
+    }
+    let outcomes = vec![
+        RowsOutcome { code: ACCEPTED_CODE.into(), outcome: Outcome::Accept },
+        RowsOutcome { code: "LEFT".into(), outcome: Outcome::Cancel },
+    ];
+    RowsHeader::new("sample", &layout, outcomes)
+}
+
+fn round_trip(rows: &[(usize, Vec<Value>)]) -> Vec<(usize, Vec<Value>)> {
+    let mut writer = RowWriter::new(Vec::new(), &header()).unwrap();
+    for (outcome, values) in rows {
+        writer.write(*outcome, values).unwrap();
+    }
+    let bytes = writer.into_inner();
+    let mut reader = RowReader::new(bytes.as_slice()).unwrap();
+    assert_eq!(reader.header(), &header());
+    let mut values = vec![];
+    let mut read = vec![];
+    while let Some(outcome) = reader.read(&mut values).unwrap() {
+        read.push((outcome, values.clone()));
+    }
+    read
+}
+
+#[test]
+fn rows_are_readable_json() {
+    let mut writer = RowWriter::new(Vec::new(), &header()).unwrap();
+    let values = [
+        Value::Text("a\"b\n".into()),
+        Value::Integer(-3),
+        Value::Decimal("12.50".parse().unwrap()),
+        Value::Date("2024-01-31".parse().unwrap()),
+        Value::Timestamp("2024-01-31T10:00:00Z".parse().unwrap()),
+        Value::Boolean(true),
+    ];
+    writer.write(1, &values).unwrap();
+    let text = String::from_utf8(writer.into_inner()).unwrap();
+    assert_eq!(
+        text.lines().nth(1).unwrap(),
+        r#"[1,"a\"b\n",-3,"12.50","2024-01-31","2024-01-31T10:00:00Z",true]"#
+    );
+}
+
+#[test]
+fn damage_is_an_error_with_the_row() {
+    let mut good = RowWriter::new(Vec::new(), &header()).unwrap();
+    good.write(0, &vec![Value::Null; 6]).unwrap();
+    let good = good.into_inner();
+    for damage in ["[0,null]\n", "[7,null,null,null,null,null,null]\n", "[0,1,2,3,4,5,6]\n", "[0,", "[]\n"] {
+        let mut bytes = good.clone();
+        bytes.extend_from_slice(damage.as_bytes());
+        let mut reader = RowReader::new(bytes.as_slice()).unwrap();
+        let mut values = vec![];
+        assert_eq!(reader.read(&mut values).unwrap(), Some(0));
+        let error = reader.read(&mut values).unwrap_err();
+        assert!(error.to_string().contains("stored row 2"), "{damage}: {error}");
+    }
+    assert!(RowReader::new(&b"{}"[..]).is_err());
+    assert!(RowReader::new(&b""[..]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(text in any::<Option<String>>(), integer in any::<Option<i64>>(), mantissa in any::<i64>(), scale in 0_u32..20, truth in any::<bool>(), outcome in 0_usize..2) {
+        let row = vec![
+            text.map_or(Value::Null, Value::Text),
+            integer.map_or(Value::Null, Value::Integer),
+            Value::Decimal(Decimal::new(mantissa, scale)),
+            Value::Null,
+            Value::Null,
+            Value::Boolean(truth),
+        ];
+        let rows = vec![(outcome, row); 3];
+        prop_assert_eq!(round_trip(&rows), rows);
+    }
+}

@@ -1,0 +1,608 @@
+//! The feed spec: everything about a feed that is not code.
+//!
+//! TOML or JSON, described by a published JSON schema, checked completely when
+//! it is loaded. A mistake names file, line, column, field, what is allowed and
+//! what was probably meant. Unknown fields are mistakes.
+//!
+//! Nothing here knows a feed: whatever one needs must be sayable for all.
+
+use std::io::Read;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::condition::Condition;
+use crate::expression::Expression;
+use crate::literal::Number;
+use crate::number::RoundingMode;
+use crate::unit::Conversion;
+use crate::value::{Kind, Layout};
+
+mod check;
+mod decode;
+mod document;
+mod error;
+pub(crate) mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use error::{SpecError, SpecProblem};
+pub use suggest::{among, closest};
+
+/// Largest spec file that is read, in bytes.
+pub const SPEC_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The spec of a feed: where its rows come from, which count, what is
+/// calculated from them and where the figures go.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedSpec {
+    /// The feed's name: lower-case letters, digits and `-`.
+    pub feed: String,
+    /// What the feed is, for people.
+    pub description: Option<String>,
+    /// The source files.
+    pub source: Source,
+    /// The columns that are read; others are ignored.
+    pub columns: Vec<Column>,
+    /// Columns calculated from others of the same row, in this order.
+    #[serde(default)]
+    pub derive: Vec<Derived>,
+    /// How many rejected rows are tolerated.
+    pub rejects: Rejects,
+    /// What becomes of a row: the first rule whose condition holds decides; a
+    /// row without one is accepted.
+    #[serde(default)]
+    pub triage: Vec<TriageRule>,
+    /// What is calculated for each group.
+    pub measures: Vec<Measure>,
+    /// The table of figures.
+    pub figures: FiguresTable,
+    /// Where the figures go.
+    pub delivery: Delivery,
+}
+
+/// The source files of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Format of the files. Whether a file is inside gz or zip is found out by
+    /// looking at its first bytes.
+    pub format: Format,
+    /// CSV: the character between fields, or `sniff` (the default) to find it
+    /// among `,` `;` tab `|`.
+    #[serde(default)]
+    pub delimiter: Delimiter,
+    /// CSV: the quote character; an empty text turns quoting off.
+    #[serde(default = "default_quote")]
+    pub quote: String,
+    /// Character encoding; `auto` is UTF-8, or UTF-16 with a byte order mark.
+    #[serde(default)]
+    pub encoding: Encoding,
+    /// Whether a header names the columns; otherwise every column has a `position`.
+    #[serde(default = "default_true")]
+    pub header: bool,
+    /// Lines (XLSX: rows) above the header that are not data.
+    #[serde(default)]
+    pub skip_rows: u32,
+    /// Records below the header that are not data, such as a line of units.
+    #[serde(default)]
+    pub skip_after_header: u32,
+    /// Texts that mean "no value"; an empty cell always does.
+    #[serde(default)]
+    pub nulls: Vec<String>,
+    /// Whether blanks around a value are removed.
+    #[serde(default = "default_true")]
+    pub trim: bool,
+    /// What happens to a row with too few or too many fields.
+    #[serde(default)]
+    pub ragged: Ragged,
+    /// Whether a line that is quoted as a whole is read as the line inside the quotes.
+    #[serde(default)]
+    pub unwrap_quoted_lines: bool,
+    /// Zip: which entries are read, with `*` for any text; all when absent.
+    pub entries: Option<String>,
+    /// XLSX: the sheet's name; the first when absent.
+    pub sheet: Option<String>,
+}
+
+fn default_quote() -> String {
+    "\"".to_owned()
+}
+
+fn default_true() -> bool {
+    true
+}
+
+/// Format of source files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Separated text.
+    Csv,
+    /// An Excel workbook.
+    Xlsx,
+}
+
+/// The character between fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Delimiter {
+    /// Found out from the first lines.
+    #[default]
+    #[serde(rename = "sniff")]
+    Sniff,
+    /// A comma.
+    #[serde(rename = ",")]
+    Comma,
+    /// A semicolon.
+    #[serde(rename = ";")]
+    Semicolon,
+    /// A tab.
+    #[serde(rename = "\t", alias = "tab")]
+    Tab,
+    /// A vertical bar.
+    #[serde(rename = "|")]
+    Bar,
+}
+
+impl Delimiter {
+    /// The byte, where it is known.
+    pub fn byte(self) -> Option<u8> {
+        match self {
+            Self::Sniff => None,
+            Self::Comma => Some(b','),
+            Self::Semicolon => Some(b';'),
+            Self::Tab => Some(b'\t'),
+            Self::Bar => Some(b'|'),
+        }
+    }
+}
+
+/// Character encoding of source files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// By byte order mark; UTF-8 without one.
+    #[default]
+    Auto,
+    /// UTF-8.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// UTF-16, little endian.
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// UTF-16, big endian.
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
+    /// Windows-1252; its five undefined bytes are errors.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
+    /// ISO-8859-15 (Latin-9).
+    #[serde(rename = "iso-8859-15")]
+    Iso885915,
+}
+
+/// What happens to a row with too few or too many fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Ragged {
+    /// It is rejected.
+    #[default]
+    Reject,
+    /// Missing fields are null, surplus fields are ignored.
+    Allow,
+}
+
+/// A column that is read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// Its name in this spec: letters, digits and `_`.
+    pub name: String,
+    /// Its name in the source's header, when that differs.
+    pub header: Option<String>,
+    /// Its place in a source without header, counted from 1.
+    pub position: Option<u32>,
+    /// What kind of value it holds.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Whether a row without a value is rejected.
+    #[serde(default)]
+    pub required: bool,
+    /// Texts that mean "no value", instead of the source's `nulls`.
+    pub nulls: Option<Vec<String>>,
+    /// Numbers: the character between groups of three digits.
+    pub thousands: Option<char>,
+    /// Numbers: the decimal point; `.` when absent.
+    pub decimal_point: Option<char>,
+    /// Text that may stand before the value and is removed, such as `$`.
+    pub prefix: Option<String>,
+    /// Text that may stand after the value and is removed, such as `km`.
+    pub suffix: Option<String>,
+    /// Dates and timestamps: accepted formats (`%d.%m.%Y`); ISO 8601 when absent.
+    #[serde(default)]
+    pub formats: Vec<String>,
+    /// Booleans: texts that mean true, in any case; `true` when absent.
+    pub true_values: Option<Vec<String>>,
+    /// Booleans: texts that mean false, in any case; `false` when absent.
+    pub false_values: Option<Vec<String>>,
+    /// Numbers: a unit conversion; makes the column decimal.
+    pub convert: Option<Conversion>,
+}
+
+impl Column {
+    /// What kind of value rows hold for it.
+    pub fn row_kind(&self) -> Kind {
+        if self.convert.is_some() { Kind::Decimal } else { self.kind }
+    }
+
+    /// Its name in the source.
+    pub fn source_name(&self) -> &str {
+        self.header.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// A column calculated from others of the same row.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Derived {
+    /// Its name: letters, digits and `_`.
+    pub name: String,
+    /// Its value. A row whose value cannot be calculated is rejected.
+    pub value: Expression,
+}
+
+/// How many rejected rows are tolerated. There is no default: what may be lost
+/// is a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rejects {
+    /// The policy.
+    pub policy: RejectPolicy,
+    /// For `threshold`: the share of rejected rows, in per cent, that is still tolerated.
+    pub percent: Option<Number>,
+}
+
+/// What happens when rows are rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectPolicy {
+    /// The first rejected row ends the run.
+    FailFast,
+    /// The run ends when more than `percent` of the rows are rejected.
+    Threshold,
+    /// Rejected rows are kept aside and reported.
+    KeepGoing,
+}
+
+/// One rule of the triage.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriageRule {
+    /// The rule's code: capital letters, digits and `_`.
+    pub code: String,
+    /// What becomes of the row.
+    pub outcome: Outcome,
+    /// When the rule applies.
+    pub when: Condition,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It counts.
+    Accept,
+    /// It is kept aside with its raw text.
+    Reject,
+    /// It is kept as a cancellation: measures see it only with `rows`.
+    Cancel,
+}
+
+/// One figure of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measure {
+    /// Its name: letters, digits and `_`.
+    pub name: String,
+    /// What is calculated.
+    pub kind: MeasureKind,
+    /// The column it is calculated from; all kinds but `count`, `count_if` and `ratio`.
+    pub column: Option<String>,
+    /// Only rows for which this holds.
+    pub r#where: Option<Condition>,
+    /// Which rows it looks at.
+    #[serde(default)]
+    pub rows: RowScope,
+    /// For `ratio`: the measure that is divided.
+    pub numerator: Option<String>,
+    /// For `ratio`: the measure it is divided by. Zero gives no value.
+    pub denominator: Option<String>,
+    /// For `percentile`: the per cent, above 0 up to 100.
+    pub percent: Option<Number>,
+    /// A unit conversion of each value.
+    pub convert: Option<Conversion>,
+    /// How it is rounded, instead of the figures' `rounding`.
+    pub round: Option<Rounding>,
+}
+
+/// What a measure calculates. Values that are null are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasureKind {
+    /// Number of rows.
+    Count,
+    /// Number of rows for which `where` holds.
+    CountIf,
+    /// Number of rows whose `column` is null.
+    CountNull,
+    /// Number of different values.
+    Distinct,
+    /// Sum; 0 without values.
+    Sum,
+    /// Sum over the rows for which `where` holds.
+    SumIf,
+    /// Arithmetic mean; exact before it is rounded.
+    Mean,
+    /// Middle value, or the mean of the two middle ones.
+    Median,
+    /// Nearest-rank percentile: the smallest value such that at least `percent`
+    /// of the values are not greater.
+    Percentile,
+    /// Smallest value.
+    Min,
+    /// Largest value.
+    Max,
+    /// `numerator` divided by `denominator`; exact before it is rounded.
+    Ratio,
+}
+
+impl MeasureKind {
+    /// The word used for it in a spec.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::CountIf => "count_if",
+            Self::CountNull => "count_null",
+            Self::Distinct => "distinct",
+            Self::Sum => "sum",
+            Self::SumIf => "sum_if",
+            Self::Mean => "mean",
+            Self::Median => "median",
+            Self::Percentile => "percentile",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Ratio => "ratio",
+        }
+    }
+
+    /// Whether the measure of all rows is the sum of the groups' measures.
+    pub fn is_additive(self) -> bool {
+        matches!(self, Self::Count | Self::CountIf | Self::CountNull | Self::Sum | Self::SumIf)
+    }
+
+    /// Whether it is a number of rows or values.
+    pub fn is_count(self) -> bool {
+        matches!(self, Self::Count | Self::CountIf | Self::CountNull | Self::Distinct)
+    }
+}
+
+/// Which rows a measure looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RowScope {
+    /// Accepted rows.
+    #[default]
+    Accepted,
+    /// Cancelled rows.
+    Cancelled,
+    /// Both.
+    All,
+}
+
+impl RowScope {
+    /// Whether a row of this outcome is looked at.
+    pub fn includes(self, outcome: Outcome) -> bool {
+        match self {
+            Self::Accepted => outcome == Outcome::Accept,
+            Self::Cancelled => outcome == Outcome::Cancel,
+            Self::All => outcome != Outcome::Reject,
+        }
+    }
+}
+
+/// How a number is rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rounding {
+    /// Decimal places, at most 12.
+    pub places: u32,
+    /// What happens to the digits that are cut off.
+    #[serde(default)]
+    pub mode: RoundingMode,
+    /// Where rounding happens.
+    #[serde(default)]
+    pub at: RoundAt,
+}
+
+/// Where rounding happens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RoundAt {
+    /// The result is rounded, once.
+    #[default]
+    Result,
+    /// Each value is rounded before it is added up; so is the result.
+    Value,
+}
+
+/// The table of figures: one row for each group.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FiguresTable {
+    /// The columns that make a group; without any there is one group of all rows.
+    #[serde(default)]
+    pub group_by: Vec<String>,
+    /// Only rows for which this holds are looked at.
+    pub r#where: Option<Condition>,
+    /// Columns and measures in the order of the output; `group_by`, then all
+    /// measures, when absent.
+    pub columns: Option<Vec<String>>,
+    /// Order of the output; by `group_by` when absent. Nulls come first, text by
+    /// its bytes.
+    #[serde(default)]
+    pub order_by: Vec<OrderBy>,
+    /// Measures whose sum over all groups is compared between steps, and with
+    /// what was delivered. Only counts and sums can be.
+    #[serde(default)]
+    pub control: Vec<String>,
+    /// What stands for a group column without a value; nothing when absent.
+    #[serde(default)]
+    pub null_text: String,
+    /// How measures are rounded that do not say it themselves. Counts never are,
+    /// nor sums, percentiles, smallest and largest values of integers.
+    pub rounding: Option<Rounding>,
+}
+
+/// One key of the output's order.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderBy {
+    /// A group column or a measure.
+    pub by: String,
+    /// Largest first.
+    #[serde(default)]
+    pub descending: bool,
+}
+
+/// Where the figures go.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// The channel.
+    #[serde(default)]
+    pub channel: Channel,
+    /// The business period the figures are for, such as `2024-01`. Either this
+    /// or `period_from`.
+    pub period: Option<String>,
+    /// The column whose smallest and largest values are the period: `2024-01`,
+    /// or `2024-01/2024-03`.
+    pub period_from: Option<String>,
+    /// For a date or timestamp: the unit of the period.
+    pub period_unit: Option<PeriodUnit>,
+}
+
+/// A way to deliver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// Rows written to CoreView's database.
+    #[default]
+    CoreviewDatabase,
+}
+
+impl Channel {
+    /// The word used for it in a spec.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CoreviewDatabase => "coreview-database",
+        }
+    }
+}
+
+/// A unit of business periods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PeriodUnit {
+    /// A calendar year: 2024.
+    Year,
+    /// A calendar month: 2024-01.
+    Month,
+    /// A day: 2024-01-31.
+    Day,
+}
+
+impl FeedSpec {
+    /// Reads and checks a spec. `file` is what messages call it; a name that ends
+    /// in `.json`, or a text that starts with `{`, is JSON, anything else TOML.
+    ///
+    /// # Errors
+    /// Every mistake that was found, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, SpecError> {
+        let document = document::parse(file, text)?;
+        let spec: Self =
+            decode::decode(&document).map_err(|problem| SpecError::new(file, text, vec![problem]))?;
+        let problems = check::check(&spec);
+        if problems.is_empty() {
+            return Ok(spec);
+        }
+        let located = problems.into_iter().map(|problem| problem.locate(&document)).collect();
+        Err(SpecError::new(file, text, located))
+    }
+
+    /// Reads and checks a spec from a file.
+    ///
+    /// # Errors
+    /// As [`FeedSpec::parse`]; also when it cannot be read, is not UTF-8 or is
+    /// larger than [`SPEC_BYTES_MAX`].
+    pub fn read(file: &str, from: impl Read) -> Result<Self, SpecError> {
+        let mut text = String::new();
+        let read = from.take(SPEC_BYTES_MAX + 1).read_to_string(&mut text);
+        match read {
+            Err(error) => Err(SpecError::unreadable(file, &error.to_string())),
+            Ok(_) if text.len() as u64 > SPEC_BYTES_MAX => {
+                Err(SpecError::unreadable(file, &format!("a spec has at most {SPEC_BYTES_MAX} bytes")))
+            }
+            Ok(_) => Self::parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text)),
+        }
+    }
+
+    /// The JSON schema of a spec.
+    pub fn json_schema() -> serde_json::Value {
+        let mut schema = schemars::schema_for!(FeedSpec);
+        schema.insert("title".into(), "Stepwright feed spec".into());
+        schema.to_value()
+    }
+
+    /// The fields of a row: columns, then derived columns.
+    ///
+    /// # Errors
+    /// When a derived column does not compile; [`FeedSpec::parse`] has checked that.
+    pub fn layout(&self) -> Result<Layout, String> {
+        let mut layout = Layout::default();
+        for column in &self.columns {
+            layout.push(&column.name, column.row_kind());
+        }
+        for derived in &self.derive {
+            let formula = derived.value.compile(&layout)?;
+            layout.push(&derived.name, formula.kind());
+        }
+        Ok(layout)
+    }
+
+    /// Columns and measures in the order of the output.
+    pub fn output_columns(&self) -> Vec<&str> {
+        match &self.figures.columns {
+            Some(columns) => columns.iter().map(String::as_str).collect(),
+            None => self
+                .figures
+                .group_by
+                .iter()
+                .chain(self.measures.iter().map(|measure| &measure.name))
+                .map(String::as_str)
+                .collect(),
+        }
+    }
+
+    /// A measure by name.
+    pub fn measure(&self, name: &str) -> Option<&Measure> {
+        self.measures.iter().find(|measure| measure.name == name)
+    }
+
+    /// How a measure is rounded.
+    pub fn rounding_of(&self, measure: &Measure) -> Option<Rounding> {
+        if measure.kind.is_count() { None } else { measure.round.or(self.figures.rounding) }
+    }
+}

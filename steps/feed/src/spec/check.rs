@@ -1,0 +1,476 @@
+//! What the types cannot say: names that must exist, fields that belong
+//! together, operations that make sense.
+
+use rust_decimal::Decimal;
+
+use super::document::Node;
+use super::error::Problem;
+use super::{FeedSpec, Format, Measure, MeasureKind, OrderBy, RejectPolicy, Rounding, RowScope, suggest};
+use crate::number::ROUND_PLACES_MAX;
+use crate::rejects::RejectCode;
+use crate::value::{Kind, Layout};
+
+/// Longest name of a feed, column or measure.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Most columns, measures or rules of a spec: far above any real feed, low
+/// enough that work and memory per row stay bounded.
+const ITEMS_MAX: usize = 1000;
+
+/// A mistake at a field; its place is looked up afterwards.
+#[derive(Debug)]
+pub(super) struct Finding {
+    field: String,
+    message: String,
+    allowed: Vec<String>,
+    suggestion: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn locate(self, document: &Node) -> Problem {
+        Problem {
+            span: document.span_of(&self.field),
+            field: self.field,
+            message: self.message,
+            allowed: self.allowed,
+            suggestion: self.suggestion,
+        }
+    }
+}
+
+/// Everything that is wrong with a spec.
+pub(super) fn check(spec: &FeedSpec) -> Vec<Finding> {
+    let mut check = Check { spec, layout: Layout::default(), findings: vec![] };
+    check.feed();
+    check.source();
+    check.columns();
+    check.derived();
+    check.rejects();
+    check.triage();
+    check.measures();
+    check.figures();
+    check.delivery();
+    check.findings
+}
+
+struct Check<'s> {
+    spec: &'s FeedSpec,
+    layout: Layout,
+    findings: Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn find(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.findings.push(Finding {
+            field: field.into(),
+            message: message.into(),
+            allowed: vec![],
+            suggestion: None,
+        });
+    }
+
+    fn unknown(&mut self, field: impl Into<String>, what: &str, name: &str, known: &[&str]) {
+        self.findings.push(Finding {
+            field: field.into(),
+            message: format!("there is no {what} `{name}`"),
+            allowed: known.iter().map(|&name| name.to_owned()).collect(),
+            suggestion: suggest::closest(name, known).map(str::to_owned),
+        });
+    }
+
+    fn feed(&mut self) {
+        let name = &self.spec.feed;
+        let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(fine) {
+            self.find("feed", "a feed's name has 1 to 64 lower-case letters, digits and `-`");
+        }
+    }
+
+    fn source(&mut self) {
+        let source = &self.spec.source;
+        if source.quote.len() > 1 || !source.quote.is_ascii() {
+            self.find("source.quote", "the quote is one ASCII character, or empty for none");
+        }
+        if source.delimiter.byte().is_some_and(|byte| source.quote.as_bytes() == [byte]) {
+            self.find("source.quote", "quote and delimiter are the same character");
+        }
+        if source.format == Format::Csv && source.sheet.is_some() {
+            self.find("source.sheet", "only `format = \"xlsx\"` has sheets");
+        }
+    }
+
+    fn columns(&mut self) {
+        let spec = self.spec;
+        if spec.columns.is_empty() {
+            self.find("columns", "a feed needs at least one column");
+        }
+        if spec.columns.len() + spec.derive.len() > ITEMS_MAX {
+            self.find("columns", format!("a feed has at most {ITEMS_MAX} columns"));
+        }
+        for (index, column) in spec.columns.iter().enumerate() {
+            let at = format!("columns[{index}]");
+            self.name(&at, &column.name);
+            match (spec.source.header, column.position, &column.header) {
+                (false, None, _) => self.find(&at, "without a header every column needs a `position`"),
+                (false, Some(0), _) => self.find(format!("{at}.position"), "positions are counted from 1"),
+                (true, Some(_), _) => {
+                    self.find(format!("{at}.position"), "with `source.header` columns are found by name");
+                }
+                (false, _, Some(_)) => self.find(format!("{at}.header"), "the source has no header"),
+                _ => {}
+            }
+            self.column_options(&at, column);
+            self.layout.push(&column.name, column.row_kind());
+        }
+    }
+
+    fn column_options(&mut self, at: &str, column: &super::Column) {
+        let kind = column.kind;
+        let mut only = |given: bool, option: &str, fits: bool, kinds: &str| {
+            if given && !fits {
+                self.find(format!("{at}.{option}"), format!("`{option}` is for {kinds} columns, not {kind}"));
+            }
+        };
+        only(column.thousands.is_some(), "thousands", kind.is_number(), "integer and decimal");
+        only(column.decimal_point.is_some(), "decimal_point", kind == Kind::Decimal, "decimal");
+        only(column.convert.is_some(), "convert", kind.is_number(), "integer and decimal");
+        only(!column.formats.is_empty(), "formats", kind.is_time(), "date and timestamp");
+        only(column.true_values.is_some(), "true_values", kind == Kind::Boolean, "boolean");
+        only(column.false_values.is_some(), "false_values", kind == Kind::Boolean, "boolean");
+        let point = column.decimal_point.unwrap_or('.');
+        if column.thousands == Some(point) {
+            self.find(
+                format!("{at}.thousands"),
+                format!("`{point}` cannot be both `thousands` and `decimal_point`"),
+            );
+        }
+        for (option, character) in [("thousands", column.thousands), ("decimal_point", column.decimal_point)]
+        {
+            if character.is_some_and(|c| c.is_ascii_digit() || c == '-' || c == '+') {
+                self.find(format!("{at}.{option}"), "a digit or sign cannot separate digits");
+            }
+        }
+    }
+
+    fn derived(&mut self) {
+        let spec = self.spec;
+        for (index, derived) in spec.derive.iter().enumerate() {
+            let at = format!("derive[{index}]");
+            self.name(&at, &derived.name);
+            let kind = match derived.value.compile(&self.layout) {
+                Ok(formula) => formula.kind(),
+                Err(message) => {
+                    self.find(format!("{at}.value"), message);
+                    Kind::Decimal
+                }
+            };
+            self.layout.push(&derived.name, kind);
+        }
+    }
+
+    /// A column's name: well formed and not taken.
+    fn name(&mut self, at: &str, name: &str) {
+        self.well_formed(at, name);
+        if self.layout.find(name).is_some() {
+            self.find(format!("{at}.name"), format!("there is already a column `{name}`"));
+        }
+    }
+
+    fn well_formed(&mut self, at: &str, name: &str) {
+        let fine = |c: char| c.is_alphanumeric() || c == '_';
+        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(fine) {
+            self.find(format!("{at}.name"), "a name has 1 to 64 letters, digits and `_`");
+        }
+    }
+
+    fn rejects(&mut self) {
+        let rejects = &self.spec.rejects;
+        match (rejects.policy, rejects.percent) {
+            (RejectPolicy::Threshold, None) => {
+                self.find("rejects", "the policy `threshold` needs `percent`");
+            }
+            (RejectPolicy::Threshold, Some(percent))
+                if percent.0 < Decimal::ZERO || percent.0 > Decimal::ONE_HUNDRED =>
+            {
+                self.find("rejects.percent", "a per cent between 0 and 100 is needed");
+            }
+            (RejectPolicy::Threshold, Some(_)) => {}
+            (_, Some(_)) => self.find("rejects.percent", "`percent` belongs to the policy `threshold`"),
+            _ => {}
+        }
+    }
+
+    fn triage(&mut self) {
+        let spec = self.spec;
+        if spec.triage.len() > ITEMS_MAX {
+            self.find("triage", format!("a feed has at most {ITEMS_MAX} rules"));
+        }
+        let fine = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        for (index, rule) in spec.triage.iter().enumerate() {
+            let at = format!("triage[{index}]");
+            if rule.code.is_empty() || rule.code.len() > NAME_CHARS_MAX || !rule.code.chars().all(fine) {
+                self.find(format!("{at}.code"), "a code has 1 to 64 capital letters, digits and `_`");
+            } else if RejectCode::ALL.iter().any(|code| code.name() == rule.code) {
+                self.find(format!("{at}.code"), format!("`{}` is a code of the parser", rule.code));
+            }
+            let same = spec.triage.iter().take(index).find(|other| other.code == rule.code);
+            if same.is_some_and(|other| other.outcome != rule.outcome) {
+                self.find(
+                    format!("{at}.outcome"),
+                    format!("another rule `{}` has a different outcome", rule.code),
+                );
+            }
+            if let Err(message) = rule.when.compile(&self.layout) {
+                self.find(format!("{at}.when"), message);
+            }
+        }
+    }
+
+    fn measures(&mut self) {
+        let spec = self.spec;
+        if spec.measures.is_empty() {
+            self.find("measures", "a feed needs at least one measure");
+        }
+        if spec.measures.len() > ITEMS_MAX {
+            self.find("measures", format!("a feed has at most {ITEMS_MAX} measures"));
+        }
+        for (index, measure) in spec.measures.iter().enumerate() {
+            let at = format!("measures[{index}]");
+            self.well_formed(&at, &measure.name);
+            if spec.figures.group_by.contains(&measure.name) {
+                let message = format!("`{}` is a group column; the output would have it twice", measure.name);
+                self.find(format!("{at}.name"), message);
+            }
+            if spec.measures.iter().take(index).any(|other| other.name == measure.name) {
+                self.find(format!("{at}.name"), format!("there is already a measure `{}`", measure.name));
+            }
+            self.measure_form(&at, measure);
+            self.measure_column(&at, measure);
+            if let Some(condition) = &measure.r#where
+                && let Err(message) = condition.compile(&self.layout)
+            {
+                self.find(format!("{at}.where"), message);
+            }
+            self.measure_rounding(&at, measure);
+        }
+    }
+
+    /// The fields that belong to the measure's kind are there, and no others.
+    fn measure_form(&mut self, at: &str, measure: &Measure) {
+        use MeasureKind::{Count, CountIf, Distinct, Percentile, Ratio, Sum, SumIf};
+        let kind = measure.kind;
+        let name = kind.name();
+        let no_column = matches!(kind, Count | CountIf | Ratio);
+        let fields = [
+            ("column", measure.column.is_some(), !no_column, !no_column),
+            ("numerator", measure.numerator.is_some(), kind == Ratio, kind == Ratio),
+            ("denominator", measure.denominator.is_some(), kind == Ratio, kind == Ratio),
+            ("percent", measure.percent.is_some(), kind == Percentile, kind == Percentile),
+            (
+                "where",
+                measure.r#where.is_some(),
+                !matches!(kind, Count | Sum | Ratio),
+                matches!(kind, CountIf | SumIf),
+            ),
+            (
+                "convert",
+                measure.convert.is_some(),
+                !no_column && kind != Distinct && kind != MeasureKind::CountNull,
+                false,
+            ),
+            ("rows", measure.rows != RowScope::Accepted, kind != Ratio, false),
+        ];
+        for (field, given, allowed, needed) in fields {
+            if given && !allowed {
+                let hint = match (field, kind) {
+                    ("where", Count) => "; use `count_if`",
+                    ("where", Sum) => "; use `sum_if`",
+                    ("where" | "rows", Ratio) => "; give it to the measures that are divided",
+                    _ => "",
+                };
+                self.find(format!("{at}.{field}"), format!("`{name}` takes no `{field}`{hint}"));
+            }
+            if needed && !given {
+                self.find(at, format!("`{name}` needs `{field}`"));
+            }
+        }
+        if let Some(percent) = measure.percent
+            && (percent.0 <= Decimal::ZERO || percent.0 > Decimal::ONE_HUNDRED)
+        {
+            self.find(format!("{at}.percent"), "a per cent above 0 and up to 100 is needed");
+        }
+    }
+
+    fn measure_column(&mut self, at: &str, measure: &Measure) {
+        use MeasureKind::{CountNull, Distinct, Max, Min};
+        let spec = self.spec;
+        if let Some(column) = &measure.column {
+            match self.layout.find(column) {
+                None => {
+                    let layout = self.layout.clone();
+                    let known: Vec<&str> = layout.names().collect();
+                    self.unknown(format!("{at}.column"), "column", column, &known);
+                }
+                Some((_, kind)) => {
+                    let any_kind =
+                        matches!(measure.kind, CountNull | Distinct | Min | Max) && measure.convert.is_none();
+                    if !any_kind && !kind.is_number() {
+                        let name = measure.kind.name();
+                        self.find(
+                            format!("{at}.column"),
+                            format!("`{name}` needs numbers, but column `{column}` is {kind}"),
+                        );
+                    }
+                }
+            }
+        }
+        let parts = [("numerator", &measure.numerator), ("denominator", &measure.denominator)];
+        for (field, name) in parts {
+            let Some(name) = name else { continue };
+            match spec.measure(name) {
+                None => {
+                    let known: Vec<&str> =
+                        spec.measures.iter().map(|measure| measure.name.as_str()).collect();
+                    self.unknown(format!("{at}.{field}"), "measure", name, &known);
+                }
+                Some(part) if !part.kind.is_count() && !part.kind.is_additive() => self.find(
+                    format!("{at}.{field}"),
+                    format!("a ratio is made of counts and sums; `{name}` is `{}`", part.kind.name()),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn measure_rounding(&mut self, at: &str, measure: &Measure) {
+        use MeasureKind::{Mean, Median, Ratio};
+        if measure.kind.is_count() && measure.round.is_some() {
+            self.find(format!("{at}.round"), format!("`{}` is never rounded", measure.kind.name()));
+        }
+        if let Some(rounding) = measure.round {
+            self.rounding(&format!("{at}.round"), rounding);
+        }
+        let quotient = matches!(measure.kind, Mean | Median | Ratio);
+        if quotient && self.spec.rounding_of(measure).is_none() {
+            self.find(
+                at,
+                format!(
+                    "`{}` needs `round = {{ places = 2 }}`, or `figures.rounding` for all",
+                    measure.kind.name()
+                ),
+            );
+        }
+    }
+
+    fn rounding(&mut self, at: &str, rounding: Rounding) {
+        if rounding.places > ROUND_PLACES_MAX {
+            self.find(format!("{at}.places"), format!("at most {ROUND_PLACES_MAX} places"));
+        }
+    }
+
+    fn figures(&mut self) {
+        let spec = self.spec;
+        let figures = &spec.figures;
+        let layout = self.layout.clone();
+        let columns: Vec<&str> = layout.names().collect();
+        for (index, name) in figures.group_by.iter().enumerate() {
+            if layout.find(name).is_none() {
+                self.unknown(format!("figures.group_by[{index}]"), "column", name, &columns);
+            }
+        }
+        if let Some(condition) = &figures.r#where
+            && let Err(message) = condition.compile(&layout)
+        {
+            self.find("figures.where", message);
+        }
+        if let Some(rounding) = figures.rounding {
+            self.rounding("figures.rounding", rounding);
+        }
+        let mut outputs: Vec<&str> = figures.group_by.iter().map(String::as_str).collect();
+        outputs.extend(spec.measures.iter().map(|measure| measure.name.as_str()));
+        for (index, name) in figures.columns.iter().flatten().enumerate() {
+            if !outputs.contains(&name.as_str()) {
+                self.unknown(format!("figures.columns[{index}]"), "group column or measure", name, &outputs);
+            }
+        }
+        if let Some(listed) = &figures.columns {
+            for name in figures.group_by.iter().filter(|name| !listed.contains(name)) {
+                self.find("figures.columns", format!("the group column `{name}` must be in the output"));
+            }
+            let mut sorted: Vec<&String> = listed.iter().collect();
+            sorted.sort();
+            if let Some([name, _]) = sorted.windows(2).find(|pair| pair.first() == pair.last()) {
+                self.find("figures.columns", format!("`{name}` is in the output twice"));
+            }
+        }
+        for (index, OrderBy { by, .. }) in figures.order_by.iter().enumerate() {
+            if !outputs.contains(&by.as_str()) {
+                self.unknown(
+                    format!("figures.order_by[{index}].by"),
+                    "group column or measure",
+                    by,
+                    &outputs,
+                );
+            }
+        }
+        self.control();
+    }
+
+    fn control(&mut self) {
+        let spec = self.spec;
+        let output = spec.output_columns();
+        let additive: Vec<&str> = spec
+            .measures
+            .iter()
+            .filter(|measure| measure.kind.is_additive())
+            .map(|measure| measure.name.as_str())
+            .collect();
+        for (index, name) in spec.figures.control.iter().enumerate() {
+            let at = format!("figures.control[{index}]");
+            match spec.measure(name) {
+                None => self.unknown(at, "measure", name, &additive),
+                Some(measure) if !measure.kind.is_additive() => self
+                    .find(at, format!("`{name}` is `{}`: only counts and sums add up", measure.kind.name())),
+                Some(_) if !output.contains(&name.as_str()) => {
+                    self.find(at, format!("`{name}` is not among the output's columns"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn delivery(&mut self) {
+        let delivery = &self.spec.delivery;
+        match (&delivery.period, &delivery.period_from) {
+            (Some(period), None) => {
+                let fine = |c: char| c.is_ascii_alphanumeric() || "-/_.".contains(c);
+                if period.is_empty() || period.len() > NAME_CHARS_MAX || !period.chars().all(fine) {
+                    self.find("delivery.period", "a period is 1 to 64 letters, digits and `- / _ .`");
+                }
+                if delivery.period_unit.is_some() {
+                    self.find("delivery.period_unit", "`period_unit` belongs to `period_from`");
+                }
+            }
+            (None, Some(column)) => match self.layout.find(column) {
+                None => {
+                    let layout = self.layout.clone();
+                    let known: Vec<&str> = layout.names().collect();
+                    self.unknown("delivery.period_from", "column", column, &known);
+                }
+                Some((_, kind)) if kind.is_time() != delivery.period_unit.is_some() => {
+                    let message = if kind.is_time() {
+                        format!("column `{column}` is {kind}: `period_unit` is needed")
+                    } else {
+                        format!("column `{column}` is {kind}: `period_unit` is only for dates")
+                    };
+                    self.find("delivery", message);
+                }
+                Some((_, Kind::Decimal | Kind::Boolean)) => {
+                    self.find("delivery.period_from", "a text, integer, date or timestamp column is needed");
+                }
+                Some(_) => {}
+            },
+            _ => self.find("delivery", "either `period` or `period_from` is needed"),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What a file is, by its first bytes, and how to get at what is inside: gz with
+//! any number of members, zip with any number of entries, or nothing around it.
+//!
+//! Names of entries are only ever shown; one that would leave the archive is
+//! refused all the same, because whoever made it meant harm.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read, Seek};
+
+use feed::FeedSpec;
+use feed::spec::Format;
+use flate2::read::MultiGzDecoder;
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use crate::error::{Fault, ParseError, SourceFile};
+use crate::sink::Sink;
+use crate::{separated, workbook};
+
+/// How much larger than its compressed form a file may be. Real tables reach
+/// 50; a bomb made of zeros 1,000.
+const INFLATE_RATIO_MAX: u64 = 200;
+
+/// Below this size the ratio does not matter.
+const INFLATED_BYTES_FREE: u64 = 16 * 1024 * 1024;
+
+/// Most entries of a zip archive.
+const ENTRIES_MAX: usize = 10_000;
+
+/// Largest workbook inside another container, which has to be held in memory to
+/// be read: 64 MiB.
+const NESTED_WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Size of the window in which files are read.
+pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
+
+/// Reads all rows of a file into the sink.
+pub(crate) fn read(
+    mut file: File,
+    source: &SourceFile,
+    bytes: u64,
+    spec: &FeedSpec,
+    sink: &mut Sink<'_>,
+) -> Result<(), ParseError> {
+    let start = first_bytes(&mut file).map_err(|error| source.unreadable(error))?;
+    match Kind::of(&start) {
+        Kind::Zip => read_zip(file, source, spec, sink),
+        Kind::Gzip => {
+            let inner = SourceFile::new(source.name().strip_suffix(".gz").unwrap_or(source.name()));
+            let inflated = Guard::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, file)), bytes);
+            read_content(inflated, &inner, spec, sink)
+        }
+        Kind::OldOffice => Err(source.unsupported(
+            "this is an Excel file of before 2007 or one with a password; save it as .xlsx without a password",
+        )),
+        Kind::Other if spec.source.format == Format::Xlsx => {
+            Err(source.unsupported("this is not an Excel workbook (.xlsx), which the spec's `source.format` wants"))
+        }
+        Kind::Other => separated::read(file, source, spec, sink),
+    }
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Zip,
+    Gzip,
+    OldOffice,
+    Other,
+}
+
+impl Kind {
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Self::Zip,
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0xd0, 0xcf, 0x11, 0xe0, ..] => Self::OldOffice,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(4);
+    file.take(4).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(start)
+}
+
+/// A zip archive is a workbook, or holds files one by one.
+fn read_zip(file: File, source: &SourceFile, spec: &FeedSpec, sink: &mut Sink<'_>) -> Result<(), ParseError> {
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| zip_error(source, error))?;
+    let is_workbook = archive.index_for_name("xl/workbook.xml").is_some();
+    match (is_workbook, spec.source.format) {
+        (true, Format::Xlsx) => {
+            workbook::check_size(&mut archive, source)?;
+            return workbook::read(archive.into_inner(), source, spec, sink);
+        }
+        (true, Format::Csv) => {
+            return Err(
+                source.unsupported("this is an Excel workbook; the spec's `source.format` is \"csv\"")
+            );
+        }
+        (false, _) => {}
+    }
+    if archive.len() > ENTRIES_MAX {
+        return Err(source.unsupported(&format!("the archive has more than {ENTRIES_MAX} entries")));
+    }
+    let mut found = 0_usize;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(|error| zip_error(source, error))?;
+        let name = entry.name().map_err(|error| zip_error(source, error))?.into_owned();
+        if entry.enclosed_name().is_none() || name.contains('\\') {
+            return Err(source.unsupported(&format!(
+                "the entry {name:?} points out of the archive; have it packed again without paths"
+            )));
+        }
+        if entry.is_dir() || !is_wanted(&name, spec.source.entries.as_deref()) {
+            continue;
+        }
+        found += 1;
+        let compressed = entry.compressed_size();
+        read_content(Guard::new(entry, compressed), &source.inner(&name), spec, sink)?;
+    }
+    if found == 0 {
+        let pattern = spec.source.entries.as_deref().unwrap_or("*");
+        return Err(ParseError::Empty {
+            detail: format!(
+                "{source}: the archive holds no file that matches `source.entries` = {pattern:?}"
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Finder's shadow files are never meant; otherwise the spec's pattern decides.
+fn is_wanted(name: &str, pattern: Option<&str>) -> bool {
+    !name.starts_with("__MACOSX/") && pattern.is_none_or(|pattern| matches(pattern, name))
+}
+
+/// `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            rest.char_indices()
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| rest.get(at..).is_some_and(|rest| matches(tail, rest)))
+        }),
+    }
+}
+
+/// Reads what was inside of a gz or an entry of a zip.
+fn read_content(
+    mut content: impl Read,
+    source: &SourceFile,
+    spec: &FeedSpec,
+    sink: &mut Sink<'_>,
+) -> Result<(), ParseError> {
+    let mut start = Vec::with_capacity(4);
+    (&mut content).take(4).read_to_end(&mut start).map_err(|error| source.unreadable(error))?;
+    let kind = Kind::of(&start);
+    let content = Cursor::new(start).chain(content);
+    match (kind, spec.source.format) {
+        (Kind::Other, Format::Csv) => separated::read(content, source, spec, sink),
+        (Kind::Zip, Format::Xlsx) => {
+            let mut bytes = Vec::new();
+            content
+                .take(NESTED_WORKBOOK_BYTES_MAX + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|error| source.unreadable(error))?;
+            if bytes.len() as u64 > NESTED_WORKBOOK_BYTES_MAX {
+                return Err(ParseError::TooLarge {
+                    detail: format!(
+                        "{source}: a workbook inside an archive is read up to 64 MiB; send it bare"
+                    ),
+                });
+            }
+            let mut archive =
+                ZipArchive::new(Cursor::new(bytes)).map_err(|error| zip_error(source, error))?;
+            workbook::check_size(&mut archive, source)?;
+            workbook::read(archive.into_inner(), source, spec, sink)
+        }
+        (Kind::Zip | Kind::Gzip, _) => {
+            Err(source.unsupported("this is an archive inside an archive; unpack the outer one"))
+        }
+        _ => Err(source.unsupported("this is not what the spec's `source.format` wants")),
+    }
+}
+
+pub(crate) fn zip_error(source: &SourceFile, error: ZipError) -> ParseError {
+    match error {
+        ZipError::Io(error) => source.unreadable(error),
+        // A zip's directory is its last part: without it the file was cut.
+        ZipError::InvalidArchive(problem) => source.truncated(&problem),
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => {
+            source.unsupported("the archive has a password; send it without one")
+        }
+        ZipError::UnsupportedArchive(problem) => source.unsupported(problem),
+        ZipError::CompressionMethodNotSupported(_) => source
+            .unsupported("an entry is compressed by something else than deflate; pack it again as plain zip"),
+        other => source.damaged(&other.to_string()),
+    }
+}
+
+/// Counts what is inflated and stops when it is out of all proportion.
+pub(crate) struct Guard<R> {
+    from: R,
+    inflated: u64,
+    limit: u64,
+}
+
+impl<R> Guard<R> {
+    pub(crate) fn new(from: R, compressed: u64) -> Self {
+        let limit = compressed.saturating_mul(INFLATE_RATIO_MAX).max(INFLATED_BYTES_FREE);
+        Self { from, inflated: 0, limit }
+    }
+}
+
+impl<R: Read> Read for Guard<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        self.inflated += count as u64;
+        if self.inflated > self.limit {
+            return Err(Fault::TooLarge(format!(
+                "it inflates to more than {INFLATE_RATIO_MAX} times its size, which no table does; \
+                 if it is genuine, send it unpacked"
+            ))
+            .into_io());
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let check = |pattern: &str, name: &str, want: bool| {
+            assert_eq!(is_wanted(name, Some(pattern)), want, "{pattern} {name}");
+        };
+        check("*.csv", "a.csv", true);
+        check("*.csv", "a.csv.bak", false);
+        check("data/*-*.csv", "data/2024-01.csv", true);
+        check("data.csv", "data.csv", true);
+        check("*", "__MACOSX/._a.csv", false);
+        assert!(is_wanted("a", None));
+    }
+}

@@ -1,0 +1,4 @@
+//! The reference workflows, written to be read.
+#![warn(missing_docs)]
+
+pub mod coreview_delivery;
