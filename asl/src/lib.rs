@@ -45,7 +45,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![warn(missing_docs)]
-#![expect(clippy::doc_markdown, reason = "JSONata and JSONPath are the names of languages, not of items")]
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod diagnostic;

@@ -3,7 +3,6 @@
 //! files a test says on stderr that it was skipped.
 #![expect(clippy::expect_used, reason = "the whole file is a test")]
 #![expect(clippy::print_stderr, reason = "a test that skips or counts has to say so")]
-#![expect(clippy::doc_markdown, reason = "JSONata and JSONPath are the names of languages, not of items")]
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -99,3 +99,8 @@ pub const fn is_resource_name(name: &str) -> bool {
     }
     true
 }
+
+/// The name's variable would be the one that says where another secret is.
+pub const fn ends_in_arn(name: &str) -> bool {
+    matches!(name.as_bytes(), [.., b'-', b'a', b'r', b'n'])
+}

@@ -93,18 +93,27 @@ pub struct Resources {
     /// Keyed by the name as it is in the environment: `CORE_VIEW`.
     buckets: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
+    secret_arns: BTreeMap<String, String>,
+    #[cfg(feature = "aws")]
+    secrets_manager: crate::secrets::SecretsManager,
 }
 
 impl std::fmt::Debug for Resources {
     /// Without the secrets' values: they must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let secrets: Vec<_> = self.secrets.keys().collect();
-        f.debug_struct("Resources").field("buckets", &self.buckets).field("secrets", &secrets).finish()
+        f.debug_struct("Resources")
+            .field("buckets", &self.buckets)
+            .field("secrets", &secrets)
+            .field("secret_arns", &self.secret_arns)
+            .finish_non_exhaustive()
     }
 }
 
 const BUCKET_PREFIX: &str = "STEPWRIGHT_BUCKET_";
 const SECRET_PREFIX: &str = "STEPWRIGHT_SECRET_";
+/// No secret's name ends in it: see [`secret!`](crate::secret).
+const ARN_SUFFIX: &str = "_ARN";
 
 impl Resources {
     /// No resources.
@@ -112,7 +121,13 @@ impl Resources {
         Self::default()
     }
 
-    /// What `STEPWRIGHT_BUCKET_<NAME>` and `STEPWRIGHT_SECRET_<NAME>` say.
+    /// What `STEPWRIGHT_BUCKET_<NAME>` and `STEPWRIGHT_SECRET_<NAME>` say, or, with
+    /// the feature `aws`, `STEPWRIGHT_SECRET_<NAME>_ARN` of a secret in Secrets Manager.
+    ///
+    /// Such a secret is read when a step first asks for it, with the keys of the
+    /// Lambda environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+    /// `AWS_SESSION_TOKEN`) and in the ARN's region, and kept for five minutes.
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER` or `AWS_ENDPOINT_URL` names another endpoint.
     pub fn from_env() -> Self {
         let mut resources = Self::default();
         for (name, value) in std::env::vars_os() {
@@ -120,7 +135,11 @@ impl Resources {
             if let Some(bucket) = name.strip_prefix(BUCKET_PREFIX) {
                 resources.buckets.insert(bucket.to_owned(), value.to_owned());
             } else if let Some(secret) = name.strip_prefix(SECRET_PREFIX) {
-                resources.secrets.insert(secret.to_owned(), value.to_owned());
+                let (secret, secrets) = match secret.strip_suffix(ARN_SUFFIX) {
+                    Some(secret) => (secret, &mut resources.secret_arns),
+                    None => (secret, &mut resources.secrets),
+                };
+                secrets.insert(secret.to_owned(), value.to_owned());
             }
         }
         resources
@@ -149,13 +168,33 @@ impl Resources {
         })
     }
 
-    pub(crate) fn secret_value(&self, name: &str) -> Result<&str, StepFailure> {
+    /// A value that is given comes before one that would have to be read.
+    pub(crate) fn secret_value(&self, name: &str) -> Result<String, StepFailure> {
         let variable = environment_name(name);
-        self.secrets.get(&variable).map(String::as_str).ok_or_else(|| {
-            let problem =
-                format!("the environment variable {SECRET_PREFIX}{variable} does not give its value");
-            StepFailure::resource(ResourceKind::Secret, name, &problem)
-        })
+        if let Some(value) = self.secrets.get(&variable) {
+            return Ok(value.clone());
+        }
+        let unavailable = |problem: &dyn Display| StepFailure::resource(ResourceKind::Secret, name, &problem);
+        let Some(arn) = self.secret_arns.get(&variable) else {
+            return Err(unavailable(&format_args!(
+                "neither the environment variable {SECRET_PREFIX}{variable} gives its value, nor \
+                 {SECRET_PREFIX}{variable}{ARN_SUFFIX} its place in Secrets Manager"
+            )));
+        };
+        self.read_secret(arn).map_err(|problem| unavailable(&problem))
+    }
+
+    #[cfg(feature = "aws")]
+    fn read_secret(&self, arn: &str) -> Result<String, crate::secrets::SecretError> {
+        self.secrets_manager.value(arn)
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_self, reason = "the feature `aws` needs it")]
+    fn read_secret(&self, arn: &str) -> Result<String, String> {
+        Err(format!(
+            "it is in Secrets Manager ({arn}), and this program was built without stepwright's feature `aws`"
+        ))
     }
 }
 

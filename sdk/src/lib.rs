@@ -4,7 +4,8 @@
 //! `async fn` under [`#[step]`](macro@step); what travels between them derives
 //! [`Shape`]. The crate turns the function into plain data ([`ir`]) and knows
 //! nothing of state machine definitions, engines or AWS. With the feature
-//! `lambda` it also serves steps as Lambda functions.
+//! `lambda` it also serves steps as Lambda functions; with `aws` their buckets
+//! and secrets may be in S3 and Secrets Manager, as they are when deployed.
 //!
 //! ```
 //! use schemars::JsonSchema;
@@ -61,6 +62,9 @@
 // The derives name this crate by its name, also inside of it.
 extern crate self as stepwright;
 
+#[cfg(feature = "aws")]
+#[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
+mod aws;
 mod call;
 mod choice;
 mod each;
@@ -85,6 +89,9 @@ mod parallel;
 mod produces;
 pub mod resource;
 mod retry;
+#[cfg(feature = "aws")]
+#[expect(clippy::disallowed_methods, reason = "the process's edge: clock, waiting between attempts")]
+mod secrets;
 mod shape;
 mod slot;
 mod workflow;

@@ -20,6 +20,8 @@ mod directory;
 mod error;
 #[cfg(feature = "lambda")]
 mod key;
+#[cfg(feature = "aws")]
+mod s3;
 #[cfg(feature = "lambda")]
 mod store;
 #[cfg(test)]

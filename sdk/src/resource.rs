@@ -61,6 +61,10 @@ macro_rules! secret {
                     $crate::generated::is_resource_name($name),
                     "a resource's name has 1 to 40 characters: lower case letters, digits and `-` between them"
                 );
+                assert!(
+                    !$crate::generated::ends_in_arn($name),
+                    "a secret's name does not end in `-arn`: that marks the variable that says where a secret is"
+                );
                 $crate::ir::ResourceInfo { kind: $crate::ir::ResourceKind::Secret, name: $name }
             };
         }

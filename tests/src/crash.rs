@@ -33,7 +33,8 @@ impl Moments {
 }
 
 fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
+    std::env::var(variable)
+        .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}")))
 }
 
 fn run_command(data: &Path) -> Command {
@@ -106,7 +107,9 @@ fn killed_at_random_moments_everything_is_delivered_exactly_once() {
             .map(|lane| {
                 let wanted = &wanted;
                 let share = kills / LANES + u32::from(lane < kills % LANES);
-                scope.spawn(move || random_kills(&mut Moments(seed ^ u64::from(lane) << 32), share, span, wanted))
+                scope.spawn(move || {
+                    random_kills(&mut Moments(seed ^ u64::from(lane) << 32), share, span, wanted)
+                })
             })
             .collect();
         for lane in lanes {
@@ -143,7 +146,14 @@ fn killed_at_every_journal_write_point_everything_is_delivered_exactly_once() {
 #[test]
 fn with_the_idempotency_key_taken_out_the_crash_lab_goes_red() {
     let (wanted, _) = undisturbed();
-    let naive = build(&["-p", "stepwright-step-deliver", "--features", "planted-faults", "--bin", "step-deliver-naive"]);
+    let naive = build(&[
+        "-p",
+        "stepwright-step-deliver",
+        "--features",
+        "planted-faults",
+        "--bin",
+        "step-deliver-naive",
+    ]);
     let folder = tempfile::tempdir().expect("a folder");
     for entry in std::fs::read_dir(binaries()).expect("binaries").flatten() {
         let name = entry.file_name();

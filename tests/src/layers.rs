@@ -81,10 +81,20 @@ fn every_crate_takes_the_workspace_lints() {
 #[test]
 fn pure_crates_switch_the_purity_lints_on() {
     let root = crate::project_root();
-    for file in ["asl/src/lib.rs", "sdk/src/lib.rs", "sdk/macros/src/lib.rs", "codegen/src/lib.rs", "infra/src/lib.rs", "engine/src/machine/mod.rs"] {
+    for file in [
+        "asl/src/lib.rs",
+        "sdk/src/lib.rs",
+        "sdk/macros/src/lib.rs",
+        "codegen/src/lib.rs",
+        "infra/src/lib.rs",
+        "engine/src/machine/mod.rs",
+    ] {
         let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
         for lint in ["clippy::disallowed_methods", "clippy::disallowed_types"] {
-            assert!(text.contains(lint), "{file} must switch on {lint}: pure code takes clock, files and randomness as inputs");
+            assert!(
+                text.contains(lint),
+                "{file} must switch on {lint}: pure code takes clock, files and randomness as inputs"
+            );
         }
     }
 }

@@ -4,7 +4,6 @@
 //! Files of `../shared` (recorded behaviour, real feeds) are read from there; a
 //! test that misses them says so and passes, because a checkout alone has none.
 #![cfg(test)]
-#![expect(clippy::print_stderr, reason = "a test that leaves something out says so")]
 
 mod crash;
 mod deploy;

@@ -35,7 +35,9 @@ pub(crate) fn coreview(data: &Path) -> Delivered {
         statement
             .query_map([], |row| {
                 (0..columns)
-                    .map(|column| row.get::<_, rusqlite::types::Value>(column).map(|value| format!("{value:?}")))
+                    .map(|column| {
+                        row.get::<_, rusqlite::types::Value>(column).map(|value| format!("{value:?}"))
+                    })
                     .collect::<Result<Vec<_>, _>>()
                     .map(|row| row.join("|"))
             })
@@ -45,7 +47,9 @@ pub(crate) fn coreview(data: &Path) -> Delivered {
     };
     Delivered {
         ledger: rows("SELECT delivery_id, batch_sha256, row_count, totals FROM coreview_ledger ORDER BY 1"),
-        figures: rows("SELECT feed, period, entity_key, figures, delivery_id, state FROM coreview_figure ORDER BY 1, 2, 3"),
+        figures: rows(
+            "SELECT feed, period, entity_key, figures, delivery_id, state FROM coreview_figure ORDER BY 1, 2, 3",
+        ),
     }
 }
 

@@ -7,7 +7,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use step_calculate::{CalculateError, CalculateRequestExpr, calculate};
-use step_deliver::{DeliverError, Receipt, StageError, StageRequestExpr, VerifyError, deliver, stage, verify};
+use step_deliver::{
+    DeliverError, Receipt, StageError, StageRequestExpr, VerifyError, deliver, stage, verify,
+};
 use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_report::{ConfirmedExpr, DeliveredExpr, ReportError, ReportRequestExpr, report};
@@ -61,9 +63,10 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
 
     let parsed = parse(ParseRequestExpr { spec, files: request.files }).lets_fail(ParseError::EVERY).run(w);
     let reconciled = reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
-    let figures = calculate(CalculateRequestExpr { spec, rows: reconciled.rows, control: reconciled.control })
-        .lets_fail(CalculateError::EVERY)
-        .run(w);
+    let figures =
+        calculate(CalculateRequestExpr { spec, rows: reconciled.rows, control: reconciled.control })
+            .lets_fail(CalculateError::EVERY)
+            .run(w);
 
     let batch = stage(StageRequestExpr {
         channel: figures.channel,

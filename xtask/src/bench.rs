@@ -17,7 +17,8 @@ use crate::{cargo, run};
 const FEEDS: &str = "../shared/datasets";
 
 pub(crate) fn run_figures(root: &Path, filters: &[String]) -> Result<(), String> {
-    let wanted = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let wanted =
+        |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
     if wanted("flights") {
         flights(root)?;
     }
@@ -143,7 +144,18 @@ fn steps(root: &Path) -> Result<(), String> {
     eprintln!("xtask: building the step binaries as they are deployed (fat LTO takes a while)");
     let packages = ["parse", "reconcile", "calculate", "deliver", "report"];
     let mut build = cargo(root);
-    build.args(["build", "--locked", "--profile", "lambda", "--example", "hello", "-p", "stepwright", "--features", "lambda"]);
+    build.args([
+        "build",
+        "--locked",
+        "--profile",
+        "lambda",
+        "--example",
+        "hello",
+        "-p",
+        "stepwright",
+        "--features",
+        "lambda",
+    ]);
     run(&mut build)?;
     let mut build = cargo(root);
     build.args(["build", "--locked", "--profile", "lambda"]);
@@ -153,7 +165,12 @@ fn steps(root: &Path) -> Result<(), String> {
     run(&mut build)?;
     let folder = target(root).join("lambda");
     let hello = runtime_api::start_time(&folder.join("examples/hello"), "hello")?;
-    report("step_hello_init", milliseconds(hello), "ms", json!({"size_kb": size(&folder.join("examples/hello"))? / 1e3}));
+    report(
+        "step_hello_init",
+        milliseconds(hello),
+        "ms",
+        json!({"size_kb": size(&folder.join("examples/hello"))? / 1e3}),
+    );
     for package in packages {
         let binary = folder.join(format!("step-{package}"));
         let handler = if package == "deliver" { "stage" } else { package };
@@ -175,7 +192,10 @@ fn check_after_edit(root: &Path) -> Result<(), String> {
     check()?;
     let mut rounds = Vec::new();
     for _ in 0..5 {
-        let file = std::fs::File::options().append(true).open(&source).map_err(|e| format!("{}: {e}", source.display()))?;
+        let file = std::fs::File::options()
+            .append(true)
+            .open(&source)
+            .map_err(|e| format!("{}: {e}", source.display()))?;
         file.set_modified(std::time::SystemTime::now()).map_err(|e| e.to_string())?;
         let started = Instant::now();
         check()?;

@@ -9,7 +9,11 @@ use crate::{cargo, tools};
 ///
 /// The tests are told that their tools must be there: a missing one is a
 /// failure here, where a plain `cargo test` only says what it left out.
-pub(crate) fn run_tests(root: &Path, filters: &[String], environment: &[(&str, String)]) -> Result<(), String> {
+pub(crate) fn run_tests(
+    root: &Path,
+    filters: &[String],
+    environment: &[(&str, String)],
+) -> Result<(), String> {
     tools::ensure(root, tools::ALL)?;
     let mut tests = runner(root);
     tests.args(filters);

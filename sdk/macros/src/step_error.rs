@@ -79,6 +79,7 @@ fn tokens(type_name: &Ident, visibility: &syn::Visibility, variants: &[Named<'_>
     let idents: Vec<_> = variants.iter().map(|named| named.variant).collect();
     let names: Vec<_> = variants.iter().map(|named| &named.name).collect();
     let docs = variants.iter().map(|named| &named.doc);
+    let count = variants.len();
     let constants = variants.iter().map(|Named { variant, name, .. }| {
         let constant = format_ident!("{}", screaming(&variant.unraw().to_string()), span = variant.span());
         let doc = format!("The name of [`{type_name}::{variant}`], `{name}`, for retriers and catchers.");
@@ -95,6 +96,11 @@ fn tokens(type_name: &Ident, visibility: &syn::Visibility, variants: &[Named<'_>
         #[allow(dead_code, reason = "which errors are retried is up to the workflows")]
         impl #type_name {
             #(#constants)*
+
+            /// Every error of the type, for `.lets_fail(..)`: what is neither retried nor
+            /// caught fails the execution, where a redrive resumes.
+            #visibility const EVERY: [::stepwright::ErrorName<#type_name>; #count] =
+                [#(::stepwright::ErrorName::new(#names)),*];
         }
 
         #[automatically_derived]

@@ -9,7 +9,7 @@ pub enum ObjectError {
     /// The bucket's location is not one this program can open.
     #[error(
         "bucket `{bucket}`: cannot use location `{location}`: {problem}; expected `file:///absolute/dir`{s3}",
-        s3 = if cfg!(feature = "s3") { " or `s3://bucket/prefix`" } else { "" }
+        s3 = if cfg!(feature = "aws") { " or `s3://bucket/prefix`" } else { "" }
     )]
     Location {
         /// The bucket's name in the app.
@@ -91,9 +91,7 @@ impl ObjectError {
     /// Whether trying again without changing anything may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::Interrupted | io::ErrorKind::TimedOut)
-            }
+            Self::Io { source, .. } => is_passing(source),
             _ => false,
         }
     }
@@ -114,11 +112,27 @@ impl fmt::Display for Content {
     }
 }
 
+/// Whether a failure may be over soon: a signal, or the network's.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionAborted
+            | Kind::ConnectionRefused
+            | Kind::ConnectionReset
+            | Kind::Interrupted
+            | Kind::ResourceBusy
+            | Kind::TimedOut
+            | Kind::UnexpectedEof
+    )
+}
+
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space and try again",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "; give the user that runs the step access to the bucket's directory"
+            "; give the step access to the bucket: the user it runs as on a directory, its role on S3"
         }
         _ => "",
     }

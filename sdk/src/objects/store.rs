@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::directory::Directory;
+#[cfg(feature = "aws")]
+use super::s3::{S3, Settings};
 use super::{Content, ObjectError, ObjectRef, key};
 
 /// A bucket: objects by key at one location.
@@ -22,6 +24,8 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Backend {
     Directory(Directory),
+    #[cfg(feature = "aws")]
+    S3(Box<S3>),
 }
 
 impl Store {
@@ -30,8 +34,14 @@ impl Store {
     /// `file:///dir` is a directory, made when the first object is written. What
     /// follows `file://` is the path as it is, without percent-encoding.
     ///
+    /// With the feature `aws`, `s3://bucket/prefix` is S3. Region and credentials
+    /// are those of the Lambda environment (`AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`); `AWS_ENDPOINT_URL_S3` names
+    /// another endpoint, which is then spoken to in path style.
+    ///
     /// # Errors
-    /// [`ObjectError::Location`] when the location is not of a known kind or not absolute.
+    /// [`ObjectError::Location`] when the location is not of a known kind or not
+    /// absolute, or the environment lacks what it needs.
     pub fn open(name: &str, location: &str) -> Result<Self, ObjectError> {
         let refuse = |problem: &str| ObjectError::Location {
             bucket: name.to_owned(),
@@ -45,9 +55,19 @@ impl Store {
             "file" if rest.contains('\0') => return Err(refuse("it contains a NUL byte")),
             "file" if !rest.starts_with('/') => return Err(refuse("the directory is not absolute")),
             "file" => Backend::Directory(Directory::new(rest)),
+            #[cfg(feature = "aws")]
+            "s3" => {
+                let settings = Settings::from_environment().map_err(&refuse)?;
+                Backend::S3(Box::new(S3::new(rest, settings).map_err(|problem| refuse(&problem))?))
+            }
             _ => return Err(refuse("its scheme is not known here")),
         };
         Ok(Self { name: name.to_owned(), backend })
+    }
+
+    #[cfg(all(test, feature = "aws"))]
+    pub(super) fn over_s3(name: &str, s3: S3) -> Self {
+        Self { name: name.to_owned(), backend: Backend::S3(Box::new(s3)) }
     }
 
     /// The bucket's name in the app.
@@ -72,8 +92,11 @@ impl Store {
         key::check(&self.name, &object.key)?;
         let io_error = |action| self.io_error(&object.key, action);
         let file = match &self.backend {
-            Backend::Directory(directory) => directory.open(&object.key).map_err(io_error("open it"))?,
+            Backend::Directory(directory) => directory.open(&object.key),
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.open(&object.key, object.version_id.as_deref()),
         };
+        let file = file.map_err(io_error("open it"))?;
         let Some(mut file) = file else {
             return Err(ObjectError::Missing {
                 bucket: self.name.clone(),
@@ -104,6 +127,8 @@ impl Store {
         key::check(&self.name, key)?;
         let incoming = match &self.backend {
             Backend::Directory(directory) => directory.incoming(),
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.incoming(),
         };
         let incoming = incoming.map_err(self.io_error(key, "start writing it"))?;
         Ok(ObjectWriter {
@@ -119,6 +144,8 @@ impl Store {
     fn location_of(&self, key: &str) -> String {
         match &self.backend {
             Backend::Directory(directory) => directory.path_of(key).display().to_string(),
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.location_of(key),
         }
     }
 
@@ -189,15 +216,16 @@ impl ObjectWriter {
         let content = Content { bytes, sha256: hex(&hash.finalize()) };
         let file =
             incoming.into_inner().map_err(|error| store.io_error(&key, "write it")(error.into_error()))?;
-        match &store.backend {
-            Backend::Directory(directory) => {
-                directory.publish(file, &key, &content).map_err(store.io_error(&key, "put it in place"))?;
-            }
-        }
+        let published = match &store.backend {
+            Backend::Directory(directory) => directory.publish(file, &key, &content).map(|()| None),
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.publish(&file, &key, &content),
+        };
+        let version_id = published.map_err(store.io_error(&key, "put it in place"))?;
         Ok(ObjectRef {
             bucket: store.name,
             key,
-            version_id: None,
+            version_id,
             sha256: content.sha256,
             bytes: content.bytes,
             rows,

@@ -25,18 +25,19 @@ fn sample() -> (PathBuf, PathBuf) {
 /// execution is listed as failed and CoreView got nothing.
 fn failed(data: &Path, output: &Output) -> (String, String) {
     assert_eq!(output.status.code(), Some(1), "{}", told(output));
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", told(output)));
+    let answer: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", told(output)));
     assert_eq!(answer["status"], "FAILED", "{answer}");
-    let listed = stepwright(data).args(["list", "--status", "failed", "-o", "json"]).output().expect("starts");
+    let listed =
+        stepwright(data).args(["list", "--status", "failed", "-o", "json"]).output().expect("starts");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let arn = answer["executionArn"].as_str().expect("an ARN");
     assert!(listed.contains(arn), "{arn} is not listed: {listed}");
     let database = data.join("coreview.db");
     if database.exists() {
         let database = rusqlite::Connection::open(database).expect("opens");
-        let rows: i64 = database
-            .query_row("SELECT count(*) FROM coreview_ledger", [], |row| row.get(0))
-            .unwrap_or(0);
+        let rows: i64 =
+            database.query_row("SELECT count(*) FROM coreview_ledger", [], |row| row.get(0)).unwrap_or(0);
         assert_eq!(rows, 0, "a failed run delivered something");
     }
     (text(&answer["error"]), text(&answer["cause"]))
@@ -180,7 +181,10 @@ fn misbehave(workflow: &str) -> (String, String) {
 fn a_panic_names_message_file_and_line() {
     let (error, cause) = misbehave("panics");
     assert_eq!(error, "Step.Panicked", "{cause}");
-    assert!(cause.contains("the answer that never was") && cause.contains("misbehave/src/lib.rs:"), "{cause}");
+    assert!(
+        cause.contains("the panic this step is for") && cause.contains("misbehave/src/lib.rs:"),
+        "{cause}"
+    );
 }
 
 #[test]

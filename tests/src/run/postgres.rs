@@ -24,7 +24,8 @@ fn the_sample_reaches_postgresql_once() {
     let data = tempfile::tempdir().expect("a folder");
     let url = server.url("postgres");
     let first = succeeded(&run(data.path(), &["--coreview", &url]));
-    let figures = || query(&server, "SELECT entity_key || figures || delivery_id FROM coreview_figure ORDER BY 1");
+    let figures =
+        || query(&server, "SELECT entity_key || figures || delivery_id FROM coreview_figure ORDER BY 1");
     let after_first = figures();
     assert!(!after_first.is_empty());
 

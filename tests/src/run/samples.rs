@@ -23,7 +23,8 @@ fn the_sample_is_delivered_once_however_often_it_is_run() {
 fn the_terminal_shows_a_receipt_and_says_so_when_nothing_is_delivered_twice() {
     let data = tempfile::tempdir().expect("a folder");
     let text = || {
-        let output = crate::stepwright(data.path()).args(["run", "coreview-delivery"]).output().expect("starts");
+        let output =
+            crate::stepwright(data.path()).args(["run", "coreview-delivery"]).output().expect("starts");
         assert_eq!(output.status.code(), Some(0), "{}", crate::told(&output));
         String::from_utf8(output.stdout).expect("UTF-8")
     };
@@ -51,8 +52,13 @@ fn comes_out_byte_identical(input: &str, spec: &str, expected: &str) {
         ],
     );
     succeeded(&output);
-    let (export, expected) = (std::fs::read(export).expect("export"), std::fs::read(expected).expect("expected"));
-    assert!(export == expected, "the export differs from the expected file:\n{}", String::from_utf8_lossy(&export));
+    let (export, expected) =
+        (std::fs::read(export).expect("export"), std::fs::read(expected).expect("expected"));
+    assert!(
+        export == expected,
+        "the export differs from the expected file:\n{}",
+        String::from_utf8_lossy(&export)
+    );
 }
 
 #[test]

@@ -58,7 +58,10 @@ fn every_step_runs_once_and_the_receipt_is_the_ledgers() {
     let delivered: Delivery = run.output().unwrap();
     assert_eq!(delivered.feed, "agent-contracts");
     assert!(!delivered.receipt.already_delivered);
-    assert_eq!(delivered.stats.rows_in, delivered.stats.accepted + delivered.stats.cancelled + delivered.stats.rejected);
+    assert_eq!(
+        delivered.stats.rows_in,
+        delivered.stats.accepted + delivered.stats.cancelled + delivered.stats.rejected
+    );
     assert_eq!(run.states(), ["Parse", "Reconcile", "Calculate", "Stage", "Deliver", "Verify", "Report"]);
 
     let again: Delivery = on_the_sample(folder.path()).start().output().unwrap();
@@ -101,7 +104,10 @@ fn a_conflict_fails_where_a_redrive_resumes() {
     let conflict = DeliverError::Conflict { detail: "the period has another batch".to_owned() };
     let run = on_the_sample(folder.path()).mock::<Deliver>(Err(conflict)).start();
     assert_eq!((run.status(), run.error()), (Status::Failed, Some("Deliver.Conflict")));
-    assert_eq!((run.attempts::<Deliver>(), run.attempts::<Calculate>(), run.attempts::<Reconcile>()), (1, 1, 1));
+    assert_eq!(
+        (run.attempts::<Deliver>(), run.attempts::<Calculate>(), run.attempts::<Reconcile>()),
+        (1, 1, 1)
+    );
     assert!(run.is_redrivable());
 }
 

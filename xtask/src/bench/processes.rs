@@ -17,7 +17,11 @@ pub(crate) fn measure(command: &mut Command) -> Result<(Duration, f64), String> 
         peak = peak.max(resident_tree(child.id()));
         std::thread::sleep(Duration::from_millis(5));
     };
-    if status.success() { Ok((started.elapsed(), peak)) } else { Err(format!("{command:?} ended with {status}")) }
+    if status.success() {
+        Ok((started.elapsed(), peak))
+    } else {
+        Err(format!("{command:?} ended with {status}"))
+    }
 }
 
 /// Resident memory of a process and its descendants in MiB.

@@ -60,6 +60,7 @@ impl PostgresServer {
     }
 
     /// Starts a stopped server again, on the port it had.
+    #[allow(dead_code, reason = "tests of other packages take this file over and use it")]
     pub(crate) fn restart(&mut self) {
         (self.process, _) = launch(&self.programs, self.directory.path(), self.owner, Some(self.port));
     }

@@ -1,0 +1,3 @@
+stepwright::secret!(pub CoreViewArn = "coreview-arn");
+
+fn main() {}
