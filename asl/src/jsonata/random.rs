@@ -29,7 +29,7 @@ impl JavaRandom {
 }
 
 /// Numbers derived from one draw of the host: an expression may ask for any
-/// number of them, and the same draw has to give the same ones (SplitMix64).
+/// number of them, and the same draw has to give the same ones (`SplitMix64`).
 #[derive(Debug)]
 pub(super) struct Stream {
     first: Option<f64>,
