@@ -78,6 +78,8 @@ codes! {
     DistributedMapNotSupported = "DISTRIBUTED_MAP_NOT_SUPPORTED",
     /// Ours: a variable that no earlier state can have assigned. AWS accepts the definition and fails the state.
     UndefinedVariable = "UNDEFINED_VARIABLE",
+    /// Ours: an inner state assigns a variable of an outer scope. AWS refuses it; its code is not recorded.
+    ShadowedVariable = "SHADOWED_VARIABLE",
     /// Ours: a call of a function that does not exist. AWS accepts the definition and fails the state.
     UnknownFunction = "UNKNOWN_FUNCTION",
     /// Ours: a callback task that never hands its token to anybody, so nobody can complete it.

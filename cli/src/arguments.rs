@@ -156,9 +156,10 @@ pub(crate) struct Run {
 /// `synth`
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
-  stepwright synth                      definitions, schemas, source maps: quick, to review
-  stepwright synth --release-binaries   also what `cdk --app stepwright.out/cdk.out deploy` takes
-  stepwright synth --check              exit 1 if the files are not what the source says")]
+  stepwright synth                    everything `cdk --app stepwright.out/cdk.out deploy` takes
+  stepwright synth --profile lambda   the same with the smallest binaries: takes minutes
+  stepwright synth --definitions      definitions, schemas, source maps: quick, to review
+  stepwright synth --check            exit 1 if the files are not what the source says")]
 pub(crate) struct Synth {
     /// Workflows that must be among those written [default: any]
     pub(crate) workflow: Vec<String>,
@@ -168,10 +169,10 @@ pub(crate) struct Synth {
     /// Write nothing; exit 1 if the files in DIR differ
     #[arg(long)]
     pub(crate) check: bool,
-    /// Build the step binaries with the profile `lambda` and put them in
+    /// Leave out the step binaries, and with them the template and the cloud assembly
     #[arg(long, conflicts_with = "binaries")]
-    pub(crate) release_binaries: bool,
-    /// Put in the step binaries of this folder
+    pub(crate) definitions: bool,
+    /// Pack the step binaries of this folder instead of building them [default profile: release]
     #[arg(long, value_name = "DIR")]
     pub(crate) binaries: Option<PathBuf>,
     #[command(flatten)]

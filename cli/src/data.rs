@@ -1,13 +1,15 @@
 //! The data folder: journal, objects, logs and the default database of local runs.
 
 use std::{
+    io::Write as _,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
-use engine::{Engine, EngineError, JournalError, Reader};
+use engine::{Engine, EngineError, ExecutionFilter, JournalError, Reader, Status};
+use tempfile::NamedTempFile;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, text};
 
 /// A data folder that exists. Absolute: steps get paths in it.
 #[derive(Debug, Clone)]
@@ -55,6 +57,58 @@ impl DataDir {
     /// Where the logs of the steps go.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    /// Refuses to go on with open executions that were started for another CoreView: the engine
+    /// takes them up again when it opens the journal, and the secret is that of this run.
+    pub(crate) fn check_coreview(&self, coreview: &str) -> Result<(), Problem> {
+        let Ok(before) = std::fs::read_to_string(self.coreview_note()) else { return Ok(()) };
+        let now = self.place_of(coreview);
+        if before.trim_end() == now {
+            return Ok(());
+        }
+        let running = ExecutionFilter {
+            status: Some(Status::Running),
+            limit: Some(u32::MAX),
+            ..ExecutionFilter::default()
+        };
+        let open = match Self::read(&self.root) {
+            Ok(reader) => reader.list_executions(&running).map_err(from_journal)?,
+            Err(Problem::NoData { .. }) => return Ok(()),
+            Err(problem) => return Err(problem),
+        };
+        if open.is_empty() {
+            return Ok(());
+        }
+        let open = open.into_iter().map(|execution| execution.name).collect();
+        Err(Problem::OtherCoreView { before: text::safe(before.trim_end()), now, open })
+    }
+
+    /// Notes where the executions of this folder deliver; for who holds the journal.
+    pub(crate) fn note_coreview(&self, coreview: &str) -> Result<(), Problem> {
+        let note = self.coreview_note();
+        let place = self.place_of(coreview);
+        if std::fs::read_to_string(&note).is_ok_and(|before| before.trim_end() == place) {
+            return Ok(());
+        }
+        let not_written = |source| Problem::NotWritten { path: note.clone(), source };
+        let mut file = NamedTempFile::new_in(&self.root).map_err(not_written)?;
+        writeln!(file, "{place}").and_then(|()| file.as_file().sync_all()).map_err(not_written)?;
+        file.persist(&note).map_err(|error| not_written(error.error))?;
+        Ok(())
+    }
+
+    fn coreview_note(&self) -> PathBuf {
+        self.root.join("coreview.place")
+    }
+
+    /// A place without its password. The default moves with the folder.
+    fn place_of(&self, coreview: &str) -> String {
+        if coreview == self.default_coreview() {
+            "coreview.db in the data folder".to_owned()
+        } else {
+            text::without_password(coreview)
+        }
     }
 
     /// The database that stands in for CoreView unless another one is named.

@@ -178,12 +178,10 @@ fn put(data: &DataDir, bucket: &str, path: &Path) -> Result<Value, Problem> {
     let place = folder.join(&key);
     let parent = place.parent().unwrap_or(&folder).to_owned();
     crate::data::create_private_dir(&parent).map_err(not_written)?;
-    let there = std::fs::metadata(&place).is_ok_and(|metadata| metadata.len() == bytes);
-    if !there {
-        copy.as_file().sync_all().map_err(not_written)?;
-        copy.persist(&place).map_err(|error| not_written(error.error))?;
-        File::open(&parent).and_then(|dir| dir.sync_all()).map_err(not_written)?;
-    }
+    // Also over an object of this name: should it be damaged, running again mends it.
+    copy.as_file().sync_all().map_err(not_written)?;
+    copy.persist(&place).map_err(|error| not_written(error.error))?;
+    File::open(&parent).and_then(|dir| dir.sync_all()).map_err(not_written)?;
     Ok(json!({ "bucket": bucket, "key": key, "sha256": sha256, "bytes": bytes }))
 }
 

@@ -148,6 +148,15 @@ pub(crate) enum Problem {
     )]
     JournalLocked { dir: PathBuf, pid: Option<u32> },
 
+    #[error("executions that are not at their end deliver to {before}, this run to {now}:\n{}", listed(open))]
+    #[diagnostic(
+        code(journal::other_coreview),
+        help(
+            "they would go on and deliver to the wrong place: run the command that started them again until they have ended, or give this run a folder of its own with --data DIR"
+        )
+    )]
+    OtherCoreView { before: String, now: String, open: Vec<String> },
+
     #[error("{detail}")]
     #[diagnostic(
         code(journal::unusable),
@@ -234,6 +243,7 @@ impl Problem {
             | Self::NoState { .. }
             | Self::BinaryMissing { .. } => exit::NOT_FOUND,
             Self::JournalLocked { .. }
+            | Self::OtherCoreView { .. }
             | Self::JournalUnusable { .. }
             | Self::Definition { .. }
             | Self::Denied

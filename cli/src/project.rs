@@ -199,18 +199,6 @@ impl Project {
         Ok(Application { manifest, binary, package_dir: Some(self.app.dir), executables })
     }
 
-    /// Builds the step binaries of a manifest with one profile and tells where they are.
-    pub(crate) fn build_steps(
-        manifest: &Manifest,
-        profile: &str,
-        terminal: Terminal,
-    ) -> Result<BTreeMap<String, PathBuf>, Problem> {
-        let project = Self::discover()?;
-        let mut packages: Vec<&str> = manifest.binaries().into_iter().map(|(package, _)| package).collect();
-        packages.dedup();
-        project.compile(&packages, profile, terminal)
-    }
-
     /// One cargo invocation; returns binary name → executable.
     fn compile(
         &self,

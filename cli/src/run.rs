@@ -43,10 +43,12 @@ pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     check_export(arguments.export.as_deref())?;
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
+    data.check_coreview(&coreview)?;
     let host = start_host(&application, &data, &coreview)?;
     let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
     options.crash = planned_crash();
     let engine = Engine::open(options).map_err(from_engine)?;
+    data.note_coreview(&coreview)?;
     let input = given.into_input(&workflow, &data)?;
     let session = Session { terminal, engine, host, data, workflow, coreview };
     session.execute(arguments, input)

@@ -11,21 +11,27 @@ use serde_json::json;
 use crate::{
     arguments::{Format, Synth},
     problem::{Problem, exit},
-    project::{Application, Project},
+    project::Application,
     terminal::{Ink, Terminal},
     text,
 };
 
+/// The profile of step binaries that are packed for deployment unless another is named: optimised,
+/// and the one `run` has built already. `lambda` makes smaller ones and takes minutes.
+const PROFILE: &str = "release";
+
 /// Writes the files, or checks that they are as the source says.
-///
-/// Step binaries are left out unless they are asked for: optimising them takes minutes, and
-/// definitions, schemas and source maps, which are what one reads and compares, do not need them.
 pub(crate) fn synth(arguments: &Synth, terminal: Terminal) -> Result<u8, Problem> {
-    let application = Application::ready(&arguments.build, terminal, false)?;
+    let collects = !arguments.definitions && arguments.binaries.is_none();
+    let mut build = arguments.build.clone();
+    if collects && build.app.is_none() {
+        build.profile.get_or_insert_with(|| PROFILE.to_owned());
+    }
+    let application = Application::ready(&build, terminal, collects)?;
     for workflow in &arguments.workflow {
         application.workflow(workflow)?;
     }
-    let binaries = binaries(arguments, &application, terminal)?;
+    let binaries = binaries(arguments, &application)?;
     let not_written = |source| Problem::NotWritten { path: arguments.out.clone(), source };
     if arguments.check {
         let fresh = tempfile::tempdir().map_err(not_written)?;
@@ -56,25 +62,19 @@ impl BinaryFolder {
     }
 }
 
-fn binaries(
-    arguments: &Synth,
-    application: &Application,
-    terminal: Terminal,
-) -> Result<Option<BinaryFolder>, Problem> {
+fn binaries(arguments: &Synth, application: &Application) -> Result<Option<BinaryFolder>, Problem> {
     if let Some(folder) = &arguments.binaries {
         return Ok(Some(BinaryFolder::Given(folder.clone())));
     }
-    if !arguments.release_binaries {
+    if arguments.definitions {
         return Ok(None);
     }
-    let built = Project::build_steps(&application.manifest, "lambda", terminal)?;
     let folder =
         tempfile::tempdir().map_err(|source| Problem::NotWritten { path: std::env::temp_dir(), source })?;
-    for (_, name) in application.manifest.binaries() {
-        let missing = || Problem::BinaryMissing { path: PathBuf::from(name) };
-        let from = built.get(name).ok_or_else(missing)?;
-        let to = folder.path().join(name);
-        std::fs::copy(from, &to).map_err(|source| Problem::NotWritten { path: to, source })?;
+    for function in &application.manifest.functions {
+        let to = folder.path().join(&function.binary);
+        std::fs::copy(application.executable(function)?, &to)
+            .map_err(|source| Problem::NotWritten { path: to, source })?;
     }
     Ok(Some(BinaryFolder::Collected(folder)))
 }
@@ -113,7 +113,7 @@ fn report_written(application: &Application, arguments: &Synth, deployable: bool
         terminal.remark(&if deployable {
             format!("deploy with: cdk --app {out}/cdk.out deploy")
         } else {
-            "to deploy, add --release-binaries".to_owned()
+            "to deploy, leave out --definitions".to_owned()
         });
         return;
     }

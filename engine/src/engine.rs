@@ -383,9 +383,14 @@ impl Engine {
         slots.iter().map(|slot| (slot.arn.to_string(), lock(&slot.live).execution.current_states())).collect()
     }
 
-    /// Every event from now on, after it became durable. A subscriber that is
-    /// more than 65,536 events behind is cut off: its channel ends, and it
-    /// catches up from histories.
+    /// Every event from now on, after it became durable; those of one
+    /// execution in their order. No event is missed between this call and a
+    /// history read after it. One that became durable just before this call
+    /// may come and be in that history, too: ids tell.
+    ///
+    /// A subscriber that is more than 65,536 events behind is cut off: its
+    /// channel ends, and it catches up from histories. When the engine stops,
+    /// or has stopped, the channel ends.
     pub fn subscribe(&self) -> Receiver<Notice> {
         let (sender, receiver) = sync_channel(NOTICES_MAX);
         self.scheduler.subscribe(sender);
@@ -405,8 +410,10 @@ impl Engine {
     ) -> Result<ExecutionDescription, EngineError> {
         let slot = lock(&self.scheduler.open).by_arn(execution_arn);
         if let Some(slot) = slot {
-            slot.wait(&self.scheduler, timeout);
-            self.scheduler.check()?;
+            // An end that is durable is told, even if the engine has stopped since.
+            if !slot.wait(&self.scheduler, timeout) {
+                self.scheduler.check()?;
+            }
         }
         self.describe_execution(execution_arn)
     }
@@ -572,8 +579,15 @@ impl Engine {
         let (answer, answered) = sync_channel(1);
         let name = Arc::clone(&started.name);
         let now = self.scheduler.now_millis();
-        let transition = advance(&mut live.execution, Input::Start(started), now)
-            .map_err(|source| EngineError::Replay { execution_arn: slot.arn.to_string(), source })?;
+        let transition = match advance(&mut live.execution, Input::Start(started), now) {
+            Ok(transition) => transition,
+            Err(source) => {
+                drop(live);
+                // Nothing of it was sent to the journal: the name is free again.
+                lock(&self.scheduler.open).remove(slot);
+                return Err(EngineError::Replay { execution_arn: slot.arn.to_string(), source });
+            }
+        };
         let start_millis = live.execution.start_millis();
         let new = NewExecution { machine_id: machine.id, name, sha256: machine.sha256, start_millis };
         self.scheduler.commit(slot, &mut live, transition, Some(new), Some(answer));

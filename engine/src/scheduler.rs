@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, Notice};
 use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
-use crate::machine::{Effect, Execution, HistoryEvent, Input, TimerId, Transition, advance};
+use crate::machine::{Effect, Execution, HistoryEvent, Input, Record, TimerId, Transition, advance};
 use crate::simulate::input_of;
 use crate::task::{Completion, TaskHost, TaskOutcome};
 use crate::timers::Timers;
@@ -48,14 +48,19 @@ impl Slot {
         Arc::new(Self { id, arn, live, ended: Mutex::new(false), signal: Condvar::new() })
     }
 
-    /// Waits until the execution's end is durable, or the engine stops, or the time is over.
-    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<std::time::Duration>) {
+    /// Waits until the execution's end is durable, or the engine stops, or the
+    /// time is over; answers whether the end is durable.
+    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<std::time::Duration>) -> bool {
         let ended = lock(&self.ended);
         let waiting = |ended: &mut bool| !*ended && engine.stopped().is_none();
-        match timeout {
-            Some(timeout) => drop(self.signal.wait_timeout_while(ended, timeout, waiting)),
-            None => drop(self.signal.wait_while(ended, waiting)),
-        }
+        let ended = match timeout {
+            Some(timeout) => {
+                let waited = self.signal.wait_timeout_while(ended, timeout, waiting);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => self.signal.wait_while(ended, waiting).unwrap_or_else(PoisonError::into_inner),
+        };
+        *ended
     }
 }
 
@@ -87,7 +92,7 @@ impl Open {
         slots
     }
 
-    fn remove(&mut self, slot: &Slot) {
+    pub(crate) fn remove(&mut self, slot: &Slot) {
         self.by_id.remove(&slot.id);
         self.by_arn.remove(&slot.arn);
     }
@@ -206,10 +211,7 @@ impl Scheduler {
 
     pub(crate) fn send(&self, message: Message) -> Result<(), EngineError> {
         self.sent.fetch_add(1, Ordering::SeqCst);
-        let sent = self.journal.send(message);
-        sent.map_err(|_| EngineError::Stopped {
-            reason: self.stopped().unwrap_or("the writer ended").to_owned(),
-        })
+        self.journal.send(message).map_err(|_| self.gone())
     }
 
     /// Waits until everything sent so far is durable and released.
@@ -245,12 +247,19 @@ impl Scheduler {
         answered.recv().map_err(|_| self.gone())
     }
 
+    /// Why an answer of the writer will never come. The writer drops what it
+    /// cannot commit a moment before it says why, so this waits for the reason.
     pub(crate) fn gone(&self) -> EngineError {
-        EngineError::Stopped { reason: self.stopped().unwrap_or("the writer ended").to_owned() }
+        EngineError::Stopped { reason: self.stopped.wait().clone() }
     }
 
+    /// Adds a subscriber, unless the engine has stopped: nobody would ever end its channel.
     pub(crate) fn subscribe(&self, subscriber: SyncSender<Notice>) {
-        lock(&self.subscribers).push(subscriber);
+        let mut subscribers = lock(&self.subscribers);
+        // `stop` sets the reason before it clears this list.
+        if self.stopped().is_none() {
+            subscribers.push(subscriber);
+        }
     }
 
     /// Gives an input to an open execution.
@@ -286,11 +295,6 @@ impl Scheduler {
         let first_record = live.records;
         live.records += records.len() as u64;
         let segment = encode(slot.id, first_record, &records);
-        let notices: Vec<HistoryEvent> = if lock(&self.subscribers).is_empty() {
-            Vec::new()
-        } else {
-            records.iter().filter_map(HistoryEvent::of).collect()
-        };
         let (scheduler, released) = (Arc::clone(self), Arc::clone(slot));
         let append = Append {
             execution_id: slot.id,
@@ -300,7 +304,7 @@ impl Scheduler {
             last_millis: live.execution.last_millis(),
             closed: live.execution.stop_millis().map(|millis| (live.execution.status(), millis)),
             release: Box::new(move || {
-                scheduler.notify(&released, notices);
+                scheduler.notify(&released, &records);
                 if let Some(answer) = answer {
                     let _ = answer.send(());
                 }
@@ -311,9 +315,14 @@ impl Scheduler {
         let _ = self.send(Message::Append(Box::new(append)));
     }
 
-    fn notify(&self, slot: &Slot, events: Vec<HistoryEvent>) {
+    /// Tells whoever is subscribed now, not when the records were made: an
+    /// event on its way to the journal during `subscribe` is heard.
+    fn notify(&self, slot: &Slot, records: &[Record]) {
         let mut subscribers = lock(&self.subscribers);
-        for event in events {
+        if subscribers.is_empty() {
+            return;
+        }
+        for event in records.iter().filter_map(HistoryEvent::of) {
             let notice = Notice { execution_arn: Arc::clone(&slot.arn), event };
             subscribers.retain(|subscriber| match subscriber.try_send(notice.clone()) {
                 Ok(()) => true,

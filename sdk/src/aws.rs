@@ -46,6 +46,11 @@ pub(crate) fn endpoint_from_environment(of_the_service: &str) -> Option<String> 
     variable(of_the_service).or_else(|| variable("AWS_ENDPOINT_URL"))
 }
 
+/// The region the function runs in; a person's shell has the second name only.
+pub(crate) fn region_from_environment() -> Option<String> {
+    variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
+}
+
 /// An empty variable counts as none, as in AWS's own clients.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

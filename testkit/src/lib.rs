@@ -46,3 +46,8 @@ pub use answer::Answer;
 pub use engine::{HistoryEvent, Status};
 pub use run::{NoOutput, Run};
 pub use test::{Subject, Test, run, run_flow};
+
+/// The guide's examples compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/authoring.md")]
+mod guide {}

@@ -87,6 +87,19 @@ impl Damage {
     }
 }
 
+/// Says what came out, also to `cargo xtask crash`, which shows it at the end:
+/// a test runner keeps the output of a test that passes to itself.
+fn conclude(where_killed: &str, total: Damage) {
+    use std::io::Write as _;
+    let Damage { kills, lost, doubled } = total;
+    let line = format!("kills {kills} lost {lost} doubled {doubled}: {where_killed}\n");
+    print!("{line}");
+    if let Some(report) = std::env::var_os("STEPWRIGHT_CRASH_REPORT") {
+        let mut report = std::fs::File::options().append(true).open(report).expect("the report opens");
+        report.write_all(line.as_bytes()).expect("the report is written");
+    }
+}
+
 /// Kills the process with SIGKILL; answers whether it was still alive.
 fn kill(child: &mut Child) -> bool {
     let alive = child.try_wait().expect("a child").is_none();
@@ -116,7 +129,7 @@ fn killed_at_random_moments_everything_is_delivered_exactly_once() {
             total.add(lane.join().expect("a lane"));
         }
     });
-    println!("kills {} lost {} doubled {}", total.kills, total.lost, total.doubled);
+    conclude(&format!("at random moments within {span:?} (seed {seed})"), total);
     assert_eq!((total.kills, total.lost, total.doubled), (kills, 0, 0));
 }
 
@@ -138,7 +151,7 @@ fn random_kills(moments: &mut Moments, kills: u32, span: Duration, wanted: &Deli
 fn killed_at_every_journal_write_point_everything_is_delivered_exactly_once() {
     let (wanted, _) = undisturbed();
     let total = every_write_point(&wanted, binaries(), Expect::Success);
-    println!("kills {} lost {} doubled {}", total.kills, total.lost, total.doubled);
+    conclude("at every journal write point", total);
     assert!(total.kills > 20, "a run has more journal write points than {}", total.kills);
     assert_eq!((total.lost, total.doubled), (0, 0));
 }
@@ -164,7 +177,7 @@ fn with_the_idempotency_key_taken_out_the_crash_lab_goes_red() {
     }
     std::fs::copy(naive.join("step-deliver-naive"), folder.path().join("step-deliver")).expect("copies");
     let total = every_write_point(&wanted, folder.path(), Expect::Anything);
-    println!("without the key: kills {} lost {} doubled {}", total.kills, total.lost, total.doubled);
+    conclude("at every journal write point, without the idempotency key", total);
     assert!(total.doubled > 0, "nothing was doubled without the key: the lab cannot see what it is for");
 }
 

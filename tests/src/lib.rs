@@ -36,11 +36,11 @@ fn shared(path: &str) -> Option<PathBuf> {
 
 /// The folder with `stepwright`, `app` and the step binaries, built once a process.
 ///
-/// One cargo invocation over the whole workspace, so that dependencies are
-/// compiled with the features the tests themselves use, and not a second time.
+/// The same selection of targets as the test run's own build, so that cargo
+/// chooses the same features and compiles no dependency a second time.
 fn binaries() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&["--workspace", "--bins"]))
+    FOLDER.get_or_init(|| build(&["--workspace", "--bins", "--tests"]))
 }
 
 /// Builds with the test profile's settings and answers where the binaries are.
@@ -55,6 +55,8 @@ fn build(arguments: &[&str]) -> PathBuf {
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        // Executables of tests lie elsewhere.
+        .filter(|message| message["target"]["kind"][0] == "bin" && message["profile"]["test"] == false)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .and_then(|executable| executable.parent().map(Path::to_path_buf))
         .expect("cargo names the executables it built")

@@ -12,7 +12,7 @@ use step_deliver::{
 };
 use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
-use step_report::{ConfirmedExpr, DeliveredExpr, ReportError, ReportRequestExpr, report};
+use step_report::{ConfirmedExpr, Delivered, DeliveredExpr, ReportError, ReportRequestExpr, report};
 use stepwright::ir::Workflow;
 use stepwright::prelude::*;
 
@@ -102,17 +102,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         execution_arn: w.execution_arn(),
         parsed,
         figures,
-        delivered: DeliveredExpr {
-            delivery_id: receipt.delivery_id,
-            coreview_id: receipt.coreview_id,
-            delivered_at: receipt.delivered_at,
-            rows: receipt.rows,
-            totals: receipt.totals,
-            batch_sha256: receipt.batch_sha256,
-            already_delivered: receipt.already_delivered,
-            execution_arn: receipt.execution_arn,
-        }
-        .into_expr(),
+        delivered: shown(receipt),
         confirmed: ConfirmedExpr {
             rows: verified.rows,
             batch_sha256: verified.batch_sha256,
@@ -132,6 +122,21 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         receipt,
         tables: list(step_deliver::TABLES.map(|table| lit(String::from(table)))),
         report: written.html,
+    }
+    .into_expr()
+}
+
+/// What the report shows of a receipt.
+fn shown(receipt: Expr<Receipt>) -> Expr<Delivered> {
+    DeliveredExpr {
+        delivery_id: receipt.delivery_id,
+        coreview_id: receipt.coreview_id,
+        delivered_at: receipt.delivered_at,
+        rows: receipt.rows,
+        totals: receipt.totals,
+        batch_sha256: receipt.batch_sha256,
+        already_delivered: receipt.already_delivered,
+        execution_arn: receipt.execution_arn,
     }
     .into_expr()
 }

@@ -6,12 +6,13 @@ mod processes;
 mod runtime_api;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::{cargo, run};
+use crate::shim::command;
+use crate::{cargo, run, target};
 
 /// Where the real feeds lie; figures that need them are left out without it.
 const FEEDS: &str = "../shared/datasets";
@@ -65,8 +66,8 @@ fn flights(root: &Path) -> Result<(), String> {
     let (mut wall, mut peak) = (Vec::new(), Vec::new());
     for round in 0..5 {
         let data = folder.join(round.to_string());
-        let mut command = Command::new(binaries.join("stepwright"));
-        command
+        let mut whole = command(binaries.join("stepwright"));
+        whole
             .current_dir(root)
             .args(["run", "coreview-delivery", "--quiet", "-o", "json"])
             .args(["--spec", "workflows/samples/specs/flights-carrier-month.toml"])
@@ -77,14 +78,14 @@ fn flights(root: &Path) -> Result<(), String> {
             .arg("--app")
             .arg(binaries.join("app"))
             .stdout(Stdio::null());
-        let (took, rss) = processes::measure(&mut command)?;
+        let (took, rss) = processes::measure(&mut whole)?;
         wall.push(took.as_secs_f64());
         peak.push(rss);
     }
     let mut peer = Vec::new();
     for _ in 0..3 {
         let started = Instant::now();
-        run(Command::new("python3").arg("-c").arg(PEER).arg(&zip).stdout(Stdio::null()))?;
+        run(command("python3").arg("-c").arg(PEER).arg(&zip).stdout(Stdio::null()))?;
         peer.push(started.elapsed().as_secs_f64());
     }
     let (wall, peer) = (median(wall), median(peer));
@@ -125,7 +126,7 @@ fn synth(root: &Path) -> Result<(), String> {
         let mut rounds = Vec::new();
         for _ in 0..15 {
             let started = Instant::now();
-            run(Command::new(binaries.join("app"))
+            run(command(binaries.join("app"))
                 .args(arguments)
                 .current_dir(&folder)
                 .stdout(Stdio::null())
@@ -214,10 +215,6 @@ fn size(file: &Path) -> Result<f64, String> {
 fn release_binaries(root: &Path) -> Result<PathBuf, String> {
     run(cargo(root).args(["build", "--quiet", "--release", "--locked", "--workspace", "--bins"]))?;
     Ok(target(root).join("release"))
-}
-
-fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// An empty folder below the target folder.

@@ -4,6 +4,7 @@
 
 mod bench;
 mod crash;
+mod shim;
 mod test;
 mod tools;
 
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
+
+use crate::shim::command;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Developer automation of Stepwright")]
@@ -68,9 +71,14 @@ fn root() -> PathBuf {
     root
 }
 
+/// Where cargo puts what it builds.
+fn target(root: &std::path::Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
 /// The same script that runs when a change is about to land.
 fn ci(root: &std::path::Path) -> Result<(), String> {
-    run(Command::new("bash").arg(".ci/run").current_dir(root))
+    run(command("bash").arg(".ci/run").current_dir(root))
 }
 
 /// Runs a command, its output on ours; an exit status other than 0 is an error.
@@ -82,7 +90,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 /// A cargo of the toolchain that runs us.
 fn cargo(root: &std::path::Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root);
-    command
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
 }

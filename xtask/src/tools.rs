@@ -10,6 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::shim::command;
+
 /// A group of tools that is installed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -74,9 +76,9 @@ fn python(root: &Path) -> Result<bool, String> {
     let folder = Installation::at(root, "python", &[&read(&requirements)?, &interpreter]);
     folder.make(|target| {
         eprintln!("tools: installing Python packages into {}", target.display());
-        run(Command::new("python3").args(["-m", "venv"]).arg(target))
+        run(command("python3").args(["-m", "venv"]).arg(target))
             .map_err(|e| format!("{e}\non Debian the package python3-venv provides this"))?;
-        run(Command::new(target.join("bin/python"))
+        run(command(target.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(&requirements))
     })
@@ -95,12 +97,7 @@ fn node(root: &Path) -> Result<bool, String> {
             fs::copy(pins.join(file), target.join(file)).map_err(|e| format!("{file}: {e}"))?;
         }
         // Exactly the lock file, and no code of a package runs at installation.
-        run(Command::new("npm").current_dir(target).args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-        ]))
+        run(command("npm").current_dir(target).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
     })
 }
 
@@ -110,16 +107,16 @@ fn postgres() -> Result<bool, String> {
         return Ok(false);
     }
     eprintln!("tools: installing PostgreSQL from the system's packages");
-    let root_user = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    let root_user = command("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     let apt = |arguments: &[&str]| {
-        let mut command = if root_user {
-            Command::new("apt-get")
+        let mut apt = if root_user {
+            command("apt-get")
         } else {
-            let mut sudo = Command::new("sudo");
+            let mut sudo = command("sudo");
             sudo.args(["--non-interactive", "apt-get"]);
             sudo
         };
-        run(command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+        run(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
     };
     let advice =
         |e| format!("{e}\ninstall PostgreSQL 15 or newer by hand: the delivery tests start their own server");
@@ -178,7 +175,7 @@ fn read(file: &Path) -> Result<String, String> {
 
 /// What `program --version` prints, or an error that says what it is needed for.
 fn version(program: &str, purpose: &str) -> Result<String, String> {
-    Command::new(program)
+    command(program)
         .arg("--version")
         .output()
         .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())

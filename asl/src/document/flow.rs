@@ -23,6 +23,7 @@ pub(super) struct StateFlow {
     span: Range<usize>,
     pub(super) edges: Vec<Edge>,
     pub(super) reads: Vec<Read>,
+    pub(super) writes: Vec<Write>,
     pub(super) inner: Vec<ScopeFlow>,
     pub(super) is_terminal: bool,
 }
@@ -34,6 +35,7 @@ impl StateFlow {
             span,
             edges: Vec::new(),
             reads: Vec::new(),
+            writes: Vec::new(),
             inner: Vec::new(),
             is_terminal: false,
         }
@@ -62,6 +64,15 @@ pub(super) struct Read {
     pub(super) span: Range<usize>,
 }
 
+/// A variable that is assigned.
+pub(super) struct Write {
+    pub(super) variable: String,
+    /// Of the `Assign`.
+    pub(super) location: String,
+    /// Of the name.
+    pub(super) span: Range<usize>,
+}
+
 /// Checks a machine and everything inside it.
 pub(super) fn check(machine: &ScopeFlow, diagnostics: &mut Diagnostics) {
     check_scope(machine, &BTreeSet::new(), diagnostics);
@@ -70,6 +81,7 @@ pub(super) fn check(machine: &ScopeFlow, diagnostics: &mut Diagnostics) {
 fn check_scope(scope: &ScopeFlow, outer: &BTreeSet<&str>, diagnostics: &mut Diagnostics) {
     check_targets(scope, diagnostics);
     check_ends(scope, diagnostics);
+    check_shadows(scope, outer, diagnostics);
     let assigned = assigned_before(scope, outer);
     for (name, state) in &scope.states {
         // A state that cannot be reached is reported as such.
@@ -117,6 +129,24 @@ fn check_targets(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
     }
     for edge in scope.states.values().flat_map(|state| &state.edges) {
         require(&edge.target, &edge.location, &edge.span);
+    }
+}
+
+/// Inner states read the variables of outer ones and cannot assign them.
+fn check_shadows(scope: &ScopeFlow, outer: &BTreeSet<&str>, diagnostics: &mut Diagnostics) {
+    let writes = scope.states.values().flat_map(|state| &state.writes);
+    for write in writes.filter(|write| outer.contains(write.variable.as_str())) {
+        diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            code: Code::ShadowedVariable,
+            message: format!(
+                "The variable ${} is assigned outside of this Parallel or Map: inside, it can be read but \
+                 not assigned. Give it another name",
+                write.variable
+            ),
+            location: write.location.clone(),
+            span: write.span.clone(),
+        });
     }
 }
 

@@ -545,6 +545,30 @@ fn variables_are_followed_along_every_way() {
 }
 
 #[test]
+fn inner_states_do_not_assign_outer_variables() {
+    let inner = |state: &str, variable: &str| {
+        let pass = json!({"Type": "Pass", "Assign": {variable: 1}, "End": true});
+        json!({"StartAt": state, "States": {state: pass}})
+    };
+    let shadows = |name: &str| -> Vec<String> {
+        findings(&machine_of(&json!({
+            "A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "M"},
+            "M": {"Type": "Map", "ItemProcessor": inner("P", name), "Next": "Q"},
+            "Q": {"Type": "Parallel", "Branches": [inner("O", "own")], "End": true}
+        })))
+    };
+    // Branches and iterations have variables of their own, and may share names with each other.
+    assert_eq!(shadows("own"), [""; 0]);
+    let found = shadows("x");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .starts_with("ERROR SHADOWED_VARIABLE /States/M/ItemProcessor/States/P/Assign: The variable $x"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn nesting_is_bounded() {
     let mut states = json!({"S0": {"Type": "Pass", "End": true}});
     for depth in 1..40 {

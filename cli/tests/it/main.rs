@@ -249,6 +249,29 @@ fn an_interrupted_run_is_resumed_by_the_same_command() {
 }
 
 #[test]
+fn open_executions_do_not_go_on_with_another_coreview() {
+    let bench = Bench::new();
+    let elsewhere = "run double --input input.json --coreview postgres://clerk:canary@db.internal/coreview";
+    assert_eq!(bench.run(elsewhere).code, Some(0), "nothing is open");
+    assert_eq!(bench.run("run double --input input.json").code, Some(0), "nor here");
+    let mut waiting = bench.waiting();
+    signal(&waiting, "KILL");
+    waiting.wait().expect("waited");
+
+    let refused = bench.run(elsewhere);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(5), ""), "{}", refused.err);
+    for part in ["coreview.db in the data folder", "postgres://db.internal/coreview", "  rest-", "--data DIR"]
+    {
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
+    assert!(!refused.err.contains("canary"), "{}", refused.err);
+    let folder = std::fs::read_to_string(bench.path(".stepwright/coreview.place")).expect("the note");
+    assert_eq!(folder, "coreview.db in the data folder\n");
+    assert_eq!(bench.run("run double --input input.json").code, Some(0));
+    assert_eq!(bench.run(&format!("{elsewhere} --data other")).code, Some(0));
+}
+
+#[test]
 fn a_damaged_journal_is_refused_and_left_alone() {
     let bench = Bench::new();
     assert_eq!(bench.run("run double --input input.json").code, Some(0));

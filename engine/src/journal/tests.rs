@@ -244,3 +244,14 @@ fn a_directory_without_a_journal() {
     std::fs::write(directory.path().join(super::FILE), "").unwrap();
     assert!(matches!(Reader::open(directory.path()), Err(JournalError::Missing { .. })));
 }
+
+/// Invariant I3: an effect follows a commit, so a commit has to be a sync.
+#[test]
+fn a_commit_is_a_sync() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = super::open(&directory.path().join(super::FILE), 0).unwrap();
+    let setting =
+        |name| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+    assert_eq!(setting("journal_mode").unwrap(), "wal".to_owned().into());
+    assert_eq!(setting("synchronous").unwrap(), 2_i64.into(), "FULL: the log is synced at every commit");
+}

@@ -114,7 +114,10 @@ impl Writer {
                 break;
             }
         }
-        drop(self.lock);
+        // Closing the database moves what is left of the log: the lock goes last.
+        let Self { connection, lock, .. } = self;
+        drop(connection);
+        drop(lock);
         End::Stopped
     }
 

@@ -383,18 +383,13 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
         Fact::MapStateStarted { length, .. } => {
             ("mapStateStartedEventDetails", vec![("length", Detail::Number(u64::from(*length)))])
         }
-        Fact::MapIterationStarted { index, name, .. } => {
-            ("mapIterationStartedEventDetails", iteration(name, *index))
-        }
-        Fact::MapIterationSucceeded { index, name, .. } => {
-            ("mapIterationSucceededEventDetails", iteration(name, *index))
-        }
-        Fact::MapIterationFailed { index, name, .. } => {
-            ("mapIterationFailedEventDetails", iteration(name, *index))
-        }
-        Fact::MapIterationAborted { index, name, .. } => {
-            ("mapIterationAbortedEventDetails", iteration(name, *index))
-        }
+        Fact::MapIterationStarted { index, name, .. }
+        | Fact::MapIterationSucceeded { index, name, .. }
+        | Fact::MapIterationFailed { index, name, .. }
+        | Fact::MapIterationAborted { index, name, .. } => (
+            iteration_key(fact),
+            vec![("name", Detail::Text(name)), ("index", Detail::Number(u64::from(*index)))],
+        ),
         Fact::TaskScheduled { task, .. } => scheduled(task),
         Fact::TaskStarted { resource } => by_resource(resource, "taskStartedEventDetails", None, Vec::new())?,
         Fact::TaskSucceeded { resource, output: payload } => by_resource(
@@ -422,8 +417,14 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
 
 type Pairs<'a> = Vec<(&'static str, Detail<'a>)>;
 
-fn iteration(name: &Text, index: u32) -> Pairs<'_> {
-    vec![("name", Detail::Text(name)), ("index", Detail::Number(u64::from(index)))]
+/// The key of the details of an iteration's event.
+const fn iteration_key(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::MapIterationStarted { .. } => "mapIterationStartedEventDetails",
+        Fact::MapIterationSucceeded { .. } => "mapIterationSucceededEventDetails",
+        Fact::MapIterationFailed { .. } => "mapIterationFailedEventDetails",
+        _ => "mapIterationAbortedEventDetails",
+    }
 }
 
 fn by_resource<'a>(

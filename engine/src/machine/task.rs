@@ -98,7 +98,9 @@ impl Run<'_> {
         let Some((id, resource)) = self.running(event_id) else { return Ok(()) };
         let error = truncated(error, asl::limits::ERROR_CHARS_MAX);
         let cause = truncated(cause, asl::limits::CAUSE_CHARS_MAX);
-        self.attempt_failed(id, resource, Failure::new(Nature::Raised, error, cause))
+        // Developer guide, "Handling errors": no retrier and no catcher takes `States.Runtime`.
+        let nature = if error == errors::RUNTIME { Nature::Runtime } else { Nature::Raised };
+        self.attempt_failed(id, resource, Failure::new(nature, error, cause))
     }
 
     /// A task lives: its heartbeat timer starts anew.

@@ -110,6 +110,29 @@ fn jitter_comes_from_the_seed() {
 }
 
 #[test]
+fn nobody_takes_a_runtime_error_of_a_task() {
+    let all = |more: Value| {
+        let mut all = json!({ "ErrorEquals": ["States.ALL"] });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([all])
+    };
+    let handlers = json!({ "Retry": all(json!({})), "Catch": all(json!({ "Next": "C" })) });
+    let states = json!({ "T": task(handlers), "C": { "Type": "Succeed" } });
+    let run = run(&machine(states, "T"), json!(1), vec![fails("States.Runtime")]);
+    check(
+        &run,
+        Status::Failed,
+        &[
+            "2 <- 0 TaskStateEntered T",
+            "3 <- 2 TaskScheduled",
+            "4 <- 3 TaskStarted",
+            "5 <- 4 TaskFailed ! States.Runtime",
+            "6 <- 5 ExecutionFailed ! States.Runtime",
+        ],
+    );
+}
+
+#[test]
 fn catchers_assign_and_hand_on() {
     let catch = json!([
         { "ErrorEquals": ["Other"], "Next": "Done" },

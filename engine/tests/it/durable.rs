@@ -2,7 +2,8 @@
 //! host in the process, so that nothing sleeps.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use engine::{
@@ -18,9 +19,20 @@ struct Host {
     kept: Mutex<Vec<(TaskRequest, Completion)>>,
     invoked: Mutex<Vec<TaskKey>>,
     cancelled: Mutex<Vec<TaskKey>>,
+    /// A journal in which the cause of every call has to be when the call comes.
+    journal: Option<PathBuf>,
+    /// Calls that came before that.
+    early: Mutex<Vec<TaskKey>>,
 }
 
 impl Host {
+    /// Looks from outside: another connection sees what is committed, and nothing else.
+    fn is_journalled(directory: &Path, key: &TaskKey) -> bool {
+        let reader = Engine::open_read_only(directory).unwrap();
+        let history = reader.execution_history(&key.execution_arn).unwrap().unwrap_or_default();
+        history.iter().any(|event| event.id == key.event_id && event.event_type() == "TaskScheduled")
+    }
+
     fn answering(answers: &[(&str, TaskOutcome)]) -> Arc<Self> {
         let answers = answers.iter().map(|(state, outcome)| ((*state).to_owned(), outcome.clone())).collect();
         Arc::new(Self { answers: Mutex::new(answers), ..Self::default() })
@@ -30,6 +42,11 @@ impl Host {
 impl TaskHost for Host {
     fn invoke(&self, task: TaskRequest, done: Completion) {
         self.invoked.lock().unwrap().push(task.key.clone());
+        if let Some(journal) = &self.journal
+            && !Self::is_journalled(journal, &task.key)
+        {
+            self.early.lock().unwrap().push(task.key.clone());
+        }
         let answer = self
             .answers
             .lock()
@@ -434,6 +451,42 @@ fn crash_at(at: u64) -> u64 {
     points
 }
 
+/// Invariant I3 by what another connection sees when an effect comes. That a
+/// commit is synced is up to the settings `journal::tests` looks at.
+#[test]
+fn every_effect_comes_after_its_cause_is_in_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(T0);
+    let host = Host::answering(&[
+        ("A", returned(&json!(1))),
+        ("Item", returned(&json!("i"))),
+        ("Bad", failed("E")),
+        ("B", returned(&json!("done"))),
+    ]);
+    let mut host = Arc::into_inner(host).unwrap();
+    host.journal = Some(directory.path().to_path_buf());
+    let host = Arc::new(host);
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.put_state_machine("m", &busy(), None).unwrap();
+    let notices = engine.subscribe();
+    let arn = engine.start_execution(named("x", "")).unwrap().execution_arn;
+    let reader = Engine::open_read_only(directory.path()).unwrap();
+    assert!(reader.describe_execution(&arn).unwrap().is_some(), "an answered start is in the journal");
+    let announced = arn.clone();
+    // Every notice is looked up the moment it comes, while the engine goes on.
+    let listener = std::thread::spawn(move || {
+        notices
+            .iter()
+            .all(|notice| reader.execution_history(&announced).unwrap().unwrap().contains(&notice.event))
+    });
+    run_to_the_end(&engine, &clock);
+    assert_eq!(engine.wait(&arn).unwrap().status, Status::Succeeded);
+    engine.shutdown();
+    assert!(listener.join().unwrap(), "an event was announced before it was in the journal");
+    assert!(host.invoked.lock().unwrap().len() >= 11, "calls were looked at");
+    assert_eq!(*host.early.lock().unwrap(), [], "tasks ran before their schedule was in the journal");
+}
+
 #[test]
 fn a_crash_at_any_point_loses_nothing_and_repeats_nothing() {
     let all = crash_at(u64::MAX);
@@ -492,6 +545,56 @@ fn a_process_that_aborts_leaves_a_journal_that_goes_on() {
     }
 }
 
+/// Keeps every task, and the writer in each call until it is told to go on.
+struct Gate {
+    kept: Mutex<Vec<Completion>>,
+    entered: SyncSender<()>,
+    leave: Mutex<Receiver<()>>,
+}
+
+impl TaskHost for Gate {
+    fn invoke(&self, _: TaskRequest, done: Completion) {
+        self.kept.lock().unwrap().push(done);
+        self.entered.send(()).unwrap();
+        self.leave.lock().unwrap().recv().unwrap();
+    }
+}
+
+#[test]
+fn a_subscriber_hears_what_is_on_its_way_to_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let ((entered, arrivals), (go_on, leave)) = (sync_channel(2), sync_channel(2));
+    let gate = Arc::new(Gate { kept: Mutex::default(), entered, leave: Mutex::new(leave) });
+    let engine = Engine::open(EngineOptions {
+        clock: Arc::new(ManualClock::at(T0)),
+        ..EngineOptions::new(directory.path(), Arc::clone(&gate) as Arc<dyn TaskHost>)
+    })
+    .unwrap();
+    engine.put_state_machine("m", &chain(), None).unwrap();
+    let first = engine.start_execution(named("first", "")).unwrap().execution_arn;
+    arrivals.recv().unwrap();
+    go_on.send(()).unwrap();
+    engine.start_execution(named("second", "")).unwrap();
+    arrivals.recv().unwrap();
+
+    // The writer is busy with the second: what the first does now waits for it.
+    let done = gate.kept.lock().unwrap().remove(0);
+    done.finish(returned(&json!(1)));
+    let notices = engine.subscribe();
+    let before = engine.execution_history(&first, false, 0, None).unwrap();
+    go_on.send(()).unwrap();
+    engine.settle().unwrap();
+    let heard: Vec<_> = notices.try_iter().map(|notice| notice.event).collect();
+    let after = engine.execution_history(&first, false, 0, None).unwrap();
+    assert!(after.len() > before.len());
+    assert_eq!(heard, after[before.len()..]);
+
+    let other = engine.clone();
+    engine.shutdown();
+    assert!(notices.recv().is_err(), "the end of the engine ends the channel");
+    assert!(other.subscribe().recv().is_err(), "a stopped engine has no subscribers");
+}
+
 #[test]
 fn a_journal_that_fails_stops_the_engine_and_is_not_tried_again() {
     let directory = tempfile::tempdir().unwrap();
@@ -505,7 +608,7 @@ fn a_journal_that_fails_stops_the_engine_and_is_not_tried_again() {
     database.execute_batch("ALTER TABLE segments RENAME TO hidden").unwrap();
     let invoked = host.invoked.lock().unwrap().len();
     let refused = engine.start_execution(named("y", "")).unwrap_err();
-    assert!(matches!(refused, EngineError::Stopped { .. }), "{refused}");
+    assert!(refused.to_string().contains("no such table"), "who asked is told why: {refused}");
     assert!(matches!(engine.wait(&arn), Err(EngineError::Stopped { .. })), "who waits is told");
     database.execute_batch("ALTER TABLE hidden RENAME TO segments").unwrap();
     assert!(

@@ -21,6 +21,7 @@ use ureq::http::{Response, StatusCode};
 
 use super::Content;
 use super::error::is_passing;
+use crate::aws;
 
 /// A signed URL is used at once; this allows for a clock that is wrong by minutes.
 const SIGNATURE_LIFETIME: Duration = Duration::from_mins(5);
@@ -42,25 +43,16 @@ pub(super) struct Settings {
     pub(super) region: String,
     /// `None` is AWS itself.
     pub(super) endpoint: Option<String>,
-    pub(super) credentials: Credentials,
+    pub(super) credentials: aws::Credentials,
 }
 
 impl Settings {
-    /// The variables of the Lambda execution environment, and AWS's variable for
-    /// another endpoint. `Err` says which one is missing.
+    /// `Err` says which variable of the environment is missing.
     pub(super) fn from_environment() -> Result<Self, &'static str> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
-        let key = variable("AWS_ACCESS_KEY_ID").ok_or("the environment has no AWS_ACCESS_KEY_ID")?;
-        let secret =
-            variable("AWS_SECRET_ACCESS_KEY").ok_or("the environment has no AWS_SECRET_ACCESS_KEY")?;
         Ok(Self {
-            region: region.ok_or("the environment has no AWS_REGION")?,
-            endpoint: variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL")),
-            credentials: match variable("AWS_SESSION_TOKEN") {
-                Some(token) => Credentials::new_with_token(key, secret, token),
-                None => Credentials::new(key, secret),
-            },
+            credentials: aws::Credentials::from_environment()?,
+            region: aws::region_from_environment().ok_or("the environment has no AWS_REGION")?,
+            endpoint: aws::endpoint_from_environment("AWS_ENDPOINT_URL_S3"),
         })
     }
 }
@@ -96,10 +88,17 @@ impl S3 {
             Bucket::new(endpoint, style, name.to_owned(), region).map_err(|error| error.to_string())?;
         let configuration = Agent::config_builder()
             .http_status_as_error(false)
+            // A signature is for one host. S3 redirects to another region's: a mistake to tell.
+            .max_redirects(0)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(Duration::from_mins(1)))
             .build();
         let prefix = prefix.trim_end_matches('/').to_owned();
+        let aws::Credentials { access_key_id: key, secret_access_key: secret, session_token } = credentials;
+        let credentials = match session_token {
+            Some(token) => Credentials::new_with_token(key, secret, token),
+            None => Credentials::new(key, secret),
+        };
         Ok(Self { bucket, prefix, credentials, agent: configuration.into() })
     }
 
@@ -125,7 +124,7 @@ impl S3 {
             if response.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            refuse_failure(&mut response)?;
+            refuse_failure(&mut response).map_err(or_missing)?;
             let mut file = tempfile::tempfile()?;
             // A body that ends early is an error here, not a short file.
             io::copy(&mut response.body_mut().as_reader(), &mut file).map_err(interrupted)?;
@@ -211,6 +210,19 @@ fn transport(error: ureq::Error) -> io::Error {
     }
 }
 
+/// S3 tells only those who may list a bucket that an object is not in it.
+fn or_missing(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ io::ErrorKind::PermissionDenied => io::Error::new(
+            kind,
+            format!(
+                "{error}, which S3 also says of an object that is not there to a role that may not list the bucket"
+            ),
+        ),
+        _ => error,
+    }
+}
+
 /// The body's errors arrive wrapped without a kind.
 fn interrupted(error: io::Error) -> io::Error {
     match error.kind() {
@@ -234,7 +246,12 @@ fn refuse_failure(response: &mut Response<ureq::Body>) -> io::Result<()> {
         408 | 429 | 500..=599 => io::ErrorKind::ResourceBusy,
         _ => io::ErrorKind::Other,
     };
-    Err(io::Error::new(kind, format!("S3 answered {} ({code})", status.as_u16())))
+    let advice = if status.is_redirection() {
+        "; the bucket is in another region, or is not a bucket of this endpoint"
+    } else {
+        ""
+    };
+    Err(io::Error::new(kind, format!("S3 answered {} ({code}){advice}", status.as_u16())))
 }
 
 impl std::fmt::Debug for S3 {

@@ -152,6 +152,9 @@ struct Shared {
     processes: Mutex<BTreeMap<String, mpsc::Sender<Call>>>,
 }
 
+/// Stack of the threads that call the engine: as large as that of its own.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Calls of one process that wait for its task. A bootstrap has one request open at a time.
 const CALLS_WAITING_MAX: usize = 4;
 
@@ -196,6 +199,8 @@ impl RuntimeHost {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("runtime-api")
+            // The engine works on the thread that hands in an outcome: expressions nest up to 100 levels.
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|source| RuntimeHostError::Start { what: "the threads of the Runtime API", source })?;
@@ -334,7 +339,7 @@ fn create_private_dir(path: &Path) -> std::io::Result<()> {
 /// 128 random bits.
 fn random() -> u128 {
     let mut bytes = [0; 16];
-    // The source answered at the start; a system that loses it later gives a token nobody registers twice.
+    // A source that has answered once, which `start` makes sure of, does not fail later.
     let _ = getrandom::fill(&mut bytes);
     u128::from_be_bytes(bytes)
 }

@@ -1,12 +1,13 @@
 //! The processes of one function: who is warm, what waits, when to start another.
 //!
 //! Invocations wait in order of arrival. A process that is free takes the first; if
-//! none is free and fewer than `concurrency_max` run, one more is started. (AWS would
+//! none is free or about to be and fewer than `concurrency_max` run, one more is started. (AWS would
 //! answer `Lambda.TooManyRequestsException` beyond the reserved concurrency; one
 //! machine has nothing to gain from a retry, so the invocation waits instead.)
 //!
 //! A start that fails answers exactly one waiting invocation with the failure, so a
-//! broken bootstrap can never be started again and again for the same invocation.
+//! broken bootstrap can never be started again and again for the same invocation; nor
+//! can one that hangs up on the first invocation it is handed.
 
 use std::{
     collections::VecDeque,
@@ -69,6 +70,8 @@ struct Inner {
     running: Vec<(TaskKey, Arc<Notify>)>,
     live: usize,
     starting: usize,
+    /// Processes that have answered, or just started, and are about to ask for work.
+    returning: usize,
     closed: bool,
     figures: FunctionFigures,
 }
@@ -92,7 +95,7 @@ impl Pool {
     pub(super) fn submit(self: &Arc<Self>, shared: &Arc<Shared>, invocation: Invocation) {
         let mut inner = self.inner();
         if inner.closed {
-            return; // Dropped: the engine is told nothing new while it shuts down.
+            return; // Dropped, after the lock: to an engine that still listens, an unknown outcome.
         }
         inner.running.push((invocation.key.clone(), Arc::clone(&invocation.cancelled)));
         let mut invocation = invocation;
@@ -109,7 +112,7 @@ impl Pool {
     fn start_if_needed(self: &Arc<Self>, inner: &mut Inner, shared: &Arc<Shared>) {
         while !inner.closed
             && inner.live < self.function.concurrency_max.max(1)
-            && inner.waiting.len() > inner.starting
+            && inner.waiting.len() > inner.starting + inner.returning
         {
             inner.live += 1;
             inner.starting += 1;
@@ -117,10 +120,11 @@ impl Pool {
         }
     }
 
-    /// A process is ready for the first time.
+    /// A process is ready for the first time: it asks for work next.
     pub(super) fn started(&self, init: Duration) {
         let mut inner = self.inner();
         inner.starting = inner.starting.saturating_sub(1);
+        inner.returning += 1;
         inner.figures.cold_start(init);
     }
 
@@ -138,9 +142,23 @@ impl Pool {
         }
     }
 
-    /// A free process asks for work.
+    /// A process is about to answer and to ask for more. Told before the engine
+    /// hears the answer: what it asks for next then finds this process, warm,
+    /// and starts none.
+    pub(super) fn returns(&self) {
+        self.inner().returning += 1;
+    }
+
+    /// A process that was about to ask for work will not.
+    pub(super) fn lost(&self) {
+        let mut inner = self.inner();
+        inner.returning = inner.returning.saturating_sub(1);
+    }
+
+    /// A process asks for work: after [`Self::started`] or [`Self::returns`].
     pub(super) fn take(&self) -> Work {
         let mut inner = self.inner();
+        inner.returning = inner.returning.saturating_sub(1);
         if inner.closed {
             return Work::Never;
         }
@@ -183,9 +201,11 @@ impl Pool {
         let mut inner = self.inner();
         let Some(at) = inner.running.iter().position(|(running, _)| running == key) else { return };
         let (_, cancelled) = inner.running.swap_remove(at);
-        let before = inner.waiting.len();
-        inner.waiting.retain(|waiting| waiting.key != *key);
-        if inner.waiting.len() == before {
+        let waiting = inner.waiting.iter().position(|waiting| waiting.key == *key);
+        let dropped = waiting.and_then(|at| inner.waiting.remove(at));
+        // An invocation that is dropped calls the engine: never under our lock.
+        drop(inner);
+        if dropped.is_none() {
             cancelled.notify_one();
         }
     }
@@ -195,7 +215,10 @@ impl Pool {
         let mut inner = self.inner();
         inner.closed = true;
         inner.free.clear();
-        inner.waiting.clear();
+        let dropped = std::mem::take(&mut inner.waiting);
+        // Invocations that are dropped call the engine: never under our lock.
+        drop(inner);
+        drop(dropped);
     }
 
     pub(super) fn figures(&self) -> FunctionFigures {

@@ -202,8 +202,7 @@ impl Process {
         let limit = function.function.timeout;
         let began = Instant::now();
         if next.send(Delivery::new(&self.shared, &function.function, &invocation)).is_err() {
-            // The bootstrap hung up while it was free: this invocation has not begun.
-            self.pool.put_back(invocation);
+            self.hung_up(invocation, cold.is_some());
             return None;
         }
         self.pool.log.line(&format!("START RequestId: {} Version: $LATEST", invocation.request_id));
@@ -215,8 +214,13 @@ impl Process {
         match served {
             Served::Answered(answer) => {
                 self.pool.answered(&invocation, &answer, duration, memory_kib);
+                self.pool.returns();
                 invocation.finish(answer);
-                self.until_next().await
+                let next = self.until_next().await;
+                if next.is_none() {
+                    self.pool.lost();
+                }
+                next
             }
             Served::Gone(answer) => {
                 self.pool.answered(&invocation, &answer, duration, memory_kib);
@@ -230,6 +234,18 @@ impl Process {
                 None
             }
         }
+    }
+
+    /// The bootstrap hung up before it got an invocation, which has not begun:
+    /// another process takes it. One that hangs up on its very first invocation
+    /// would do so again and again, so that invocation fails.
+    fn hung_up(&self, invocation: Invocation, is_first: bool) {
+        if !is_first {
+            return self.pool.put_back(invocation);
+        }
+        let answer = Answer::exited(&invocation.request_id, None);
+        self.pool.answered(&invocation, &answer, Duration::ZERO, None);
+        invocation.finish(answer);
     }
 
     /// Waits for the answer to one invocation.

@@ -1,6 +1,7 @@
 //! The bootstrap under test: one function per `_HANDLER`.
 
 use std::{
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -16,12 +17,24 @@ fn serve() {
     match handler.as_str() {
         "exits-at-start" => std::process::exit(7),
         "never-ready" => std::thread::park(),
+        "hangs-up" => return hang_up(),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio starts");
     let end = runtime.block_on(lambda_runtime::run(service_fn(answer)));
     // A lost connection ends the runtime client with an error, and us with it.
     std::process::exit(i32::from(end.is_err()) * 70);
+}
+
+/// Asks for work and leaves before it can come.
+fn hang_up() {
+    let api = std::env::var("AWS_LAMBDA_RUNTIME_API").expect("the address");
+    let (address, token) = api.trim_start_matches("http://").split_once('/').expect("a base path");
+    let mut connection = std::net::TcpStream::connect(address).expect("connects");
+    let request =
+        format!("GET /{token}/2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    connection.write_all(request.as_bytes()).expect("asks");
+    std::process::exit(0);
 }
 
 static CALLS: AtomicU32 = AtomicU32::new(0);

@@ -193,6 +193,10 @@ fn a_process_that_crashes_or_never_starts_says_how() {
     assert_eq!(error, "Runtime.ExitError");
     assert!(cause.contains("exit status 7"), "{cause}");
 
+    // It would take an invocation and hang up for ever: the first one it is handed fails.
+    let hangs_up = bench("hangs-up", Duration::from_secs(20));
+    assert_eq!(hangs_up.failure("app-hangs-up", json!({})).0, "Runtime.ExitError");
+
     let dir = tempfile::tempdir().expect("temp dir");
     let mut missing = function(dir.path(), "echo", Duration::from_secs(1));
     missing.bootstrap = dir.path().join("no-such-program");

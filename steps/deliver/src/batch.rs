@@ -17,8 +17,9 @@ use stepwright::objects::ObjectRef;
 /// The channel that books into CoreView's database.
 pub const DATABASE_CHANNEL: &str = "coreview-database";
 
-/// A line of a batch; a row that needs more is not a row of figures.
-pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// A line of a batch; a row that needs more is not a row of figures. The rows of
+/// an insert or of a page read back are in memory together: at most 64 MiB.
+pub(crate) const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// PostgreSQL indexes values up to about 2,700 bytes.
 pub(crate) const ENTITY_KEY_BYTES_MAX: usize = 2000;

@@ -201,7 +201,7 @@ fn read_figures(
             return Err(at_line(format!("its key columns have more than {ENTITY_KEY_BYTES_MAX} bytes")));
         }
         if row.line().len() > LINE_BYTES_MAX {
-            return Err(at_line("it has more than 1 MiB".to_owned()));
+            return Err(at_line(format!("it has more than {LINE_BYTES_MAX} bytes")));
         }
         if let Some(first) = sorted.insert(&row, line)? {
             return Err(at_line(format!("the same {} as line {first}", request.key_columns.join(", "))));

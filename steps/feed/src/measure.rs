@@ -175,9 +175,7 @@ fn compile(spec: &FeedSpec, layout: &Layout, measure: &Measure) -> Result<Compil
         let name = name.as_ref()?;
         spec.measures.iter().position(|measure| measure.name == *name)
     };
-    let is_quotient = matches!(measure.kind, MeasureKind::Mean | MeasureKind::Median | MeasureKind::Ratio);
-    let inherited = if is_integer && !is_quotient { None } else { spec.figures.rounding };
-    let rounding = if measure.kind.is_count() { None } else { measure.round.or(inherited) };
+    let rounding = spec.rounding_of(measure, is_integer);
     Ok(Compiled {
         name: measure.name.clone(),
         kind: measure.kind,

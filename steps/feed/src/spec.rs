@@ -383,6 +383,11 @@ impl MeasureKind {
         matches!(self, Self::Count | Self::CountIf | Self::CountNull | Self::Sum | Self::SumIf)
     }
 
+    /// Whether it is a quotient, which need not have an end.
+    pub fn is_quotient(self) -> bool {
+        matches!(self, Self::Mean | Self::Median | Self::Ratio)
+    }
+
     /// Whether it is a number of rows or values.
     pub fn is_count(self) -> bool {
         matches!(self, Self::Count | Self::CountIf | Self::CountNull | Self::Distinct)
@@ -601,8 +606,13 @@ impl FeedSpec {
         self.measures.iter().find(|measure| measure.name == name)
     }
 
-    /// How a measure is rounded.
-    pub fn rounding_of(&self, measure: &Measure) -> Option<Rounding> {
-        if measure.kind.is_count() { None } else { measure.round.or(self.figures.rounding) }
+    /// How a measure is rounded; `of_integers` when the values it is calculated
+    /// from are: then only a quotient needs it.
+    pub fn rounding_of(&self, measure: &Measure, of_integers: bool) -> Option<Rounding> {
+        if measure.kind.is_count() {
+            return None;
+        }
+        let inherits = measure.kind.is_quotient() || !of_integers;
+        measure.round.or(self.figures.rounding.filter(|_| inherits))
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn read(
 ) -> Result<(), ParseError> {
     let start = first_bytes(&mut file).map_err(|error| source.unreadable(error))?;
     match Kind::of(&start) {
-        Kind::Zip => read_zip(file, source, spec, sink),
+        Kind::Zip => read_zip(file, source, bytes, spec, sink),
         Kind::Gzip => {
             let inner = SourceFile::new(source.name().strip_suffix(".gz").unwrap_or(source.name()));
             let inflated = Guard::new(MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, file)), bytes);
@@ -87,13 +87,19 @@ fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(start)
 }
 
-/// A zip archive is a workbook, or holds files one by one.
-fn read_zip(file: File, source: &SourceFile, spec: &FeedSpec, sink: &mut Sink<'_>) -> Result<(), ParseError> {
+/// A zip archive of so many bytes is a workbook, or holds files one by one.
+fn read_zip(
+    file: File,
+    source: &SourceFile,
+    bytes: u64,
+    spec: &FeedSpec,
+    sink: &mut Sink<'_>,
+) -> Result<(), ParseError> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| zip_error(source, error))?;
     let is_workbook = archive.index_for_name("xl/workbook.xml").is_some();
     match (is_workbook, spec.source.format) {
         (true, Format::Xlsx) => {
-            workbook::check_size(&mut archive, source)?;
+            workbook::check_size(&mut archive, bytes, source)?;
             return workbook::read(archive.into_inner(), source, spec, sink);
         }
         (true, Format::Csv) => {
@@ -119,7 +125,8 @@ fn read_zip(file: File, source: &SourceFile, spec: &FeedSpec, sink: &mut Sink<'_
             continue;
         }
         found += 1;
-        let compressed = entry.compressed_size();
+        // What an archive says may be a lie: no entry is larger than all of it.
+        let compressed = entry.compressed_size().min(bytes);
         read_content(Guard::new(entry, compressed), &source.inner(&name), spec, sink)?;
     }
     if found == 0 {
@@ -177,9 +184,10 @@ fn read_content(
                     ),
                 });
             }
+            let length = bytes.len() as u64;
             let mut archive =
                 ZipArchive::new(Cursor::new(bytes)).map_err(|error| zip_error(source, error))?;
-            workbook::check_size(&mut archive, source)?;
+            workbook::check_size(&mut archive, length, source)?;
             workbook::read(archive.into_inner(), source, spec, sink)
         }
         (Kind::Zip | Kind::Gzip, _) => {

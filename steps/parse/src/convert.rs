@@ -1,6 +1,8 @@
 //! Text to typed values, strictly: what is not clearly the value that the spec
 //! describes has a code, never a guess.
 
+use std::borrow::Cow;
+
 use feed::number::ArithmeticError;
 use feed::rejects::RejectCode;
 use feed::spec::Column;
@@ -86,7 +88,8 @@ impl<'s> Converter<'s> {
         if text.is_empty() || (!plain && self.nulls.iter().any(|null| null == trimmed)) {
             return Ok(Value::Null);
         }
-        let bare = if plain { text } else { self.strip(text) };
+        let bare = if plain { Cow::Borrowed(text) } else { self.strip(text) };
+        let bare = bare.as_ref();
         match self.column.kind {
             Kind::Text => Ok(Value::Text(bare.to_owned())),
             Kind::Integer => self.integer(bare, text, plain),
@@ -97,20 +100,27 @@ impl<'s> Converter<'s> {
         }
     }
 
-    /// Removes prefix and suffix. A sign may stand before the prefix: -$5.
-    fn strip<'t>(&self, text: &'t str) -> &'t str {
+    /// Removes prefix and suffix. A number's sign may stand before the prefix: -$5.
+    fn strip<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut bare = text;
-        if let Some(prefix) = &self.column.prefix
-            && let Some(rest) = bare.strip_prefix(prefix.as_str())
-        {
-            bare = rest.trim_start();
+        let mut sign = "";
+        if let Some(prefix) = &self.column.prefix {
+            let signed = self.column.kind.is_number().then(|| text.split_at_checked(1)).flatten();
+            if let Some(rest) = text.strip_prefix(prefix.as_str()) {
+                bare = rest.trim_start();
+            } else if let Some((before @ ("-" | "+"), rest)) = signed
+                && let Some(rest) = rest.strip_prefix(prefix.as_str())
+            {
+                sign = before;
+                bare = rest.trim_start();
+            }
         }
         if let Some(suffix) = &self.column.suffix
             && let Some(rest) = bare.strip_suffix(suffix.as_str())
         {
             bare = rest.trim_end();
         }
-        bare
+        if sign.is_empty() { Cow::Borrowed(bare) } else { Cow::Owned(format!("{sign}{bare}")) }
     }
 
     fn integer(&self, bare: &str, shown: &str, plain: bool) -> Result<Value, Refusal> {

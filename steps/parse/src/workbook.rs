@@ -26,13 +26,14 @@ const TEXTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// says about its sizes may be a lie.
 pub(crate) fn check_size(
     archive: &mut ZipArchive<impl Read + Seek>,
+    bytes: u64,
     source: &SourceFile,
 ) -> Result<(), ParseError> {
     let mut total = 0;
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| zip_error(source, error))?;
         let is_texts = part.name().is_ok_and(|name| name == "xl/sharedStrings.xml");
-        let compressed = part.compressed_size();
+        let compressed = part.compressed_size().min(bytes);
         let inflated = io::copy(&mut Guard::new(part, compressed), &mut io::sink())
             .map_err(|error| source.unreadable(error))?;
         total += inflated;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::super::flow::{Edge, Read, StateFlow};
+use super::super::flow::{Edge, StateFlow, Write};
 use super::super::model::{
     Catcher, Choice, ChoiceRule, Fail, JitterStrategy, Map, NumberOrExpression, Parallel, Retrier, State,
     StateKind, SubMachine, Task, Transition, Wait,
@@ -112,7 +112,7 @@ impl Reader {
             Some(StateKind::Succeed | StateKind::Wait(_)) => Place::Before,
             _ => Place::After,
         };
-        let (assign, names) = self.assign(fields, has_result, &mut flow.reads);
+        let (assign, names) = self.assign(fields, has_result, flow);
         let output = self.optional_template(fields, "Output", has_result, &mut flow.reads);
         let transition = if ends_itself {
             flow.is_terminal = true;
@@ -176,7 +176,7 @@ impl Reader {
         &mut self,
         fields: &Fields<'_>,
         place: Place,
-        reads: &mut Vec<Read>,
+        flow: &mut StateFlow,
     ) -> (Option<Template>, Vec<String>) {
         let Some(at) = fields.at("Assign") else { return (None, Vec::new()) };
         let Some(members) = self.object(&at) else { return (None, Vec::new()) };
@@ -185,11 +185,12 @@ impl Reader {
             if let Some(problem) = problem_of_variable_name(name) {
                 let message = format!("The variable name '{name}' {problem}");
                 let code = Code::SchemaValidationFailed;
-                self.report_span(Severity::Error, code, message, &at.location, span);
+                self.report_span(Severity::Error, code, message, &at.location, span.clone());
             }
             names.push(name.to_owned());
+            flow.writes.push(Write { variable: name.to_owned(), location: at.location.clone(), span });
         }
-        (self.template(&at, place, reads), names)
+        (self.template(&at, place, &mut flow.reads), names)
     }
 
     fn task(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Task> {
@@ -244,7 +245,7 @@ impl Reader {
         flow: &mut StateFlow,
         comment: Option<String>,
     ) -> Option<State> {
-        let (assign, names) = self.assign(fields, Place::Before, &mut flow.reads);
+        let (assign, names) = self.assign(fields, Place::Before, flow);
         let output = self.optional_template(fields, "Output", Place::Before, &mut flow.reads);
         let rules_at = self.require(fields, "Choices");
         let mut rules = Vec::new();
@@ -284,7 +285,7 @@ impl Reader {
         let comment = self.optional_text(&fields, "Comment");
         let condition_at = self.require(&fields, "Condition");
         let condition = condition_at.and_then(|at| self.condition(&at, &mut flow.reads));
-        let (assign, names) = self.assign(&fields, Place::Before, &mut flow.reads);
+        let (assign, names) = self.assign(&fields, Place::Before, flow);
         let output = self.optional_template(&fields, "Output", Place::Before, &mut flow.reads);
         let next = self.target(&fields, flow, names)?;
         Some(ChoiceRule { comment, condition: condition?, next, assign, output })
@@ -539,7 +540,7 @@ impl Reader {
         self.allow(&fields, &["Assign", "Comment", "ErrorEquals", "Next", "Output"], JSONPATH);
         let comment = self.optional_text(&fields, "Comment");
         let error_equals = self.error_equals(&fields, is_last);
-        let (assign, names) = self.assign(&fields, Place::Catcher, &mut flow.reads);
+        let (assign, names) = self.assign(&fields, Place::Catcher, flow);
         let output = self.optional_template(&fields, "Output", Place::Catcher, &mut flow.reads);
         let next = self.target(&fields, flow, names)?;
         Some(Catcher { comment, error_equals: error_equals?, next, assign, output })

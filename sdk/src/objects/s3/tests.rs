@@ -1,61 +1,31 @@
-//! Against moto's S3 where the project's Python tools are installed; said loudly where not.
+//! Against moto's S3, and against a server that says what it is told.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
-
-use rusty_s3::Credentials;
 
 use super::super::{ObjectError, ObjectRef, Store};
 use super::{S3, S3Action as _, SIGNATURE_LIFETIME, Settings};
+use crate::aws::Credentials;
+use crate::aws::moto::Moto;
 
-struct Moto {
-    process: Child,
-    endpoint: String,
-}
-
-impl Moto {
-    fn start() -> Option<Self> {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/python/bin/moto_server");
-        if !std::path::Path::new(program).exists() {
-            eprintln!("\n*** NOT TESTED AGAINST S3: {program} is not installed ***\n");
-            return None;
-        }
-        // Port 0: the server takes a free one and says which.
-        let mut process = Command::new(program)
-            .args(["--host", "127.0.0.1", "--port", "0"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
-        let line = log.by_ref().map(Result::unwrap).find(|line| line.contains("Running on http://")).unwrap();
-        let endpoint = line.rsplit_once(' ').unwrap().1.trim_end_matches("\u{1b}[0m").to_owned();
-        std::thread::spawn(move || log.for_each(drop));
-        Some(Self { process, endpoint })
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            region: "eu-central-1".into(),
-            endpoint: Some(self.endpoint.clone()),
-            credentials: Credentials::new_with_token("key", "secret-canary", "token"),
-        }
-    }
-
-    fn store(&self, location: &str) -> Store {
-        let s3 = S3::new(location, self.settings()).unwrap();
-        let url = s3.bucket.create_bucket(&s3.credentials).sign(SIGNATURE_LIFETIME);
-        let constraint = "<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";
-        let _ = s3.agent.put(url.as_str()).send(constraint).unwrap();
-        Store::over_s3("staging", s3)
+fn settings(endpoint: &str) -> Settings {
+    Settings {
+        region: "eu-central-1".into(),
+        endpoint: Some(endpoint.to_owned()),
+        credentials: Credentials {
+            access_key_id: "key".into(),
+            secret_access_key: "secret-canary".into(),
+            session_token: Some("token-canary".into()),
+        },
     }
 }
 
-impl Drop for Moto {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn store(moto: &Moto, location: &str) -> Store {
+    let s3 = S3::new(location, settings(&moto.endpoint)).unwrap();
+    let url = s3.bucket.create_bucket(&s3.credentials).sign(SIGNATURE_LIFETIME);
+    let constraint = "<CreateBucketConfiguration><LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";
+    let answer = s3.agent.put(url.as_str()).send(constraint).unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+    Store::over_s3("staging", s3)
 }
 
 fn put(store: &Store, key: &str, content: &[u8]) -> ObjectRef {
@@ -73,7 +43,7 @@ fn read(store: &Store, object: &ObjectRef) -> Vec<u8> {
 #[test]
 fn objects_are_the_same_as_in_a_directory() {
     let Some(moto) = Moto::start() else { return };
-    let store = moto.store("my-bucket/some/prefix");
+    let store = store(&moto, "my-bucket/some/prefix");
     let large = vec![b'x'; 3_000_000];
     for (key, content) in
         [("a/b.csv", &b"a,b\n"[..]), ("empty", b""), ("über 'x' & $(y)=1+2%20.csv", b"?"), ("large", &large)]
@@ -92,13 +62,13 @@ fn objects_are_the_same_as_in_a_directory() {
     let error = store.get(&missing).unwrap_err();
     assert!(matches!(error, ObjectError::Missing { .. }), "{error}");
     assert!(error.to_string().contains("s3://my-bucket/some/prefix/missing"), "{error}");
-    assert!(!format!("{store:?}").contains("secret-canary"));
+    assert!(!format!("{store:?}").contains("canary"));
 }
 
 #[test]
 fn a_bucket_that_is_not_there_is_an_error() {
     let Some(moto) = Moto::start() else { return };
-    let s3 = S3::new("no-such-bucket", moto.settings()).unwrap();
+    let s3 = S3::new("no-such-bucket", settings(&moto.endpoint)).unwrap();
     let error = Store::over_s3("staging", s3).create("a").unwrap().finish(None).unwrap_err();
     assert!(error.to_string().contains("S3 answered 404 (NoSuchBucket)"), "{error}");
 }
@@ -106,14 +76,40 @@ fn a_bucket_that_is_not_there_is_an_error() {
 #[test]
 fn a_store_that_does_not_answer_is_passing() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let settings = Settings {
-        region: "eu-central-1".into(),
-        endpoint: Some(format!("http://127.0.0.1:{port}")),
-        credentials: Credentials::new("key", "secret-canary"),
-    };
+    let settings = settings(&format!("http://127.0.0.1:{port}"));
     let store = Store::over_s3("staging", S3::new("bucket", settings).unwrap());
     let error = store.create("a").unwrap().finish(None).unwrap_err();
     assert!(error.is_transient(), "{error}");
     assert!(error.to_string().contains("s3://bucket/a"), "{error}");
     assert!(!error.to_string().contains("secret-canary"), "{error}");
+}
+
+/// One who asks for an object of a bucket in another region is sent there: our
+/// signature, and what we upload, must not go along.
+#[test]
+fn a_redirect_is_told_and_not_followed() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let answer = format!(
+        "HTTP/1.1 301 Moved Permanently\r\nlocation: http://{}/\r\ncontent-length: 45\r\nconnection: close\r\n\r\n\
+         <Error><Code>PermanentRedirect</Code></Error>",
+        elsewhere.local_addr().unwrap()
+    );
+    let endpoint = format!("http://{}", server.local_addr().unwrap());
+    let serving = std::thread::spawn(move || {
+        let (mut connection, _) = server.accept().unwrap();
+        let request = BufReader::new(connection.try_clone().unwrap()).lines().map_while(Result::ok);
+        request.take_while(|line| !line.is_empty()).for_each(drop);
+        connection.write_all(answer.as_bytes()).unwrap();
+    });
+    let s3 = S3::new("bucket", settings(&endpoint)).unwrap();
+    let error = s3.open("a", None).unwrap_err();
+    serving.join().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "S3 answered 301 (PermanentRedirect); the bucket is in another region, or is not a bucket of this endpoint"
+    );
+    let nobody = elsewhere.accept().unwrap_err();
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }

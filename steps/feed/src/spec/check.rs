@@ -343,15 +343,13 @@ impl Check<'_> {
     }
 
     fn measure_rounding(&mut self, at: &str, measure: &Measure) {
-        use MeasureKind::{Mean, Median, Ratio};
         if measure.kind.is_count() && measure.round.is_some() {
             self.find(format!("{at}.round"), format!("`{}` is never rounded", measure.kind.name()));
         }
         if let Some(rounding) = measure.round {
             self.rounding(&format!("{at}.round"), rounding);
         }
-        let quotient = matches!(measure.kind, Mean | Median | Ratio);
-        if quotient && self.spec.rounding_of(measure).is_none() {
+        if measure.kind.is_quotient() && self.spec.rounding_of(measure, false).is_none() {
             self.find(
                 at,
                 format!(

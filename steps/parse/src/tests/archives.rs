@@ -102,6 +102,17 @@ fn bombs_are_stopped() {
 }
 
 #[test]
+fn an_archive_that_lies_about_its_size_is_stopped_all_the_same() {
+    let rows = format!("{},1,\n", "a".repeat(4000)).repeat(6000);
+    let mut content = zipped(&[("bomb.csv", format!("id,amount,day\n{rows}").as_bytes())]);
+    // The compressed size in the entry's record of the directory (APPNOTE 4.3.12).
+    let record = content.windows(4).rposition(|bytes| bytes == b"PK\x01\x02").unwrap();
+    content[record + 20..record + 24].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
+    let error = parse_file("", "bomb.zip", &content).err().unwrap();
+    assert!(error.to_string().contains("inflates to more than 200 times"), "{error}");
+}
+
+#[test]
 fn archives_in_archives_and_paths_are_refused() {
     let check = |name: &str, content: &[u8]| {
         let error = parse_file("", name, content).err().unwrap();
