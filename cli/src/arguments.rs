@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 }
 
 /// Flags every verb takes.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// Form of the data on stdout
     #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORM")]
@@ -47,6 +47,29 @@ pub(crate) struct Global {
     /// Colours; NO_COLOR and CLICOLOR_FORCE are honoured
     #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
     pub(crate) color: Color,
+}
+
+/// What `--output` says on a command line that does not parse: its error takes that form, too.
+pub(crate) fn format_asked_for(arguments: impl Iterator<Item = String>) -> Format {
+    let mut arguments = arguments.take_while(|argument| argument != "--");
+    let mut asked_for = Format::default();
+    while let Some(argument) = arguments.next() {
+        let value = match (argument.strip_prefix("--"), argument.strip_prefix('-')) {
+            (Some("output"), _) => Some(String::new()),
+            (Some(long), _) => long.strip_prefix("output=").map(str::to_owned),
+            // Flags without a value may stand before it: `-qojson`.
+            (None, Some(short)) => {
+                short.trim_start_matches(['q', 'v', 'V', 'h']).strip_prefix('o').map(str::to_owned)
+            }
+            (None, None) => None,
+        };
+        let Some(value) = value else { continue };
+        let value = if value.is_empty() { arguments.next().unwrap_or_default() } else { value };
+        if let Ok(format) = Format::from_str(value.trim_start_matches('='), false) {
+            asked_for = format;
+        }
+    }
+    asked_for
 }
 
 /// Form of data.

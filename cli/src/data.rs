@@ -133,7 +133,8 @@ pub(crate) fn from_engine(error: EngineError) -> Problem {
             JournalError::NotAJournal { .. }
             | JournalError::Newer { .. }
             | JournalError::Damaged { .. }
-            | JournalError::DamagedSegment { .. },
+            | JournalError::DamagedSegment { .. }
+            | JournalError::DamagedDefinition { .. },
         )
         | EngineError::Replay { .. } => Problem::JournalUnusable { detail },
         EngineError::InvalidDefinition { .. } => Problem::Definition { detail },

@@ -77,24 +77,44 @@ impl Preview {
     }
 
     /// For people. `width`: of the terminal, `None` when there is none.
+    ///
+    /// Columns that do not fit are left out and named: a number broken in two is another number.
     pub(crate) fn to_text(&self, width: Option<u16>, exported: bool) -> String {
+        let shown = self.columns_within(width);
         let mut table = Table::new();
-        table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-        // Without a terminal there is no width to fit: lines stay whole.
-        table.set_width(width.unwrap_or(500));
-        table.set_header(self.header.iter().map(Cell::new));
+        table.load_style(presets::UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(self.header.iter().take(shown).map(Cell::new));
         for row in &self.rows {
-            table.add_row(row.iter().map(|cell| {
+            table.add_row(row.iter().take(shown).map(|cell| {
                 let alignment = if is_number(cell) { CellAlignment::Right } else { CellAlignment::Left };
                 Cell::new(cell).set_alignment(alignment)
             }));
         }
         let mut text = table.trim_fmt();
+        let all = if exported { "" } else { ", --export FILE writes all" };
         if self.more > 0 {
-            let all = if exported { "" } else { ", --export FILE writes all" };
             let _ = write!(text, "\n… {} more{all}", text::count(self.more));
         }
+        if let Some(left_out @ [_, ..]) = self.header.get(shown..) {
+            let _ = write!(text, "\n… too narrow here for {}{all}", left_out.join(", "));
+        }
         text
+    }
+
+    /// How many columns, from the left, fit into a width; at least one.
+    fn columns_within(&self, width: Option<u16>) -> usize {
+        let Some(width) = width.map(usize::from) else { return self.header.len() };
+        let cell_width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column)).chain(self.header.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        };
+        let mut used = 1;
+        let fits = |column: &usize| {
+            // A blank on each side and a border between.
+            used += cell_width(*column) + 3;
+            used <= width
+        };
+        (0..self.header.len()).take_while(fits).count().max(1)
     }
 }
 

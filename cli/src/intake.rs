@@ -99,11 +99,16 @@ impl Given {
     /// Better said now than by a step later.
     fn readable(&self) -> Result<(), Problem> {
         for path in self.files() {
-            let file = File::open(path).map_err(|error| Problem::file("cannot read", path, error))?;
-            let is_dir = file.metadata().is_ok_and(|metadata| metadata.is_dir());
-            if is_dir {
+            let unreadable = |error| Problem::file("cannot read", path, error);
+            // Asked before it is opened: opening a pipe waits for who writes into it.
+            let metadata = std::fs::metadata(path).map_err(unreadable)?;
+            if metadata.is_dir() {
                 return Err(Problem::Folder { path: path.clone() });
             }
+            if !metadata.is_file() {
+                return Err(Problem::NotRegular { path: path.clone() });
+            }
+            File::open(path).map_err(unreadable)?;
         }
         Ok(())
     }

@@ -23,19 +23,22 @@ mod text;
 mod tree;
 mod view;
 
-use std::{fmt::Write as _, process::ExitCode};
+use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    arguments::{Cli, Command},
+    arguments::{Cli, Command, Format, Global},
     problem::{Problem, exit},
     terminal::Terminal,
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(not_parsed(&error)),
+    };
     let terminal = Terminal::new(&cli.global);
     log(cli.global.verbose);
     let done = match &cli.command {
@@ -44,13 +47,44 @@ fn main() -> ExitCode {
         Some(Command::Synth(arguments)) => synth::synth(arguments, terminal),
         Some(Command::List(arguments)) => list::list(arguments, terminal),
         Some(Command::Show(arguments)) => show::show(arguments, terminal),
-        Some(Command::Completions(arguments)) => Ok(completions(arguments.shell)),
-        None => Ok(usage(terminal)),
+        Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),
+        None => usage(terminal),
     };
-    ExitCode::from(done.unwrap_or_else(|problem: Problem| {
+    let code = done.unwrap_or_else(|problem: Problem| {
         problem.report(terminal);
         problem.exit()
-    }))
+    });
+    ExitCode::from(complete(code, terminal))
+}
+
+/// Whatever went well, it did not if its result could not be printed.
+fn complete(code: u8, terminal: Terminal) -> u8 {
+    let Some(error) = terminal.lost() else { return code };
+    let problem = Problem::Output { detail: error.to_string() };
+    problem.report(terminal);
+    if code == 0 { problem.exit() } else { code }
+}
+
+/// Help that was asked for, or a command line that makes no sense.
+fn not_parsed(error: &clap::Error) -> u8 {
+    let format = arguments::format_asked_for(
+        std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()),
+    );
+    let terminal = Terminal::new(&Global { output: format, ..Global::default() });
+    if !error.use_stderr() {
+        terminal::took(error.print().and_then(|()| std::io::stdout().flush()));
+        return complete(0, terminal);
+    }
+    if format == Format::Text {
+        // Nothing is left to say it to when stderr is closed.
+        let _ = error.print();
+        return exit::USAGE;
+    }
+    let text = error.render().to_string();
+    let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = message.strip_prefix("error: ").unwrap_or(message).trim_end().to_owned();
+    Problem::Usage { message, hint: hint.trim().to_owned() }.report(terminal);
+    exit::USAGE
 }
 
 /// Logs go to stderr: warnings, with `-v` what the program does and what steps log, with `-vv` all.
@@ -80,14 +114,21 @@ fn version(with_build: bool, terminal: Terminal) -> u8 {
     0
 }
 
-fn completions(shell: clap_complete::Shell) -> u8 {
-    clap_complete::generate(shell, &mut Cli::command(), "stepwright", &mut std::io::stdout());
+fn completions(shell: clap_complete::Shell, terminal: Terminal) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "stepwright", &mut script);
+    terminal.data(String::from_utf8_lossy(&script).trim_end());
     0
 }
 
-fn usage(terminal: Terminal) -> u8 {
-    terminal.note(&Cli::command().render_help().to_string());
-    exit::USAGE
+fn usage(terminal: Terminal) -> Result<u8, Problem> {
+    let help = Cli::command().render_help().to_string();
+    if terminal.format != Format::Text {
+        let message = "the command line names no verb".to_owned();
+        return Err(Problem::Usage { message, hint: help.trim().to_owned() });
+    }
+    terminal.note(&help);
+    Ok(exit::USAGE)
 }
 
 #[cfg(test)]

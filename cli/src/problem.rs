@@ -120,6 +120,22 @@ pub(crate) enum Problem {
     )]
     NotWritten { path: PathBuf, source: std::io::Error },
 
+    #[error("{} is not a regular file", path.display())]
+    #[diagnostic(
+        code(file::not_regular),
+        help("what a pipe or a device gives cannot be read again: write it to a file and name that")
+    )]
+    NotRegular { path: PathBuf },
+
+    #[error("cannot write to stdout: {detail}")]
+    #[diagnostic(
+        code(output::not_written),
+        help(
+            "what was printed is not complete; an execution that was run is kept: `stepwright list` shows it"
+        )
+    )]
+    Output { detail: String },
+
     #[error("{message}")]
     #[diagnostic(code(usage), help("{hint}"))]
     Usage { message: String, hint: String },
@@ -233,7 +249,9 @@ impl Problem {
     /// The exit code that goes with it.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Folder { .. } | Self::Ambiguous { .. } => exit::USAGE,
+            Self::Usage { .. } | Self::Folder { .. } | Self::NotRegular { .. } | Self::Ambiguous { .. } => {
+                exit::USAGE
+            }
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => exit::NOT_FOUND,
             Self::NoProject { .. }
             | Self::UnknownWorkflow { .. }

@@ -245,8 +245,20 @@ impl MetadataPackage {
 const DEFAULT_PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
 
 /// The cargo that runs us, or the one on PATH. Ctrl-C stops it with us: same group.
+///
+/// Without what `cargo run` says of the package it runs: build scripts that look at it would run
+/// again each time the program is started in the other way, and everything after them.
 fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let of_a_package = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"
+        });
+        if of_a_package {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The executable a line of cargo's JSON messages announces.

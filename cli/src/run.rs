@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use engine::{Crash, CrashPlan, Engine, EngineOptions, ExecutionDescription, Notice, StartExecution};
+use engine::{Crash, CrashPlan, Engine, EngineOptions, ExecutionDescription, Notice, StartExecution, Status};
 use infra::manifest::{Access, Function, ResourceKind, Workflow};
 use serde_json::{Value, json};
 use server::{RuntimeHost, RuntimeOptions};
 
 use crate::{
     arguments::{Format, Run},
-    data::{DataDir, from_engine},
+    data::{DataDir, from_engine, from_journal},
     failure::Failure,
     figures::{self, Preview, Reference},
     intake::Given,
@@ -31,6 +31,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(100);
 /// After so many ticks without an event the journal is asked whether the end was missed.
 const TICKS_UNTIL_ASKED: u32 = 10;
+/// How long the end of an execution that failed as the engine opened may take to become durable.
+const RECOVERY: Duration = Duration::from_millis(200);
 /// Invocations of one function that run at a time.
 const CONCURRENCY_MAX: usize = 4;
 
@@ -47,29 +49,30 @@ pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     let host = start_host(&application, &data, &coreview)?;
     let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
     options.crash = planned_crash();
+    let left_open = left_open(&data, &workflow)?;
     let engine = Engine::open(options).map_err(from_engine)?;
     data.note_coreview(&coreview)?;
     let input = given.into_input(&workflow, &data)?;
-    let session = Session { terminal, engine, host, data, workflow, coreview };
+    let session = Session { terminal, engine, host, data, workflow, coreview, left_open };
     session.execute(arguments, input)
 }
 
-/// A URL that no step could use is better refused before anything is built.
+/// A URL that no step could use is better refused before anything is built. One that cannot be
+/// shown cannot be compared with that of open executions either.
 fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
-    match url {
-        Some(url)
-            if !["sqlite://", "postgres://", "postgresql://"]
-                .iter()
-                .any(|scheme| url.starts_with(scheme)) =>
-        {
-            Err(Problem::Usage {
-                message: format!("`{}` is not the URL of a database", text::without_password(url)),
-                hint: "--coreview takes sqlite:///absolute/path.db or postgres://user:password@host/database"
-                    .to_owned(),
-            })
-        }
-        _ => Ok(()),
+    let Some(url) = url else { return Ok(()) };
+    if text::place(url).is_some() {
+        return Ok(());
     }
+    let shown = text::without_password(url);
+    let message = if url.starts_with("sqlite://") {
+        format!("the value of --coreview, {shown}, does not name its file by an absolute path")
+    } else {
+        format!("the value of --coreview, {shown}, is not the URL of a database")
+    };
+    let hint = "--coreview takes sqlite:///absolute/path.db or postgres://user:password@host/database; \
+                in user and password, @ : / ? # are written %40 %3A %2F %3F %23";
+    Err(Problem::Usage { message, hint: hint.to_owned() })
 }
 
 fn check_export(file: Option<&Path>) -> Result<(), Problem> {
@@ -143,6 +146,19 @@ fn environment(
     Ok(environment)
 }
 
+/// ARNs of the workflow's executions that an earlier run left open.
+fn left_open(data: &DataDir, workflow: &Workflow) -> Result<Vec<String>, Problem> {
+    let reader = match DataDir::read(data.journal()) {
+        Ok(reader) => reader,
+        Err(Problem::NoData { .. }) => return Ok(Vec::new()),
+        Err(problem) => return Err(problem),
+    };
+    let open = reader.open_executions().map_err(from_journal)?;
+    let is_ours =
+        |arn: &str| engine::arn::execution_names(arn).is_some_and(|(machine, _)| machine == workflow.name);
+    Ok(open.into_iter().map(|open| open.execution_arn).filter(|arn| is_ours(arn)).collect())
+}
+
 /// For the tests of this project: abort at a numbered point of the journal, as if killed there.
 fn planned_crash() -> Option<CrashPlan> {
     let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
@@ -156,6 +172,8 @@ struct Session {
     data: DataDir,
     workflow: Workflow,
     coreview: String,
+    /// ARNs of the workflow's executions that were open before the engine took them up.
+    left_open: Vec<String>,
 }
 
 /// What the waiting loop hears.
@@ -209,6 +227,7 @@ impl Session {
     /// Starts the execution, or finds the one an earlier run left open with the same input.
     fn start(&self, arguments: &Run, input: String) -> Result<(String, bool), Problem> {
         let same = serde_json::from_str::<Value>(&input).ok();
+        let failed = self.failed_in_recovery(same.as_ref())?;
         for (arn, _) in self.engine.open_executions() {
             let Ok(open) = self.engine.describe_execution(&arn) else { continue };
             let of_this_workflow =
@@ -219,6 +238,7 @@ impl Session {
                 return Ok((arn, true));
             }
         }
+        self.tell_of_failures(&failed);
         let started = self
             .engine
             .start_execution(StartExecution {
@@ -229,6 +249,37 @@ impl Session {
             })
             .map_err(from_engine)?;
         Ok((started.execution_arn, false))
+    }
+
+    /// Executions with this input that an earlier run left open and that failed as soon as the
+    /// engine took them up: nothing resumes them, and nobody has seen their errors.
+    fn failed_in_recovery(&self, input: Option<&Value>) -> Result<Vec<ExecutionDescription>, Problem> {
+        let mut failed = Vec::new();
+        for arn in &self.left_open {
+            let before = self.engine.describe_execution(arn).map_err(from_engine)?;
+            if serde_json::from_str::<Value>(&before.input).ok().as_ref() != input {
+                continue;
+            }
+            // Its end may be on its way to the journal.
+            let now = self.engine.wait_for(arn, Some(RECOVERY)).map_err(from_engine)?;
+            if !matches!(now.status, Status::Running | Status::Succeeded) {
+                failed.push(now);
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Said before a new execution is started in their place, also by `--quiet`.
+    fn tell_of_failures(&self, failed: &[ExecutionDescription]) {
+        for earlier in failed {
+            let name = text::safe(&earlier.name);
+            self.terminal.note(&format!(
+                "an earlier run left {name} open with the same input; taken up again, it ended {} ({}): \
+                 `stepwright show {name}`. A new execution is started",
+                earlier.status,
+                text::safe(earlier.error.as_deref().unwrap_or("it names no error")),
+            ));
+        }
     }
 
     fn announce(&self, arn: &str, resumed: bool) {

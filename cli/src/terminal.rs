@@ -2,9 +2,16 @@
 //!
 //! Data goes to stdout and only there; all else to stderr. The only module that prints.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::OnceLock,
+};
 
 use crate::arguments::{Color, Format, Global};
+
+/// Why stdout did not take everything: the first time counts. The process has one stdout, and an
+/// execution goes on without it, so this is asked for at the end.
+static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// A colour with a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +88,13 @@ impl Terminal {
 
     /// Data: one line, or several, to stdout. A reader that has gone away (`| head`) is no error of ours.
     pub(crate) fn data(self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+        let mut out = io::stdout().lock();
+        took(writeln!(out, "{text}").and_then(|()| out.flush()));
+    }
+
+    /// Why data did not reach stdout, if so.
+    pub(crate) fn lost(self) -> Option<&'static io::Error> {
+        LOST.get()
     }
 
     /// All else, to stderr.
@@ -96,6 +108,15 @@ impl Terminal {
         if !self.quiet {
             self.note(text);
         }
+    }
+}
+
+/// Takes note of how a write to stdout went.
+pub(crate) fn took(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.get_or_init(|| error);
     }
 }
 

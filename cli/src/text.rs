@@ -109,15 +109,49 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// A URL that may be shown: without user and password.
+/// The URL of a database as it may be shown: without user, password and query. Of what is not
+/// understood in full, any part may be a password, and it is not shown.
 pub(crate) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return safe(url) };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    match (place(url), scheme) {
+        (Some(place), _) => safe(&place),
+        (None, Some(scheme @ ("sqlite" | "postgres" | "postgresql"))) => format!("{scheme}://…"),
+        (None, _) => "(not shown: may hold a password)".to_owned(),
+    }
+}
+
+/// Scheme, host and path of a URL that is understood in full.
+pub(crate) fn place(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
     // A password can also stand in the query.
-    let tail = tail.split_once('?').map_or(tail, |(path, _)| path);
-    safe(&format!("{scheme}://{host}{tail}"))
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    match scheme {
+        "sqlite" if rest.starts_with('/') => Some(format!("sqlite://{rest}")),
+        "postgres" | "postgresql" => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+            // Anything else means that `/`, `?`, `#` or a space stood in the password.
+            let is_understood = hosts.split(',').all(is_host)
+                && path.chars().all(|c| c.is_alphanumeric() || "._-%~+$".contains(c))
+                && !user.contains('#')
+                && !query.contains(['@', '#']);
+            let slash = if rest.contains('/') { "/" } else { "" };
+            is_understood.then(|| format!("{scheme}://{hosts}{slash}{path}"))
+        }
+        _ => None,
+    }
+}
+
+/// `db.internal`, `db.internal:5432`, `[::1]:5432`, `%2Frun%2Fpostgresql`, or nothing.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        Some((address, "")) => (address, "0"),
+        Some((address, rest)) => (address, rest.strip_prefix(':').unwrap_or("none")),
+        None => text.split_once(':').unwrap_or((text, "0")),
+    };
+    let is_address = text.starts_with('[') && host.chars().all(|c| c.is_ascii_hexdigit() || c == ':');
+    let is_name = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '%'));
+    (is_address || is_name) && port.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
@@ -153,7 +187,39 @@ mod tests {
     #[test]
     fn a_password_is_never_shown() {
         assert_eq!(without_password("postgres://u:p@ss@db:5432/core?password=x"), "postgres://db:5432/core");
-        assert_eq!(without_password("sqlite:///data/core view.db"), "sqlite:///data/core view.db");
+        for shown in [
+            "sqlite:///data/core view.db",
+            "postgres://db",
+            "postgresql://db.internal:5432/core",
+            "postgres://[::1]:5432/core",
+            "postgres://a:1,b:2/core",
+            "postgres://%2Frun%2Fpostgresql/core",
+        ] {
+            assert_eq!(without_password(shown), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_not_shown_at_all() {
+        let hidden = "(not shown: may hold a password)";
+        for (url, shown) in [
+            ("host=127.0.0.1 port=1 password=CANARY", hidden),
+            ("postgres:u:CANARY@h", hidden),
+            ("u:CANARY@host/db", hidden),
+            ("http:u:CANARY@h", hidden),
+            ("mysql://u:x/CANARY@h/d", hidden),
+            ("CANARY://x", hidden),
+            ("postgres://u:x/CANARY@h/d", "postgres://…"),
+            ("postgres://u:1/CANARY@h/d", "postgres://…"),
+            ("postgres://u:1?CANARY@h/d", "postgres://…"),
+            ("postgres://u:p@CANARY/x@h/d", "postgres://…"),
+            ("postgres://u:p@CANARY#x@h/d", "postgres://…"),
+            ("postgres://u:CANARY", "postgres://…"),
+            ("postgres://h/d password=CANARY", "postgres://…"),
+            ("sqlite://u:CANARY@h/d", "sqlite://…"),
+        ] {
+            assert_eq!(without_password(url), shown, "{url}");
+        }
     }
 
     #[test]

@@ -510,11 +510,7 @@ impl Engine {
         let mut slots = Vec::new();
         for open in reader.open_executions()? {
             let arn = open.execution_arn;
-            let text = reader.definition(&open.sha256)?.ok_or_else(|| JournalError::DamagedSegment {
-                execution: arn.clone(),
-                segment: 0,
-                problem: "its definition is missing".to_owned(),
-            })?;
+            let text = reader.definition(&arn, &open.sha256)?;
             let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
             let definition = self.parsed(name, &open.sha256, &text)?;
             let records = reader.records(open.id, &arn)?;

@@ -92,5 +92,15 @@ fn run(command: &mut Command) -> Result<(), String> {
 fn cargo(root: &std::path::Path) -> Command {
     let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
+    // What `cargo run` says of this package is no business of what is built: build scripts that
+    // look at it would run again whenever a build is started in another way.
+    for (name, _) in std::env::vars_os() {
+        let of_a_package = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+        if of_a_package {
+            cargo.env_remove(name);
+        }
+    }
     cargo
 }

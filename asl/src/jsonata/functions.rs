@@ -23,6 +23,11 @@ const TEXT_BYTES_TOTAL_MAX: usize = 256 * 1024 * 1024;
 /// The largest number `$formatInteger` writes in Roman numerals. Ours: one `M`
 /// per thousand, and the evaluator is slow at it.
 const ROMAN_MAX: f64 = 4_000_000.0;
+/// A picture string, in characters. Ours: the evaluator makes room for every
+/// digit a picture asks for, and fails on some that ask for very many.
+const PICTURE_CHARS_MAX: usize = 1_000;
+/// Digits of a year in a picture. Ours: a power of ten the evaluator can hold.
+const YEAR_DIGITS_MAX: usize = 18;
 
 /// Gives the evaluator the functions the expression uses.
 pub(super) fn register(
@@ -265,6 +270,15 @@ fn register_guards(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
         JValue::Number(width) if width.abs() > limits::JSONATA_STRING_UNITS_MAX as f64 => Err(memory()),
         value => Ok(value.clone()),
     })?;
+    evaluator.register_fn(guard::PICTURE, |args: &[JValue]| match argument(args, 0) {
+        JValue::String(picture) if picture.chars().nth(PICTURE_CHARS_MAX).is_some() => {
+            Err(EvaluatorError::EvaluationError(format!(
+                "The picture string is longer than {PICTURE_CHARS_MAX} characters"
+            )))
+        }
+        JValue::String(picture) if asks_for_too_much(picture) => Err(memory()),
+        value => Ok(value.clone()),
+    })?;
     evaluator.register_fn(guard::ROMAN, |args: &[JValue]| match (argument(args, 0), argument(args, 1)) {
         (JValue::Number(number), JValue::String(picture))
             if picture.starts_with(['i', 'I']) && number.abs() > ROMAN_MAX =>
@@ -280,6 +294,22 @@ fn register_guards(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
             Err(memory())
         }
         (value, _) => Ok(value.clone()),
+    })
+}
+
+/// Whether a marker of a date picture, as `[Y0001]` or `[H,2-4]`, is wider than
+/// a picture may be, or a year has more digits than the evaluator can count.
+fn asks_for_too_much(picture: &str) -> bool {
+    let picture = picture.replace("[[", "");
+    let mut markers = picture.split('[').skip(1).map(|rest| rest.split(']').next().unwrap_or(rest));
+    markers.any(|marker| {
+        let marker: String = marker.split_whitespace().collect();
+        let (form, width) = marker.rsplit_once(',').unwrap_or((&marker, ""));
+        let is_year = marker.starts_with('Y');
+        let widest = if is_year { YEAR_DIGITS_MAX } else { PICTURE_CHARS_MAX };
+        // Not a number, or none that fits: the evaluator ignores it.
+        let is_wide = |part: &str| part.parse::<usize>().is_ok_and(|width| width > widest);
+        (is_year && form.len() > 1 + YEAR_DIGITS_MAX) || width.split('-').any(is_wide)
     })
 }
 

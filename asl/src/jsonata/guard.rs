@@ -17,6 +17,8 @@ pub(super) const WIDTH: &str = "guard:width";
 pub(super) const ROMAN: &str = "guard:roman";
 /// `f(text, replacement)`: the text with every character replaced is not too long.
 pub(super) const REPLACED: &str = "guard:replaced";
+/// `f(value)`: a text is no longer than pictures may be.
+pub(super) const PICTURE: &str = "guard:picture";
 /// `f()`: the time of the evaluation, for `$now(picture)`.
 pub(super) const MILLIS: &str = "guard:millis";
 
@@ -49,6 +51,9 @@ pub(super) fn protect(node: &mut AstNode) {
             if protect_arguments(name, args) {
                 wrap(node, TEXT);
             } else if name == "now" && !args.is_empty() {
+                for argument in args.iter_mut() {
+                    wrap(argument, PICTURE);
+                }
                 args.insert(0, call(MILLIS, Vec::new()));
                 "fromMillis".clone_into(name);
             }
@@ -63,7 +68,14 @@ fn protect_arguments(name: &str, args: &mut [AstNode]) -> bool {
     match (name, args) {
         ("join" | "string", [first, ..]) => wrap(first, FITS),
         ("pad", args) => args.iter_mut().for_each(|argument| wrap(argument, WIDTH)),
+        ("formatNumber" | "fromMillis", args) => {
+            for argument in args {
+                wrap(argument, PICTURE);
+            }
+        }
+        ("toMillis" | "parseInteger", [_, picture, ..]) => wrap(picture, PICTURE),
         ("formatInteger", [number, picture]) => {
+            wrap(picture, PICTURE);
             let number_itself = std::mem::replace(number, AstNode::Null);
             *number = call(ROMAN, vec![number_itself, picture.clone()]);
         }

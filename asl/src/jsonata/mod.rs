@@ -17,6 +17,7 @@ mod tests;
 mod wording;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -120,7 +121,10 @@ impl Expression {
                 message: format!("Expression is longer than {} bytes", limits::JSONATA_SOURCE_BYTES_MAX),
             });
         }
-        let mut ast = jsonata_core::parser::parse(source).map_err(|error| wording::syntax_error(&error))?;
+        // The evaluator is not ours: where it panics, the expression is refused.
+        let mut ast = catch_unwind(|| jsonata_core::parser::parse(source))
+            .map_err(|panic| wording::parser_panic(&*panic))?
+            .map_err(|error| wording::syntax_error(&error))?;
         let facts = Facts::of(&ast);
         if let Some(symbol) = facts.newer_operator {
             return Err(wording::newer_operator(symbol));
@@ -154,11 +158,17 @@ impl Expression {
             max_stack_depth: Some(limits::JSONATA_DEPTH_MAX - 1),
             max_sequence_length: Some(limits::JSONATA_SEQUENCE_ITEMS_MAX),
         };
-        let mut evaluator = Evaluator::with_options(self.bindings(scope), options);
-        functions::register(&mut evaluator, &self.inner.facts, self.inner.guarded, scope.host)
-            .and_then(|()| evaluator.evaluate(&self.inner.ast, &JValue::Undefined))
-            .map_err(|error| wording::evaluation_error(&error))
-            .and_then(|result| convert::to_json(&result))
+        let evaluate = || {
+            let mut evaluator = Evaluator::with_options(self.bindings(scope), options);
+            functions::register(&mut evaluator, &self.inner.facts, self.inner.guarded, scope.host)
+                .and_then(|()| evaluator.evaluate(&self.inner.ast, &JValue::Undefined))
+                .map_err(|error| wording::evaluation_error(&error))
+                .and_then(|result| convert::to_json(&result))
+        };
+        // The evaluator is not ours: where it panics, one state fails and not
+        // the thread. Nothing it worked on outlives the panic.
+        catch_unwind(AssertUnwindSafe(evaluate))
+            .unwrap_or_else(|panic| Err(wording::evaluator_panic(&*panic)))
     }
 
     /// The text of the expression, without `{%` and `%}` and the blanks around it.

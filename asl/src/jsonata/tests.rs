@@ -307,3 +307,59 @@ fn errors_keep_their_codes() {
         assert_eq!(evaluate(source).expect_err(source).to_string(), text);
     }
 }
+
+/// Panics of the evaluator fail the expression, not the thread.
+#[test]
+fn a_panic_of_the_evaluator_is_an_error() {
+    // A function in a variable has no guard.
+    let source = "($f := $formatNumber; $f(1.5, $pad('0.', 70000, '0')))";
+    let error = evaluate(source).expect_err(source);
+    assert_eq!(error.kind, FailureKind::Raised, "{error}");
+    assert!(error.message.starts_with("The JSONata evaluator cannot handle this expression: "), "{error}");
+    assert_eq!(value("1 + 1"), json!(2), "the thread can go on");
+}
+
+#[test]
+fn widths_in_pictures_are_bounded() {
+    let zeros = "0".repeat(40);
+    for picture in [
+        format!("[Y{zeros}]"),
+        format!("[ Y {zeros} ]"),
+        "[Y,2000000]".to_owned(),
+        "[Y,1-40]".to_owned(),
+        "[H,2000000000]".to_owned(),
+        "[M01]-[H,2-2000000000]".to_owned(),
+    ] {
+        assert_eq!(bound(&format!("$fromMillis(0, '{picture}')")), wording::MEMORY, "{picture}");
+        assert_eq!(bound(&format!("$now('{picture}')")), wording::MEMORY, "{picture}");
+    }
+    assert_eq!(value("$fromMillis(0, '[Y,6-6] [H,4] [FNn,*-20]')"), json!("001970 0000 Thursday"));
+    let literal = "$fromMillis(0, '[[Year, as people write it: [Y]')";
+    assert_eq!(value(literal), json!("[Year, as people write it: 1970"));
+}
+
+#[test]
+fn pictures_are_bounded() {
+    let picture = |length: usize| format!("$pad('0.', {length}, '0')");
+    for source in [
+        format!("$formatNumber(1.5, {})", picture(70_000)),
+        format!("1.5 ~> $formatNumber({})", picture(70_000)),
+        format!("$formatInteger(1, {})", picture(1_001)),
+        format!("$fromMillis(0, {})", picture(1_001)),
+        format!("0 ~> $fromMillis({})", picture(1_001)),
+        format!("$now({})", picture(1_001)),
+        format!("$toMillis('1', {})", picture(1_001)),
+        format!("$parseInteger('1', {})", picture(1_001)),
+    ] {
+        let error = evaluate(&source).expect_err(&source);
+        assert_eq!(error.message, "The picture string is longer than 1000 characters", "{source}");
+    }
+    assert_eq!(value("$formatNumber(1.5, '0.00')"), json!("1.50"));
+    assert_eq!(value("1.5 ~> $formatNumber('#0.00')"), json!("1.50"));
+    assert_eq!(value("$fromMillis(0, '[Y]-[M01]', '+0100')"), json!("1970-01"));
+    assert_eq!(value("$toMillis('1970', '[Y]')"), json!(0));
+    assert_eq!(value("$parseInteger('12', '0')"), json!(12));
+    assert_eq!(evaluate("$formatNumber($nothing, '0')"), Ok(None));
+    let error = evaluate(&format!("$formatNumber(1.5, {})", picture(1_000)));
+    assert!(error.is_ok(), "{error:?}");
+}

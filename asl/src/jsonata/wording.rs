@@ -1,5 +1,7 @@
 //! The evaluator's errors in the words AWS uses for them.
 
+use std::any::Any;
+
 use jsonata_core::evaluator::{EvaluatorError, error_code_prefix};
 use jsonata_core::parser::ParserError;
 
@@ -37,6 +39,22 @@ fn split(message: &str) -> (&str, &str) {
         Some(code) => (code, message.strip_prefix(code).unwrap_or(message).trim_start_matches([':', ' '])),
         None => ("", message),
     }
+}
+
+/// The evaluator panicked while it evaluated.
+pub(super) fn evaluator_panic(panic: &(dyn Any + Send)) -> EvaluationError {
+    EvaluationError::raised("", panicked(panic))
+}
+
+/// The evaluator panicked while it parsed.
+pub(super) fn parser_panic(panic: &(dyn Any + Send)) -> SyntaxError {
+    SyntaxError { code: String::new(), message: panicked(panic) }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let message = panic.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("The JSONata evaluator cannot handle this expression: {}", message.unwrap_or("it panicked"))
 }
 
 pub(super) fn evaluation_error(error: &EvaluatorError) -> EvaluationError {

@@ -62,6 +62,19 @@ fn a_document_is_the_input_whatever_its_layout() {
 }
 
 #[test]
+fn only_regular_files_are_taken() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let socket = dir.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    for path in [Path::new("/dev/null"), &socket] {
+        let refused = Given::Document(path.to_owned()).readable();
+        assert!(matches!(refused, Err(Problem::NotRegular { .. })), "{}: {refused:?}", path.display());
+    }
+    let folder = Given::Document(dir.path().to_owned()).readable();
+    assert!(matches!(folder, Err(Problem::Folder { .. })), "{folder:?}");
+}
+
+#[test]
 fn a_file_name_becomes_a_key_that_is_no_path() {
     assert_eq!(key_name(Path::new("/x/feed.csv.zip")), "feed.csv.zip");
     assert_eq!(key_name(Path::new("a\\b\n.csv")), "a_b_.csv");

@@ -42,6 +42,10 @@ impl Bench {
                 workflow("refuse", &machine("Refuse", &json!({
                     "Type": "Fail", "Error": "Order.Refused", "Cause": "{\"errorMessage\":\"no stock\"}",
                 }))),
+                workflow("call", &machine("Call", &json!({
+                    "Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
+                    "Arguments": { "FunctionName": "orders-none", "Payload": {} },
+                }))),
                 workflow("rest", &machine("Rest", &json!({ "Type": "Wait", "Seconds": 3600, "End": true }))),
             ],
             "functions": [], "buckets": [], "secrets": [],
@@ -313,4 +317,101 @@ fn version_and_completions() {
     }
     let done = bench.run("");
     assert_eq!((done.code, done.out.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_stdout_that_takes_nothing_is_an_error() {
+    let bench = Bench::new();
+    assert_eq!(bench.run("run double --input input.json").code, Some(0));
+    let into = |line: &str, place: Stdio| {
+        Done::of(&bench.command(line).stdout(place).output().expect("stepwright runs"))
+    };
+    for line in ["list -o json", "show latest", "run double --input input.json", "--help", "completions bash"]
+    {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("/dev/full");
+        let done = into(line, full.into());
+        assert_eq!(done.code, Some(1), "{line}: {}", done.err);
+        assert!(done.err.contains("output::not_written"), "{line}: {}", done.err);
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let done = into(line, writer.into());
+        assert_eq!(done.code, Some(0), "a reader that has gone: {line}: {}", done.err);
+        assert!(!done.err.contains("output::not_written"), "{line}: {}", done.err);
+    }
+}
+
+#[test]
+fn usage_errors_take_the_form_asked_for() {
+    let bench = Bench::new();
+    for line in
+        ["synht -o json", "-o=jsonl run", "list --limit many --output=json", "show -qojson", "-o json"]
+    {
+        let done = bench.run(line);
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{line}: {}", done.err);
+        let document: Value = serde_json::from_str(&done.err).expect("JSON on stderr");
+        let error = &document["error"];
+        assert_eq!((&error["code"], &error["requestId"]), (&json!("usage"), &Value::Null), "{line}");
+        for field in ["message", "hint"] {
+            assert!(error[field].as_str().is_some_and(|text| !text.is_empty()), "{line}: {document}");
+        }
+    }
+    assert!(bench.run("synht").err.starts_with("error: unrecognized subcommand"));
+    for line in ["--help -o json", "run --help", "-V -o json"] {
+        let done = bench.run(line);
+        assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{line}");
+        assert!(done.out.contains("stepwright"), "{line}: {}", done.out);
+    }
+}
+
+#[test]
+fn a_place_of_coreview_that_is_not_understood_is_refused_and_not_shown() {
+    let bench = Bench::new();
+    for (place, says) in [
+        ("host=127.0.0.1 port=1 password=CANARY", "not the URL of a database"),
+        ("postgres:u:CANARY@h", "not the URL of a database"),
+        ("u:CANARY@host/db", "not the URL of a database"),
+        ("mysql://u:x/CANARY@h/d", "not the URL of a database"),
+        ("http:u:CANARY@h", "not the URL of a database"),
+        ("postgres://u:x/CANARY@h/d", "%2F"),
+        ("sqlite://relative/x.db", "absolute path"),
+    ] {
+        let mut command = bench.command("run double --input input.json --coreview");
+        let done = Done::of(&command.arg(place).output().expect("stepwright runs"));
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{place}: {}", done.err);
+        assert!(done.err.contains(says) && done.err.contains("sqlite:///absolute/path.db"), "{}", done.err);
+        assert!(!done.err.contains("CANARY"), "{}", done.err);
+    }
+    assert!(!bench.path(".stepwright").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_pipe_is_no_input() {
+    let bench = Bench::new();
+    let made = Command::new("mkfifo").arg(bench.path("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    for place in ["pipe", "/dev/null"] {
+        let done = bench.run(&format!("run double --input {place}"));
+        assert_eq!(done.code, Some(2), "{}", done.err);
+        assert!(done.err.contains(&format!("{place} is not a regular file")), "{}", done.err);
+    }
+}
+
+#[test]
+fn a_failure_while_the_engine_recovered_is_told_before_a_new_start() {
+    let mut told = 0;
+    // Aborted wherever the journal allows; at some of the points the task's outcome is unknown.
+    for at in 1..12 {
+        let bench = Bench::new();
+        let mut first = bench.command("run call --input input.json");
+        first.env("STEPWRIGHT_TEST_CRASH_AT", at.to_string()).output().expect("stepwright runs");
+        let was_open = bench.run("list --status running -q").out;
+        let again = bench.run("run call --input input.json");
+        assert_eq!(again.code, Some(1), "{}", again.err);
+        let names = bench.run("list -q").out;
+        let Some(open) = was_open.lines().next() else { continue };
+        let is_told = again.err.contains(&format!("`stepwright show {open}`. A new execution is started"));
+        assert_eq!(is_told, names.lines().count() == 2, "crash at {at}: {}", again.err);
+        told += usize::from(is_told);
+    }
+    assert!(told > 0, "no point left a task without outcome");
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row};
+use sha2::{Digest, Sha256};
 
 use super::schema::{self, FILE, JournalError};
 use super::segment::decode;
@@ -216,20 +217,27 @@ impl Reader {
     /// All state machines in their current revision, by name.
     pub fn state_machines(&self) -> Found<Vec<StateMachineDescription>> {
         let query = format!("{MACHINES} ORDER BY m.name");
-        self.rows(&query, [], |row| self.machine(row))
+        self.rows(&query, [], |row| self.machine(row))?
+            .into_iter()
+            .map(|machine| self.with_definition(machine))
+            .collect()
     }
 
     /// A state machine, by name or ARN.
     pub fn state_machine(&self, name_or_arn: &str) -> Found<Option<StateMachineDescription>> {
         let query = format!("{MACHINES} AND m.name = ?1");
-        Ok(self.rows(&query, [state_machine_name(name_or_arn)], |row| self.machine(row))?.pop())
+        let machine = self.rows(&query, [state_machine_name(name_or_arn)], |row| self.machine(row))?.pop();
+        machine.map(|machine| self.with_definition(machine)).transpose()
     }
 
     /// The definition an execution runs, byte for byte.
     pub fn definition_of(&self, execution_arn: &str) -> Found<Option<String>> {
         let Some((id, _)) = self.find(execution_arn)? else { return Ok(None) };
-        let query = "SELECT d.text FROM executions e JOIN definitions d USING (sha256) WHERE e.id = ?1";
-        Ok(self.rows(query, [id], |row| row.get(0))?.pop())
+        let query = "SELECT sha256 FROM executions WHERE id = ?1";
+        match self.rows(query, [id], |row| row.get(0))?.pop() {
+            Some(sha256) => self.definition(execution_arn, &sha256).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Every execution that has not ended, oldest first.
@@ -268,8 +276,21 @@ impl Reader {
         Ok(records)
     }
 
-    pub(crate) fn definition(&self, sha256: &[u8; 32]) -> Found<Option<String>> {
-        Ok(self.rows("SELECT text FROM definitions WHERE sha256 = ?1", [sha256], |row| row.get(0))?.pop())
+    /// The definition of this SHA-256, for the execution or state machine that
+    /// is named when it is missing or has another SHA-256.
+    pub(crate) fn definition(&self, owner: &str, sha256: &[u8; 32]) -> Found<String> {
+        let damaged = |problem| {
+            let owner = owner.to_owned();
+            JournalError::DamagedDefinition { owner, sha256: crate::engine::hex(sha256), problem }
+        };
+        // As bytes: what is damaged need not be text any more.
+        let query = "SELECT CAST(text AS BLOB) FROM definitions WHERE sha256 = ?1";
+        let bytes: Option<Vec<u8>> = self.rows(query, [sha256], |row| row.get(0))?.pop();
+        let bytes = bytes.ok_or_else(|| damaged("it is missing"))?;
+        if <[u8; 32]>::from(Sha256::digest(&bytes)) != *sha256 {
+            return Err(damaged("its SHA-256 is another one"));
+        }
+        String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8"))
     }
 
     pub(crate) fn last_millis(&self) -> Found<i64> {
@@ -324,18 +345,28 @@ impl Reader {
         Ok((row.get(0)?, summary))
     }
 
-    fn machine(&self, row: &Row<'_>) -> rusqlite::Result<StateMachineDescription> {
+    /// A state machine without its definition, and the SHA-256 of that.
+    fn machine(&self, row: &Row<'_>) -> rusqlite::Result<(StateMachineDescription, [u8; 32])> {
         let name: String = row.get(0)?;
-        let sha256: [u8; 32] = row.get(2)?;
-        Ok(StateMachineDescription {
+        let sha256: [u8; 32] = row.get(1)?;
+        let described = StateMachineDescription {
             state_machine_arn: state_machine_arn(&self.region, &self.account, &name),
             name,
-            definition: row.get(1)?,
+            definition: String::new(),
             definition_sha256: crate::engine::hex(&sha256),
-            revision: row.get(3)?,
-            role_arn: row.get(4)?,
-            created_millis: row.get(5)?,
-        })
+            revision: row.get(2)?,
+            role_arn: row.get(3)?,
+            created_millis: row.get(4)?,
+        };
+        Ok((described, sha256))
+    }
+
+    fn with_definition(
+        &self,
+        (mut described, sha256): (StateMachineDescription, [u8; 32]),
+    ) -> Found<StateMachineDescription> {
+        described.definition = self.definition(&described.state_machine_arn, &sha256)?;
+        Ok(described)
     }
 
     fn rows<T>(
@@ -355,8 +386,8 @@ impl Reader {
 const SUMMARY: &str = "e.id, m.name, e.name, e.status, e.start_millis, e.stop_millis";
 
 /// The current revision of every state machine.
-const MACHINES: &str = "SELECT m.name, d.text, r.sha256, r.revision, r.role_arn, r.created_millis \
-     FROM state_machines m JOIN revisions r ON r.machine_id = m.id JOIN definitions d USING (sha256) \
+const MACHINES: &str = "SELECT m.name, r.sha256, r.revision, r.role_arn, r.created_millis \
+     FROM state_machines m JOIN revisions r ON r.machine_id = m.id \
      WHERE r.revision = (SELECT max(revision) FROM revisions WHERE machine_id = m.id)";
 
 fn damaged(execution: &str, segment: u64, problem: &str) -> JournalError {

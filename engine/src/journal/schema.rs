@@ -119,6 +119,19 @@ pub enum JournalError {
         /// What is wrong.
         problem: String,
     },
+    /// A definition is damaged.
+    #[error(
+        "the definition {sha256} of {owner} is damaged: {problem}. Nothing of it was used; restore a backup, or \
+         remove what uses it"
+    )]
+    DamagedDefinition {
+        /// What runs it: ARN of the execution or of the state machine.
+        owner: String,
+        /// The SHA-256 it should have, in hexadecimal digits.
+        sha256: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// A file operation failed.
     #[error("{action} {}: {source}", path.display())]
     File {

@@ -154,6 +154,64 @@ fn a_damaged_segment_is_named() {
     assert_eq!(change(version).1, "it has a version that this engine does not know");
 }
 
+/// The database, open for any damage.
+fn unchecked(directory: &Path) -> Connection {
+    let database = Connection::open(directory.join(super::FILE)).unwrap();
+    database.pragma_update(None, "foreign_keys", false).unwrap();
+    database
+}
+
+/// A definition that is not the one of its key is never run, whoever asks for it.
+#[test]
+fn a_damaged_definition_is_named() {
+    let machine = "arn:aws:states:us-east-1:123456789012:stateMachine:m";
+    let other = r#"{"QueryLanguage": "JSONata", "StartAt": "S", "States": {"S": {"Type": "Succeed"}}}"#;
+    let other = format!("UPDATE definitions SET text = '{other}'");
+    let not_text = "UPDATE definitions SET text = CAST(x'7BFF7D' AS TEXT)";
+    let changed = "its SHA-256 is another one";
+    for (sql, problem) in
+        [(other.as_str(), changed), (not_text, changed), ("DELETE FROM definitions", "it is missing")]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let arn = journal(directory.path());
+        let database = unchecked(directory.path());
+        database.execute(sql, []).unwrap();
+        let owner_of = |error: JournalError| match error {
+            JournalError::DamagedDefinition { owner, problem: found, .. } if found == problem => owner,
+            other => panic!("{other}"),
+        };
+        let error = refused(directory.path());
+        assert!(error.to_string().contains("restore a backup"), "{error}");
+        assert_eq!(owner_of(error), machine);
+        let reader = Reader::open(directory.path()).unwrap();
+        assert_eq!(owner_of(reader.definition_of(&arn).unwrap_err()), arn);
+        assert_eq!(owner_of(reader.state_machine("m").unwrap_err()), machine);
+        assert_eq!(owner_of(reader.state_machines().unwrap_err()), machine);
+        assert!(reader.execution_history(&arn).is_ok(), "histories need no definition");
+        // Only the execution still runs it.
+        database.execute("DELETE FROM revisions", []).unwrap();
+        assert_eq!(owner_of(refused(directory.path())), arn);
+    }
+}
+
+/// Values no engine writes are errors, too, and not panics.
+#[test]
+fn strange_rows_are_refused() {
+    for sql in [
+        "UPDATE executions SET sha256 = x'00'",
+        "UPDATE revisions SET sha256 = x'00'",
+        "UPDATE revisions SET revision = -1",
+        "UPDATE settings SET value = 'soon' WHERE name = 'last_millis'",
+        "UPDATE segments SET first_record = -1 WHERE first_record = 0",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        journal(directory.path());
+        let database = unchecked(directory.path());
+        assert!(database.execute(sql, []).unwrap() > 0, "{sql}");
+        refused(directory.path());
+    }
+}
+
 #[test]
 fn a_missing_middle_is_found() {
     let directory = tempfile::tempdir().unwrap();

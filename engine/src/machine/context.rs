@@ -191,14 +191,24 @@ impl Reads {
     }
 }
 
-/// A time as the context object has it: UTC with milliseconds.
+/// A time as the context object has it: UTC with milliseconds. Virtual time can
+/// be at the end of the year 9999, which is after the last timestamp.
 pub(super) fn instant(millis: i64) -> String {
-    jiff::Timestamp::from_millisecond(millis).map(|timestamp| format!("{timestamp:.3}")).unwrap_or_default()
+    let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{timestamp:.3}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Reads;
+    use super::{Reads, instant};
+
+    #[test]
+    fn every_time_can_be_written() {
+        assert_eq!(instant(1_500), "1970-01-01T00:00:01.500Z");
+        // The last second of 9999, which people write for "never", is past the last timestamp.
+        assert_eq!(instant(253_402_300_799_000), "9999-12-30T22:00:00.999Z");
+        assert_eq!(instant(i64::MAX), "9999-12-30T22:00:00.999Z");
+    }
 
     #[test]
     fn what_expressions_read() {

@@ -2,10 +2,12 @@
 //! any number of members, zip with any number of entries, or nothing around it.
 //!
 //! Names of entries are only ever shown; one that would leave the archive is
-//! refused all the same, because whoever made it meant harm.
+//! refused all the same, because whoever made it meant harm. So is an archive that
+//! has a name twice: of its entries only one would be read.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 
 use feed::FeedSpec;
 use feed::spec::Format;
@@ -95,7 +97,7 @@ fn read_zip(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| zip_error(source, error))?;
+    let mut archive = open_zip(BufReader::new(file), source)?;
     let is_workbook = archive.index_for_name("xl/workbook.xml").is_some();
     match (is_workbook, spec.source.format) {
         (true, Format::Xlsx) => {
@@ -138,6 +140,55 @@ fn read_zip(
         });
     }
     Ok(())
+}
+
+/// Opens an archive whose entries can all be told apart: the reader of archives
+/// keeps one entry a name, and believes the archive's own count of entries.
+fn open_zip<R: Read + Seek>(mut from: R, source: &SourceFile) -> Result<ZipArchive<R>, ParseError> {
+    let archive = ZipArchive::new(&mut from).map_err(|error| zip_error(source, error))?;
+    let (directory, kept) = (archive.central_directory_start(), archive.len());
+    from.seek(SeekFrom::Start(directory)).map_err(|error| source.unreadable(error))?;
+    let mut names = BTreeSet::new();
+    while let Some(name) = next_name(&mut from).map_err(|error| source.unreadable(error))? {
+        if let Some(twice) = names.replace(name) {
+            return Err(source.unsupported(&format!(
+                "the archive has several entries {:?}, and only one would be read; have it packed again \
+                 with a name for each",
+                String::from_utf8_lossy(&twice)
+            )));
+        }
+    }
+    if names.len() != kept {
+        return Err(
+            source.damaged(&format!("its directory has {} entries, but it counts only {kept}", names.len()))
+        );
+    }
+    ZipArchive::new(from).map_err(|error| zip_error(source, error))
+}
+
+/// The name in the next record of an archive's directory (APPNOTE 4.3.12); none at its end.
+fn next_name(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut signature = Vec::with_capacity(4);
+    from.take(4).read_to_end(&mut signature)?;
+    if signature != b"PK\x01\x02" {
+        return Ok(None);
+    }
+    let mut skipped = [0; 24];
+    from.read_exact(&mut skipped)?;
+    let mut length = || {
+        let mut bytes = [0; 2];
+        from.read_exact(&mut bytes).map(|()| u16::from_le_bytes(bytes))
+    };
+    let (name_bytes, extra_bytes, comment_bytes) = (length()?, length()?, length()?);
+    let mut skipped = [0; 12];
+    from.read_exact(&mut skipped)?;
+    let mut name = vec![0; name_bytes.into()];
+    from.read_exact(&mut name)?;
+    let rest = u64::from(extra_bytes) + u64::from(comment_bytes);
+    if io::copy(&mut from.take(rest), &mut io::sink())? < rest {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(name))
 }
 
 /// Finder's shadow files are never meant; otherwise the spec's pattern decides.
@@ -185,8 +236,7 @@ fn read_content(
                 });
             }
             let length = bytes.len() as u64;
-            let mut archive =
-                ZipArchive::new(Cursor::new(bytes)).map_err(|error| zip_error(source, error))?;
+            let mut archive = open_zip(Cursor::new(bytes), source)?;
             workbook::check_size(&mut archive, length, source)?;
             workbook::read(archive.into_inner(), source, spec, sink)
         }

@@ -123,3 +123,31 @@ fn archives_in_archives_and_paths_are_refused() {
     check("a.zip", &zipped(&[("../../etc/a.csv", A)]));
     check("old.xls", &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1]);
 }
+
+#[test]
+fn an_archive_with_a_name_twice_is_refused() {
+    // The writer refuses this, too: one letter of a name is changed, here and in the directory.
+    let mut content = zipped(&[("a.csv", A), ("b.csv", B), ("c.csv", A)]);
+    while let Some(at) = content.windows(5).position(|bytes| bytes == b"b.csv") {
+        content[at] = b'a';
+    }
+    let error = parse_file("", "all.zip", &content).err().unwrap();
+    assert!(matches!(error, ParseError::Unsupported { .. }), "{error}");
+    assert!(error.to_string().starts_with("all.zip: the archive has several entries \"a.csv\""), "{error}");
+    // Also if the entry is none of those wanted: what else was lost is not known.
+    assert!(parse_file("entries = \"c*\"", "all.zip", &content).is_err());
+    let workbook = spec("").replace("\"csv\"", "\"xlsx\"");
+    assert!(matches!(try_parse(&workbook, &[("in.gz", &gz(&content))]), Err(ParseError::Unsupported { .. })));
+}
+
+#[test]
+fn an_archive_that_counts_fewer_entries_than_it_has_is_damaged() {
+    let mut content = zipped(&[("a.csv", A), ("b.csv", B)]);
+    // Both counts in the end of the directory (APPNOTE 4.3.16).
+    let end = content.windows(4).rposition(|bytes| bytes == b"PK\x05\x06").unwrap();
+    content[end + 8] = 1;
+    content[end + 10] = 1;
+    let error = parse_file("", "all.zip", &content).err().unwrap();
+    assert!(matches!(error, ParseError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("has 2 entries, but it counts only 1"), "{error}");
+}
