@@ -24,13 +24,12 @@ pub(crate) fn run_tests(
     crate::run(&mut tests)
 }
 
-/// Every test, and the examples in the documentation when no filter narrows the run.
+/// Every test; first the examples in the documentation, unless a filter narrows the run.
 pub(crate) fn run(root: &Path, filters: &[String]) -> Result<(), String> {
-    run_tests(root, filters, &[])?;
     if filters.is_empty() {
         crate::run(cargo(root).args(["test", "--workspace", "--doc", "--locked", "--quiet"]))?;
     }
-    Ok(())
+    run_tests(root, filters, &[])
 }
 
 /// `cargo nextest` where it is installed, else `cargo test`: the same tests.
