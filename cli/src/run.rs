@@ -29,8 +29,6 @@ use crate::{
 
 /// How often progress moves while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
-/// After so many ticks without an event the journal is asked whether the end was missed.
-const TICKS_UNTIL_ASKED: u32 = 10;
 /// How long the end of an execution that failed as the engine opened may take to become durable.
 const RECOVERY: Duration = Duration::from_millis(200);
 /// Invocations of one function that run at a time.
@@ -335,14 +333,9 @@ impl Session {
         let mut progress = Progress::new(self.terminal, definition);
         // What happened before we listened; what is in both is taken once.
         self.catch_up(arn, view, &mut progress)?;
-        let mut quiet_ticks = 0_u32;
         while view.end.is_none() {
             match moments.recv_timeout(TICK) {
                 Ok(Moment::Event(notice)) if &*notice.execution_arn == arn => {
-                    // Ids have no gaps: one here was written while we began to listen.
-                    if notice.event.id > view.last_event_id + 1 {
-                        self.catch_up(arn, view, &mut progress)?;
-                    }
                     self.take(arn, &notice.event, view, &mut progress);
                 }
                 Ok(Moment::Event(_)) => {}
@@ -350,13 +343,7 @@ impl Session {
                     progress.clear();
                     return Ok(Waited::Interrupted);
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    progress.tick(view, now_millis());
-                    quiet_ticks += 1;
-                    if quiet_ticks.is_multiple_of(TICKS_UNTIL_ASKED) && self.has_ended(arn)? {
-                        self.catch_up(arn, view, &mut progress)?;
-                    }
-                }
+                Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(view, now_millis()),
                 Ok(Moment::Silence) | Err(mpsc::RecvTimeoutError::Disconnected) => {
                     // Cut off for being slow, or the engine has stopped: ask, then wait without events.
                     if let Some(reason) = self.engine.stopped() {
@@ -369,10 +356,6 @@ impl Session {
         }
         progress.clear();
         Ok(Waited::Ended)
-    }
-
-    fn has_ended(&self, arn: &str) -> Result<bool, Problem> {
-        Ok(self.engine.describe_execution(arn).map_err(from_engine)?.stop_millis.is_some())
     }
 
     fn catch_up(&self, arn: &str, view: &mut View, progress: &mut Progress) -> Result<(), Problem> {
