@@ -50,15 +50,18 @@
 pub mod diagnostic;
 pub mod document;
 pub mod jsonata;
+pub mod jsonpath;
 pub mod limits;
 pub mod template;
 pub mod timestamp;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use document::{
-    BooleanOrExpression, Catcher, Choice, ChoiceRule, Fail, JitterStrategy, Map, NumberOrExpression,
-    Parallel, Retrier, State, StateKind, StateMachine, States, SubMachine, Task, TextOrExpression,
-    Transition, Wait, print, validate,
+    BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,
+    InputType, Is, ItemBatcher, ItemReader, Items, JitterStrategy, ManifestType, Map, NumberOrExpression,
+    Operand, OutputType, Parallel, Pass, Paths, QueryLanguage, Relation, ResultPath, ResultWriter, Retrier,
+    Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test, TextOrExpression,
+    Transformation, Transition, Wait, print, validate,
 };
 pub use jsonata::Expression;
-pub use template::{Host, QueryError, Scope, Template};
+pub use template::{Host, QueryError, Scope, StatesView, Template};

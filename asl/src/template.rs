@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::document::{BooleanOrExpression, NumberOrExpression, TextOrExpression};
 use crate::jsonata::{Expression, FailureKind};
+use crate::jsonpath::Query;
 use crate::timestamp;
 
 /// The name of the error every failed expression raises.
@@ -25,12 +26,28 @@ pub trait Host {
     fn uuid(&self) -> String;
 }
 
+/// What is there to read in a state, by the names JSONata gives it under
+/// `$states`: `input`, `context` and, where they exist, `result` and
+/// `errorOutput`. In JSONPath, `$` is `input` and `$$` is `context`.
+///
+/// A JSON object is one. The engine has its own, which builds the context
+/// object only when an expression reads it.
+pub trait StatesView {
+    /// The part of this name; `None` where it does not exist.
+    fn get(&self, name: &str) -> Option<&Value>;
+}
+
+impl StatesView for Value {
+    fn get(&self, name: &str) -> Option<&Value> {
+        Value::get(self, name)
+    }
+}
+
 /// What expressions see.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    /// `$states`: an object with `input`, `context` and, where they exist,
-    /// `result` and `errorOutput`.
-    pub states: &'a Value,
+    /// The input, the context object, and what else exists in this place.
+    pub states: &'a dyn StatesView,
     /// The workflow variables, by name without `$`.
     pub variables: &'a IndexMap<String, Value>,
     /// Time and randomness.
@@ -39,11 +56,7 @@ pub struct Scope<'a> {
 
 impl std::fmt::Debug for Scope<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Scope")
-            .field("states", &self.states)
-            .field("variables", &self.variables)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Scope").field("variables", &self.variables).finish_non_exhaustive()
     }
 }
 
@@ -51,7 +64,8 @@ impl std::fmt::Debug for Scope<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct QueryError {
-    /// The error's name: `States.QueryEvaluationError`.
+    /// The error's name: `States.QueryEvaluationError` in JSONata; `States.Runtime`,
+    /// `States.ParameterPathFailure` or `States.IntrinsicFailure` in JSONPath.
     pub error: &'static str,
     /// The cause in AWS's words, without "An error occurred while executing the state …".
     pub cause: String,
@@ -64,11 +78,14 @@ pub struct QueryError {
 pub enum Template {
     /// A value without expressions in it.
     Literal(Value),
-    /// An expression.
+    /// An expression in JSONata.
     Expression(Expression),
+    /// A path or an intrinsic function, as the value of a key that ends in `.$`.
+    Query(Query),
     /// An array with at least one expression in it.
     Array(Vec<Template>),
-    /// An object with at least one expression in it.
+    /// An object with at least one expression in it. In JSONPath the keys are
+    /// without their `.$`.
     Object(IndexMap<String, Template>),
 }
 
@@ -80,6 +97,7 @@ impl Template {
         match self {
             Self::Literal(value) => Ok(value.clone()),
             Self::Expression(expression) => evaluate_expression(expression, field, scope),
+            Self::Query(query) => query.evaluate(field, scope),
             Self::Array(items) => items
                 .iter()
                 .enumerate()
@@ -113,7 +131,7 @@ impl Template {
     /// Every expression of the template, in the order of the text.
     pub fn expressions(&self) -> Vec<&Expression> {
         match self {
-            Self::Literal(_) => Vec::new(),
+            Self::Literal(_) | Self::Query(_) => Vec::new(),
             Self::Expression(expression) => vec![expression],
             Self::Array(items) => items.iter().flat_map(Self::expressions).collect(),
             Self::Object(fields) => fields.values().flat_map(Self::expressions).collect(),
@@ -149,6 +167,7 @@ impl NumberOrExpression {
                     unexpected_result(expression, expected, &value, field)
                 })
             }
+            Self::Path(_) => Err(query_error(field, "not evaluated here".to_owned())),
         }
     }
 }
@@ -162,6 +181,7 @@ impl TextOrExpression {
                 Value::String(text) => Ok(text),
                 other => Err(unexpected_result(expression, "string", &other, field)),
             },
+            Self::Query(_) => Err(query_error(field, "not evaluated here".to_owned())),
         }
     }
 

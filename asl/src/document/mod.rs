@@ -12,9 +12,11 @@ mod source;
 mod tests;
 
 pub use model::{
-    BooleanOrExpression, Catcher, Choice, ChoiceRule, Fail, JitterStrategy, Map, NumberOrExpression,
-    Parallel, Retrier, State, StateKind, StateMachine, States, SubMachine, Task, TextOrExpression,
-    Transition, Wait,
+    BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,
+    InputType, Is, ItemBatcher, ItemReader, Items, JitterStrategy, ManifestType, Map, NumberOrExpression,
+    Operand, OutputType, Parallel, Pass, Paths, QueryLanguage, Relation, ResultPath, ResultWriter, Retrier,
+    Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test, TextOrExpression,
+    Transformation, Transition, Wait,
 };
 pub use print::print;
 

@@ -185,7 +185,14 @@ impl Expression {
     /// integers too large for JavaScript pass unharmed.
     fn look_up<'a>(&self, scope: &Scope<'a>) -> Found<'a> {
         let Some((variable, names)) = &self.inner.facts.plain_path else { return Found::NeedsEvaluator };
-        let start = if variable == STATES { Some(scope.states) } else { scope.variables.get(variable) };
+        let mut names = names.iter();
+        let start = if variable == STATES {
+            // The whole of `$states` has to be put together.
+            let Some(part) = names.next() else { return Found::NeedsEvaluator };
+            scope.states.get(part)
+        } else {
+            scope.variables.get(variable)
+        };
         let Some(mut value) = start else { return Found::Undefined };
         for name in names {
             value = match value {
@@ -205,7 +212,10 @@ impl Expression {
         let facts = &self.inner.facts;
         let mut context = Context::new();
         if facts.whole_states {
-            context.bind(STATES.to_owned(), convert::from_json(scope.states));
+            let parts = ["input", "context", "result", "errorOutput"].into_iter();
+            let parts =
+                parts.filter_map(|name| Some((name.to_owned(), convert::from_json(scope.states.get(name)?))));
+            context.bind(STATES.to_owned(), JValue::object(parts.collect::<IndexMap<_, _>>()));
         } else if !facts.states_fields.is_empty() {
             let used = facts
                 .states_fields

@@ -50,13 +50,13 @@ impl Run<'_> {
         let (frame, visit) = self.visit(id)?;
         let evaluator = self.evaluator(frame, visit, Extra::Nothing);
         let items = match &map.items {
-            Some(template) => {
+            asl::Items::Template(template) => {
                 let array = evaluator
                     .with_scope(&template.expressions(), |scope| template.evaluate_array("Items", scope))?;
                 Payload::from_value(Value::Array(array))
             }
-            None if visit.input.value().is_array() => visit.input.clone(),
-            None => return Err(not_an_array(visit)),
+            asl::Items::Input if visit.input.value().is_array() => visit.input.clone(),
+            _ => return Err(not_an_array(visit)),
         };
         let wanted = match &map.max_concurrency {
             Some(field) => number(&evaluator, field, "MaxConcurrency")?,

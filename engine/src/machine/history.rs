@@ -37,7 +37,7 @@ impl StateType {
     /// The type of a state of a definition.
     pub fn of(kind: &asl::StateKind) -> Self {
         match kind {
-            asl::StateKind::Pass => Self::Pass,
+            asl::StateKind::Pass(_) => Self::Pass,
             asl::StateKind::Task(_) => Self::Task,
             asl::StateKind::Choice(_) => Self::Choice,
             asl::StateKind::Wait(_) => Self::Wait,

@@ -50,7 +50,7 @@ impl Run<'_> {
     pub(super) fn execute(&mut self, id: FrameId) -> Step {
         let state = Arc::clone(&self.visit(id)?.1.state);
         match &state.kind {
-            StateKind::Pass | StateKind::Succeed => self.complete(id),
+            StateKind::Pass(_) | StateKind::Succeed => self.complete(id),
             StateKind::Choice(choice) => self.choose(id, choice),
             StateKind::Wait(wait) => self.wait(id, wait),
             StateKind::Fail(fields) => self.fail_on_purpose(id, fields),
@@ -146,7 +146,8 @@ impl Run<'_> {
         let Ok((frame, visit)) = self.visit(id) else { return Ok(None) };
         let evaluator = self.evaluator(frame, visit, Extra::Nothing);
         for (index, rule) in choice.rules.iter().enumerate() {
-            if condition(&evaluator, &rule.condition, &format!("Choices[{index}]/Condition"))? {
+            let asl::Condition::Expression(asked) = &rule.condition else { continue };
+            if condition(&evaluator, asked, &format!("Choices[{index}]/Condition"))? {
                 let prefix = format!("Choices[{index}]/");
                 let fields =
                     Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
@@ -215,6 +216,7 @@ pub(super) fn number(
 ) -> Result<u64, Trouble> {
     match number {
         NumberOrExpression::Number(number) => Ok(*number),
+        NumberOrExpression::Path(_) => Err(Trouble::Failure(Failure::runtime(""))),
         NumberOrExpression::Expression(expression) => {
             Ok(evaluator.with_scope(&[expression], |scope| number.evaluate(field, scope))?)
         }
@@ -224,6 +226,7 @@ pub(super) fn number(
 fn text(evaluator: &Evaluator<'_>, text: &TextOrExpression, field: &str) -> Result<String, Trouble> {
     match text {
         TextOrExpression::Text(text) => Ok(text.clone()),
+        TextOrExpression::Query(_) => Err(Trouble::Failure(Failure::runtime(""))),
         TextOrExpression::Expression(expression) => {
             Ok(evaluator.with_scope(&[expression], |scope| text.evaluate(field, scope))?)
         }

@@ -116,7 +116,14 @@ impl Reader {
         }
         let (sub, flow) = self.sub_machine(fields)?;
         super::flow::check(&flow, &mut self.diagnostics);
-        Some(StateMachine { comment, start_at: sub.start_at, timeout_seconds, version, states: sub.states })
+        Some(StateMachine {
+            comment,
+            query_language: super::model::QueryLanguage::Jsonata,
+            start_at: sub.start_at,
+            timeout_seconds,
+            version,
+            states: sub.states,
+        })
     }
 
     /// `StartAt` and `States`, of the machine, a branch or a processor.

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use super::super::flow::{Edge, StateFlow, Write};
 use super::super::model::{
-    Catcher, Choice, ChoiceRule, Fail, JitterStrategy, Map, NumberOrExpression, Parallel, Retrier, State,
-    StateKind, SubMachine, Task, Transition, Wait,
+    Catcher, Choice, ChoiceRule, Condition, Fail, Items, JitterStrategy, Map, NumberOrExpression, Parallel,
+    Pass, Paths, QueryLanguage, ResultPath, Retrier, State, StateKind, SubMachine, Task, Transition, Wait,
 };
 use super::super::source::{Node, NodeKind};
 use super::fields::Fields;
@@ -85,7 +85,7 @@ impl Reader {
         };
         self.allow(fields, &[&[COMMON], own].concat().concat(), JSONPATH);
         let kind = match type_name.as_str() {
-            "Pass" => Some(StateKind::Pass),
+            "Pass" => Some(StateKind::Pass(Pass::default())),
             "Task" => self.task(fields, flow).map(StateKind::Task),
             "Choice" => return self.choice_state(fields, flow, comment),
             "Wait" => self.wait(fields, flow).map(StateKind::Wait),
@@ -127,7 +127,17 @@ impl Reader {
             Some(some) => some,
             None => None,
         };
-        Some(State { comment, kind: kind?, assign, output, transition, retry, catch })
+        Some(State {
+            comment,
+            query_language: QueryLanguage::Jsonata,
+            paths: Paths::default(),
+            kind: kind?,
+            assign,
+            output,
+            transition,
+            retry,
+            catch,
+        })
     }
 
     fn transition(
@@ -268,7 +278,17 @@ impl Reader {
             return None;
         }
         let kind = StateKind::Choice(Choice { rules, default });
-        Some(State { comment, kind, assign, output, transition: None, retry: Vec::new(), catch: Vec::new() })
+        Some(State {
+            comment,
+            query_language: QueryLanguage::Jsonata,
+            paths: Paths::default(),
+            kind,
+            assign,
+            output,
+            transition: None,
+            retry: Vec::new(),
+            catch: Vec::new(),
+        })
     }
 
     fn choice_rule(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<ChoiceRule> {
@@ -288,7 +308,7 @@ impl Reader {
         let (assign, names) = self.assign(&fields, Place::Before, flow);
         let output = self.optional_template(&fields, "Output", Place::Before, &mut flow.reads);
         let next = self.target(&fields, flow, names)?;
-        Some(ChoiceRule { comment, condition: condition?, next, assign, output })
+        Some(ChoiceRule { comment, condition: Condition::Expression(condition?), next, assign, output })
     }
 
     /// The `Next` of a rule or a catcher.
@@ -406,7 +426,17 @@ impl Reader {
             }
         }
         let processor = self.inner(&processor_fields, flow)?;
-        Some(Map { items, item_selector, max_concurrency, processor })
+        let items = items.map_or(Items::Input, Items::Template);
+        Some(Map {
+            items,
+            item_selector,
+            item_selector_field: "ItemSelector",
+            max_concurrency,
+            tolerated_failure_count: None,
+            tolerated_failure_percentage: None,
+            processor,
+            distributed: None,
+        })
     }
 
     /// The items of an array that may not be empty.
@@ -543,7 +573,14 @@ impl Reader {
         let (assign, names) = self.assign(&fields, Place::Catcher, flow);
         let output = self.optional_template(&fields, "Output", Place::Catcher, &mut flow.reads);
         let next = self.target(&fields, flow, names)?;
-        Some(Catcher { comment, error_equals: error_equals?, next, assign, output })
+        Some(Catcher {
+            comment,
+            error_equals: error_equals?,
+            next,
+            assign,
+            output,
+            result_path: ResultPath::Replace,
+        })
     }
 }
 
