@@ -11,7 +11,13 @@ mod analysis;
 mod convert;
 mod functions;
 mod guard;
+#[expect(dead_code, reason = "used by the evaluator that replaces jsonata-core")]
+mod number;
+#[expect(dead_code, reason = "used by the evaluator that replaces jsonata-core")]
+mod raised;
 mod random;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod tests;
 mod wording;
