@@ -9,11 +9,14 @@
 
 mod analysis;
 mod convert;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod encoding;
 mod functions;
 mod guard;
-#[expect(dead_code, reason = "used by the evaluator that replaces jsonata-core")]
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod integer;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
 mod number;
-#[expect(dead_code, reason = "used by the evaluator that replaces jsonata-core")]
 mod raised;
 mod random;
 #[cfg(test)]
