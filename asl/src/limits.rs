@@ -81,3 +81,10 @@ pub const JSONATA_MILLIS_MAX: u64 = 5_000;
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.
 pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;
+/// What the compiled form of one regular expression may take, in bytes. Ours: `a{1000}{1000}` is short to write.
+pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
+/// Levels of groups in one regular expression. Ours: compiling is recursive.
+pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
+/// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
+/// exponential time.
+pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 1_000_000;
