@@ -438,12 +438,11 @@ impl Translator<'_> {
         }
         let start = self.at;
         self.at += 2;
-        match self.hexadecimal(4) {
-            Some(low @ 0xDC00..0xE000) => Some(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00)),
-            _ => {
-                self.at = start;
-                Some(high)
-            }
+        if let Some(low @ 0xDC00..0xE000) = self.hexadecimal(4) {
+            Some(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+        } else {
+            self.at = start;
+            Some(high)
         }
     }
 
