@@ -102,6 +102,7 @@ mod crash;
 mod engine;
 mod journal;
 pub mod machine;
+mod mock_config;
 mod scheduler;
 pub mod simulate;
 mod task;
@@ -115,4 +116,5 @@ pub use journal::{
     StateMachineDescription,
 };
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
+pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
 pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};

@@ -36,7 +36,10 @@ pub(super) fn run(case: &Case) -> Verdict {
         Ok(input) => input,
         Err(error) => return Verdict::not_run(case, &format!("the input is not JSON: {error}")),
     };
-    let mut stubs = Stubs::new(case, &bindings);
+    let mut stubs = match Stubs::new(case, &bindings) {
+        Ok(stubs) => stubs,
+        Err(reason) => return Verdict::not_run(case, &reason),
+    };
     let run = run_with(&options(case, &bindings), &definition, input, &mut |task| stubs.answer(task));
     compare(case, &run, &bindings)
 }

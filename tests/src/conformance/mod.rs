@@ -8,6 +8,7 @@
 //! | `tree`, `unify`, `history` | normalisation and comparison |
 //! | `exec` | cases that are one execution |
 //! | `stubs` | who answers their tasks |
+//! | `script` | cases that are steps of the API |
 //! | `report` | verdicts, the table, the list of differences |
 //!
 //! The rules are those of the runner over HTTP that lies beside the
@@ -19,6 +20,7 @@ mod case;
 mod exec;
 mod history;
 mod report;
+mod script;
 mod stubs;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ pub use bindings::Bindings;
 pub use case::{Case, Kind, load, recordings};
 pub use history::unify_histories;
 pub use report::{Counts, Report, Verdict};
+pub use script::{Refusal, Service, run_script};
 pub use tree::Tree;
 pub use unify::{Difference, unify};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use engine::simulate::Reply;
-use engine::{TaskOutcome, TaskRequest, lambda_invoke_result};
+use engine::{MockConfig, MockedTasks, TaskOutcome, TaskRequest, lambda_invoke_result};
 use serde_json::{Value, json};
 
 use super::bindings::Bindings;
@@ -17,10 +17,11 @@ const REQUEST_ID: &str = "6c1f2a52-6f0e-4a5c-9d3b-2f1c6f6f0a11";
 pub(super) struct Stubs {
     functions: BTreeMap<String, Value>,
     recorded: BTreeMap<String, VecDeque<Value>>,
+    mocked: Option<MockedTasks>,
 }
 
 impl Stubs {
-    pub(super) fn new(case: &Case, bindings: &Bindings) -> Self {
+    pub(super) fn new(case: &Case, bindings: &Bindings) -> Result<Self, String> {
         let filled = |field: &str| match bindings.fill(&case.body[field]) {
             Value::Object(map) => map,
             _ => serde_json::Map::new(),
@@ -29,10 +30,19 @@ impl Stubs {
             let results = results.as_array().cloned().unwrap_or_default();
             (state, results.into())
         });
-        Self { functions: filled("lambda_stubs").into_iter().collect(), recorded: recorded.collect() }
+        let recorded = recorded.collect();
+        let functions = filled("lambda_stubs").into_iter().collect();
+        // A case with a mock configuration has no other answers.
+        match mocked(case, bindings)? {
+            Some(mocked) => Ok(Self { functions, recorded: BTreeMap::new(), mocked: Some(mocked) }),
+            None => Ok(Self { functions, recorded, mocked: None }),
+        }
     }
 
     pub(super) fn answer(&mut self, task: &TaskRequest) -> Reply {
+        if let Some(outcome) = self.mocked.as_mut().and_then(|mocked| mocked.answer(&task.state_name)) {
+            return Reply::Now(outcome);
+        }
         let direct = !task.resource.starts_with("arn:aws:states:");
         let function =
             if direct { Some(task.resource.as_str()) } else { task.arguments["FunctionName"].as_str() };
@@ -51,6 +61,16 @@ impl Stubs {
             }),
         }
     }
+}
+
+/// The test case of a case with a mock configuration.
+fn mocked(case: &Case, bindings: &Bindings) -> Result<Option<MockedTasks>, String> {
+    let Some(config) = case.body.get("mock_config") else { return Ok(None) };
+    let config = MockConfig::parse(&bindings.fill(config).to_string()).map_err(|error| error.to_string())?;
+    let machine = bindings.fill_text(case.body["name"].as_str().unwrap_or_default());
+    let test_case = case.body["mock_test_case"].as_str().unwrap_or_default();
+    let tasks = config.test_case(&machine, test_case);
+    tasks.map(Some).ok_or_else(|| format!("the mock configuration has no test case {machine}#{test_case}"))
 }
 
 /// `my-function` of its ARN, with or without a qualifier, or of its name.

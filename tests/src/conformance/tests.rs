@@ -151,3 +151,105 @@ fn variables_are_sorted_where_the_order_is_not_recorded() {
     tree::sort_variable_references(&mut value);
     assert_eq!(value, json!({ "variableReferences": { "S": ["a", "b"] }, "other": ["b", "a"] }));
 }
+
+/// Answers what it is told to, and keeps what it was asked.
+#[derive(Default)]
+struct Scripted {
+    answers: Vec<Result<Value, Refusal>>,
+    calls: Vec<(String, Value)>,
+    waits: Vec<String>,
+}
+
+impl Service for Scripted {
+    fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, Refusal> {
+        self.calls.push((operation.to_owned(), parameters));
+        self.answers.remove(0)
+    }
+    fn wait_for_end(&mut self, arn: &str) {
+        self.waits.push(arn.to_owned());
+    }
+    fn settle(&mut self) {}
+    fn logs(&mut self) -> Vec<Value> {
+        vec![json!({ "id": "1" }), json!({ "id": "2" })]
+    }
+}
+
+fn script(steps: &Value, answers: Vec<Result<Value, Refusal>>) -> (Vec<String>, Scripted) {
+    let body = json!({ "id": "a", "kind": "api", "feature": "f", "steps": steps });
+    let case = Case { id: "a".to_owned(), feature: "f".to_owned(), kind: Kind::Api, body };
+    let mut service = Scripted { answers, ..Scripted::default() };
+    let mut bindings = Bindings::default();
+    bindings.bind("u1", "one");
+    let differences = run_script(&case, &mut service, bindings);
+    (differences.into_iter().map(|difference| difference.0).collect(), service)
+}
+
+#[test]
+fn steps_call_and_reach_into_earlier_answers() {
+    let steps = json!([
+        { "id": 1, "op": "start_execution", "params": { "name": "{{u1}}" },
+          "expect": [{ "key": "start", "response": { "executionArn": "{{arn}}", "startDate": "{{*date}}" } }] },
+        { "id": 2, "await": "await_execution_terminated", "arn": "{{c1.executionArn}}" },
+        { "id": 3, "op": "describe_execution", "params": { "executionArn": "{{c1.executionArn}}" },
+          "expect": [{ "key": "described", "response": { "executionArn": "{{arn}}", "startDate": "{{c1.startDate}}" } }] },
+    ]);
+    let answer = json!({ "executionArn": "arn:1", "startDate": 1_767_225_600.5 });
+    let (differences, service) = script(&steps, vec![Ok(answer.clone()), Ok(answer)]);
+    assert_eq!(differences, Vec::<String>::new());
+    assert_eq!(service.calls[0], ("StartExecution".to_owned(), json!({ "name": "one" })));
+    assert_eq!(service.calls[1], ("DescribeExecution".to_owned(), json!({ "executionArn": "arn:1" })));
+    assert_eq!(service.waits, ["arn:1"]);
+}
+
+#[test]
+fn a_refusal_differs_in_code_or_in_message() {
+    let steps = json!([{ "id": 1, "op": "create_activity", "params": {},
+        "expect_error": { "key": "e", "code": "InvalidName", "message": "no", "http_status": 400 } }]);
+    let refusal = |code: &str, message: &str, http_status| {
+        Err(Refusal { code: code.to_owned(), message: message.to_owned(), http_status })
+    };
+    let differences = |answer| script(&steps, vec![answer]).0;
+    assert_eq!(differences(refusal("InvalidName", "no", 400)), Vec::<String>::new());
+    assert_eq!(
+        differences(refusal("InvalidName", "yes", 400)),
+        ["e/message: $.message: expected \"no\", got \"yes\""]
+    );
+    assert_eq!(
+        differences(refusal("InvalidName", "no", 500)),
+        ["e/message: $.http_status: expected 400, got 500"]
+    );
+    assert_eq!(
+        differences(refusal("Other", "no", 400)),
+        ["e/code: $.code: expected \"InvalidName\", got \"Other\": no"]
+    );
+    assert_eq!(differences(Ok(json!({}))), ["e: expected error \"InvalidName\", but the call succeeded"]);
+}
+
+#[test]
+fn what_the_sdk_refuses_is_not_sent() {
+    let steps = json!([{ "id": 1, "op": "tag_resource", "params": { "tags": null },
+        "expect_error": { "key": "e", "client_side": true, "code": "ParamValidationError", "message": "" } }]);
+    let (differences, service) = script(&steps, Vec::new());
+    assert!(differences.is_empty() && service.calls.is_empty());
+}
+
+#[test]
+fn metadata_differs_apart_from_the_rest() {
+    let steps = json!([{ "id": 1, "op": "describe_state_machine", "params": {},
+        "expect": [{ "key": "d", "response": { "name": "a", "tracingConfiguration": { "enabled": false } } }] }]);
+    let differences = |answer| script(&steps, vec![Ok(answer)]).0;
+    assert_eq!(
+        differences(json!({ "name": "a" })),
+        ["d/metadata: $: missing keys [\"tracingConfiguration\"], unexpected keys []"]
+    );
+    assert_eq!(differences(json!({ "name": "b" })), ["d: $.name: expected \"a\", got \"b\""]);
+}
+
+#[test]
+fn an_unexpected_refusal_is_a_difference() {
+    let steps = json!([{ "id": 4, "op": "list_activities", "params": {} }, { "id": 5, "await": "await_on_execution_logs",
+        "arn": "group", "expect": [{ "key": "logs", "logs": "|logs[-1]", "value": { "id": "2" } }] }]);
+    let refusal = Refusal { code: "InvalidToken".to_owned(), message: "no".to_owned(), http_status: 400 };
+    let (differences, _) = script(&steps, vec![Err(refusal)]);
+    assert_eq!(differences, ["step 4 list_activities: unexpected error InvalidToken: no"]);
+}
