@@ -54,9 +54,24 @@ pub(super) fn bindings(case: &Case) -> Bindings {
     for number in 0..100 {
         bindings.bind(format!("u{number}"), format!("unique{number:02}"));
     }
+    bind_days_from_now(case, &mut bindings);
     let name = case.body["execution_name"].as_str().map(|name| bindings.fill_text(name));
     bindings.bind("exec", name.unwrap_or_else(|| "exec-0123456789abcdef".to_owned()));
     bindings
+}
+
+/// `{{now+24855d}}`: a time that many days after the start.
+fn bind_days_from_now(case: &Case, bindings: &mut Bindings) {
+    let start = SimulationOptions::default().start_millis;
+    for name in case.body.to_string().split("{{").filter_map(|piece| piece.split("}}").next()) {
+        let days = name.strip_prefix("now+").and_then(|days| days.strip_suffix('d')?.parse::<i64>().ok());
+        let time = days.and_then(|days| {
+            jiff::Timestamp::from_millisecond(start.checked_add(days.checked_mul(86_400_000)?)?).ok()
+        });
+        if let Some(time) = time {
+            bindings.bind(name, time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string());
+        }
+    }
 }
 
 fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
