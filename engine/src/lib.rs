@@ -92,16 +92,18 @@
 //!
 //! # What this version does not run
 //!
-//! JSONPath, distributed Map, `.waitForTaskToken`, activities, Express
-//! executions, redrive.
+//! JSONPath, distributed Map, `.waitForTaskToken`, activities, redrive.
 #![warn(missing_docs)]
 
 pub mod arn;
 mod clock;
 mod crash;
 mod engine;
+mod express;
 mod journal;
+pub mod log_events;
 pub mod machine;
+pub mod registry;
 mod scheduler;
 pub mod simulate;
 mod task;
@@ -114,5 +116,7 @@ pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
     StateMachineDescription,
 };
+pub use express::SyncExecution;
+pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};
