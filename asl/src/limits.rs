@@ -24,6 +24,16 @@ pub const STATE_NAME_CHARS_MAX: usize = 80;
 pub const STATE_MACHINE_NAME_CHARS_MAX: usize = 80;
 /// The name of an execution, in characters. Model, `Name`: 80.
 pub const EXECUTION_NAME_CHARS_MAX: usize = 80;
+/// Registered state machines. Quotas: 100,000.
+pub const STATE_MACHINES_MAX: usize = 100_000;
+/// Registered activities. Quotas: 100,000.
+pub const ACTIVITIES_MAX: usize = 100_000;
+/// Published versions of a state machine. Quotas: 1,000.
+pub const VERSIONS_MAX: usize = 1_000;
+/// Aliases of a state machine. Quotas: 100.
+pub const ALIASES_MAX: usize = 100;
+/// Tags of a resource. Quotas: 50.
+pub const TAGS_MAX: usize = 50;
 /// The error of a failure, in characters. Model, `SensitiveError`: 256.
 pub const ERROR_CHARS_MAX: usize = 256;
 /// The cause of a failure, in characters. Model, `SensitiveCause`: 32,768.

@@ -92,17 +92,19 @@
 //!
 //! # What this version does not run
 //!
-//! JSONPath, distributed Map, `.waitForTaskToken`, activities, Express
-//! executions, redrive.
+//! JSONPath, distributed Map, `.waitForTaskToken`, activities, redrive.
 #![warn(missing_docs)]
 
 pub mod arn;
 mod clock;
 mod crash;
 mod engine;
+mod express;
 mod journal;
+pub mod log_events;
 pub mod machine;
 mod mock_config;
+pub mod registry;
 mod scheduler;
 pub mod simulate;
 mod task;
@@ -115,6 +117,8 @@ pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
     StateMachineDescription,
 };
+pub use express::SyncExecution;
+pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
 pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};

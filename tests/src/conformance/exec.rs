@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use asl::StateMachine;
+use engine::log_events::log_document;
+use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
 use serde_json::{Map, Value, json};
 
