@@ -38,9 +38,9 @@ fn in_hash_order(value: &Value) -> Value {
                 buckets *= 2;
             }
             let bucket = |key: &str| {
-                let hash = key.encode_utf16().fold(0_u32, |hash, unit| {
-                    hash.wrapping_mul(31).wrapping_add(u32::from(unit))
-                });
+                let hash = key
+                    .encode_utf16()
+                    .fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
                 (hash ^ (hash >> 16)) & (buckets - 1)
             };
             let mut fields: Vec<_> = fields.iter().collect();
