@@ -70,6 +70,14 @@ pub const RETRY_BACKOFF_RATE_MIN: f64 = 1.0;
 pub const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_399;
 /// Iterations of an inline Map that run at a time, whatever `MaxConcurrency` says. Developer guide, "Map state": 40.
 pub const INLINE_MAP_CONCURRENCY_MAX: usize = 40;
+/// `MaxConcurrency` and `ToleratedFailureCount` of a Map. Ours: what fits a signed 32-bit number; AWS documents none.
+pub const MAP_COUNT_MAX: u64 = 2_147_483_647;
+/// `MaxItems` of an item reader, and items of one batch. Developer guide, "ItemReader (Map)": 100,000,000.
+pub const MAP_ITEMS_MAX: u64 = 100_000_000;
+/// `MaxInputBytesPerBatch`, in bytes. Developer guide, "ItemBatcher (Map)": 256 KiB.
+pub const BATCH_INPUT_BYTES_MAX: u64 = 262_144;
+/// `Label` of a distributed Map, in characters. Recorded: 40.
+pub const MAP_LABEL_CHARS_MAX: usize = 40;
 /// Levels of `States` inside `States`. Ours: AWS answers `TOO_DEEPLY_NESTED` at an undocumented depth.
 pub const STATES_DEPTH_MAX: usize = 32;
 /// Levels of arrays and objects in a definition. Ours: the real limit is not documented; this one bounds the reader.
