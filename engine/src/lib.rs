@@ -112,11 +112,11 @@ mod timers;
 pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 pub use crash::{Crash, CrashPlan};
 pub use engine::{Engine, EngineError, EngineOptions, Notice, PutStateMachine, StartExecution, Started};
+pub use express::SyncExecution;
 pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
     StateMachineDescription,
 };
-pub use express::SyncExecution;
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};

@@ -78,7 +78,9 @@ impl ApiError {
                 Self::new("ExecutionLimitExceeded", "The maximum number of open executions has been reached.")
             }
             EngineError::InvalidName { name } => Self::invalid_name(&name),
-            EngineError::InvalidDefinition { diagnostics, .. } => super::definitions::refused(&diagnostics),
+            EngineError::InvalidDefinition { diagnostics, .. } => {
+                super::definitions::refused(&diagnostics, "")
+            }
             EngineError::InvalidExecutionInput { problem } => Self::new(
                 "InvalidExecutionInput",
                 format!("Invalid State Machine Execution Input: '{problem}'"),
@@ -88,7 +90,11 @@ impl ApiError {
             | EngineError::Replay { .. }
             | EngineError::System { .. }) => {
                 tracing::error!(%error, "a request failed");
-                Self { code: "InternalFailure", message: "Internal Server Error".to_owned(), http_status: 500 }
+                Self {
+                    code: "InternalFailure",
+                    message: "Internal Server Error".to_owned(),
+                    http_status: 500,
+                }
             }
         }
     }

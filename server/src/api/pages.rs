@@ -79,7 +79,7 @@ fn position(token: &str, scope: &str) -> Option<String> {
 
 /// FNV-1a: tells lists apart, and is the same in every process.
 fn fingerprint(scope: &str) -> u64 {
-    scope.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    })
+    scope
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }

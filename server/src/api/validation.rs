@@ -42,7 +42,8 @@ fn types(members: &[Member], parameters: &Map<String, Value>) -> Result<(), ApiE
 fn type_of(shape: &Shape, value: &Value) -> Result<(), ApiError> {
     match (shape, value) {
         (Shape::Text(_), Value::String(_)) | (Shape::Flag, Value::Bool(_)) => Ok(()),
-        (Shape::Number(Number { fraction, .. }), Value::Number(number)) => match number.is_f64() && !fraction {
+        (Shape::Number(Number { fraction, .. }), Value::Number(number)) => match number.is_f64() && !fraction
+        {
             true if number.as_f64().is_some_and(|number| number.fract() != 0.0) => {
                 Err(unreadable("NUMBER_VALUE", "an Integer"))
             }
