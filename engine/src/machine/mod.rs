@@ -36,6 +36,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use context::instant;
 pub use execution::{Execution, ReplayError, Status};
 pub use history::{HistoryEvent, Integration, StateType};
 pub use payload::Payload;
