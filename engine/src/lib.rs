@@ -92,18 +92,21 @@
 //!
 //! # What this version does not run
 //!
-//! JSONPath, distributed Map, `.waitForTaskToken`, activities, Express
-//! executions, redrive.
+//! JSONPath, distributed Map, `.waitForTaskToken`, activities, redrive.
 #![warn(missing_docs)]
 
 pub mod arn;
 mod clock;
 mod crash;
 mod engine;
+mod express;
 pub mod items;
 mod journal;
+pub mod log_events;
 pub mod machine;
+mod mock_config;
 pub mod object_store;
+pub mod registry;
 mod scheduler;
 pub mod simulate;
 mod task;
@@ -116,5 +119,8 @@ pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
     StateMachineDescription,
 };
+pub use express::SyncExecution;
+pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
+pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
 pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};

@@ -68,6 +68,18 @@ pub enum Reply {
     After(i64, TaskOutcome),
     /// The task never ends: only its timeout, or a stop, goes on.
     Never,
+    /// Several things happen to the task, each this long after its call, in
+    /// milliseconds of virtual time; those of the same time in this order.
+    Steps(Vec<(i64, TaskStep)>),
+}
+
+/// Something that happens to a simulated task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskStep {
+    /// It says that it lives.
+    Heartbeat,
+    /// It ends.
+    Ended(TaskOutcome),
 }
 
 impl From<TaskOutcome> for Reply {
@@ -189,11 +201,12 @@ fn started(options: &SimulationOptions, input: Value) -> Started {
     }
 }
 
-/// What is due next: a timer of the execution, the end of a task, or the stop.
+/// What is due next: a timer of the execution, a step of a task, or the stop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Timer(TimerId),
-    Task(u64),
+    /// A step of a task: its event, and which step of all.
+    Task(u64, u64),
     Stop,
 }
 
@@ -203,7 +216,8 @@ struct Simulation {
     start_millis: i64,
     calls: VecDeque<TaskRequest>,
     due: BTreeSet<(i64, Due)>,
-    outcomes: BTreeMap<u64, TaskOutcome>,
+    steps: BTreeMap<(u64, u64), TaskStep>,
+    steps_planned: u64,
     waits: Vec<SkippedWait>,
     records: Vec<Record>,
 }
@@ -220,7 +234,8 @@ impl Simulation {
             start_millis: options.start_millis,
             calls: VecDeque::new(),
             due,
-            outcomes: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            steps_planned: 0,
             waits: Vec::new(),
             records: Vec::new(),
         }
@@ -239,9 +254,9 @@ impl Simulation {
             self.skip_to(at_millis);
             match due {
                 Due::Timer(timer) => self.take(Input::TimerFired(timer)),
-                Due::Task(event_id) => {
-                    if let Some(outcome) = self.outcomes.remove(&event_id) {
-                        self.take(input_of(event_id, outcome));
+                Due::Task(event_id, number) => {
+                    if let Some(step) = self.steps.remove(&(event_id, number)) {
+                        self.step(event_id, step);
                     }
                 }
                 Due::Stop => self.take(Input::Stop { error: None, cause: None }),
@@ -252,11 +267,25 @@ impl Simulation {
     fn reply(&mut self, key: &TaskKey, reply: Reply) {
         match reply {
             Reply::Now(outcome) => self.take(input_of(key.event_id, outcome)),
-            Reply::After(millis, outcome) => {
-                self.outcomes.insert(key.event_id, outcome);
-                self.due.insert((self.now_millis + millis.max(0), Due::Task(key.event_id)));
-            }
+            Reply::After(millis, outcome) => self.plan(key.event_id, millis, TaskStep::Ended(outcome)),
             Reply::Never => {}
+            Reply::Steps(steps) => {
+                steps.into_iter().for_each(|(millis, step)| self.plan(key.event_id, millis, step));
+            }
+        }
+    }
+
+    fn plan(&mut self, event_id: u64, millis: i64, step: TaskStep) {
+        self.steps_planned += 1;
+        self.steps.insert((event_id, self.steps_planned), step);
+        let at_millis = self.now_millis.saturating_add(millis.max(0));
+        self.due.insert((at_millis, Due::Task(event_id, self.steps_planned)));
+    }
+
+    fn step(&mut self, event_id: u64, step: TaskStep) {
+        match step {
+            TaskStep::Heartbeat => self.take(Input::TaskHeartbeat { event_id }),
+            TaskStep::Ended(outcome) => self.take(input_of(event_id, outcome)),
         }
     }
 
@@ -284,8 +313,10 @@ impl Simulation {
                 Effect::CancelTimer(timer) => self.due.retain(|(_, due)| *due != Due::Timer(timer)),
                 Effect::CancelTask(key) => {
                     self.calls.retain(|task| task.key != key);
-                    self.outcomes.remove(&key.event_id);
-                    self.due.retain(|(_, due)| *due != Due::Task(key.event_id));
+                    self.steps.retain(|(event_id, _), _| *event_id != key.event_id);
+                    self.due.retain(
+                        |(_, due)| !matches!(due, Due::Task(event_id, _) if *event_id == key.event_id),
+                    );
                 }
                 Effect::Finished => {}
             }
@@ -315,3 +346,6 @@ pub(crate) fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
         TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error, cause },
     }
 }
+
+#[cfg(test)]
+mod tests;
