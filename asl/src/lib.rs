@@ -48,6 +48,7 @@
 
 pub mod diagnostic;
 pub mod document;
+mod java;
 pub mod jsonata;
 pub mod jsonpath;
 pub mod limits;

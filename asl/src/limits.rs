@@ -99,3 +99,29 @@ pub const JSONATA_MILLIS_MAX: u64 = 5_000;
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.
 pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;
+/// Length of one JSONPath, in bytes. Ours: a path is part of a definition.
+pub const JSONPATH_SOURCE_BYTES_MAX: usize = 262_144;
+/// Steps of one JSONPath, and of each path in its filters. Ours: bounds the recursion of an evaluation.
+pub const JSONPATH_TOKENS_MAX: usize = 256;
+/// Levels of filters, parentheses and functions in one JSONPath. Ours: bounds the recursion of the parser.
+pub const JSONPATH_DEPTH_MAX: usize = 32;
+/// Values one evaluation of a JSONPath may look at. Ours: AWS documents none, and nothing may hang.
+pub const JSONPATH_STEPS_MAX: usize = 2_000_000;
+/// What one evaluation of a JSONPath may copy, in bytes of JSON text. Ours: the largest state an
+/// execution can hold is 10 MiB.
+pub const JSONPATH_RESULT_BYTES_MAX: usize = 16 * 1_048_576;
+/// A regular expression in a JSONPath, in bytes. Ours.
+pub const JSONPATH_PATTERN_BYTES_MAX: usize = 4_096;
+/// A compiled regular expression in a JSONPath, in bytes. Ours.
+pub const JSONPATH_PATTERN_PROGRAM_BYTES_MAX: usize = 1_048_576;
+/// Backtracking steps of one match of a regular expression in a JSONPath. Ours.
+pub const JSONPATH_PATTERN_STEPS_MAX: usize = 100_000;
+/// Intrinsic functions in each other. Developer guide, "Intrinsic functions": 10.
+pub const INTRINSIC_DEPTH_MAX: usize = 10;
+/// The argument of `States.Base64Encode`, `States.Base64Decode` and `States.Hash`, in characters. Developer
+/// guide, "Intrinsic functions": 10,000.
+pub const INTRINSIC_DATA_CHARS_MAX: usize = 10_000;
+/// Items of `States.ArrayRange`. Developer guide, "Intrinsic functions": 1,000.
+pub const INTRINSIC_RANGE_ITEMS_MAX: usize = 1_000;
+/// What one intrinsic function may make, in bytes. Ours: twice what a state can pass on.
+pub const INTRINSIC_RESULT_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
