@@ -365,7 +365,7 @@ impl Scheduler {
             // What would only begin to be cancelled need not begin.
             transition
                 .effects
-                .retain(|effect| !matches!(effect, Effect::Invoke(_) | Effect::SetTimer { .. }));
+                .retain(|effect| !matches!(effect, Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. }));
             transition.effects.extend(stop.effects);
         }
         Ok(transition)

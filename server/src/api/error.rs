@@ -85,6 +85,13 @@ impl ApiError {
                 "InvalidExecutionInput",
                 format!("Invalid State Machine Execution Input: '{problem}'"),
             ),
+            EngineError::InvalidToken => Self::invalid_token(),
+            EngineError::TaskTimedOut => {
+                Self::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+            }
+            EngineError::InvalidOutput { problem } => {
+                Self::new("InvalidOutput", format!("Invalid Output: '{problem}'"))
+            }
             error @ (EngineError::Journal(_)
             | EngineError::Stopped { .. }
             | EngineError::Replay { .. }

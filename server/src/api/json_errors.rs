@@ -12,8 +12,13 @@ pub(super) fn problem_of_input(input: &str) -> Option<String> {
     if input.is_empty() {
         return Some("Invalid execution input.".to_owned());
     }
-    let error = serde_json::from_str::<serde::de::IgnoredAny>(input).err()?;
-    Some(Parser::new(input).problem().unwrap_or_else(|| error.to_string()))
+    problem(input)
+}
+
+/// What is wrong with a text that has to be JSON; `None` = nothing.
+pub(super) fn problem(text: &str) -> Option<String> {
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    Some(Parser::new(text).problem().unwrap_or_else(|| error.to_string()))
 }
 
 /// Where the parser is within a container.

@@ -32,6 +32,7 @@ mod versions;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::Engine;
 use serde_json::Value;
@@ -40,6 +41,9 @@ pub use error::ApiError;
 
 use arns::Place;
 use parameters::Parameters;
+
+/// How long `GetActivityTask` waits for a task. Model: 60 seconds.
+const ACTIVITY_POLL: Duration = Duration::from_secs(60);
 
 /// Whether a log group exists, by the ARN in a logging configuration.
 pub type LogGroupExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -50,6 +54,7 @@ pub struct Api {
     engine: Engine,
     place: Place,
     log_group_exists: LogGroupExists,
+    activity_poll: Duration,
 }
 
 impl fmt::Debug for Api {
@@ -64,13 +69,19 @@ impl Api {
     pub fn new(engine: Engine) -> Self {
         let (region, account) = engine.region_and_account();
         let place = Place { region: region.to_owned(), account: account.to_owned() };
-        Self { engine, place, log_group_exists: Arc::new(|_| true) }
+        Self { engine, place, log_group_exists: Arc::new(|_| true), activity_poll: ACTIVITY_POLL }
     }
 
     /// Refuses logging configurations with log groups that do not exist.
     #[must_use]
     pub fn with_log_groups(self, log_group_exists: LogGroupExists) -> Self {
         Self { log_group_exists, ..self }
+    }
+
+    /// Changes how long `GetActivityTask` waits for a task, for tests.
+    #[must_use]
+    pub fn with_activity_poll(self, activity_poll: Duration) -> Self {
+        Self { activity_poll, ..self }
     }
 
     /// The engine behind the API.

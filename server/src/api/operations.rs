@@ -5,8 +5,8 @@ use super::parameters::Parameters;
 use super::shapes::{
     ALIAS_NAME, ARN, CAUSE, DATA, DEFINITION, DESCRIPTION, ENCRYPTION, ERROR, EXECUTION_STATUS,
     EXECUTIONS_PAGE_TOKEN, FLAG, INCLUDED_DATA, LOGGING, LONG_ARN, MAX_DIAGNOSTICS, Member, NAME, PAGE_SIZE,
-    PAGE_TOKEN, REDRIVE_FILTER, REVISION_ID, ROUTES, SEVERITY, TAG_KEYS, TAGS, TRACE_HEADER, TRACING, TYPE,
-    optional, required,
+    PAGE_TOKEN, REDRIVE_FILTER, REVISION_ID, ROUTES, SEVERITY, TAG_KEYS, TAGS, TASK_TOKEN, TRACE_HEADER,
+    TRACING, TYPE, optional, required,
 };
 use super::{Api, activities, definitions, executions, state_machines, tags, versions};
 
@@ -53,6 +53,7 @@ pub(super) static ALL: &[Operation] = operations! {
     "DescribeStateMachineForExecution" (
         required("executionArn", &ARN), optional("includedData", &INCLUDED_DATA),
     ) => state_machines::describe_for_execution;
+    "GetActivityTask" (required("activityArn", &ARN), optional("workerName", &NAME)) => activities::get_task;
     "GetExecutionHistory" (
         required("executionArn", &ARN), optional("maxResults", &PAGE_SIZE), optional("reverseOrder", &FLAG),
         optional("nextToken", &PAGE_TOKEN), optional("includeExecutionData", &FLAG),
@@ -77,6 +78,11 @@ pub(super) static ALL: &[Operation] = operations! {
         required("stateMachineArn", &ARN), optional("revisionId", &REVISION_ID),
         optional("description", &DESCRIPTION),
     ) => versions::publish;
+    "SendTaskFailure" (
+        required("taskToken", &TASK_TOKEN), optional("error", &ERROR), optional("cause", &CAUSE),
+    ) => activities::send_failure;
+    "SendTaskHeartbeat" (required("taskToken", &TASK_TOKEN)) => activities::send_heartbeat;
+    "SendTaskSuccess" (required("taskToken", &TASK_TOKEN), required("output", &DATA)) => activities::send_success;
     "StartExecution" (
         required("stateMachineArn", &ARN), optional("name", &NAME), optional("input", &DATA),
         optional("traceHeader", &TRACE_HEADER),
