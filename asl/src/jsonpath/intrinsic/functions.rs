@@ -1,0 +1,361 @@
+//! What the intrinsic functions do.
+
+use md5::Md5;
+use serde_json::{Map, Value};
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+
+use super::{Argument, Call, Failure, Function, base64};
+use crate::template::Scope;
+use crate::{java, limits};
+
+/// One evaluation of a call and the calls in it.
+pub(super) struct Evaluation<'s, 'v> {
+    scope: &'s Scope<'v>,
+}
+
+impl<'s, 'v> Evaluation<'s, 'v> {
+    pub(super) const fn new(scope: &'s Scope<'v>) -> Self {
+        Self { scope }
+    }
+
+    pub(super) fn call(&self, call: &Call) -> Result<Value, Failure> {
+        let values = call
+            .arguments
+            .iter()
+            .map(|argument| self.argument(argument))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let call = Arguments { function: call.function, written: &call.arguments, values };
+        match call.function {
+            Function::Array => Ok(Value::Array(call.values)),
+            Function::ArrayContains => call.array_contains(),
+            Function::ArrayGetItem => call.array_get_item(),
+            Function::ArrayLength => call.array_length(),
+            Function::ArrayPartition => call.array_partition(),
+            Function::ArrayRange => call.array_range(),
+            Function::ArrayUnique => call.array_unique(),
+            Function::Base64Decode => call.base64_decode(),
+            Function::Base64Encode => call.base64_encode(),
+            Function::Format => call.format(),
+            Function::Hash => call.hash(),
+            Function::JsonMerge => call.json_merge(),
+            Function::JsonToString => call.json_to_string(),
+            Function::MathAdd => call.math_add(),
+            Function::MathRandom => call.math_random(self.scope),
+            Function::StringSplit => call.string_split(),
+            Function::StringToJson => call.string_to_json(),
+            Function::Uuid => {
+                let [] = call.exactly()?;
+                Ok(Value::String(self.scope.host.uuid()))
+            }
+        }
+    }
+
+    fn argument(&self, argument: &Argument) -> Result<Value, Failure> {
+        match argument {
+            Argument::Text { value, .. } => Ok(Value::String(value.clone())),
+            Argument::Literal(value) => Ok(value.clone()),
+            Argument::Call(call) => self.call(call),
+            Argument::Path(path) => path
+                .select(self.scope)
+                .map(std::borrow::Cow::into_owned)
+                .map_err(|error| Failure::of_path(path, &error, self.scope)),
+        }
+    }
+}
+
+/// A function and the values of its arguments.
+struct Arguments<'c> {
+    function: Function,
+    written: &'c [Argument],
+    values: Vec<Value>,
+}
+
+impl Arguments<'_> {
+    fn invalid<T>(&self, reason: &str) -> Result<T, Failure> {
+        Err(Failure::Function(format!("Invalid arguments in {}: {reason}", self.function.name())))
+    }
+
+    fn exactly<const N: usize>(&self) -> Result<[&Value; N], Failure> {
+        let values: Vec<&Value> = self.values.iter().collect();
+        let count = values.len();
+        values.try_into().or_else(|_| self.invalid(&format!("it takes {N} arguments, and there are {count}")))
+    }
+
+    fn array<'v>(&self, value: &'v Value) -> Result<&'v Vec<Value>, Failure> {
+        match value {
+            Value::Array(items) => Ok(items),
+            other => self.invalid(&format!("an array is expected, and it is {other}")),
+        }
+    }
+
+    fn string<'v>(&self, value: &'v Value) -> Result<&'v str, Failure> {
+        match value {
+            Value::String(text) => Ok(text),
+            other => self.invalid(&format!("a string is expected, and it is {other}")),
+        }
+    }
+
+    /// A number, rounded to a whole one: halves go up, as with Java's `Math.round`.
+    fn whole(&self, value: &Value) -> Result<i64, Failure> {
+        if let Some(whole) = value.as_i64() {
+            return Ok(whole);
+        }
+        match value.as_f64() {
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "Java's round stops at the largest long, too"
+            )]
+            Some(number) => Ok((number + 0.5).floor() as i64),
+            None => self.invalid(&format!("a number is expected, and it is {value}")),
+        }
+    }
+
+    fn array_contains(&self) -> Result<Value, Failure> {
+        let [items, wanted] = self.exactly()?;
+        Ok(Value::Bool(self.array(items)?.contains(wanted)))
+    }
+
+    fn array_get_item(&self) -> Result<Value, Failure> {
+        let [items, index] = self.exactly()?;
+        let items = self.array(items)?;
+        let index = self.whole(index)?;
+        match usize::try_from(index).ok().and_then(|index| items.get(index)) {
+            Some(item) => Ok(item.clone()),
+            None => self.invalid(&format!(
+                "the index {index} is outside of the array, which has {} items",
+                items.len()
+            )),
+        }
+    }
+
+    fn array_length(&self) -> Result<Value, Failure> {
+        let [items] = self.exactly()?;
+        Ok(self.array(items)?.len().into())
+    }
+
+    fn array_partition(&self) -> Result<Value, Failure> {
+        let [items, size] = self.exactly()?;
+        let items = self.array(items)?;
+        match usize::try_from(self.whole(size)?) {
+            Ok(size) if size > 0 => {
+                Ok(items.chunks(size).map(|chunk| Value::Array(chunk.to_vec())).collect())
+            }
+            _ => self.invalid("the size of a chunk is not positive"),
+        }
+    }
+
+    /// The end is part of the range when a step meets it.
+    fn array_range(&self) -> Result<Value, Failure> {
+        let [first, last, step] = self.exactly()?;
+        let (first, last, step) = (self.whole(first)?, self.whole(last)?, self.whole(step)?);
+        if step == 0 {
+            return self.invalid("the step is zero");
+        }
+        let mut items = Vec::new();
+        let mut next = Some(first);
+        while let Some(number) = next.filter(|&number| if step > 0 { number <= last } else { number >= last })
+        {
+            if items.len() == limits::INTRINSIC_RANGE_ITEMS_MAX {
+                return self.invalid(&format!("the range has more than {} items", items.len()));
+            }
+            items.push(Value::from(number));
+            next = number.checked_add(step);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn array_unique(&self) -> Result<Value, Failure> {
+        let [items] = self.exactly()?;
+        let mut unique: Vec<Value> = Vec::new();
+        // Equal values have equal texts but for the order of keys.
+        let mut seen = std::collections::BTreeSet::new();
+        for item in self.array(items)? {
+            if seen.insert(canonical(item).to_string()) {
+                unique.push(item.clone());
+            }
+        }
+        Ok(Value::Array(unique))
+    }
+
+    /// The text of an argument of at most 10,000 characters.
+    fn data<'v>(&self, value: &'v Value) -> Result<&'v str, Failure> {
+        let text = self.string(value)?;
+        if text.chars().count() > limits::INTRINSIC_DATA_CHARS_MAX {
+            return self
+                .invalid(&format!("the text has more than {} characters", limits::INTRINSIC_DATA_CHARS_MAX));
+        }
+        Ok(text)
+    }
+
+    fn base64_encode(&self) -> Result<Value, Failure> {
+        let [text] = self.exactly()?;
+        Ok(Value::String(base64::encode(self.data(text)?.as_bytes())))
+    }
+
+    fn base64_decode(&self) -> Result<Value, Failure> {
+        let [text] = self.exactly()?;
+        match base64::decode(self.data(text)?) {
+            Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+            None => self.invalid("the text is not Base64"),
+        }
+    }
+
+    fn hash(&self) -> Result<Value, Failure> {
+        let [text, algorithm] = self.exactly()?;
+        let data = self.data(text)?.as_bytes();
+        Ok(Value::String(match self.string(algorithm)? {
+            "MD5" => hexadecimal(&Md5::digest(data)),
+            "SHA-1" => hexadecimal(&Sha1::digest(data)),
+            "SHA-256" => hexadecimal(&Sha256::digest(data)),
+            "SHA-384" => hexadecimal(&Sha384::digest(data)),
+            "SHA-512" => hexadecimal(&Sha512::digest(data)),
+            other => {
+                return self.invalid(&format!(
+                    "the algorithm '{other}' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512"
+                ));
+            }
+        }))
+    }
+
+    /// The fields of the second object win; only the shallow merge exists.
+    fn json_merge(&self) -> Result<Value, Failure> {
+        let [first, second, deep] = self.exactly()?;
+        let (Value::Object(first), Value::Object(second)) = (first, second) else {
+            return self.invalid("the first two arguments are not both objects");
+        };
+        if *deep != Value::Bool(false) {
+            return self.invalid("the third argument is not false; only shallow merging is supported");
+        }
+        let mut merged: Map<String, Value> = first.clone();
+        merged.extend(second.iter().map(|(key, value)| (key.clone(), value.clone())));
+        Ok(Value::Object(merged))
+    }
+
+    fn json_to_string(&self) -> Result<Value, Failure> {
+        let [value] = self.exactly()?;
+        Ok(Value::String(value.to_string()))
+    }
+
+    /// Blank text is null. Recorded on AWS.
+    fn string_to_json(&self) -> Result<Value, Failure> {
+        let [text] = self.exactly()?;
+        let text = self.string(text)?;
+        if text.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        match serde_json::from_str::<Value>(text) {
+            // `-0` is an integer, and so has no sign.
+            Ok(Value::Number(number)) if number.as_f64() == Some(0.0) && !text.contains(['.', 'e', 'E']) => {
+                Ok(Value::from(0))
+            }
+            Ok(value) => Ok(value),
+            Err(error) => self.invalid(&format!("the text is not JSON: {error}")),
+        }
+    }
+
+    fn math_add(&self) -> Result<Value, Failure> {
+        let [first, second] = self.exactly()?;
+        match self.whole(first)?.checked_add(self.whole(second)?) {
+            Some(sum) => Ok(sum.into()),
+            None => self.invalid("the sum is too large"),
+        }
+    }
+
+    /// From the first number up to, and without, the second.
+    fn math_random(&self, scope: &Scope<'_>) -> Result<Value, Failure> {
+        let (first, end, seed) = match self.values.as_slice() {
+            [first, end] => (first, end, None),
+            [first, end, seed] => (first, end, Some(seed)),
+            _ => return self.invalid("it takes two or three arguments"),
+        };
+        let (first, end) = (self.whole(first)?, self.whole(end)?);
+        let Some(span) = end.checked_sub(first).filter(|&span| span > 0) else {
+            return self.invalid("the end is not greater than the start");
+        };
+        let offset = match seed {
+            Some(seed) => {
+                let mut random = java::Random::new(self.whole(seed)?);
+                match i32::try_from(span) {
+                    Ok(span) => i64::from(random.below(span)),
+                    Err(_) => random.next_long().rem_euclid(span),
+                }
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_precision_loss,
+                reason = "a random number below the span; the last bits of a huge one do not matter"
+            )]
+            None => ((scope.host.random() * span as f64) as i64).clamp(0, span - 1),
+        };
+        Ok((first + offset).into())
+    }
+
+    /// Every character of the second text separates; what is empty is left out. Recorded on AWS.
+    fn string_split(&self) -> Result<Value, Failure> {
+        let [text, delimiters] = self.exactly()?;
+        let delimiters = self.string(delimiters)?;
+        let tokens = self.string(text)?.split(|c| delimiters.contains(c)).filter(|token| !token.is_empty());
+        Ok(tokens.map(|token| Value::String(token.to_owned())).collect())
+    }
+
+    /// `{}` stands for the next argument; in a literal, `\{` and `\}` are braces.
+    fn format(&self) -> Result<Value, Failure> {
+        let Some((template, arguments)) = self.values.split_first() else {
+            return self.invalid("the template is missing");
+        };
+        let template = match self.written.first() {
+            Some(Argument::Text { written, .. }) => written,
+            _ => self.string(template)?,
+        };
+        let escapes = matches!(self.written.first(), Some(Argument::Text { .. }));
+        let mut arguments = arguments.iter();
+        let mut text = String::with_capacity(template.len());
+        let mut characters = template.chars().peekable();
+        while let Some(character) = characters.next() {
+            match (character, characters.peek()) {
+                ('\\', Some(&escaped)) if escapes => {
+                    text.push(escaped);
+                    characters.next();
+                }
+                ('{', Some('}')) => {
+                    characters.next();
+                    match arguments.next() {
+                        Some(argument) => text.push_str(&java::text(argument)),
+                        None => return self.wrong_number_of_placeholders(),
+                    }
+                }
+                (other, _) => text.push(other),
+            }
+            if text.len() > limits::INTRINSIC_RESULT_BYTES_MAX {
+                return self.invalid(&format!(
+                    "the text has more than {} bytes",
+                    limits::INTRINSIC_RESULT_BYTES_MAX
+                ));
+            }
+        }
+        if arguments.next().is_some() { self.wrong_number_of_placeholders() } else { Ok(Value::String(text)) }
+    }
+
+    fn wrong_number_of_placeholders(&self) -> Result<Value, Failure> {
+        self.invalid("the number of arguments does not match the occurrences of {}")
+    }
+}
+
+/// The value with the keys of its objects in order.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> =
+                fields.iter().map(|(key, item)| (key.clone(), canonical(item))).collect();
+            fields.sort_by(|left, right| left.0.cmp(&right.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

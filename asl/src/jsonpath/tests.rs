@@ -1,0 +1,3 @@
+mod aws;
+mod laws;
+mod vectors;
