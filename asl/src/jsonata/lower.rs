@@ -227,12 +227,14 @@ impl Lowering {
         for &slot in &last.seeking {
             let mut rest: &mut [Step] = &mut *before;
             while self.levels(slot) > 0 {
-                let Some((step, earlier)) = std::mem::take(&mut rest).split_last_mut() else {
+                // Steps in a row that bind a focus all start from the same value.
+                let in_a_row = rest.iter().rev().take_while(|step| step.focus.is_some()).count();
+                let skipped = rest.len() - in_a_row.saturating_sub(1);
+                let (kept, _) = std::mem::take(&mut rest).split_at_mut(skipped);
+                let Some((step, earlier)) = kept.split_last_mut() else {
                     unanswered.push(slot);
                     break;
                 };
-                // Steps in a row that bind a focus all start from the same value.
-                let (step, earlier) = skip_focused(step, earlier);
                 self.seek(&mut step.node.kind, Some((&mut step.ancestor, &mut step.binds)), slot, position)?;
                 rest = earlier;
             }
@@ -316,28 +318,25 @@ impl Lowering {
                     position,
                 ));
             }
-            let target = match &mut result.node.kind {
-                Kind::Path(path) => path.steps.last_mut(),
-                _ => None,
-            };
-            let is_path = target.is_some();
-            let target = target.unwrap_or(&mut result);
-            if !is_parent {
-                for &slot in &predicate.seeking {
-                    if self.levels(slot) == 1 {
-                        let place = Some((&mut target.ancestor, &mut target.binds));
-                        self.seek(&mut target.node.kind, place, slot, position)?;
-                    } else {
-                        self.change_levels(slot, -1);
+            on_last_step(&mut result, |target, is_path| {
+                if !is_parent {
+                    for &slot in &predicate.seeking {
+                        if self.levels(slot) == 1 {
+                            let place = Some((&mut target.ancestor, &mut target.binds));
+                            self.seek(&mut target.node.kind, place, slot, position)?;
+                        } else {
+                            self.change_levels(slot, -1);
+                        }
                     }
                 }
-            }
-            target.seeking.extend(predicate.seeking);
-            if is_path {
-                target.stages.push(Stage::Filter(predicate.node));
-            } else {
-                target.node.extra_mut().predicates.push(predicate.node);
-            }
+                target.seeking.extend(predicate.seeking);
+                if is_path {
+                    target.stages.push(Stage::Filter(predicate.node));
+                } else {
+                    target.node.extra_mut().predicates.push(predicate.node);
+                }
+                Ok(())
+            })?;
         }
         Ok(result)
     }
@@ -381,27 +380,25 @@ impl Lowering {
     fn focus(&mut self, inner: Syntax, name: String, position: usize) -> Lowered<Step> {
         let mut result = self.step(inner)?;
         let name = self.symbol(name);
-        let step = match &mut result.node.kind {
-            Kind::Path(path) => path.steps.last_mut(),
-            _ => None,
-        };
-        let step = step.unwrap_or(&mut result);
-        if !step.stages.is_empty() || !step.node.predicates().is_empty() {
-            return Err(error(
-                "S0215",
-                "A context variable binding must precede any predicates on a step",
-                position,
-            ));
-        }
-        if matches!(step.node.kind, Kind::Sort(_)) {
-            return Err(error(
-                "S0216",
-                "A context variable binding must precede the 'order-by' clause on a step",
-                position,
-            ));
-        }
-        step.focus = Some(name);
-        step.binds = true;
+        on_last_step(&mut result, |step, _| {
+            if !step.stages.is_empty() || !step.node.predicates().is_empty() {
+                return Err(error(
+                    "S0215",
+                    "A context variable binding must precede any predicates on a step",
+                    position,
+                ));
+            }
+            if matches!(step.node.kind, Kind::Sort(_)) {
+                return Err(error(
+                    "S0216",
+                    "A context variable binding must precede the 'order-by' clause on a step",
+                    position,
+                ));
+            }
+            step.focus = Some(name);
+            step.binds = true;
+            Ok(())
+        })?;
         Ok(result)
     }
 
@@ -428,15 +425,14 @@ impl Lowering {
     }
 }
 
-/// Of steps in a row that bind a focus, the first.
-fn skip_focused<'s>(step: &'s mut Step, mut earlier: &'s mut [Step]) -> (&'s mut Step, &'s mut [Step]) {
-    let mut step = step;
-    while step.focus.is_some() && earlier.last().is_some_and(|before| before.focus.is_some()) {
-        let Some((before, rest)) = earlier.split_last_mut() else { break };
-        step = before;
-        earlier = rest;
+/// Works on the last step of a path (`true`), or on what is no path (`false`).
+fn on_last_step<T>(step: &mut Step, work: impl FnOnce(&mut Step, bool) -> T) -> T {
+    if let Kind::Path(path) = &mut step.node.kind
+        && let Some(last) = path.steps.last_mut()
+    {
+        return work(last, true);
     }
-    (step, earlier)
+    work(step, false)
 }
 
 /// What the place in a path makes of its newest steps, those from `known` on.

@@ -1,6 +1,8 @@
 //! Signatures of functions: what a function takes and how its arguments are
 //! checked. Owns the notation `<s-(nf)a<n>?:s>` and the errors T0410 to T0412.
 
+use std::sync::LazyLock;
+
 use super::failure::{Failure, Outcome};
 use super::value::Value;
 
@@ -38,7 +40,7 @@ struct Parameter {
     items: Option<(u16, &'static str)>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Signature {
     parameters: Vec<Parameter>,
 }
@@ -88,7 +90,20 @@ fn kind_of(value: &Value<'_>) -> u16 {
 /// A code, a message and the place in the signature.
 type Mistake = (&'static str, &'static str, usize);
 
+/// Of what `|…|…|` makes.
+static TRANSFORM: LazyLock<Signature> = LazyLock::new(|| Signature::parse("<(oa):o>").unwrap_or_default());
+
 impl Signature {
+    /// The signature of a function without parameters.
+    pub(super) const fn empty() -> Self {
+        Self { parameters: Vec::new() }
+    }
+
+    /// The signature of the function `|…|…|` makes.
+    pub(super) fn of_transform() -> &'static Self {
+        &TRANSFORM
+    }
+
     /// Reads a signature with its angle brackets.
     pub(super) fn parse(text: &str) -> Result<Self, Mistake> {
         let letters: Vec<char> = text.chars().collect();

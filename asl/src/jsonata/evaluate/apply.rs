@@ -246,10 +246,15 @@ impl<'a> Evaluator<'a> {
     pub(in super::super) fn call_back(
         &mut self,
         function: &Value<'a>,
-        arguments: [&dyn Fn() -> Value<'a>; 3],
+        value: Value<'a>,
+        place: Value<'a>,
+        whole: &Value<'a>,
     ) -> Outcome<Value<'a>> {
-        let count = function.arity().clamp(1, 3);
-        let arguments = arguments.iter().take(count).map(|make| make()).collect();
+        let arguments = match function.arity() {
+            0 | 1 => vec![value],
+            2 => vec![value, place],
+            _ => vec![value, place, whole.clone()],
+        };
         self.apply(function, arguments, &Value::Null)
     }
 }

@@ -51,7 +51,7 @@ impl<'a> Evaluator<'a> {
         for object in matches {
             self.change(transform, &object, &mut changed, env)?;
         }
-        self.rebuild(&copy, &changed, 0)
+        Ok(self.rebuild(&copy, &changed, 0)?.unwrap_or(copy))
     }
 
     /// The copy is made by `$clone`, which an expression may have bound itself.
@@ -59,7 +59,7 @@ impl<'a> Evaluator<'a> {
         let name = self.program.symbols.iter().position(|name| name == "clone");
         let cloner = match name {
             Some(name) => self.variable(name, env),
-            None => Value::Builtin(Builtin::Clone),
+            None => Builtin::by_name("clone").map_or(Value::Undefined, Value::Builtin),
         };
         if !cloner.is_function() {
             return Err(Failure::raised(
@@ -78,9 +78,14 @@ impl<'a> Evaluator<'a> {
         changed: &mut Changed<'a>,
         env: &Env<'a>,
     ) -> Outcome<()> {
-        let current = self.rebuild(object, changed, 0)?;
-        let update = self.evaluate(&transform.update, &current, env)?;
-        let mut current = current;
+        // The object's own fields as they are now; objects in them are looked up
+        // each time, since they may change after it.
+        let mut own = match place_of(object).and_then(|place| changed.get(&place)) {
+            Some((_, own)) => own.clone(),
+            None => object.clone(),
+        };
+        let context = self.rebuild(&own, changed, 0)?.unwrap_or_else(|| own.clone());
+        let update = self.evaluate(&transform.update, &context, env)?;
         if !update.is_undefined() {
             if !update.is_object() {
                 return Err(Failure::raised(
@@ -91,23 +96,24 @@ impl<'a> Evaluator<'a> {
                     ),
                 ));
             }
-            if current.is_object() {
-                let mut fields = self.copy_fields(&current)?;
+            if own.is_object() {
+                let mut fields = self.copy_fields(&own)?;
                 for (key, value) in update.fields() {
                     fields.insert(key, value);
                 }
-                current = Value::object(fields.sorted());
-            } else if !current.is_array() && update.field_count() > 0 {
+                own = Value::object(fields.sorted());
+            } else if !own.is_array() && update.field_count() > 0 {
                 // JavaScript cannot set a property of such a value.
                 return Err(Failure::raised("", "Cannot create a property on a value that is not an object"));
             }
         }
         if let Some(delete) = &transform.delete {
-            let names = self.evaluate(delete, &current, env)?;
-            current = self.without(current, &names)?;
+            let context = self.rebuild(&own, changed, 0)?.unwrap_or_else(|| own.clone());
+            let names = self.evaluate(delete, &context, env)?;
+            own = self.without(own, &names)?;
         }
         if let Some(place) = place_of(object) {
-            changed.insert(place, (object.clone(), current));
+            changed.insert(place, (object.clone(), own));
         }
         Ok(())
     }
@@ -150,33 +156,52 @@ impl<'a> Evaluator<'a> {
         Ok(copy)
     }
 
-    /// The value with the objects in it replaced that have changed.
-    fn rebuild(&mut self, value: &Value<'a>, changed: &Changed<'a>, level: usize) -> Outcome<Value<'a>> {
+    /// The value with the objects in it replaced that have changed; `None` if
+    /// there are none.
+    fn rebuild(
+        &mut self,
+        value: &Value<'a>,
+        changed: &Changed<'a>,
+        level: usize,
+    ) -> Outcome<Option<Value<'a>>> {
         if changed.is_empty() {
-            return Ok(value.clone());
+            return Ok(None);
         }
         if level > LEVELS_MAX {
             return Err(Failure::stack());
         }
         self.budget.spend(1)?;
-        let known = place_of(value).and_then(|place| changed.get(&place)).map(|(_, current)| current.clone());
-        let value = known.as_ref().unwrap_or(value);
-        match value {
+        let known = place_of(value).and_then(|place| changed.get(&place)).map(|(_, own)| own.clone());
+        let own = known.as_ref().unwrap_or(value);
+        let rebuilt = match own {
             Value::Array(array) => {
-                self.budget.items(array.items.len())?;
-                let items: Outcome<Vec<Value<'a>>> =
-                    array.items.iter().map(|item| self.rebuild(item, changed, level + 1)).collect();
-                Ok(Value::array(items?))
+                let mut copy: Option<Vec<Value<'a>>> = None;
+                for (index, item) in array.items.iter().enumerate() {
+                    if let Some(item) = self.rebuild(item, changed, level + 1)? {
+                        let copy = copy.get_or_insert_with(|| array.items.clone());
+                        if let Some(place) = copy.get_mut(index) {
+                            *place = item;
+                        }
+                    }
+                }
+                copy.map(Value::array)
             }
             Value::Object(object) => {
-                self.budget.items(object.len() * 2)?;
-                let mut copy = Object::with_capacity(object.len());
+                let mut copy: Option<Object<'a>> = None;
                 for (key, field) in object.iter() {
-                    copy.insert(key.clone(), self.rebuild(field, changed, level + 1)?);
+                    if let Some(field) = self.rebuild(field, changed, level + 1)? {
+                        if copy.is_none() {
+                            copy = Some(self.copy_fields(own)?);
+                        }
+                        if let Some(copy) = &mut copy {
+                            copy.insert(key.clone(), field);
+                        }
+                    }
                 }
-                Ok(Value::object(copy))
+                copy.map(Value::object)
             }
-            other => Ok(other.clone()),
-        }
+            _ => None,
+        };
+        Ok(rebuilt.or(known))
     }
 }
