@@ -23,15 +23,16 @@ struct Inner {
     kind: FailureKind,
     code: &'static str,
     words: Words,
-    /// What JSONata calls the token: the innermost function called by a name.
+    /// What JSONata calls the token: the innermost function called by a name,
+    /// or the operator that saw the error last.
     token: Option<String>,
 }
 
 #[derive(Debug)]
 enum Words {
     Ready(String),
-    /// The name of the function goes between the two: it is only known where
-    /// the function was called.
+    /// The name of the function or the operator goes between the two: it is
+    /// only known further out.
     Around(String, String),
 }
 
@@ -51,6 +52,11 @@ impl Failure {
     /// An error whose message names the function that was called.
     pub(super) fn about_function(code: &'static str, before: String, after: &str) -> Self {
         Self::new(FailureKind::Raised, code, Words::Around(before, after.to_owned()))
+    }
+
+    /// An error whose message names the operator, or the one around it.
+    pub(super) fn about_operator(code: &'static str, before: String, sign: &str, after: &str) -> Self {
+        Self::about_function(code, before, after).in_operator(sign)
     }
 
     pub(super) fn memory() -> Self {

@@ -56,6 +56,7 @@ impl Lowering {
     /// The node of a tree, with what a path needs to know if it is a step.
     fn step(&mut self, tree: Syntax) -> Lowered<Step> {
         let Syntax { kind, position, keep_array, .. } = tree;
+        let is_focus = matches!(kind, SyntaxKind::Focus(..));
         let mut step = match kind {
             SyntaxKind::Name(name) => {
                 let mut name = Node::new(Kind::Name(name));
@@ -83,9 +84,15 @@ impl Lowering {
                 let kind = self.kind(other, position, &mut seeking)?;
                 let mut step = Step::new(Node::new(kind));
                 step.seeking = seeking;
+                if let Kind::Binary(Operator::Apply, sides) = &step.node.kind {
+                    step.node.keep_array = sides.0.keep_array || sides.1.keep_array;
+                }
                 step
             }
         };
+        if is_focus {
+            on_last_step(&mut step, |step, _| step.node.keep_array |= keep_array);
+        }
         step.node.keep_array |= keep_array;
         Ok(step)
     }

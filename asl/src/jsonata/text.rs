@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::failure::{Failure, Outcome};
 use super::number;
 use super::raised::quoted;
-use super::value::Value;
+use super::value::{Items, Value};
 
 /// Levels of arrays and objects that are printed.
 const LEVELS_MAX: usize = 250;
@@ -136,6 +136,38 @@ impl Printer<'_> {
         self.text.push('}');
         Ok(())
     }
+}
+
+/// Appends the value as JavaScript's own `String` prints it.
+pub(super) fn push_as_javascript(
+    text: &mut String,
+    value: &Value<'_>,
+    budget: &mut Budget,
+    level: usize,
+) -> Outcome<()> {
+    if level > LEVELS_MAX {
+        return Err(Failure::stack());
+    }
+    budget.spend(1)?;
+    match value {
+        Value::Text(inner) => {
+            budget.text(inner.len())?;
+            text.push_str(inner);
+        }
+        Value::Bool(flag) => text.push_str(if *flag { "true" } else { "false" }),
+        Value::Int(number) => push_integer(text, *number),
+        Value::Float(number) => number::push_text(text, *number),
+        Value::JsonObject(_) | Value::Object(_) => text.push_str("[object Object]"),
+        _ => {
+            for (index, item) in value.items().into_iter().flat_map(Items::iter).enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                push_as_javascript(text, &item, budget, level + 1)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Appends the text in double quotes, escaped as in JSON.

@@ -91,9 +91,11 @@ impl<'a> Evaluator<'a> {
         }
         match self.numeric(value)? {
             Some(number) => Ok(Some(number)),
-            None => Err(Failure::raised(
+            None => Err(Failure::about_operator(
                 code,
-                format!("The {side} side of the \"{}\" operator must evaluate to a number", operator.sign()),
+                format!("The {side} side of the "),
+                operator.sign(),
+                " operator must evaluate to a number",
             )),
         }
     }
@@ -140,11 +142,11 @@ impl<'a> Evaluator<'a> {
             matches!(value, Value::Undefined | Value::Int(_) | Value::Float(_) | Value::Text(_))
         };
         if !is_comparable(left) || !is_comparable(right) {
-            return Err(Failure::raised(
+            return Err(Failure::about_operator(
                 "T2010",
-                format!(
-                    "The expressions either side of operator \"{sign}\" must evaluate to numeric or string values"
-                ),
+                "The expressions either side of operator ".to_owned(),
+                sign,
+                " must evaluate to numeric or string values",
             ));
         }
         if left.is_undefined() || right.is_undefined() {
@@ -156,13 +158,12 @@ impl<'a> Evaluator<'a> {
             _ => match (left.as_f64(), right.as_f64()) {
                 (Some(left), Some(right)) => left.partial_cmp(&right),
                 _ => {
-                    return Err(Failure::raised(
+                    let (left, right) = (text::for_message(left), text::for_message(right));
+                    return Err(Failure::about_operator(
                         "T2009",
-                        format!(
-                            "The values {} and {} either side of operator \"{sign}\" must be of the same data type",
-                            text::for_message(left),
-                            text::for_message(right)
-                        ),
+                        format!("The values {left} and {right} either side of operator "),
+                        sign,
+                        " must be of the same data type",
                     ));
                 }
             },

@@ -103,7 +103,11 @@ impl<'a> Evaluator<'a> {
     /// One step on all items.
     fn step(&mut self, step: &'a Step, flow: Flow<'a>, env: &Env<'a>, is_last: bool) -> Outcome<Flow<'a>> {
         if let Kind::Sort(terms) = &step.node.kind {
-            let items = flow.into_array(&mut self.budget)?;
+            let mut items = flow.into_array(&mut self.budget)?;
+            if let Some([only]) = items.items().filter(|items| items.len() == 1).map(Items::to_vec).as_deref() {
+                // Nothing to sort: it stays the sequence it came as.
+                items = Value::sequence(vec![only.clone()]);
+            }
             let mut sorted = self.sort_by_terms(terms, items, env)?;
             for stage in &step.stages {
                 sorted = self.stage(stage, sorted, env)?;
@@ -189,7 +193,9 @@ impl<'a> Evaluator<'a> {
                 if item.is_array() {
                     return Ok(item);
                 }
-                results.push(item);
+                if !item.is_undefined() {
+                    results.push(item);
+                }
             }
         } else {
             for index in 0..items.len() {
@@ -350,6 +356,11 @@ impl<'a> Evaluator<'a> {
             return Ok(());
         }
         found.push(value.clone());
+        if value.is_function() {
+            // To JSONata a function is an object with fields of its own, so that
+            // it is never the only one. *Recorded:* `$sum.**` is no function.
+            found.push(Value::Bool(true));
+        }
         for (_, field) in value.fields() {
             self.descend(&field, found, level + 1)?;
         }

@@ -24,12 +24,16 @@ pub(super) fn exists<'a>(_: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outc
     Ok(Value::Bool(!argument(arguments, 0).is_undefined()))
 }
 
-pub(super) fn type_of<'a>(_: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn type_of<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let name = match argument(arguments, 0) {
         Value::Undefined | Value::Tuple(_) | Value::TailCall(_) => return Ok(Value::Undefined),
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        Value::Int(_) | Value::Float(_) => "number",
+        value @ (Value::Int(_) | Value::Float(_)) => match evaluator.numeric(value)? {
+            Some(_) => "number",
+            // To JSONata, what is not a number is none. *Recorded.*
+            None => "object",
+        },
         Value::Text(_) => "string",
         Value::JsonArray(_) | Value::Array(_) => "array",
         Value::JsonObject(_) | Value::Object(_) => "object",

@@ -241,22 +241,24 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     }
     evaluator.budget.spend(whole.len() / 16)?;
     match argument(arguments, 1) {
+        Value::Text(separator) if separator.is_empty() => {
+            for character in whole.char_indices() {
+                split_off(&mut parts, whole, character, limit);
+            }
+            evaluator.budget.items(parts.len() * 2)?;
+        }
         Value::Text(separator) => {
             // JavaScript counts whole parts only.
             let limit = limit.map(f64::trunc);
-            let mut ranges: Box<dyn Iterator<Item = std::ops::Range<usize>>> = if separator.is_empty() {
-                Box::new(whole.char_indices().map(|(at, character)| at..at + character.len_utf8()))
-            } else {
-                let ends = whole.match_indices(&**separator).map(|(at, _)| at).chain([whole.len()]);
-                let mut start = 0;
-                let skip = separator.len();
-                Box::new(ends.map(move |end| std::mem::replace(&mut start, end + skip)..end))
-            };
-            while allows(limit, parts.len())
-                && let Some(range) = ranges.next()
-            {
+            let ends = whole.match_indices(&**separator).map(|(at, _)| at).chain([whole.len()]);
+            let mut start = 0;
+            for end in ends {
+                if !allows(limit, parts.len()) {
+                    break;
+                }
                 evaluator.budget.items(2)?;
-                parts.push(Value::Text(part(whole, range)));
+                parts.push(Value::Text(part(whole, start..end)));
+                start = end + separator.len();
             }
         }
         Value::Undefined => parts.push(Value::Text(whole.clone())),
@@ -279,6 +281,25 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     Ok(Value::array(parts))
 }
 
+/// Takes one character for a part. JavaScript splits between UTF-16 units: of a
+/// character of two, each half becomes a part, which no Rust text can hold.
+fn split_off<'a>(
+    parts: &mut Vec<Value<'a>>,
+    whole: &Text<'a>,
+    (at, character): (usize, char),
+    limit: Option<f64>,
+) {
+    let halves = character.len_utf16();
+    for _ in 0..halves {
+        if allows(limit.map(f64::trunc), parts.len()) {
+            parts.push(Value::Text(match halves {
+                1 => part(whole, at..at + character.len_utf8()),
+                _ => Text::Borrowed("\u{fffd}"),
+            }));
+        }
+    }
+}
+
 pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
     let (pattern, replacement) = (argument(arguments, 1), argument(arguments, 2));
@@ -297,7 +318,9 @@ pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
             if !allows(limit, count) {
                 break;
             }
-            let Value::Text(replacement) = replacement else { return Err(not_a_string()) };
+            // A function is only called for matches of a pattern; here it counts
+            // as its text. *Recorded.*
+            let replacement = replacement.as_str().unwrap_or("function");
             push(evaluator, &mut result, whole.get(position..at).unwrap_or_default())?;
             push(evaluator, &mut result, replacement)?;
             position = at + pattern.len();

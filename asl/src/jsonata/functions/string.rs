@@ -40,16 +40,43 @@ fn characters(text: &str) -> usize {
 }
 
 pub(super) fn substring<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+    if let Some(items) = argument(arguments, 0).items() {
+        return substring_of_items(evaluator, items, arguments);
+    }
     let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
     evaluator.budget.spend(whole.len() / 64)?;
+    let (from, to) = places(characters(whole), arguments)?;
+    let range = if from < to { byte_of(whole, from)..byte_of(whole, to) } else { 0..0 };
+    evaluator.budget.text(range.len())?;
+    Ok(Value::Text(part(whole, range)))
+}
+
+/// Called in parts, the function takes an array for the characters of a text.
+/// *Recorded.*
+fn substring_of_items<'a>(
+    evaluator: &mut Evaluator<'a>,
+    items: Items<'_, 'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
+    let (from, to) = places(items.len(), arguments)?;
+    let mut joined = String::new();
+    for item in items.iter().take(to).skip(from) {
+        texts::push_as_javascript(&mut joined, &item, &mut evaluator.budget, 0)?;
+    }
+    evaluator.budget.made(&joined)?;
+    Ok(Value::text(joined))
+}
+
+/// From where to where `$substring` goes, of that many characters.
+fn places(count: usize, arguments: &[Value<'_>]) -> Outcome<(usize, usize)> {
     #[expect(clippy::cast_precision_loss, reason = "no text has 2^53 characters")]
-    let length = characters(whole) as f64;
+    let length = count as f64;
     let mut start = numeric(arguments, 1)?.unwrap_or(0.0);
     if length + start < 0.0 {
         start = 0.0;
     }
     let end = match numeric(arguments, 2)? {
-        Some(count) if count <= 0.0 => return Ok(Value::Text(Text::Borrowed(""))),
+        Some(count) if count <= 0.0 => return Ok((0, 0)),
         Some(count) if start >= 0.0 => start + count,
         Some(count) => length + start + count,
         None => length,
@@ -60,10 +87,7 @@ pub(super) fn substring<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a
         let at = at.trunc();
         (if at < 0.0 { (length + at).max(0.0) } else { at.min(length) }) as usize
     };
-    let (from, to) = (place(start), place(end));
-    let range = if from < to { byte_of(whole, from)..byte_of(whole, to) } else { 0..0 };
-    evaluator.budget.text(range.len())?;
-    Ok(Value::Text(part(whole, range)))
+    Ok((place(start), place(end)))
 }
 
 pub(super) fn substring_before<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {

@@ -17,7 +17,7 @@ use crate::template::Scope;
 /// Bounds as the recording had them: none but depth and time.
 const LOOSE: Bounds = Bounds {
     depth: 1_000,
-    steps: 100_000_000,
+    steps: 30_000_000,
     sequence_items: 20_000_000,
     string_units: 100_000_000,
     bytes: usize::MAX,
