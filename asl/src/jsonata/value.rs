@@ -308,11 +308,21 @@ impl<'a> Value<'a> {
     /// The field of an object; undefined if there is none.
     pub(super) fn field(&self, key: &str) -> Self {
         match self {
-            Self::JsonObject(fields) => fields.get(key).map_or(Self::Undefined, Self::from_json),
+            Self::JsonObject(fields) => json_field(fields, key).map_or(Self::Undefined, Self::from_json),
             Self::Object(object) => object.get(key).cloned().unwrap_or(Self::Undefined),
             _ => Self::Undefined,
         }
     }
+}
+
+/// Up to how many fields looking at each is faster than hashing the name.
+const FEW_FIELDS: usize = 10;
+
+fn json_field<'a>(fields: &'a Map<String, Json>, key: &str) -> Option<&'a Json> {
+    if fields.len() > FEW_FIELDS {
+        return fields.get(key);
+    }
+    fields.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
 }
 
 /// The items of an array, whoever made it.
