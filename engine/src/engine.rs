@@ -142,6 +142,18 @@ pub enum EngineError {
     /// As many executions are open as may be.
     #[error("{OPEN_EXECUTIONS_MAX} executions are open, which is the limit: wait until some have ended")]
     ExecutionLimitExceeded,
+    /// The text is no task token.
+    #[error("the task token is not valid: use the one that the task was given")]
+    InvalidToken,
+    /// The task of the token is over: it was completed before, it took too long, or its execution ended.
+    #[error("the task of the token is over: it was completed or timed out, or its execution has ended")]
+    TaskTimedOut,
+    /// The output of a task is not JSON.
+    #[error("the output of the task is not JSON: {problem}")]
+    InvalidOutput {
+        /// What is wrong.
+        problem: String,
+    },
     /// A thread could not be started, or no random numbers could be had.
     #[error("{action}: {problem}")]
     System {
@@ -255,6 +267,10 @@ impl Engine {
     /// engine running on it.
     pub fn open_read_only(data_dir: &Path) -> Result<Reader, EngineError> {
         Ok(Reader::open(data_dir)?)
+    }
+
+    pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
     }
 
     /// Puts the definition of a state machine. The same bytes and role as now

@@ -92,7 +92,7 @@
 //!
 //! # What this version does not run
 //!
-//! JSONPath, distributed Map, `.waitForTaskToken`, activities, redrive.
+//! Distributed Map, redrive.
 #![warn(missing_docs)]
 
 pub mod arn;
@@ -109,6 +109,7 @@ mod scheduler;
 pub mod simulate;
 mod task;
 mod timers;
+mod tokens;
 
 pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 pub use crash::{Crash, CrashPlan};
@@ -121,4 +122,5 @@ pub use express::SyncExecution;
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
-pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};
+pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_result};
+pub use tokens::ActivityTask;

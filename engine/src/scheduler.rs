@@ -20,7 +20,8 @@ use crate::machine::{
 };
 use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
 use crate::simulate::input_of;
-use crate::task::{Completion, TaskHost, TaskOutcome};
+use crate::task::{Completion, TaskHost, TaskReport};
+use crate::tokens::Activities;
 use crate::timers::Timers;
 
 /// Executions that may be open at a time. Quotas: 1,000,000 open executions.
@@ -173,6 +174,7 @@ pub(crate) struct Scheduler {
     pub(crate) registry: Registry,
     pub(crate) definitions: Mutex<HashMap<[u8; 32], Weak<StateMachine>>>,
     pub(crate) timers: Arc<Timers>,
+    pub(crate) activities: Activities,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) next_id: AtomicI64,
     /// Express executions count down, so that the journal's numbers have no gaps.
@@ -216,6 +218,7 @@ impl Scheduler {
             registry: Registry::default(),
             definitions: Mutex::default(),
             timers: Arc::default(),
+            activities: Activities::default(),
             crash_points: parts.crash_points,
             next_id: AtomicI64::new(parts.last_id + 1),
             next_express_id: AtomicI64::new(-1),
@@ -255,6 +258,7 @@ impl Scheduler {
             self.timers.stop();
             // The thread of the Express executions ends with its channel.
             lock(&self.express).take();
+            self.activities.wake();
             for slot in lock(&self.open).slots() {
                 drop(lock(&slot.ended));
                 slot.signal.notify_all();
@@ -487,15 +491,21 @@ impl Scheduler {
     fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
+                Effect::Invoke(task) if task.is_of_activity() => self.activities.offer(task),
                 Effect::Invoke(task) => {
-                    let event_id = task.key.event_id;
-                    let (scheduler, slot) = (Arc::downgrade(self), Arc::downgrade(slot));
-                    let done = Completion::new(move |outcome| complete(&scheduler, &slot, event_id, outcome));
+                    let done = self.completion(slot, task.key.event_id);
                     self.task_host.invoke(task, done);
+                }
+                Effect::Resume { task, submission } => {
+                    let done = self.completion(slot, task.key.event_id);
+                    self.task_host.resume(task, submission.value().clone(), done);
                 }
                 Effect::SetTimer { timer, at_millis } => self.timers.set((slot.id, timer), at_millis),
                 Effect::CancelTimer(timer) => self.timers.cancel((slot.id, timer)),
-                Effect::CancelTask(key) => self.task_host.cancel(&key),
+                Effect::CancelTask(key) => {
+                    self.activities.withdraw(&key);
+                    self.task_host.cancel(&key);
+                }
                 Effect::Finished => self.finished(slot),
             }
         }
@@ -518,6 +528,12 @@ impl Scheduler {
         }
     }
 
+    /// The way back of a task's call.
+    fn completion(self: &Arc<Self>, slot: &Arc<Slot>, event_id: u64) -> Completion {
+        let (scheduler, slot) = (Arc::downgrade(self), Arc::downgrade(slot));
+        Completion::reporting(move |report| complete(&scheduler, &slot, event_id, report))
+    }
+
     /// The body of what a timer does.
     pub(crate) fn fire(self: &Arc<Self>, id: i64, timer: TimerId) {
         let slot = lock(&self.open).by_id.get(&id).cloned();
@@ -534,9 +550,13 @@ impl Drop for Scheduler {
     }
 }
 
-/// The outcome of a task, from whatever thread. After the end of the engine it is lost, as in a crash.
-fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, outcome: TaskOutcome) {
+/// What a host tells, from whatever thread. After the end of the engine it is lost, as in a crash.
+fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, report: TaskReport) {
     if let (Some(scheduler), Some(slot)) = (scheduler.upgrade(), slot.upgrade()) {
-        scheduler.input(&slot, input_of(event_id, outcome));
+        let input = match report {
+            TaskReport::Submitted(output) => Input::TaskSubmitted { event_id, output },
+            TaskReport::Finished(outcome) => input_of(event_id, outcome),
+        };
+        scheduler.input(&slot, input);
     }
 }

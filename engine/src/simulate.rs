@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskKey, TaskRequest, TimerId,
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId,
     advance,
 };
 use crate::task::TaskOutcome;
@@ -76,9 +76,14 @@ pub enum Reply {
 /// Something that happens to a simulated task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskStep {
+    /// The call of a `.sync` or `.waitForTaskToken` resource is answered with this JSON text.
+    Submitted(String),
+    /// A worker takes it, under this name; of an activity.
+    Taken(Option<String>),
     /// It says that it lives.
     Heartbeat,
-    /// It ends.
+    /// It ends; of activities and `.waitForTaskToken` by its token, where an
+    /// empty error or cause is none.
     Ended(TaskOutcome),
 }
 
@@ -218,6 +223,8 @@ struct Simulation {
     due: BTreeSet<(i64, Due)>,
     steps: BTreeMap<(u64, u64), TaskStep>,
     steps_planned: u64,
+    /// The events of tasks that are completed by their token.
+    with_token: BTreeSet<u64>,
     waits: Vec<SkippedWait>,
     records: Vec<Record>,
 }
@@ -236,6 +243,7 @@ impl Simulation {
             due,
             steps: BTreeMap::new(),
             steps_planned: 0,
+            with_token: BTreeSet::new(),
             waits: Vec::new(),
             records: Vec::new(),
         }
@@ -245,7 +253,7 @@ impl Simulation {
         for _ in 0..TIMERS_MAX {
             while let Some(task) = self.calls.pop_front() {
                 let reply = tasks(&task);
-                self.reply(&task.key, reply);
+                self.reply(&task, reply);
             }
             if self.execution.status() != Status::Running {
                 return;
@@ -264,13 +272,20 @@ impl Simulation {
         }
     }
 
-    fn reply(&mut self, key: &TaskKey, reply: Reply) {
+    fn reply(&mut self, task: &TaskRequest, reply: Reply) {
+        let event_id = task.key.event_id;
+        if task.token.is_some() {
+            self.with_token.insert(event_id);
+        }
+        if task.is_of_activity() && !matches!(reply, Reply::Steps(_)) {
+            self.step(event_id, TaskStep::Taken(None));
+        }
         match reply {
-            Reply::Now(outcome) => self.take(input_of(key.event_id, outcome)),
-            Reply::After(millis, outcome) => self.plan(key.event_id, millis, TaskStep::Ended(outcome)),
+            Reply::Now(outcome) => self.step(event_id, TaskStep::Ended(outcome)),
+            Reply::After(millis, outcome) => self.plan(event_id, millis, TaskStep::Ended(outcome)),
             Reply::Never => {}
             Reply::Steps(steps) => {
-                steps.into_iter().for_each(|(millis, step)| self.plan(key.event_id, millis, step));
+                steps.into_iter().for_each(|(millis, step)| self.plan(event_id, millis, step));
             }
         }
     }
@@ -283,10 +298,15 @@ impl Simulation {
     }
 
     fn step(&mut self, event_id: u64, step: TaskStep) {
-        match step {
-            TaskStep::Heartbeat => self.take(Input::TaskHeartbeat { event_id }),
-            TaskStep::Ended(outcome) => self.take(input_of(event_id, outcome)),
-        }
+        let has_token = self.with_token.contains(&event_id);
+        self.take(match step {
+            TaskStep::Submitted(output) if has_token => Input::TaskSucceeded { event_id, output },
+            TaskStep::Submitted(output) => Input::TaskSubmitted { event_id, output },
+            TaskStep::Taken(worker) => Input::ActivityStarted { event_id, worker },
+            TaskStep::Heartbeat => Input::TaskHeartbeat { event_id },
+            TaskStep::Ended(outcome) if has_token => by_token(event_id, outcome),
+            TaskStep::Ended(outcome) => input_of(event_id, outcome),
+        });
     }
 
     fn skip_to(&mut self, at_millis: i64) {
@@ -306,7 +326,7 @@ impl Simulation {
         self.records.extend(transition.records);
         for effect in transition.effects {
             match effect {
-                Effect::Invoke(task) => self.calls.push_back(task),
+                Effect::Invoke(task) | Effect::Resume { task, .. } => self.calls.push_back(task),
                 Effect::SetTimer { timer, at_millis } => {
                     self.due.insert((at_millis, Due::Timer(timer)));
                 }
@@ -344,6 +364,17 @@ pub(crate) fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
     match outcome {
         TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
         TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error, cause },
+    }
+}
+
+/// What somebody says who has the task's token.
+fn by_token(event_id: u64, outcome: TaskOutcome) -> Input {
+    let said = |text: String| Some(text).filter(|text| !text.is_empty());
+    match outcome {
+        TaskOutcome::Succeeded(output) => Input::TokenSucceeded { event_id, output },
+        TaskOutcome::Failed { error, cause } => {
+            Input::TokenFailed { event_id, error: said(error), cause: said(cause) }
+        }
     }
 }
 
