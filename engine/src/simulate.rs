@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId,
-    advance,
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
 };
 use crate::task::TaskOutcome;
 
