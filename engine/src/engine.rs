@@ -292,11 +292,14 @@ impl Engine {
             })?;
             return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
         };
-        self.update_state_machine(name, UpdateStateMachine {
-            definition: Some(definition.to_owned()),
-            role_arn: role.map(str::to_owned),
-            ..UpdateStateMachine::default()
-        })?;
+        self.update_state_machine(
+            name,
+            UpdateStateMachine {
+                definition: Some(definition.to_owned()),
+                role_arn: role.map(str::to_owned),
+                ..UpdateStateMachine::default()
+            },
+        )?;
         let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
         Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
     }
@@ -516,7 +519,12 @@ impl Engine {
     }
 
     /// The definition of these bytes, parsed once.
-    pub(crate) fn parsed(&self, name: &str, sha256: &[u8; 32], text: &str) -> Result<Arc<StateMachine>, EngineError> {
+    pub(crate) fn parsed(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        text: &str,
+    ) -> Result<Arc<StateMachine>, EngineError> {
         let known = lock(&self.scheduler.definitions).get(sha256).and_then(Weak::upgrade);
         if let Some(definition) = known {
             return Ok(definition);
@@ -552,7 +560,9 @@ impl Engine {
     }
 
     fn belonging(&self, reader: &Reader, execution_arn: &str) -> Result<Option<Belonging>, EngineError> {
-        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else { return Ok(None) };
+        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else {
+            return Ok(None);
+        };
         let entry = self.scheduler.registry.entry_by_id(machine_id);
         Ok(entry.map(|entry| Belonging::new(&entry, &revision)))
     }

@@ -75,7 +75,12 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The surroundings of a frame's stay in a state.
-    pub(super) fn of(execution: &'a Execution, frame: &'a Frame, visit: &'a Visit, host: &'a dyn Host) -> Self {
+    pub(super) fn of(
+        execution: &'a Execution,
+        frame: &'a Frame,
+        visit: &'a Visit,
+        host: &'a dyn Host,
+    ) -> Self {
         let source = Source::Visit { execution, visit, item: frame.item.as_deref() };
         Self { source, built: OnceCell::new(), variables: &frame.variables, host }
     }
