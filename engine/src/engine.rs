@@ -402,6 +402,16 @@ impl Engine {
         Ok(events.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)).collect())
     }
 
+    /// The region and the account of this engine's ARNs.
+    pub fn region_and_account(&self) -> (&str, &str) {
+        (&self.scheduler.region, &self.scheduler.account)
+    }
+
+    /// The time of the engine, in milliseconds since the epoch.
+    pub fn now_millis(&self) -> i64 {
+        self.scheduler.now_millis()
+    }
+
     /// The definition an execution runs, byte for byte as it was put.
     pub fn definition_of(&self, execution_arn: &str) -> Result<String, EngineError> {
         self.found(execution_arn, |reader| reader.definition_of(execution_arn))

@@ -363,9 +363,9 @@ impl Scheduler {
             let stop = advance(&mut live.execution, Input::Stop { error: None, cause: None }, now)?;
             transition.records.extend(stop.records);
             // What would only begin to be cancelled need not begin.
-            transition
-                .effects
-                .retain(|effect| !matches!(effect, Effect::Invoke(_) | Effect::SetTimer { .. }));
+            transition.effects.retain(|effect| {
+                !matches!(effect, Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. })
+            });
             transition.effects.extend(stop.effects);
         }
         Ok(transition)

@@ -131,6 +131,13 @@ impl IntegerFormat {
         }
     }
 
+    /// Makes a decimal pattern insist on no more digits.
+    pub(super) fn at_most(&mut self, digits: usize) {
+        if let Form::Decimal(decimal) = &mut self.form {
+            decimal.mandatory = decimal.mandatory.min(digits);
+        }
+    }
+
     /// Whether a decimal pattern has separators.
     pub(super) fn is_grouped(&self) -> bool {
         match &self.form {

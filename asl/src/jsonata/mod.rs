@@ -10,6 +10,8 @@
 mod analysis;
 mod convert;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod datetime;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
 mod encoding;
 mod functions;
 mod guard;

@@ -208,7 +208,7 @@ const SOURCE_OF_STATE_DATA: &str = "STATE_DATA";
 
 /// A time as the context object has it: UTC with milliseconds. Virtual time can
 /// be at the end of the year 9999, which is after the last timestamp.
-pub(super) fn instant(millis: i64) -> String {
+pub(crate) fn instant(millis: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     format!("{timestamp:.3}")
 }

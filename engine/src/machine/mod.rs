@@ -42,6 +42,7 @@ mod task;
 mod tests;
 mod token;
 
+pub(crate) use context::instant;
 pub use context::{Extra, Seen, Surroundings};
 pub use execution::{Execution, ReplayError, Status};
 pub use flow::{Flow, NumberField, Outcome, error_output};

@@ -147,7 +147,7 @@ impl Engine {
     ) -> Result<CreatedStateMachine, EngineError> {
         self.scheduler.check()?;
         check_name(&request.name)?;
-        let parsed = self.checked(&request.name, &request.definition)?;
+        let parsed = self.checked(&request.name, &request.definition, request.kind)?;
         let sha256: [u8; 32] = Sha256::digest(request.definition.as_bytes()).into();
         let _changing = self.scheduler.registry.changing();
         if let Some(known) = self.scheduler.registry.entry(&request.name) {
@@ -204,7 +204,8 @@ impl Engine {
         request: UpdateStateMachine,
     ) -> Result<UpdatedStateMachine, EngineError> {
         self.scheduler.check()?;
-        let parsed = request.definition.as_deref().map(|text| self.checked(name, text)).transpose()?;
+        let kind = self.active(name)?.kind;
+        let parsed = request.definition.as_deref().map(|text| self.checked(name, text, kind)).transpose()?;
         let _changing = self.scheduler.registry.changing();
         let known = self.active(name)?;
         let now = self.scheduler.now_millis();
@@ -372,9 +373,26 @@ impl Engine {
         state_machine_arn(&self.scheduler.region, &self.scheduler.account, name)
     }
 
-    fn checked(&self, name: &str, definition: &str) -> Result<Arc<StateMachine>, EngineError> {
-        let sha256: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
-        self.parsed(name, &sha256, definition)
+    /// Checks a definition for a type of state machine.
+    fn checked(
+        &self,
+        name: &str,
+        definition: &str,
+        kind: StateMachineType,
+    ) -> Result<Arc<StateMachine>, EngineError> {
+        match kind {
+            StateMachineType::Standard => {
+                let sha256: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
+                self.parsed(name, &sha256, definition)
+            }
+            StateMachineType::Express => {
+                let parsed = StateMachine::parse_for(definition, asl::ExecutionType::Express);
+                parsed.map(Arc::new).map_err(|diagnostics| EngineError::InvalidDefinition {
+                    name: name.to_owned(),
+                    diagnostics,
+                })
+            }
+        }
     }
 
     /// What a name that is taken means for a creation.
