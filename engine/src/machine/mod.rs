@@ -45,7 +45,7 @@ mod token;
 pub(crate) use context::instant;
 pub use context::{Extra, Seen, Surroundings};
 pub use execution::{Execution, ReplayError, Status};
-pub use flow::{Flow, NumberField, Outcome, error_output};
+pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, Integration, Pattern, StateType};
 pub use payload::Payload;
 pub(crate) use random::uuid;
