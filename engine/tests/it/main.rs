@@ -3,3 +3,4 @@
 
 mod durable;
 mod properties;
+mod registry;
