@@ -2,6 +2,7 @@
 //! jumps to the next thing that is due when everything waits, and the stubs of
 //! the case as task host.
 
+use std::collections::btree_map::OccupiedEntry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -173,7 +174,7 @@ impl StubHost {
             let next = lock(&self.later)
                 .first_entry()
                 .filter(|next| next.key().0 <= now_millis)
-                .map(|next| next.remove());
+                .map(OccupiedEntry::remove);
             let Some((outcome, done)) = next else { return };
             done.finish(outcome);
         }
