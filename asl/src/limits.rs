@@ -141,3 +141,10 @@ pub const INTRINSIC_DATA_CHARS_MAX: usize = 10_000;
 pub const INTRINSIC_RANGE_ITEMS_MAX: usize = 1_000;
 /// What one intrinsic function may make, in bytes. Ours: twice what a state can pass on.
 pub const INTRINSIC_RESULT_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
+/// What the compiled form of one regular expression may take, in bytes. Ours: `a{1000}{1000}` is short to write.
+pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
+/// Levels of groups in one regular expression. Ours: compiling is recursive.
+pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
+/// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
+/// exponential time.
+pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 1_000_000;

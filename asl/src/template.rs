@@ -9,14 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::document::{BooleanOrExpression, NumberOrExpression, PercentageOrExpression, TextOrExpression};
 use crate::jsonata::{Expression, FailureKind};
-use crate::jsonpath::{Path, Query};
+use crate::jsonpath::{Path, PathError, Query, RUNTIME_ERROR};
 use crate::timestamp;
 
 /// The name of the error every failed expression raises.
 pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
-
-/// The name of the error most failed paths raise.
-pub const RUNTIME_ERROR: &str = "States.Runtime";
 
 /// What the outside world gives to expressions. Implementations decide whether
 /// time and randomness are real or replayed.
@@ -109,20 +106,9 @@ impl Template {
                 .map(Value::Array),
             Self::Object(fields) => fields
                 .iter()
-                .map(|(key, value)| {
-                    Ok((key.clone(), value.evaluate(&value.field_of_key(field, key), scope)?))
-                })
+                .map(|(key, value)| Ok((key.clone(), value.evaluate(&format!("{field}/{key}"), scope)?)))
                 .collect::<Result<Map<_, _>, QueryError>>()
                 .map(Value::Object),
-        }
-    }
-
-    /// How causes name the value of a key. In JSONPath it is the key alone, as
-    /// it was written (recorded).
-    fn field_of_key(&self, field: &str, key: &str) -> String {
-        match self {
-            Self::Query(_) => format!("{key}.$"),
-            _ => format!("{field}/{key}"),
         }
     }
 
@@ -193,7 +179,7 @@ impl NumberOrExpression {
                 })
             }
             Self::Path(path) => {
-                let value = path.select(scope).map_err(|error| runtime_error(field, error.to_string()))?;
+                let value = path.select(scope).map_err(|error| path_error(field, &error))?;
                 whole_number(&value)
                     .or_else(|| value.as_str()?.parse().ok())
                     .ok_or_else(|| invalid_number(field, &value, "integer", path))
@@ -212,7 +198,7 @@ impl PercentageOrExpression {
                 value.as_f64().ok_or_else(|| unexpected_result(expression, "number", &value, field))
             }
             Self::Path(path) => {
-                let value = path.select(scope).map_err(|error| runtime_error(field, error.to_string()))?;
+                let value = path.select(scope).map_err(|error| path_error(field, &error))?;
                 value
                     .as_f64()
                     .or_else(|| value.as_str()?.parse().ok().filter(|number: &f64| number.is_finite()))
@@ -332,6 +318,10 @@ fn quoted(value: &Value) -> String {
         Value::String(text) => format!("\"{text}\""),
         other => format!("\"{other}\""),
     }
+}
+
+fn path_error(field: &str, error: &PathError) -> QueryError {
+    QueryError { error: error.error_name(), cause: error.message.clone(), field: field.to_owned() }
 }
 
 fn runtime_error(field: &str, cause: String) -> QueryError {

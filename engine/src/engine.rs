@@ -317,11 +317,14 @@ impl Engine {
             })?;
             return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
         };
-        self.update_state_machine(name, UpdateStateMachine {
-            definition: Some(definition.to_owned()),
-            role_arn: role.map(str::to_owned),
-            ..UpdateStateMachine::default()
-        })?;
+        self.update_state_machine(
+            name,
+            UpdateStateMachine {
+                definition: Some(definition.to_owned()),
+                role_arn: role.map(str::to_owned),
+                ..UpdateStateMachine::default()
+            },
+        )?;
         let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
         Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
     }
@@ -422,6 +425,16 @@ impl Engine {
             events.reverse();
         }
         Ok(events.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    /// The region and the account of this engine's ARNs.
+    pub fn region_and_account(&self) -> (&str, &str) {
+        (&self.scheduler.region, &self.scheduler.account)
+    }
+
+    /// The time of the engine, in milliseconds since the epoch.
+    pub fn now_millis(&self) -> i64 {
+        self.scheduler.now_millis()
     }
 
     /// The definition an execution runs, byte for byte as it was put.
@@ -541,7 +554,12 @@ impl Engine {
     }
 
     /// The definition of these bytes, parsed once.
-    pub(crate) fn parsed(&self, name: &str, sha256: &[u8; 32], text: &str) -> Result<Arc<StateMachine>, EngineError> {
+    pub(crate) fn parsed(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        text: &str,
+    ) -> Result<Arc<StateMachine>, EngineError> {
         let known = lock(&self.scheduler.definitions).get(sha256).and_then(Weak::upgrade);
         if let Some(definition) = known {
             return Ok(definition);
@@ -597,7 +615,9 @@ impl Engine {
     }
 
     fn belonging(&self, reader: &Reader, execution_arn: &str) -> Result<Option<Belonging>, EngineError> {
-        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else { return Ok(None) };
+        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else {
+            return Ok(None);
+        };
         let entry = self.scheduler.registry.entry_by_id(machine_id);
         Ok(entry.map(|entry| Belonging::new(&entry, &revision)))
     }

@@ -11,9 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::arn::{express_arn, state_machine_arn};
-use crate::engine::{Engine, EngineError, StartExecution, Started, check_name, random_name, random_seed, read_input};
+use crate::engine::{
+    Engine, EngineError, StartExecution, Started, check_name, random_name, random_seed, read_input,
+};
 use crate::machine::{Execution, Input, Started as StartedRecord, Status, advance};
-use crate::registry::{ExpressStart, RegistryError, StateMachineType, Target, delete_express, insert_express};
+use crate::registry::{
+    ExpressStart, RegistryError, StateMachineType, Target, delete_express, insert_express,
+};
 use crate::scheduler::{Keeping, Slot, lock};
 
 /// The result of a synchronous Express execution.
@@ -72,7 +76,11 @@ impl Engine {
     }
 
     /// Starts an Express execution that nobody waits for. When this answers, it will run, whatever happens.
-    pub(crate) fn start_express(&self, target: &Target, request: &StartExecution) -> Result<Started, EngineError> {
+    pub(crate) fn start_express(
+        &self,
+        target: &Target,
+        request: &StartExecution,
+    ) -> Result<Started, EngineError> {
         let note = |arn: &str, name: &str| ExpressStart {
             arn: arn.to_owned(),
             machine_id: target.entry.id,
@@ -101,8 +109,10 @@ impl Engine {
     pub(crate) fn restart_express(&self, starts: Vec<ExpressStart>) -> Result<(), EngineError> {
         for start in starts {
             let found = self.scheduler.registry.entry_by_id(start.machine_id);
-            let revision =
-                self.scheduler.readers.with(|reader| reader.store().revision(start.machine_id, Some(start.revision)))?;
+            let revision = self
+                .scheduler
+                .readers
+                .with(|reader| reader.store().revision(start.machine_id, Some(start.revision)))?;
             let (Some(entry), Some(revision)) = (found, revision.map(Arc::new)) else {
                 let arn = start.arn;
                 self.scheduler.change(Box::new(move |connection| delete_express(connection, &arn)))?;
@@ -158,7 +168,8 @@ impl Engine {
         let keeping = Keeping::Memory { noted: noted.is_some() };
         let slot = Slot::new(id, arn, Execution::new(definition), 0, keeping, target.belonging());
         let mut open = lock(&self.scheduler.open);
-        if target.entry.deleting.load(Ordering::SeqCst) && !matches!(keeping, Keeping::Memory { noted: true }) {
+        if target.entry.deleting.load(Ordering::SeqCst) && !matches!(keeping, Keeping::Memory { noted: true })
+        {
             return Err(RegistryError::StateMachineDeleting { name: target.entry.name.to_string() }.into());
         }
         open.admit(&slot)?;

@@ -117,14 +117,14 @@ mod tokens;
 pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 pub use crash::{Crash, CrashPlan};
 pub use engine::{Engine, EngineError, EngineOptions, Notice, PutStateMachine, StartExecution, Started};
+pub use express::SyncExecution;
 pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
     StateMachineDescription,
 };
-pub use express::SyncExecution;
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
-pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_result};
+pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_payload, lambda_invoke_result};
 pub use tokens::ActivityTask;

@@ -85,7 +85,8 @@ pub fn log_document(
 
 /// Takes the fields out of an event of `GetExecutionHistory` that carry data of the execution.
 pub fn without_execution_data(event: &mut Value) {
-    let details = event.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
+    let details =
+        event.as_object_mut().into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
     for details in details {
         details.retain(|field, _| !DATA_FIELDS.contains(&field.as_str()));
     }
@@ -107,7 +108,8 @@ fn is_logged(kind: &str, level: LogLevel) -> bool {
     match level {
         LogLevel::All => true,
         LogLevel::Error => {
-            kind == "FailStateEntered" || ["Failed", "TimedOut", "Aborted"].iter().any(|end| kind.ends_with(end))
+            kind == "FailStateEntered"
+                || ["Failed", "TimedOut", "Aborted"].iter().any(|end| kind.ends_with(end))
         }
         LogLevel::Fatal => ends_execution,
         LogLevel::Off => false,

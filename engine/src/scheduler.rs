@@ -389,7 +389,10 @@ impl Scheduler {
             transition.records.extend(stop.records);
             // What would only begin to be cancelled need not begin.
             transition.effects.retain(|effect| {
-                !matches!(effect, Effect::Invoke(_) | Effect::SetTimer { .. } | Effect::StartMapRun(_))
+                !matches!(
+                    effect,
+                    Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. } | Effect::StartMapRun(_)
+                )
             });
             transition.effects.extend(stop.effects);
         }

@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId,
-    advance,
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
 };
 use crate::object_store::{MemoryStore, ObjectStore};
 use crate::task::TaskOutcome;
@@ -47,6 +46,8 @@ pub struct SimulationOptions {
     pub role_arn: Option<String>,
     /// Stop the execution this long after its start, in milliseconds.
     pub stop_after_millis: Option<i64>,
+    /// Watch the execution only this long, in milliseconds; then it may still be running.
+    pub watch_millis: Option<i64>,
     /// What item readers read and result writers write.
     pub objects: Arc<dyn ObjectStore>,
 }
@@ -63,6 +64,7 @@ impl Default for SimulationOptions {
             region: DEFAULT_REGION.to_owned(),
             role_arn: None,
             stop_after_millis: None,
+            watch_millis: None,
             objects: Arc::new(MemoryStore::new()),
         }
     }
@@ -236,6 +238,7 @@ struct Simulation {
     due: BTreeSet<(i64, Due)>,
     steps: BTreeMap<(usize, u64, u64), TaskStep>,
     steps_planned: u64,
+    watched_until_millis: i64,
     /// The events of tasks that are completed by their token.
     with_token: BTreeSet<(usize, u64)>,
     waits: Vec<SkippedWait>,
@@ -264,6 +267,9 @@ impl Simulation {
             due,
             steps: BTreeMap::new(),
             steps_planned: 0,
+            watched_until_millis: options
+                .watch_millis
+                .map_or(i64::MAX, |millis| options.start_millis.saturating_add(millis)),
             with_token: BTreeSet::new(),
             waits: Vec::new(),
             records: Vec::new(),
@@ -292,6 +298,9 @@ impl Simulation {
                 return;
             }
             let Some((at_millis, due)) = self.due.pop_first() else { return };
+            if at_millis > self.watched_until_millis {
+                return;
+            }
             self.skip_to(at_millis);
             match due {
                 Due::Timer(index, timer) => self.take(index, Input::TimerFired(timer)),

@@ -25,7 +25,10 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) const fn new() -> Self {
-        Self { steps: Cell::new(limits::JSONPATH_STEPS_MAX), bytes: Cell::new(limits::JSONPATH_RESULT_BYTES_MAX) }
+        Self {
+            steps: Cell::new(limits::JSONPATH_STEPS_MAX),
+            bytes: Cell::new(limits::JSONPATH_RESULT_BYTES_MAX),
+        }
     }
 
     pub(super) fn step(&self) -> Result<(), Failure> {
@@ -62,7 +65,9 @@ fn size(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
         Value::String(text) => text.len() + 8,
         Value::Array(items) => items.iter().map(size).sum::<usize>() + 8,
-        Value::Object(fields) => fields.iter().map(|(key, item)| key.len() + 8 + size(item)).sum::<usize>() + 8,
+        Value::Object(fields) => {
+            fields.iter().map(|(key, item)| key.len() + 8 + size(item)).sum::<usize>() + 8
+        }
     }
 }
 
@@ -335,7 +340,9 @@ impl<'v> Search<'_, 'v> {
 
     fn wildcard(&mut self, index: usize, value: &'v Value) -> Result<(), Failure> {
         match value {
-            Value::Object(fields) => fields.keys().try_for_each(|name| self.single_property(index, name, fields)),
+            Value::Object(fields) => {
+                fields.keys().try_for_each(|name| self.single_property(index, name, fields))
+            }
             Value::Array(items) => items.iter().try_for_each(|item| self.continue_at(index + 1, item)),
             _ => Ok(()),
         }

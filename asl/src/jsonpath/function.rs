@@ -171,7 +171,9 @@ fn aggregate(name: &str, numbers: &[f64]) -> Result<Value, Failure> {
             (squares / count - sum * sum / count / count).sqrt()
         }
     };
-    Number::from_f64(result).map(Value::Number).ok_or_else(|| other(format!("The result of {name} is not a number")))
+    Number::from_f64(result)
+        .map(Value::Number)
+        .ok_or_else(|| other(format!("The result of {name} is not a number")))
 }
 
 fn no_numbers() -> Failure {

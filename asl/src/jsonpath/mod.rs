@@ -35,7 +35,7 @@ use self::token::Compiled;
 use crate::template::{QueryError, Scope};
 
 /// The name of the error most failures of a path give. Recorded on AWS.
-const RUNTIME_ERROR: &str = "States.Runtime";
+pub(crate) const RUNTIME_ERROR: &str = "States.Runtime";
 
 /// A parsed path. Cheap to clone, `Send + Sync`. Two paths are equal when their texts are.
 #[derive(Clone)]
@@ -283,5 +283,8 @@ impl Query {
 
 /// The document in which a path was not found, as its cause quotes it.
 fn searched(path: &Path, scope: &Scope<'_>) -> String {
-    path.document(scope).or_else(|_| Ok::<_, PathError>(scope.states.get("input").unwrap_or(&Value::Null))).map(Value::to_string).unwrap_or_default()
+    path.document(scope)
+        .or_else(|_| Ok::<_, PathError>(scope.states.get("input").unwrap_or(&Value::Null)))
+        .map(Value::to_string)
+        .unwrap_or_default()
 }

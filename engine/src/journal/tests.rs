@@ -246,7 +246,10 @@ fn a_newer_journal_is_left_alone() {
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
     let error = refused(directory.path());
-    assert!(matches!(error, JournalError::Newer { found: 99, known: super::schema::SCHEMA_VERSION, .. }), "{error}");
+    assert!(
+        matches!(error, JournalError::Newer { found: 99, known: super::schema::SCHEMA_VERSION, .. }),
+        "{error}"
+    );
     assert!(error.to_string().contains("use the newer stepwright"));
     assert!(matches!(Reader::open(directory.path()), Err(JournalError::Newer { .. })));
 }

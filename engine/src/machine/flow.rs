@@ -16,8 +16,8 @@ use std::borrow::Cow;
 
 use asl::jsonpath::{Path, PathError};
 use asl::{
-    Catcher, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath, Selection, State,
-    Template, TextOrExpression,
+    Catcher, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath, Selection,
+    State, Template, TextOrExpression,
 };
 use serde_json::{Map, Value, json};
 
@@ -83,11 +83,7 @@ impl<'a> Flow<'a> {
     }
 
     /// After `Parameters` or `Arguments`; without them the effective input.
-    pub fn arguments(
-        &self,
-        template: Option<&Template>,
-        effective: &Payload,
-    ) -> Result<Payload, QueryError> {
+    pub fn arguments(&self, template: Option<&Template>, effective: &Payload) -> Result<Payload, QueryError> {
         let field = match self.state.query_language {
             QueryLanguage::JsonPath => "Parameters",
             QueryLanguage::Jsonata => "Arguments",
@@ -99,12 +95,7 @@ impl<'a> Flow<'a> {
     }
 
     /// A template whose `$` or `$states.input` is this value.
-    pub fn evaluate(
-        &self,
-        template: &Template,
-        field: &str,
-        input: &Payload,
-    ) -> Result<Payload, QueryError> {
+    pub fn evaluate(&self, template: &Template, field: &str, input: &Payload) -> Result<Payload, QueryError> {
         let seen = self.see(input.value());
         template.evaluate(field, &seen.scope()).map(Payload::from_value)
     }
@@ -141,8 +132,7 @@ impl<'a> Flow<'a> {
     /// What a Choice hands on when the rule at a position holds.
     pub fn by_rule(&self, raw: &Payload, index: usize, rule: &ChoiceRule) -> Result<Outcome, QueryError> {
         let prefix = format!("Choices[{index}]/");
-        let fields =
-            Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
+        let fields = Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
         self.without_result_by(fields, raw)
     }
 
@@ -215,12 +205,7 @@ impl<'a> Flow<'a> {
         template.evaluate(field, &seen.scope()).map(variables)
     }
 
-    fn selection(
-        &self,
-        selection: &Selection,
-        field: &str,
-        input: &Payload,
-    ) -> Result<Payload, QueryError> {
+    fn selection(&self, selection: &Selection, field: &str, input: &Payload) -> Result<Payload, QueryError> {
         match selection {
             Selection::All => Ok(input.clone()),
             Selection::Nothing => Ok(Payload::from_value(Value::Object(Map::new()))),
@@ -290,7 +275,10 @@ impl<'a> Flow<'a> {
             TextOrExpression::Query(query) => {
                 let found = query.evaluate(FIELD, &seen.scope()).map_err(|_| {
                     let source = query.source();
-                    runtime(FIELD, format!("The {FIELD} parameter does not reference an input value: {source}"))
+                    runtime(
+                        FIELD,
+                        format!("The {FIELD} parameter does not reference an input value: {source}"),
+                    )
                 })?;
                 (query.source(), found)
             }

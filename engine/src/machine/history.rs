@@ -517,7 +517,11 @@ fn task_details(fact: &Fact) -> Option<(&'static str, Pairs<'_>)> {
         ),
         Fact::TaskTimedOut { resource, .. } => (
             resource,
-            ["taskTimedOutEventDetails", "lambdaFunctionTimedOutEventDetails", "activityTimedOutEventDetails"],
+            [
+                "taskTimedOutEventDetails",
+                "lambdaFunctionTimedOutEventDetails",
+                "activityTimedOutEventDetails",
+            ],
             failure(fact),
         ),
         _ => return None,
@@ -530,11 +534,8 @@ fn task_details(fact: &Fact) -> Option<(&'static str, Pairs<'_>)> {
 }
 
 fn scheduled(task: &Scheduled) -> (&'static str, Pairs<'_>) {
-    let keys = [
-        "taskScheduledEventDetails",
-        "lambdaFunctionScheduledEventDetails",
-        "activityScheduledEventDetails",
-    ];
+    let keys =
+        ["taskScheduledEventDetails", "lambdaFunctionScheduledEventDetails", "activityScheduledEventDetails"];
     let mut pairs = match Integration::of(&task.resource) {
         Integration::Function | Integration::Activity => {
             let mut pairs = vec![("resource", Detail::Text(&task.resource))];

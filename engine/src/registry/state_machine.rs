@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Configuration, Encryption, Entry, Logging, RegistryError, Revision, RevisionRow, StateMachineType, Version,
-    store, tag,
+    Configuration, Encryption, Entry, Logging, RegistryError, Revision, RevisionRow, StateMachineType,
+    Version, store, tag,
 };
 use crate::arn::{execution_names, state_machine_arn};
 use crate::engine::{Engine, EngineError, check_name, random_name};
@@ -141,10 +141,13 @@ impl Engine {
     /// Creates a state machine. One of the same name, type, definition,
     /// configuration and publication is the same request; role and tags are
     /// not compared, and not changed. Model, `CreateStateMachine`.
-    pub fn create_state_machine(&self, request: CreateStateMachine) -> Result<CreatedStateMachine, EngineError> {
+    pub fn create_state_machine(
+        &self,
+        request: CreateStateMachine,
+    ) -> Result<CreatedStateMachine, EngineError> {
         self.scheduler.check()?;
         check_name(&request.name)?;
-        let parsed = self.checked(&request.name, &request.definition)?;
+        let parsed = self.checked(&request.name, &request.definition, request.kind)?;
         let sha256: [u8; 32] = Sha256::digest(request.definition.as_bytes()).into();
         let _changing = self.scheduler.registry.changing();
         if let Some(known) = self.scheduler.registry.entry(&request.name) {
@@ -178,7 +181,8 @@ impl Engine {
             aliases: BTreeMap::new(),
             tags: tag::merge(&IndexMap::new(), &request.tags)?,
         };
-        let (entry, version) = entry.published_if(request.publish, request.version_description.as_deref(), now)?;
+        let (entry, version) =
+            entry.published_if(request.publish, request.version_description.as_deref(), now)?;
         let (row, published) = (entry.row(), version.clone());
         self.scheduler.change(Box::new(move |connection| {
             store::insert_machine(connection, row.machine_id, &request.name, request.kind, now)?;
@@ -200,7 +204,8 @@ impl Engine {
         request: UpdateStateMachine,
     ) -> Result<UpdatedStateMachine, EngineError> {
         self.scheduler.check()?;
-        let parsed = request.definition.as_deref().map(|text| self.checked(name, text)).transpose()?;
+        let kind = self.active(name)?.kind;
+        let parsed = request.definition.as_deref().map(|text| self.checked(name, text, kind)).transpose()?;
         let _changing = self.scheduler.registry.changing();
         let known = self.active(name)?;
         let now = self.scheduler.now_millis();
@@ -264,7 +269,11 @@ impl Engine {
     }
 
     /// A state machine, in its current revision or in that of a version.
-    pub fn state_machine(&self, name: &str, version: Option<u32>) -> Result<StateMachineDetails, EngineError> {
+    pub fn state_machine(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<StateMachineDetails, EngineError> {
         let entry = self.entry(name)?;
         let published = match version {
             None => None,
@@ -280,7 +289,10 @@ impl Engine {
     }
 
     /// The state machine of an execution, in the revision that the execution runs.
-    pub fn state_machine_of_execution(&self, execution_arn: &str) -> Result<StateMachineDetails, EngineError> {
+    pub fn state_machine_of_execution(
+        &self,
+        execution_arn: &str,
+    ) -> Result<StateMachineDetails, EngineError> {
         let missing = || EngineError::ExecutionDoesNotExist { execution_arn: execution_arn.to_owned() };
         let found = self.scheduler.readers.with(|reader| reader.revision_of_execution(execution_arn))?;
         let (machine_id, revision) = found.ok_or_else(missing)?;
@@ -361,9 +373,26 @@ impl Engine {
         state_machine_arn(&self.scheduler.region, &self.scheduler.account, name)
     }
 
-    fn checked(&self, name: &str, definition: &str) -> Result<Arc<StateMachine>, EngineError> {
-        let sha256: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
-        self.parsed(name, &sha256, definition)
+    /// Checks a definition for a type of state machine.
+    fn checked(
+        &self,
+        name: &str,
+        definition: &str,
+        kind: StateMachineType,
+    ) -> Result<Arc<StateMachine>, EngineError> {
+        match kind {
+            StateMachineType::Standard => {
+                let sha256: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
+                self.parsed(name, &sha256, definition)
+            }
+            StateMachineType::Express => {
+                let parsed = StateMachine::parse_for(definition, asl::ExecutionType::Express);
+                parsed.map(Arc::new).map_err(|diagnostics| EngineError::InvalidDefinition {
+                    name: name.to_owned(),
+                    diagnostics,
+                })
+            }
+        }
     }
 
     /// What a name that is taken means for a creation.
@@ -473,8 +502,7 @@ impl Revision {
         let sha256 =
             request.definition.as_ref().map_or(self.sha256, |text| Sha256::digest(text.as_bytes()).into());
         let role_arn = request.role_arn.as_deref().map_or_else(|| Arc::clone(&self.role_arn), Arc::from);
-        let same =
-            sha256 == self.sha256 && role_arn == self.role_arn && configuration == *self.configuration;
+        let same = sha256 == self.sha256 && role_arn == self.role_arn && configuration == *self.configuration;
         if same {
             return Ok(None);
         }

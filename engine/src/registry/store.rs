@@ -54,7 +54,11 @@ pub(super) fn insert_machine(
 }
 
 /// Puts a definition and the revision that has it. A definition that is there stays as it is.
-pub(super) fn insert_revision(connection: &Connection, row: &RevisionRow, definition: Option<&str>) -> Written {
+pub(super) fn insert_revision(
+    connection: &Connection,
+    row: &RevisionRow,
+    definition: Option<&str>,
+) -> Written {
     if let Some(definition) = definition {
         let insert = "INSERT OR IGNORE INTO definitions VALUES (?1, ?2)";
         connection.execute(insert, params![row.sha256, definition])?;
@@ -191,7 +195,8 @@ impl Store<'_> {
         let query = "SELECT id, name, kind, created_millis, last_version, deleting_millis FROM state_machines \
                      WHERE deleted_millis IS NULL ORDER BY id";
         let rows = self.rows(query, [], |row| {
-            let kind = StateMachineType::of(&row.get::<_, String>(2)?).ok_or(rusqlite::Error::InvalidQuery)?;
+            let kind =
+                StateMachineType::of(&row.get::<_, String>(2)?).ok_or(rusqlite::Error::InvalidQuery)?;
             let deleting = row.get::<_, Option<i64>>(5)?.is_some();
             Ok((row.get(0)?, row.get::<_, String>(1)?, kind, row.get(3)?, row.get(4)?, deleting))
         })?;
@@ -216,7 +221,8 @@ impl Store<'_> {
             contents.machines.insert(name, Arc::new(entry));
         }
         contents.activities = self.activities()?;
-        let highest = self.rows("SELECT max(id) FROM state_machines", [], |row| row.get::<_, Option<i64>>(0))?;
+        let highest =
+            self.rows("SELECT max(id) FROM state_machines", [], |row| row.get::<_, Option<i64>>(0))?;
         contents.last_machine_id = highest.into_iter().flatten().next().unwrap_or(0);
         Ok(contents)
     }
@@ -247,10 +253,15 @@ impl Store<'_> {
         })
     }
 
-    fn versions(&self, machine_id: i64, current: &Arc<Revision>) -> Found<BTreeMap<u32, Arc<PublishedVersion>>> {
-        let query = "SELECT version, revision, description, created_millis FROM versions WHERE machine_id = ?1";
-        let rows: Vec<(u32, u32, Option<String>, i64)> = self
-            .rows(query, [machine_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    fn versions(
+        &self,
+        machine_id: i64,
+        current: &Arc<Revision>,
+    ) -> Found<BTreeMap<u32, Arc<PublishedVersion>>> {
+        let query =
+            "SELECT version, revision, description, created_millis FROM versions WHERE machine_id = ?1";
+        let rows: Vec<(u32, u32, Option<String>, i64)> =
+            self.rows(query, [machine_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         let mut versions = BTreeMap::new();
         for (version, number, description, created_millis) in rows {
             let revision = if number == current.number {

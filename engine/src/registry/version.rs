@@ -160,7 +160,8 @@ impl Engine {
     /// many; none when there is no such state machine.
     pub fn versions(&self, name: &str, below: Option<u32>, limit: usize) -> Vec<Version> {
         let Some(entry) = self.scheduler.registry.entry(name) else { return Vec::new() };
-        let older = entry.versions.iter().rev().filter(|(number, _)| below.is_none_or(|below| **number < below));
+        let older =
+            entry.versions.iter().rev().filter(|(number, _)| below.is_none_or(|below| **number < below));
         older.take(limit).map(|(number, version)| version.described(*number)).collect()
     }
 

@@ -8,6 +8,7 @@
 //! | `tree`, `unify`, `history` | normalisation and comparison |
 //! | `exec` | cases that are one execution |
 //! | `stubs` | who answers their tasks |
+//! | `actor` | who completes tasks by their tokens |
 //! | `script` | cases that are steps of the API |
 //! | `report` | verdicts, the table, the list of differences |
 //!
@@ -15,6 +16,7 @@
 //! recordings. A case that cannot be run is a case that differs, with its reason.
 #![expect(clippy::indexing_slicing, reason = "only JSON is indexed, and a field that is missing is null")]
 
+mod actor;
 mod bindings;
 mod case;
 mod exec;

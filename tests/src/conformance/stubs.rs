@@ -1,12 +1,16 @@
-//! Who answers the tasks of a case: functions described by the case, and
-//! results taken from the recorded history.
+//! Who answers the tasks of a case: its mock configuration, functions it
+//! describes, its actors, and results taken from the recorded history.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use engine::simulate::Reply;
-use engine::{MockConfig, MockedTasks, TaskOutcome, TaskRequest, lambda_invoke_result};
+use engine::machine::Integration;
+use engine::simulate::{Reply, TaskStep};
+use engine::{
+    MockConfig, MockedTasks, TaskOutcome, TaskRequest, lambda_invoke_payload, lambda_invoke_result,
+};
 use serde_json::{Value, json};
 
+use super::actor::Actor;
 use super::bindings::Bindings;
 use super::case::Case;
 
@@ -16,8 +20,12 @@ const REQUEST_ID: &str = "6c1f2a52-6f0e-4a5c-9d3b-2f1c6f6f0a11";
 /// The stubs of a case.
 pub(super) struct Stubs {
     functions: BTreeMap<String, Value>,
-    recorded: BTreeMap<String, VecDeque<Value>>,
     mocked: Option<MockedTasks>,
+    actors: Vec<Actor>,
+    /// What the recorded history shows as the end of tasks, by state.
+    ends: BTreeMap<String, VecDeque<Value>>,
+    /// What it shows as the answers of calls that submit a task, by resource.
+    submissions: BTreeMap<String, VecDeque<String>>,
 }
 
 impl Stubs {
@@ -26,32 +34,47 @@ impl Stubs {
             Value::Object(map) => map,
             _ => serde_json::Map::new(),
         };
-        let recorded = filled("derived_mocks").into_iter().map(|(state, results)| {
-            let results = results.as_array().cloned().unwrap_or_default();
-            (state, results.into())
-        });
-        let recorded = recorded.collect();
-        let functions = filled("lambda_stubs").into_iter().collect();
+        let mocked = mocked(case, bindings)?;
+        let mut ends = BTreeMap::new();
         // A case with a mock configuration has no other answers.
-        match mocked(case, bindings)? {
-            Some(mocked) => Ok(Self { functions, recorded: BTreeMap::new(), mocked: Some(mocked) }),
-            None => Ok(Self { functions, recorded, mocked: None }),
+        if mocked.is_none() {
+            for (state, results) in filled("derived_mocks") {
+                ends.insert(state, results.as_array().cloned().unwrap_or_default().into());
+            }
         }
+        let actors = case.list("actors").iter().map(|actor| Actor::read(&bindings.fill(actor)));
+        Ok(Self {
+            functions: filled("lambda_stubs").into_iter().collect(),
+            mocked,
+            actors: actors.collect::<Result<_, _>>()?,
+            ends,
+            submissions: submissions(case, bindings),
+        })
     }
 
     pub(super) fn answer(&mut self, task: &TaskRequest) -> Reply {
         if let Some(outcome) = self.mocked.as_mut().and_then(|mocked| mocked.answer(&task.state_name)) {
-            return Reply::Now(outcome);
+            return self.submitted_then(task, vec![(0, TaskStep::Ended(outcome))]);
         }
         let direct = !task.resource.starts_with("arn:aws:states:");
         let function =
             if direct { Some(task.resource.as_str()) } else { task.arguments["FunctionName"].as_str() };
-        let stub = function.and_then(|function| self.functions.get(function_name(function)));
-        if let Some(stub) = stub {
+        if let Some(stub) = function.and_then(|function| self.functions.get(function_name(function))) {
             return invoke(stub, direct, &task.arguments);
         }
-        match self.recorded.get_mut(&task.state_name).and_then(VecDeque::pop_front) {
-            Some(result) => Reply::Now(recorded(&result)),
+        let acted = self.actors.iter_mut().find_map(|actor| actor.take(task));
+        match acted {
+            Some(steps) => self.submitted_then(task, steps),
+            None => self.recorded(task),
+        }
+    }
+
+    /// What the recorded history shows.
+    fn recorded(&mut self, task: &TaskRequest) -> Reply {
+        let result = self.ends.get_mut(&task.state_name).and_then(VecDeque::pop_front);
+        match result {
+            Some(result) if result["TimesOut"] == true => self.submitted_then(task, Vec::new()),
+            Some(result) => self.submitted_then(task, vec![(0, TaskStep::Ended(recorded(&result)))]),
             None => Reply::Now(TaskOutcome::Failed {
                 error: "Recording.NoAnswer".to_owned(),
                 cause: format!(
@@ -61,6 +84,34 @@ impl Stubs {
             }),
         }
     }
+
+    /// The steps of a task; before them, where its resource has that, the answer of the call that submits it.
+    fn submitted_then(&mut self, task: &TaskRequest, mut steps: Vec<(i64, TaskStep)>) -> Reply {
+        let Integration::Service { resource, .. } = Integration::of(&task.resource) else {
+            return Reply::Steps(steps);
+        };
+        if resource.contains(".sync") || resource.ends_with(".waitForTaskToken") {
+            let submission = self.submissions.get_mut(resource).and_then(VecDeque::pop_front);
+            steps.insert(0, (0, TaskStep::Submitted(submission.unwrap_or_else(|| "{}".to_owned()))));
+        }
+        Reply::Steps(steps)
+    }
+}
+
+/// The answers of the calls that submit tasks: what a service makes up (ids,
+/// checksums), so that nobody can compute it.
+fn submissions(case: &Case, bindings: &Bindings) -> BTreeMap<String, VecDeque<String>> {
+    let mut submissions: BTreeMap<String, VecDeque<String>> = BTreeMap::new();
+    for event in case.body["expected"]["history"].as_array().into_iter().flatten() {
+        let details = &event["taskSubmittedEventDetails"];
+        if let Some(resource) = details["resource"].as_str() {
+            submissions
+                .entry(resource.to_owned())
+                .or_default()
+                .push_back(raw_text(&bindings.fill(&details["output"])));
+        }
+    }
+    submissions
 }
 
 /// The test case of a case with a mock configuration.
@@ -81,7 +132,8 @@ fn function_name(identifier: &str) -> &str {
 
 /// Calls a described function: `direct` as `Resource`, else by `lambda:invoke`.
 fn invoke(stub: &Value, direct: bool, arguments: &Value) -> Reply {
-    let payload = if direct { arguments.clone() } else { arguments["Payload"].clone() };
+    let payload = if direct { arguments.to_string() } else { lambda_invoke_payload(arguments) };
+    let payload = serde_json::from_str(&payload).unwrap_or(Value::String(payload));
     let outcome = match returned(stub, payload) {
         Some(value) if direct => TaskOutcome::Succeeded(value.to_string()),
         Some(value) => TaskOutcome::Succeeded(lambda_invoke_result(&value.to_string())),
@@ -112,10 +164,15 @@ fn returned(stub: &Value, payload: Value) -> Option<Value> {
 fn recorded(result: &Value) -> TaskOutcome {
     let thrown = &result["Throw"];
     if thrown.is_null() {
-        return TaskOutcome::Succeeded(result["Return"].to_string());
+        return TaskOutcome::Succeeded(raw_text(&result["Return"]));
     }
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &Value| if value.is_null() { String::new() } else { raw_text(value) };
     TaskOutcome::Failed { error: text(&thrown["Error"]), cause: text(&thrown["Cause"]) }
+}
+
+/// A text of a recorded history: only those that start with `{` were read.
+fn raw_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn raised(error: &Value) -> TaskOutcome {

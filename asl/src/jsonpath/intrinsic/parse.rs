@@ -92,14 +92,17 @@ impl<'t> Parser<'t> {
             Some('-' | '0'..='9') => self.number(),
             Some('S') => self.call(depth + 1).map(Argument::Call),
             _ => {
-                let words = [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
+                let words =
+                    [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
                 for (word, value) in words {
                     if self.rest().starts_with(word) {
                         self.offset += word.len();
                         return Ok(Argument::Literal(value));
                     }
                 }
-                Err(self.refusal("An argument is a string in single quotes, a number, true, false, null, a path or a call"))
+                Err(self.refusal(
+                    "An argument is a string in single quotes, a number, true, false, null, a path or a call",
+                ))
             }
         }
     }
@@ -155,8 +158,8 @@ impl<'t> Parser<'t> {
         let text = self.rest();
         let length = path_length(text);
         let path = text.get(..length).unwrap_or_default().trim_end();
-        let path = Path::parse(path)
-            .map_err(|error| PathSyntaxError { offset: start + error.offset, ..error })?;
+        let path =
+            Path::parse(path).map_err(|error| PathSyntaxError { offset: start + error.offset, ..error })?;
         self.offset += length;
         Ok(Argument::Path(path))
     }
