@@ -118,7 +118,7 @@ impl<'a> Flow<'a> {
             None => result.clone(),
         };
         let assigned = self.assigned(self.state.assign.as_ref(), "Assign", &selected)?;
-        let combined = self.combined(&self.state.paths.result, raw, &selected)?;
+        let combined = combined(&self.state.paths.result, raw, &selected)?;
         let output = self.selection(&self.state.paths.output, "OutputPath", &combined)?;
         Ok(Outcome { selected: Some(selected), combined: Some(combined), output, assigned })
     }
@@ -152,7 +152,7 @@ impl<'a> Flow<'a> {
             return self.in_jsonata(fields, raw, &error, Extra::Error(error.value()));
         }
         let assigned = self.assigned(catcher.assign.as_ref(), &format!("{prefix}Assign"), &error)?;
-        let output = self.combined(&catcher.result_path, raw, &error)?;
+        let output = combined(&catcher.result_path, raw, &error)?;
         Ok(Outcome { selected: None, combined: None, output, assigned })
     }
 
@@ -214,17 +214,6 @@ impl<'a> Flow<'a> {
                 let scope = seen.scope();
                 let found = path.select(&scope).map_err(|error| unresolved(field, &error))?;
                 Ok(Payload::from_value(found.into_owned()))
-            }
-        }
-    }
-
-    fn combined(&self, path: &ResultPath, raw: &Payload, result: &Payload) -> Result<Payload, QueryError> {
-        match path {
-            ResultPath::Replace => Ok(result.clone()),
-            ResultPath::Discard => Ok(raw.clone()),
-            ResultPath::Path(path) => {
-                let combined = path.put(raw.value().clone(), result.value().clone());
-                combined.map(Payload::from_value).map_err(|error| unresolved("ResultPath", &error))
             }
         }
     }
@@ -332,6 +321,18 @@ pub fn error_output(failure: &Failure) -> Value {
 fn variables(assigned: Value) -> Vec<(Text, Payload)> {
     let Value::Object(map) = assigned else { return Vec::new() };
     map.into_iter().map(|(name, value)| (Text::from(name), Payload::from_value(value))).collect()
+}
+
+/// The raw input with the result in it.
+fn combined(path: &ResultPath, raw: &Payload, result: &Payload) -> Result<Payload, QueryError> {
+    match path {
+        ResultPath::Replace => Ok(result.clone()),
+        ResultPath::Discard => Ok(raw.clone()),
+        ResultPath::Path(path) => {
+            let combined = path.put(raw.value().clone(), result.value().clone());
+            combined.map(Payload::from_value).map_err(|error| unresolved("ResultPath", &error))
+        }
+    }
 }
 
 /// What `ItemsPath` found, if a Map can iterate over it.
