@@ -235,8 +235,9 @@ fn diagnostics_are_those_recorded() {
                 continue;
             }
             let text = text_of(&step["params"]["definition"]);
+            // Warnings are answered only when they are asked for.
             let ours: Vec<Value> = validate_for(&text, machine_type(&step["params"]))
-                .iter()
+                .errors()
                 .map(|item| {
                     json!({
                         "severity": item.severity, "code": item.code, "message": item.message,

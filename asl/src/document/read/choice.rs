@@ -248,7 +248,7 @@ impl Reader {
                 let to = if *is_path {
                     self.reference_path(&at, flow).map(Operand::Path)
                 } else {
-                    self.literal(*comparand, &at).map(Operand::Literal)
+                    self.literal(name, *comparand, &at, flow).map(Operand::Literal)
                 };
                 to.map(|to| Test::Compare { comparand: *comparand, relation: *relation, to })
             }
@@ -256,7 +256,7 @@ impl Reader {
         Some(Condition::Test { variable: variable?, operator: name, test: test? })
     }
 
-    fn literal(&mut self, comparand: Comparand, at: &At<'_>) -> Option<Value> {
+    fn literal(&mut self, name: &str, comparand: Comparand, at: &At<'_>, flow: &StateFlow) -> Option<Value> {
         let is_right = match comparand {
             Comparand::String | Comparand::Timestamp => self.text(at).is_some(),
             Comparand::Boolean => self.boolean(at).is_some(),
@@ -268,8 +268,10 @@ impl Reader {
                 is_number
             }
         };
-        if let (Comparand::Timestamp, Some(text)) = (comparand, at.node.as_text()) {
-            self.timestamp_text(text, at);
+        match (comparand, at.node.as_text()) {
+            (Comparand::Timestamp, Some(text)) => self.timestamp_text(text, at),
+            (Comparand::String, _) => self.warn_of_missing_path(name, at, flow),
+            _ => {}
         }
         is_right.then(|| at.node.to_value())
     }

@@ -225,6 +225,11 @@ impl Reader {
         if !is_distributed {
             return Some(Mode::Inline);
         }
+        if self.is_express
+            && let Some(at) = config.at("Mode")
+        {
+            self.schema("Express state machine does not support the 'DISTRIBUTED' mode of Map", &at);
+        }
         self.require(&config, &["ExecutionType"]);
         Some(Mode::Distributed(execution_type.unwrap_or_default()))
     }

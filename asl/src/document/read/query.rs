@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::super::flow::{Read, StateFlow};
 use super::super::model::{
@@ -39,6 +40,22 @@ impl Place {
             _ => true,
         }
     }
+}
+
+/// The intrinsic functions `ErrorPath` and `CausePath` may call. Developer
+/// guide, "Fail workflow state".
+const FUNCTIONS_OF_TEXT: [&str; 7] = [
+    "States.Format",
+    "States.JsonToString",
+    "States.ArrayGetItem",
+    "States.Base64Encode",
+    "States.Base64Decode",
+    "States.Hash",
+    "States.UUID",
+];
+
+fn returns_text(call: &str) -> bool {
+    call.split('(').next().is_some_and(|name| FUNCTIONS_OF_TEXT.contains(&name.trim()))
 }
 
 /// The text between `{%` and `%}`, if the string is an expression.
@@ -87,6 +104,7 @@ impl Reader {
             }
         }
         let at = fields.at(key)?;
+        self.warn_of_missing_path(key, &at, flow);
         let text = self.text(&at)?;
         match expression_source(&text) {
             Some(source) if flow.language == QueryLanguage::Jsonata => {
@@ -150,7 +168,7 @@ impl Reader {
         }
         let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
         Some(if parts.iter().all(is_literal) {
-            Template::Literal(at.node.to_value())
+            Template::Literal(parts.into_iter().filter_map(literal).collect())
         } else {
             Template::Array(parts)
         })
@@ -167,7 +185,10 @@ impl Reader {
             };
             let value = match name {
                 Some(_) => self.query_of_key(key, &part, &fields, flow).map(Template::Query),
-                None => self.template(&part, place, flow),
+                None => {
+                    self.warn_of_missing_dollar(key, &part, flow);
+                    self.template(&part, place, flow)
+                }
             };
             let name = name.unwrap_or(key);
             if name != key && fields.has(name) {
@@ -182,7 +203,8 @@ impl Reader {
         }
         complete.then(|| {
             if parts.values().all(is_literal) {
-                Template::Literal(at.node.to_value())
+                let values = parts.into_iter().filter_map(|(key, part)| Some((key, literal(part)?)));
+                Template::Literal(Value::Object(values.collect()))
             } else {
                 Template::Object(parts)
             }
@@ -232,6 +254,53 @@ impl Reader {
 
 /// JSONPath.
 impl Reader {
+    fn warn_of_missing_dollar(&mut self, key: &str, at: &At<'_>, flow: &StateFlow) {
+        if flow.language == QueryLanguage::JsonPath && at.node.as_text().is_some_and(looks_like_query) {
+            let message = format!(
+                "The value of the field '{key}' looks like a path or an intrinsic function, but is passed on as \
+                 text: only keys that end in '.$' are evaluated"
+            );
+            self.report(Severity::Warning, Code::NoDollar, message, at);
+        }
+    }
+
+    /// A text that looks like a path in a field that takes none.
+    pub(super) fn warn_of_missing_path(&mut self, key: &str, at: &At<'_>, flow: &StateFlow) {
+        if flow.language == QueryLanguage::JsonPath && at.node.as_text().is_some_and(looks_like_query) {
+            let message = format!(
+                "The value of the field '{key}' looks like a path, but is taken as text: only fields whose \
+                 names end in 'Path' are evaluated"
+            );
+            self.report(Severity::Warning, Code::NoPath, message, at);
+        }
+    }
+
+    /// A path in the `Result` of a Pass.
+    pub(super) fn warn_of_static_result(&mut self, at: &At<'_>) {
+        match &at.node.kind {
+            NodeKind::Object(members) => {
+                for (key, member) in members {
+                    let part = At { node: &member.value, location: format!("{}/{key}", at.location) };
+                    if key.ends_with(".$") {
+                        let message = format!(
+                            "The field '{key}' stands in the Result of a Pass, which is passed on as it is: use \
+                             Parameters to have it evaluated"
+                        );
+                        self.report(Severity::Warning, Code::PassResultIsStatic, message, &part);
+                    } else {
+                        self.warn_of_static_result(&part);
+                    }
+                }
+            }
+            NodeKind::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.warn_of_static_result(&at.item(index, item));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A path that may find any number of values: `InputPath`, `OutputPath`.
     fn path(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<Path> {
         let text = self.text(at)?;
@@ -301,6 +370,14 @@ impl Reader {
         match Query::parse(&text) {
             Ok(Query::Path(path)) if !path.is_reference() => {
                 self.reference_path(at, flow);
+                None
+            }
+            Ok(Query::Intrinsic(call)) if !returns_text(call.source()) => {
+                let message = format!(
+                    "Value must be a valid JSONPath or a call of one of these intrinsic functions: [{}]",
+                    FUNCTIONS_OF_TEXT.join(", ")
+                );
+                self.schema(message, at);
                 None
             }
             Ok(query) => {
@@ -418,4 +495,17 @@ impl Reader {
 
 const fn is_literal(template: &Template) -> bool {
     matches!(template, Template::Literal(_))
+}
+
+fn literal(template: Template) -> Option<Value> {
+    match template {
+        Template::Literal(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether a text looks as if somebody meant a path or an intrinsic function.
+fn looks_like_query(text: &str) -> bool {
+    let is_path = text.starts_with("$.") || text.starts_with("$$.") || text.starts_with("$[") || text == "$$";
+    (is_path || text.starts_with("States.") && text.ends_with(')')) && Query::parse(text).is_ok()
 }

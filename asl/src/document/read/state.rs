@@ -281,7 +281,10 @@ impl Reader {
         }
         let complete = !fields.has("Parameters");
         let parameters = self.arguments(fields, flow);
-        let result = fields.at("Result").map(|at| at.node.to_value());
+        let result = fields.at("Result").map(|at| {
+            self.warn_of_static_result(&at);
+            at.node.to_value()
+        });
         (complete || parameters.is_some()).then_some(Pass { parameters, result })
     }
 
@@ -331,9 +334,9 @@ impl Reader {
             );
             self.schema(message, at);
         } else if self.is_express
-            && let Some(pattern) = resource::pattern(resource)
+            && let Some(problem) = resource::not_in_express(resource)
         {
-            self.schema(resource::not_in_express(pattern), at);
+            self.schema(problem, at);
         }
     }
 
