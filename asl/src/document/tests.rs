@@ -1,3 +1,7 @@
+mod distributed;
+mod jsonpath;
+mod large;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
