@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::node::{Json, Node};
-use super::{Filter, Operand, Operator};
+use super::{Expression, Filter, Operand, Operator};
 use crate::jsonpath::error::{Failure, Kind};
 use crate::jsonpath::evaluate::{Budget, Demand, answer};
 use crate::jsonpath::parse;
@@ -26,12 +26,14 @@ impl Filter {
         budget: &Budget,
     ) -> Result<bool, Failure> {
         budget.step()?;
-        match self.holds(subject, budget) {
+        match self.0.holds(subject, budget) {
             Err(failure) if failure.kind.is_invalid_path() => Ok(false),
             other => other,
         }
     }
+}
 
+impl Expression {
     fn holds(&self, subject: Subject<'_>, budget: &Budget) -> Result<bool, Failure> {
         match self {
             Self::And(filters) => {

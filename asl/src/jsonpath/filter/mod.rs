@@ -17,13 +17,17 @@ use crate::limits;
 
 /// A parsed filter.
 #[derive(Debug)]
-pub(super) enum Filter {
+pub(super) struct Filter(Expression);
+
+/// What a filter asks.
+#[derive(Debug)]
+enum Expression {
     /// `a && b`.
-    And(Vec<Filter>),
+    And(Vec<Expression>),
     /// `a || b`.
-    Or(Vec<Filter>),
+    Or(Vec<Expression>),
     /// `!a`.
-    Not(Box<Filter>),
+    Not(Box<Expression>),
     /// `@.a`, `!@.a`: whether there is such a value.
     Exists { path: Compiled, expected: bool },
     /// `left operator right`.
@@ -32,7 +36,7 @@ pub(super) enum Filter {
 
 /// One side of a relation.
 #[derive(Debug)]
-pub(super) enum Operand {
+enum Operand {
     Path(Compiled),
     Text(String),
     Number(Decimal),
@@ -45,7 +49,7 @@ pub(super) enum Operand {
 
 /// What stands between the sides of a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+enum Operator {
     Equal,
     NotEqual,
     SameTypeEqual,
@@ -78,7 +82,7 @@ pub(super) fn compile(text: &str, depth: usize) -> Result<Filter, Refusal> {
     scanner.advance(1);
     scanner.trim();
     let mut parser = Parser { scanner, depth };
-    let filter = parser.or(0).map_err(|failure| match failure {
+    let expression = parser.or(0).map_err(|failure| match failure {
         Failure::Refused(message) => Refusal { message, at: parser.scanner.position() },
         Failure::Broken => Refusal {
             message: format!(
@@ -95,7 +99,7 @@ pub(super) fn compile(text: &str, depth: usize) -> Result<Filter, Refusal> {
         let message = format!("Expected end of filter expression instead of: {rest}");
         return Err(Refusal { message, at: parser.scanner.position() });
     }
-    Ok(filter)
+    Ok(Filter(expression))
 }
 
 /// How reading failed.
@@ -119,21 +123,21 @@ struct Parser {
 }
 
 impl Parser {
-    fn or(&mut self, nesting: usize) -> Result<Filter, Failure> {
-        self.chain("||", nesting, Self::and, Filter::Or)
+    fn or(&mut self, nesting: usize) -> Result<Expression, Failure> {
+        self.chain("||", nesting, Self::and, Expression::Or)
     }
 
-    fn and(&mut self, nesting: usize) -> Result<Filter, Failure> {
-        self.chain("&&", nesting, Self::operand_of_and, Filter::And)
+    fn and(&mut self, nesting: usize) -> Result<Expression, Failure> {
+        self.chain("&&", nesting, Self::operand_of_and, Expression::And)
     }
 
     fn chain(
         &mut self,
         operator: &str,
         nesting: usize,
-        operand: fn(&mut Self, usize) -> Result<Filter, Failure>,
-        join: fn(Vec<Filter>) -> Filter,
-    ) -> Result<Filter, Failure> {
+        operand: fn(&mut Self, usize) -> Result<Expression, Failure>,
+        join: fn(Vec<Expression>) -> Expression,
+    ) -> Result<Expression, Failure> {
         let first = operand(self, nesting)?;
         let mut operands = vec![first];
         loop {
@@ -155,7 +159,7 @@ impl Parser {
         Ok(join(operands))
     }
 
-    fn operand_of_and(&mut self, nesting: usize) -> Result<Filter, Failure> {
+    fn operand_of_and(&mut self, nesting: usize) -> Result<Expression, Failure> {
         if nesting > limits::JSONPATH_DEPTH_MAX {
             return Err(Failure::Refused("The filter is nested too deeply".to_owned()));
         }
@@ -166,7 +170,7 @@ impl Parser {
             if matches!(self.scanner.skip_blanks().current(), Some('$' | '@')) {
                 self.scanner.set_position(start);
             } else {
-                return Ok(Filter::Not(Box::new(self.operand_of_and(nesting + 1)?)));
+                return Ok(Expression::Not(Box::new(self.operand_of_and(nesting + 1)?)));
             }
         }
         if self.scanner.skip_blanks().current_is('(') {
@@ -186,16 +190,16 @@ impl Parser {
         Err(Failure::Refused(format!("Expected character: {character}")))
     }
 
-    fn relation(&mut self) -> Result<Filter, Failure> {
+    fn relation(&mut self) -> Result<Expression, Failure> {
         let (left, expected) = self.operand()?;
         let start = self.scanner.position();
         let rest = self.operator().and_then(|operator| Ok((operator, self.operand()?.0)));
         match rest {
-            Ok((operator, right)) => Ok(Filter::Relation { left, operator, right }),
+            Ok((operator, right)) => Ok(Expression::Relation { left, operator, right }),
             Err(Failure::Refused(_)) => {
                 self.scanner.set_position(start);
                 match left {
-                    Operand::Path(path) => Ok(Filter::Exists { path, expected }),
+                    Operand::Path(path) => Ok(Expression::Exists { path, expected }),
                     _ => Err(Failure::Refused("Expected path node".to_owned())),
                 }
             }
