@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::advice;
 use super::super::flow::{Edge, StateFlow};
 use super::super::model::{
     Choice, ChoiceRule, Comparand, Condition, Is, Operand, QueryLanguage, Relation, Test,
@@ -142,6 +143,13 @@ impl Reader {
                 format!("Field '{key}' is not supported")
             };
             self.schema_at_key(message, fields, key);
+            let advice = if is_jsonpath {
+                advice::in_language("Variable", QueryLanguage::Jsonata).map(str::to_owned)
+            } else {
+                let names = ["Assign", "Comment", "Condition", "Next", "Output"];
+                self.guesses.names(key, names, "fields of a rule")
+            };
+            self.advise(advice);
         }
         self.require(fields, &["Condition", "Next"]);
         let at = fields.at("Condition")?;
@@ -165,7 +173,7 @@ impl Reader {
             }
         }
         if other {
-            self.foreign_fields_of_rule(fields, is_rule, flow);
+            self.foreign_fields_of_rule(fields, is_rule);
         }
         let combination = operators.iter().copied().find(|key| COMBINATIONS.contains(key));
         let required: &[&str] = match (combination.is_some(), is_rule) {
@@ -182,6 +190,8 @@ impl Reader {
                 format!("Only one of these fields is allowed: [{}]", operators.join(", "))
             };
             self.schema(message, &fields.at);
+            let advice = "to ask for several, write \"And\": [{\"Variable\": …}, {\"Variable\": …}]";
+            self.advise((operators.len() > 1).then_some(advice));
             return None;
         };
         match combination {
@@ -198,14 +208,14 @@ impl Reader {
         }
     }
 
-    fn foreign_fields_of_rule(&mut self, fields: &Fields<'_>, is_rule: bool, flow: &StateFlow) {
+    fn foreign_fields_of_rule(&mut self, fields: &Fields<'_>, is_rule: bool) {
         let foreign = fields.keys().filter(|key| {
             let is_operator = COMBINATIONS.contains(key) || operator(key).is_some();
             !is_operator && (!RULE.contains(key) || !is_rule && matches!(*key, "Assign" | "Next"))
         });
         for key in foreign.collect::<Vec<_>>() {
-            let message = if matches!(key, "Condition" | "Output") && flow.language == QueryLanguage::JsonPath
-            {
+            let is_jsonata = matches!(key, "Condition" | "Output");
+            let message = if is_jsonata {
                 format!(
                     "The QueryLanguage is set to 'JSONPath', but field '{key}' is only supported for the \
                      'JSONata' QueryLanguage"
@@ -214,6 +224,16 @@ impl Reader {
                 format!("Field '{key}' is not supported")
             };
             self.schema_at_key(message, fields, key);
+            let advice = if is_jsonata {
+                advice::in_language(key, QueryLanguage::JsonPath).map(str::to_owned)
+            } else if RULE.contains(&key) {
+                Some(format!("only the rule itself has `{key}`, not the conditions in it"))
+            } else {
+                let operators = COMPARISONS.iter().chain(TESTS).map(|(name, _)| *name);
+                let similar = self.guesses.similar(key, operators.chain(COMBINATIONS).chain(RULE));
+                similar.map(|name| format!("did you mean `{name}`?"))
+            };
+            self.advise(advice);
         }
     }
 

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::super::advice;
 use super::super::flow::{Read, StateFlow};
 use super::super::model::{
     BooleanOrExpression, NumberOrExpression, QueryLanguage, ResultPath, Selection, TextOrExpression,
@@ -15,7 +16,7 @@ use super::super::source::{Node, NodeKind};
 use super::fields::Fields;
 use super::{At, Reader};
 use crate::diagnostic::{Code, Severity};
-use crate::jsonata::Expression;
+use crate::jsonata::{self, Expression};
 use crate::jsonpath::{Path, Query, Root};
 use crate::template::Template;
 use crate::timestamp;
@@ -304,9 +305,13 @@ impl Reader {
     /// A path that may find any number of values: `InputPath`, `OutputPath`.
     fn path(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<Path> {
         let text = self.text(at)?;
-        let Ok(path) = Path::parse(&text) else {
-            self.schema("Value must be a valid JSONPath.", at);
-            return None;
+        let path = match Path::parse(&text) {
+            Ok(path) => path,
+            Err(error) => {
+                self.schema("Value must be a valid JSONPath.", at);
+                self.advise(Some(error.to_string()));
+                return None;
+            }
         };
         note_read(&path, at, flow);
         Some(path)
@@ -414,7 +419,34 @@ impl Reader {
             &object.at.location,
             at.node.span.clone(),
         );
+        self.advise(Some(self.advice_of_query(key, at)));
         None
+    }
+}
+
+impl Reader {
+    /// What to do about a value that is neither a path nor a call.
+    fn advice_of_query(&self, key: &str, at: &At<'_>) -> String {
+        let plain = key.strip_suffix(".$").unwrap_or(key);
+        match at.node.as_text().map(|text| (text, Query::parse(text))) {
+            Some((text, Err(error))) if text.starts_with('$') || text.starts_with("States.") => {
+                error.to_string()
+            }
+            Some((text, _)) if !text.is_empty() => format!(
+                "write a path (\"$.{}\") or a call (\"States.Format('{{}}', $.x)\"); a plain text stands under the key \"{plain}\"",
+                shortened(text)
+            ),
+            _ => format!("what is not evaluated stands under the key \"{plain}\""),
+        }
+    }
+}
+
+/// A text that fits into an advice.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(40).collect::<String>())
     }
 }
 
@@ -446,6 +478,8 @@ impl Reader {
     ) -> Option<Expression> {
         let Some(source) = at.node.as_text().and_then(expression_source) else {
             self.schema("Expected a JSONata expression, a text that starts with {% and ends with %}", at);
+            let text = at.node.as_text().map(str::trim).filter(|text| !text.is_empty());
+            self.advise(text.map(|text| format!("write \"{{% {} %}}\"", shortened(text))));
             return None;
         };
         self.expression(source, at, place, flow)
@@ -469,11 +503,19 @@ impl Reader {
         for name in &facts.top_level {
             let message = format!("Reference to '{name}' at the top level is not supported.");
             self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
+            self.advise(Some(advice::of_top_level(name)));
         }
         for field in &facts.states_fields {
             if !place.has(field) {
                 let message = format!("Reference to '$states.{field}' is not supported in this field.");
                 self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
+                let advice = match field.as_str() {
+                    "result" => {
+                        "`$states.result` exists once there is a result: in Assign and Output of a Task, Pass, Parallel or Map"
+                    }
+                    _ => "`$states.errorOutput` exists in Assign and Output of a catcher",
+                };
+                self.advise(Some(advice));
             }
         }
         for function in facts.unknown_functions() {
@@ -483,6 +525,13 @@ impl Reader {
                 format!("There is no function ${function}: the state will fail if it is called")
             };
             self.report(Severity::Warning, Code::UnknownFunction, message, at);
+            let advice = if function == "eval" {
+                Some("`$parse` reads JSON".to_owned())
+            } else {
+                let similar = self.guesses.similar(function, jsonata::functions());
+                similar.map(|name| format!("did you mean `${name}`?"))
+            };
+            self.advise(advice);
         }
         flow.reads.extend(facts.free_variables().map(|variable| Read {
             variable: variable.to_owned(),
