@@ -134,7 +134,7 @@ impl Check<'_> {
                 if known.has(&self.names, &read.variable) {
                     continue;
                 }
-                let advice = self.advice(read);
+                let advice = Some(self.advice(read));
                 self.diagnostics.push(Diagnostic { advice, ..undefined(read) });
             }
             for inner in &state.inner {
@@ -147,19 +147,17 @@ impl Check<'_> {
         }
     }
 
-    fn advice(&mut self, read: &Read) -> Option<String> {
+    fn advice(&mut self, read: &Read) -> String {
         if self.assigned.contains(read.variable.as_str()) {
-            return Some(
-                "it is assigned elsewhere, where no way leads here: values set by a state are there from the \
-                 next one on, those of a branch or an iteration only inside of it"
-                    .to_owned(),
-            );
+            return "it is assigned elsewhere, where no way leads here: values set by a state are there from the \
+                    next one on, those of a branch or an iteration only inside of it"
+                .to_owned();
         }
         let similar = self.guesses.similar(&read.variable, self.assigned.iter().copied());
-        Some(match similar {
+        match similar {
             Some(similar) => format!("did you mean `${similar}`?"),
             None => format!("assign it before: \"Assign\": {{\"{}\": …}}", read.variable),
-        })
+        }
     }
 }
 

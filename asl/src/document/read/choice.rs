@@ -77,6 +77,15 @@ fn operator(key: &str) -> Option<&'static (&'static str, Operator)> {
     COMPARISONS.iter().chain(TESTS).find(|(name, _)| *name == key)
 }
 
+/// The way a Choice goes when no rule matches.
+pub(super) fn default_way(fields: &Fields<'_>, flow: &mut StateFlow, assigns: Vec<String>) {
+    if let Some(at) = fields.at("Default")
+        && let Some(target) = at.node.as_text()
+    {
+        flow.edges.push(Edge::new(target, &at.location, at.node.span.clone(), assigns));
+    }
+}
+
 impl Reader {
     pub(super) fn choice_kind(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Choice> {
         if !self.require(fields, &["Choices"]) {
@@ -90,15 +99,6 @@ impl Reader {
         let default = self.optional_text(fields, "Default");
         let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
         Some(Choice { rules, default })
-    }
-
-    /// The way a Choice goes when no rule matches.
-    pub(super) fn default_way(&mut self, fields: &Fields<'_>, flow: &mut StateFlow, assigns: Vec<String>) {
-        if let Some(at) = fields.at("Default")
-            && let Some(target) = at.node.as_text()
-        {
-            flow.edges.push(Edge::new(target, &at.location, at.node.span.clone(), assigns));
-        }
     }
 
     fn choice_rule(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<ChoiceRule> {

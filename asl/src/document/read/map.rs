@@ -79,7 +79,7 @@ const WRITER: Allowed =
 const WRITER_CONFIG: Allowed =
     Allowed { both: &["OutputType", "Transformation"], jsonpath: &[], jsonata: &[] };
 
-/// `CSVDelimiter` by name. Developer guide, "ItemReader (Map)".
+/// `CSVDelimiter` by name. Developer guide, the page on item readers.
 const DELIMITERS: &[(&str, char)] =
     &[("COMMA", ','), ("PIPE", '|'), ("SEMICOLON", ';'), ("SPACE", ' '), ("TAB", '\t')];
 const INPUT_TYPES: &[(&str, InputType)] = &[

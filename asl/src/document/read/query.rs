@@ -184,12 +184,11 @@ impl Reader {
                 QueryLanguage::JsonPath => key.strip_suffix(".$"),
                 QueryLanguage::Jsonata => None,
             };
-            let value = match name {
-                Some(_) => self.query_of_key(key, &part, &fields, flow).map(Template::Query),
-                None => {
-                    self.warn_of_missing_dollar(key, &part, flow);
-                    self.template(&part, place, flow)
-                }
+            let value = if name.is_some() {
+                self.query_of_key(key, &part, &fields, flow).map(Template::Query)
+            } else {
+                self.warn_of_missing_dollar(key, &part, flow);
+                self.template(&part, place, flow)
             };
             let name = name.unwrap_or(key);
             if name != key && fields.has(name) {
@@ -262,6 +261,7 @@ impl Reader {
                  text: only keys that end in '.$' are evaluated"
             );
             self.report(Severity::Warning, Code::NoDollar, message, at);
+            self.advise(Some(format!("write the key as \"{key}.$\" to pass on what it leads to")));
         }
     }
 
@@ -419,25 +419,22 @@ impl Reader {
             &object.at.location,
             at.node.span.clone(),
         );
-        self.advise(Some(self.advice_of_query(key, at)));
+        self.advise(Some(advice_of_query(key, at)));
         None
     }
 }
 
-impl Reader {
-    /// What to do about a value that is neither a path nor a call.
-    fn advice_of_query(&self, key: &str, at: &At<'_>) -> String {
-        let plain = key.strip_suffix(".$").unwrap_or(key);
-        match at.node.as_text().map(|text| (text, Query::parse(text))) {
-            Some((text, Err(error))) if text.starts_with('$') || text.starts_with("States.") => {
-                error.to_string()
-            }
-            Some((text, _)) if !text.is_empty() => format!(
-                "write a path (\"$.{}\") or a call (\"States.Format('{{}}', $.x)\"); a plain text stands under the key \"{plain}\"",
-                shortened(text)
-            ),
-            _ => format!("what is not evaluated stands under the key \"{plain}\""),
-        }
+/// What to do about a value that is neither a path nor a call.
+fn advice_of_query(key: &str, at: &At<'_>) -> String {
+    let plain = key.strip_suffix(".$").unwrap_or(key);
+    match at.node.as_text().map(|text| (text, Query::parse(text))) {
+        Some((text, Err(error))) if text.starts_with('$') || text.starts_with("States.") => error.to_string(),
+        Some((text, _)) if !text.is_empty() => format!(
+            "write a path (\"$.{}\") or a call (\"States.Format('{{}}', $.x)\"); a plain text stands under the \
+             key \"{plain}\"",
+            shortened(text)
+        ),
+        _ => format!("what is not evaluated stands under the key \"{plain}\""),
     }
 }
 

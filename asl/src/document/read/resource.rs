@@ -69,14 +69,14 @@ fn is_integration((service, action): (&str, &str)) -> bool {
 /// What is said of a resource that Express state machines cannot call. Those
 /// of integration patterns are recorded, also the blank at the end of one.
 pub(super) fn not_in_express(resource: &str) -> Option<&'static str> {
-    if resource.ends_with(".waitForTaskToken") {
-        Some("Express state machine does not support '.waitForTaskToken' service integration ")
-    } else if resource.ends_with(".sync") || resource.ends_with(".sync:2") {
-        Some("Express state machine does not support '.sync' service integration")
-    } else if resource.contains(":activity:") {
-        Some("Express state machine does not support activities")
-    } else {
-        None
+    let (_, pattern) = resource.rsplit_once('.').unwrap_or_default();
+    match pattern {
+        "waitForTaskToken" => {
+            Some("Express state machine does not support '.waitForTaskToken' service integration ")
+        }
+        "sync" | "sync:2" => Some("Express state machine does not support '.sync' service integration"),
+        _ if resource.contains(":activity:") => Some("Express state machine does not support activities"),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::limits::DEFINITION_BYTES_MAX;
 /// Milliseconds, and how many findings. A debug build on a busy machine is
 /// several times slower than what is promised: the bound is generous.
 #[track_caller]
+#[expect(clippy::disallowed_methods, reason = "the test measures how long it takes")]
 fn timed(what: &str, text: &str) -> usize {
     assert!(text.len() <= DEFINITION_BYTES_MAX, "{what}: {} bytes", text.len());
     let start = Instant::now();
