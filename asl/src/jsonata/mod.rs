@@ -37,7 +37,7 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
-pub(crate) use self::analysis::{Facts, STATES};
+pub(crate) use self::analysis::{Facts, STATES, functions};
 use crate::limits;
 use crate::template::Scope;
 
