@@ -82,7 +82,10 @@ impl Random {
         Self { state: (seed.cast_unsigned() ^ MULTIPLIER) & MASK }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits are asked for, and kept with their sign")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "at most 32 bits are asked for, and kept with their sign"
+    )]
     fn next(&mut self, bits: u32) -> i32 {
         self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT) & MASK;
         (self.state.cast_signed() >> (48 - bits)) as i32

@@ -1,6 +1,6 @@
 //! The evaluator: what a compiled path finds in a document.
 //!
-//! It follows Jayway JsonPath to the letter, also where that is surprising:
+//! It follows Jayway's JSONPath to the letter, also where that is surprising:
 //! what follows an index or a wildcard after `..` is applied to the items of
 //! each array in its own way, a filter on an object keeps the object itself,
 //! and the step of a slice does nothing.
@@ -25,7 +25,10 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) const fn new() -> Self {
-        Self { steps: Cell::new(limits::JSONPATH_STEPS_MAX), bytes: Cell::new(limits::JSONPATH_RESULT_BYTES_MAX) }
+        Self {
+            steps: Cell::new(limits::JSONPATH_STEPS_MAX),
+            bytes: Cell::new(limits::JSONPATH_RESULT_BYTES_MAX),
+        }
     }
 
     pub(super) fn step(&self) -> Result<(), Failure> {
@@ -44,6 +47,7 @@ impl Budget {
     }
 
     /// Accounts for a value only where it is a copy.
+    #[expect(clippy::ptr_arg, reason = "whether it is owned is the question")]
     pub(super) fn copied(&self, value: &Cow<'_, Value>) -> Result<(), Failure> {
         match value {
             Cow::Borrowed(_) => Ok(()),
@@ -62,7 +66,9 @@ fn size(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
         Value::String(text) => text.len() + 8,
         Value::Array(items) => items.iter().map(size).sum::<usize>() + 8,
-        Value::Object(fields) => fields.iter().map(|(key, item)| key.len() + 8 + size(item)).sum::<usize>() + 8,
+        Value::Object(fields) => {
+            fields.iter().map(|(key, item)| key.len() + 8 + size(item)).sum::<usize>() + 8
+        }
     }
 }
 
@@ -335,7 +341,9 @@ impl<'v> Search<'_, 'v> {
 
     fn wildcard(&mut self, index: usize, value: &'v Value) -> Result<(), Failure> {
         match value {
-            Value::Object(fields) => fields.keys().try_for_each(|name| self.single_property(index, name, fields)),
+            Value::Object(fields) => {
+                fields.keys().try_for_each(|name| self.single_property(index, name, fields))
+            }
             Value::Array(items) => items.iter().try_for_each(|item| self.continue_at(index + 1, item)),
             _ => Ok(()),
         }

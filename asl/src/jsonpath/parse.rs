@@ -1,4 +1,4 @@
-//! From text to a compiled path: what Jayway JsonPath accepts, refuses and
+//! From text to a compiled path: what Jayway's JSONPath accepts, refuses and
 //! says about it.
 
 use super::filter;
@@ -97,8 +97,7 @@ impl Parser {
         if read {
             return Ok(());
         }
-        let expected =
-            if self.scanner.current_is('[') { ". Expected ?, ', 0-9, * " } else { "" };
+        let expected = if self.scanner.current_is('[') { ". Expected ?, ', 0-9, * " } else { "" };
         Err(self.refusal(format!("Could not parse token starting at position {position}{expected}")))
     }
 
@@ -307,8 +306,9 @@ impl Parser {
                         if character == '}' { (&mut braces, "brace") } else { (&mut brackets, "bracket") };
                     if *open == 0 {
                         let position = self.scanner.position();
-                        let message =
-                            format!("Unexpected close {name} '{character}' at character position: {position}");
+                        let message = format!(
+                            "Unexpected close {name} '{character}' at character position: {position}"
+                        );
                         return Err(self.refusal(message));
                     }
                     *open -= 1;

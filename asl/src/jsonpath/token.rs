@@ -172,8 +172,8 @@ impl fmt::Display for Token {
 /// `$..p.sum()` means the sum of everything `$..p` finds, not the sum of each
 /// of them: the scan becomes the argument of the function.
 fn invert_scanned_function(mut tokens: Vec<Token>) -> Vec<Token> {
-    let scanned = matches!(tokens.first(), Some(Token::Scan))
-        && matches!(tokens.last(), Some(Token::Function { .. }));
+    let scanned =
+        matches!(tokens.first(), Some(Token::Scan)) && matches!(tokens.last(), Some(Token::Function { .. }));
     let first = tokens.iter().position(|token| matches!(token, Token::Function { .. }));
     let (true, Some(first)) = (scanned, first) else { return tokens };
     let mut inverted = tokens.split_off(first);

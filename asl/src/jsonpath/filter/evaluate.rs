@@ -20,7 +20,11 @@ pub(in crate::jsonpath) struct Subject<'v> {
 
 impl Filter {
     /// Whether the item passes. What cannot be compared does not pass.
-    pub(in crate::jsonpath) fn accepts(&self, subject: Subject<'_>, budget: &Budget) -> Result<bool, Failure> {
+    pub(in crate::jsonpath) fn accepts(
+        &self,
+        subject: Subject<'_>,
+        budget: &Budget,
+    ) -> Result<bool, Failure> {
         budget.step()?;
         match self.0.holds(subject, budget) {
             Err(failure) if failure.kind.is_invalid_path() => Ok(false),
@@ -131,7 +135,9 @@ fn relation(left: &Node<'_>, operator: Operator, right: &Node<'_>, budget: &Budg
         }
         Operator::Size => size(left, right),
         Operator::Empty => empty(left, right)?,
-        Operator::SubsetOf | Operator::AnyOf | Operator::NoneOf => compare_lists(left, operator, right, budget)?,
+        Operator::SubsetOf | Operator::AnyOf | Operator::NoneOf => {
+            compare_lists(left, operator, right, budget)?
+        }
         Operator::Unwritable => return Err(Failure::invalid("Expected class node")),
     })
 }
@@ -171,7 +177,8 @@ fn required_list<'a>(node: &'a Node<'_>, budget: &Budget) -> Result<Option<Vec<N
 }
 
 fn list<'a>(json: &'a Json<'_>, budget: &Budget) -> Result<Option<Vec<Node<'a>>>, Failure> {
-    let value = json.value().ok_or_else(|| Failure::new(Kind::Other, "The literal of the filter is not JSON"))?;
+    let value =
+        json.value().ok_or_else(|| Failure::new(Kind::Other, "The literal of the filter is not JSON"))?;
     let Value::Array(items) = value else { return Ok(None) };
     budget.steps(items.len())?;
     items.iter().map(item_node).collect::<Result<_, _>>().map(Some)

@@ -29,16 +29,9 @@ enum Expression {
     /// `!a`.
     Not(Box<Expression>),
     /// `@.a`, `!@.a`: whether there is such a value.
-    Exists {
-        path: Compiled,
-        expected: bool,
-    },
+    Exists { path: Compiled, expected: bool },
     /// `left operator right`.
-    Relation {
-        left: Operand,
-        operator: Operator,
-        right: Operand,
-    },
+    Relation { left: Operand, operator: Operator, right: Operand },
 }
 
 /// One side of a relation.
@@ -300,7 +293,10 @@ impl Parser {
         let start = self.scanner.position();
         let closing = self.scanner.closing_index(start, open, close, false).map_err(Failure::Refused)?;
         let Some(closing) = closing else {
-            return Err(Failure::Refused(format!("String not closed. Expected ' in {}", self.scanner.whole())));
+            return Err(Failure::Refused(format!(
+                "String not closed. Expected ' in {}",
+                self.scanner.whole()
+            )));
         };
         self.scanner.set_position(closing + 1);
         let text = self.scanner.text(start, closing + 1);
@@ -340,7 +336,8 @@ impl Parser {
             if self.scanner.current_is('[') {
                 let closing = self.scanner.closing_index(self.scanner.position(), '[', ']', false);
                 let Some(closing) = closing.map_err(Failure::Refused)? else {
-                    let message = format!("Square brackets does not match in filter {}", self.scanner.whole());
+                    let message =
+                        format!("Square brackets does not match in filter {}", self.scanner.whole());
                     return Err(Failure::Refused(message));
                 };
                 self.scanner.set_position(closing + 1);

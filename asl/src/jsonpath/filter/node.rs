@@ -210,7 +210,12 @@ impl Lenient {
         }
     }
 
-    fn field(&mut self, key: String, fields: &mut serde_json::Map<String, Value>, depth: usize) -> Option<()> {
+    fn field(
+        &mut self,
+        key: String,
+        fields: &mut serde_json::Map<String, Value>,
+        depth: usize,
+    ) -> Option<()> {
         self.blanks();
         (self.peek()? == ':').then(|| self.position += 1)?;
         let value = self.value(depth + 1)?;

@@ -1,5 +1,7 @@
 //! What the intrinsic functions do.
 
+use std::fmt::Write as _;
+
 use md5::Md5;
 use serde_json::{Map, Value};
 use sha1::Sha1;
@@ -79,9 +81,7 @@ impl Arguments<'_> {
     fn exactly<const N: usize>(&self) -> Result<[&Value; N], Failure> {
         let values: Vec<&Value> = self.values.iter().collect();
         let count = values.len();
-        values
-            .try_into()
-            .or_else(|_| self.invalid(&format!("it takes {N} arguments, and there are {count}")))
+        values.try_into().or_else(|_| self.invalid(&format!("it takes {N} arguments, and there are {count}")))
     }
 
     fn array<'v>(&self, value: &'v Value) -> Result<&'v Vec<Value>, Failure> {
@@ -104,7 +104,10 @@ impl Arguments<'_> {
             return Ok(whole);
         }
         match value.as_f64() {
-            #[expect(clippy::cast_possible_truncation, reason = "Java's round stops at the largest long, too")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "Java's round stops at the largest long, too"
+            )]
             Some(number) => Ok((number + 0.5).floor() as i64),
             None => self.invalid(&format!("a number is expected, and it is {value}")),
         }
@@ -121,7 +124,10 @@ impl Arguments<'_> {
         let index = self.whole(index)?;
         match usize::try_from(index).ok().and_then(|index| items.get(index)) {
             Some(item) => Ok(item.clone()),
-            None => self.invalid(&format!("the index {index} is outside of the array, which has {} items", items.len())),
+            None => self.invalid(&format!(
+                "the index {index} is outside of the array, which has {} items",
+                items.len()
+            )),
         }
     }
 
@@ -150,7 +156,8 @@ impl Arguments<'_> {
         }
         let mut items = Vec::new();
         let mut next = Some(first);
-        while let Some(number) = next.filter(|&number| if step > 0 { number <= last } else { number >= last }) {
+        while let Some(number) = next.filter(|&number| if step > 0 { number <= last } else { number >= last })
+        {
             if items.len() == limits::INTRINSIC_RANGE_ITEMS_MAX {
                 return self.invalid(&format!("the range has more than {} items", items.len()));
             }
@@ -177,7 +184,8 @@ impl Arguments<'_> {
     fn data<'v>(&self, value: &'v Value) -> Result<&'v str, Failure> {
         let text = self.string(value)?;
         if text.chars().count() > limits::INTRINSIC_DATA_CHARS_MAX {
-            return self.invalid(&format!("the text has more than {} characters", limits::INTRINSIC_DATA_CHARS_MAX));
+            return self
+                .invalid(&format!("the text has more than {} characters", limits::INTRINSIC_DATA_CHARS_MAX));
         }
         Ok(text)
     }
@@ -205,7 +213,9 @@ impl Arguments<'_> {
             "SHA-384" => hexadecimal(&Sha384::digest(data)),
             "SHA-512" => hexadecimal(&Sha512::digest(data)),
             other => {
-                return self.invalid(&format!("the algorithm '{other}' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512"));
+                return self.invalid(&format!(
+                    "the algorithm '{other}' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512"
+                ));
             }
         }))
     }
@@ -300,13 +310,13 @@ impl Arguments<'_> {
             Some(Argument::Text { written, .. }) => written,
             _ => self.string(template)?,
         };
-        let escapes = matches!(self.written.first(), Some(Argument::Text { .. }));
+        let literal = matches!(self.written.first(), Some(Argument::Text { .. }));
         let mut arguments = arguments.iter();
         let mut text = String::with_capacity(template.len());
         let mut characters = template.chars().peekable();
         while let Some(character) = characters.next() {
             match (character, characters.peek()) {
-                ('\\', Some(&escaped)) if escapes => {
+                ('\\', Some(&escaped)) if literal => {
                     text.push(escaped);
                     characters.next();
                 }
@@ -320,7 +330,10 @@ impl Arguments<'_> {
                 (other, _) => text.push(other),
             }
             if text.len() > limits::INTRINSIC_RESULT_BYTES_MAX {
-                return self.invalid(&format!("the text has more than {} bytes", limits::INTRINSIC_RESULT_BYTES_MAX));
+                return self.invalid(&format!(
+                    "the text has more than {} bytes",
+                    limits::INTRINSIC_RESULT_BYTES_MAX
+                ));
             }
         }
         if arguments.next().is_some() { self.wrong_number_of_placeholders() } else { Ok(Value::String(text)) }
@@ -336,7 +349,8 @@ fn canonical(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(canonical).collect(),
         Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().map(|(key, item)| (key.clone(), canonical(item))).collect();
+            let mut fields: Vec<_> =
+                fields.iter().map(|(key, item)| (key.clone(), canonical(item))).collect();
             fields.sort_by(|left, right| left.0.cmp(&right.0));
             Value::Object(fields.into_iter().collect())
         }
@@ -345,5 +359,9 @@ fn canonical(value: &Value) -> Value {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -92,14 +92,17 @@ impl<'t> Parser<'t> {
             Some('-' | '0'..='9') => self.number(),
             Some('S') => self.call(depth + 1).map(Argument::Call),
             _ => {
-                let words = [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
+                let words =
+                    [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
                 for (word, value) in words {
                     if self.rest().starts_with(word) {
                         self.offset += word.len();
                         return Ok(Argument::Literal(value));
                     }
                 }
-                Err(self.refusal("An argument is a string in single quotes, a number, true, false, null, a path or a call"))
+                Err(self.refusal(
+                    "An argument is a string in single quotes, a number, true, false, null, a path or a call",
+                ))
             }
         }
     }
@@ -114,16 +117,14 @@ impl<'t> Parser<'t> {
                     self.offset += at + 1;
                     return Ok(Argument::Text { value, written });
                 }
-                '\\' => match characters.next() {
-                    Some((_, escaped @ ('\'' | '{' | '}' | '\\'))) => {
-                        value.push(escaped);
-                        written.extend(['\\', escaped]);
-                    }
-                    _ => {
+                '\\' => {
+                    let Some((_, escaped @ ('\'' | '{' | '}' | '\\'))) = characters.next() else {
                         self.offset += at;
                         return Err(self.refusal("A backslash may stand only before ', {, } and \\"));
-                    }
-                },
+                    };
+                    value.push(escaped);
+                    written.extend(['\\', escaped]);
+                }
                 other => {
                     value.push(other);
                     written.push(other);
@@ -155,8 +156,8 @@ impl<'t> Parser<'t> {
         let text = self.rest();
         let length = path_length(text);
         let path = text.get(..length).unwrap_or_default().trim_end();
-        let path = Path::parse(path)
-            .map_err(|error| PathSyntaxError { offset: start + error.offset, ..error })?;
+        let path =
+            Path::parse(path).map_err(|error| PathSyntaxError { offset: start + error.offset, ..error })?;
         self.offset += length;
         Ok(Argument::Path(path))
     }
@@ -167,21 +168,21 @@ fn path_length(text: &str) -> usize {
     let mut quote = None;
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
-        match (character, quote) {
-            ('\\', Some(_)) => {
+        if let Some(open) = quote {
+            if character == '\\' {
                 characters.next();
+            } else if character == open {
+                quote = None;
             }
-            (character, Some(open)) => {
-                if character == open {
-                    quote = None;
-                }
-            }
-            ('\'' | '"', None) if brackets + parentheses > 0 => quote = Some(character),
-            ('[', None) => brackets += 1,
-            (']', None) => brackets = brackets.saturating_sub(1),
-            ('(', None) => parentheses += 1,
-            (')' | ',', None) if brackets == 0 && parentheses == 0 => return at,
-            (')', None) => parentheses = parentheses.saturating_sub(1),
+            continue;
+        }
+        match character {
+            '\'' | '"' if brackets + parentheses > 0 => quote = Some(character),
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            '(' => parentheses += 1,
+            ')' | ',' if brackets == 0 && parentheses == 0 => return at,
+            ')' => parentheses = parentheses.saturating_sub(1),
             _ => {}
         }
     }
