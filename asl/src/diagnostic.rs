@@ -72,10 +72,16 @@ codes! {
     InvalidJsonataExpression = "INVALID_JSONATA_EXPRESSION",
     /// AWS: an expression reads something that does not exist where it stands.
     UnsupportedJsonataExpression = "UNSUPPORTED_JSONATA_EXPRESSION",
-    /// Ours: the definition, or one of its states, is written in JSONPath, which this version does not run.
-    JsonpathNotSupported = "JSONPATH_NOT_SUPPORTED",
-    /// Ours: a distributed Map, which this version does not run.
-    DistributedMapNotSupported = "DISTRIBUTED_MAP_NOT_SUPPORTED",
+    /// AWS: the label of a distributed Map is empty, too long, or has a character it must not have.
+    InvalidLabelName = "INVALID_LABEL_NAME",
+    /// AWS: two distributed Maps have the same label.
+    DuplicateLabelName = "DUPLICATE_LABEL_NAME",
+    /// AWS, a warning: a value looks like a path, but its key does not end in `.$`.
+    NoDollar = "NO_DOLLAR",
+    /// AWS, a warning: a value looks like a path, but the field's name does not end in `Path`.
+    NoPath = "NO_PATH",
+    /// AWS, a warning: a path in the `Result` of a Pass, which is not evaluated.
+    PassResultIsStatic = "PASS_RESULT_IS_STATIC",
     /// Ours: a variable that no earlier state can have assigned. AWS accepts the definition and fails the state.
     UndefinedVariable = "UNDEFINED_VARIABLE",
     /// Ours: an inner state assigns a variable of an outer scope. AWS refuses it; its code is not recorded.
@@ -159,6 +165,30 @@ impl Diagnostics {
         self.items.is_empty()
     }
 
+    /// The message of `InvalidDefinition`, with which `CreateStateMachine`,
+    /// `UpdateStateMachine` and `TestState` refuse this definition. Empty if
+    /// there are no errors.
+    pub fn refusal(&self, definition: &str) -> String {
+        let labels = [Code::InvalidLabelName, Code::DuplicateLabelName];
+        if let Some(item) = self.errors().find(|item| labels.contains(&item.code)) {
+            // Recorded: faults of a label are refused elsewhere in the service,
+            // which answers in a form of its own.
+            let argument = python_text(&item.message);
+            return format!("Error=ValueError Args=[{argument}] in definition '{definition}'.");
+        }
+        let findings: Vec<String> = self
+            .errors()
+            .map(|item| {
+                let location = if item.location.is_empty() { "null" } else { &item.location };
+                format!("{}: {} at {location}", item.code, item.message)
+            })
+            .collect();
+        if findings.is_empty() {
+            return String::new();
+        }
+        format!("Invalid State Machine Definition: '{}'", findings.join(", "))
+    }
+
     /// Puts the findings into the order of the text (stable for equal places).
     pub(crate) fn sort(&mut self) {
         self.items.sort_by_key(|item| item.span.start);
@@ -198,3 +228,14 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+/// A text as a Python list shows it: between single quotes unless it holds
+/// some and no double ones, backslashes doubled.
+fn python_text(text: &str) -> String {
+    let text = text.replace('\\', "\\\\");
+    if text.contains('\'') && !text.contains('"') {
+        format!("\"{text}\"")
+    } else {
+        format!("'{}'", text.replace('\'', "\\'"))
+    }
+}

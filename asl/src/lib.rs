@@ -6,8 +6,7 @@
 //! [`StateMachine::parse`] gives a model that can be executed as it stands:
 //! checked, with defaults filled in and expressions parsed.
 //!
-//! State machines are written in JSONata. A definition in JSONPath, or one with
-//! a Map in distributed mode, is refused with a diagnostic that says so.
+//! Both query languages, JSONata and JSONPath, and every type of state are read.
 //!
 //! ```
 //! use asl::{Host, Scope, StateMachine};
@@ -60,9 +59,9 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use document::{
     BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,
     InputType, Is, ItemBatcher, ItemReader, Items, JitterStrategy, ManifestType, Map, NumberOrExpression,
-    Operand, OutputType, Parallel, Pass, Paths, QueryLanguage, Relation, ResultPath, ResultWriter, Retrier,
-    Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test, TextOrExpression,
-    Transformation, Transition, Wait, print, validate,
+    Operand, OutputType, Parallel, Pass, Paths, PercentageOrExpression, QueryLanguage, Relation, ResultPath,
+    ResultWriter, Retrier, Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test,
+    TextOrExpression, Transformation, Transition, Wait, print, validate, validate_for, variable_references,
 };
 pub use jsonata::Expression;
 pub use template::{Host, QueryError, Scope, StatesView, Template};

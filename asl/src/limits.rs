@@ -24,6 +24,16 @@ pub const STATE_NAME_CHARS_MAX: usize = 80;
 pub const STATE_MACHINE_NAME_CHARS_MAX: usize = 80;
 /// The name of an execution, in characters. Model, `Name`: 80.
 pub const EXECUTION_NAME_CHARS_MAX: usize = 80;
+/// Registered state machines. Quotas: 100,000.
+pub const STATE_MACHINES_MAX: usize = 100_000;
+/// Registered activities. Quotas: 100,000.
+pub const ACTIVITIES_MAX: usize = 100_000;
+/// Published versions of a state machine. Quotas: 1,000.
+pub const VERSIONS_MAX: usize = 1_000;
+/// Aliases of a state machine. Quotas: 100.
+pub const ALIASES_MAX: usize = 100;
+/// Tags of a resource. Quotas: 50.
+pub const TAGS_MAX: usize = 50;
 /// The error of a failure, in characters. Model, `SensitiveError`: 256.
 pub const ERROR_CHARS_MAX: usize = 256;
 /// The cause of a failure, in characters. Model, `SensitiveCause`: 32,768.
@@ -60,6 +70,14 @@ pub const RETRY_BACKOFF_RATE_MIN: f64 = 1.0;
 pub const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_399;
 /// Iterations of an inline Map that run at a time, whatever `MaxConcurrency` says. Developer guide, "Map state": 40.
 pub const INLINE_MAP_CONCURRENCY_MAX: usize = 40;
+/// `MaxConcurrency` and `ToleratedFailureCount` of a Map. Ours: what fits a signed 32-bit number; AWS documents none.
+pub const MAP_COUNT_MAX: u64 = 2_147_483_647;
+/// `MaxItems` of an item reader, and items of one batch. Developer guide, "ItemReader (Map)": 100,000,000.
+pub const MAP_ITEMS_MAX: u64 = 100_000_000;
+/// `MaxInputBytesPerBatch`, in bytes. Developer guide, "ItemBatcher (Map)": 256 KiB.
+pub const BATCH_INPUT_BYTES_MAX: u64 = 262_144;
+/// `Label` of a distributed Map, in characters. Recorded: 40.
+pub const MAP_LABEL_CHARS_MAX: usize = 40;
 /// Levels of `States` inside `States`. Ours: AWS answers `TOO_DEEPLY_NESTED` at an undocumented depth.
 pub const STATES_DEPTH_MAX: usize = 32;
 /// Levels of arrays and objects in a definition. Ours: the real limit is not documented; this one bounds the reader.
@@ -81,6 +99,22 @@ pub const JSONATA_MILLIS_MAX: u64 = 5_000;
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.
 pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;
+/// Child executions of a Map Run that run at a time, whatever `MaxConcurrency` says. Developer guide, "Distributed Map": 10,000.
+pub const MAP_RUN_CONCURRENCY_MAX: usize = 10_000;
+/// `MaxItems` of an item reader. Developer guide, "ItemReader": 100,000,000.
+pub const READER_ITEMS_MAX: u64 = 100_000_000;
+/// The headers of a text-delimited file, in bytes. Developer guide, "ItemReader": 10 KiB.
+pub const CSV_HEADER_BYTES_MAX: usize = 10_240;
+/// The footer of a Parquet file, in bytes. Developer guide, "ItemReader": 5 MB.
+pub const PARQUET_FOOTER_BYTES_MAX: u64 = 5_242_880;
+/// A row group of a Parquet file, in bytes. Developer guide, "ItemReader": 256 MB.
+pub const PARQUET_ROW_GROUP_BYTES_MAX: i64 = 268_435_456;
+/// One item as it is read, before `ItemSelector` makes it smaller, in bytes. Ours: bounds the reader.
+pub const ITEM_BYTES_MAX: usize = 8_388_608;
+/// One result file of a Map Run, in bytes. Developer guide, "ResultWriter": 5 GB.
+pub const RESULT_FILE_BYTES_MAX: u64 = 5_368_709_120;
+/// The list of files in a manifest, in bytes. Ours: bounds the reader.
+pub const MANIFEST_BYTES_MAX: u64 = 67_108_864;
 /// Length of one JSONPath, in bytes. Ours: a path is part of a definition.
 pub const JSONPATH_SOURCE_BYTES_MAX: usize = 262_144;
 /// Steps of one JSONPath, and of each path in its filters. Ours: bounds the recursion of an evaluation.
@@ -107,3 +141,10 @@ pub const INTRINSIC_DATA_CHARS_MAX: usize = 10_000;
 pub const INTRINSIC_RANGE_ITEMS_MAX: usize = 1_000;
 /// What one intrinsic function may make, in bytes. Ours: twice what a state can pass on.
 pub const INTRINSIC_RESULT_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
+/// What the compiled form of one regular expression may take, in bytes. Ours: `a{1000}{1000}` is short to write.
+pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
+/// Levels of groups in one regular expression. Ours: compiling is recursive.
+pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
+/// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
+/// exponential time.
+pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 1_000_000;

@@ -7,9 +7,9 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::document::{BooleanOrExpression, NumberOrExpression, TextOrExpression};
+use crate::document::{BooleanOrExpression, NumberOrExpression, PercentageOrExpression, TextOrExpression};
 use crate::jsonata::{Expression, FailureKind};
-use crate::jsonpath::Query;
+use crate::jsonpath::{Path, PathError, Query, RUNTIME_ERROR};
 use crate::timestamp;
 
 /// The name of the error every failed expression raises.
@@ -138,6 +138,16 @@ impl Template {
         }
     }
 
+    /// Every path of the template, also those in intrinsic functions, in the order of the text.
+    pub fn paths(&self) -> Vec<&Path> {
+        match self {
+            Self::Literal(_) | Self::Expression(_) => Vec::new(),
+            Self::Query(query) => query.paths(),
+            Self::Array(items) => items.iter().flat_map(Self::paths).collect(),
+            Self::Object(fields) => fields.values().flat_map(Self::paths).collect(),
+        }
+    }
+
     fn unexpected(&self, expected: &str, actual: &Value, field: &str) -> QueryError {
         match self {
             Self::Expression(expression) => unexpected_result(expression, expected, actual, field),
@@ -154,7 +164,8 @@ impl Template {
 }
 
 impl NumberOrExpression {
-    /// The whole number, at least 0.
+    /// The whole number, at least 0. `field` is the name the field was written
+    /// under, for a path the one that ends in `Path`.
     pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<u64, QueryError> {
         match self {
             Self::Number(number) => Ok(*number),
@@ -167,7 +178,32 @@ impl NumberOrExpression {
                     unexpected_result(expression, expected, &value, field)
                 })
             }
-            Self::Path(_) => Err(query_error(field, "not evaluated here".to_owned())),
+            Self::Path(path) => {
+                let value = path.select(scope).map_err(|error| path_error(field, &error))?;
+                whole_number(&value)
+                    .or_else(|| value.as_str()?.parse().ok())
+                    .ok_or_else(|| invalid_number(field, &value, "integer", path))
+            }
+        }
+    }
+}
+
+impl PercentageOrExpression {
+    /// The percentage as it was found; whether it lies between 0 and 100 is the caller's to check.
+    pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<f64, QueryError> {
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::Expression(expression) => {
+                let value = evaluate_expression(expression, field, scope)?;
+                value.as_f64().ok_or_else(|| unexpected_result(expression, "number", &value, field))
+            }
+            Self::Path(path) => {
+                let value = path.select(scope).map_err(|error| path_error(field, &error))?;
+                value
+                    .as_f64()
+                    .or_else(|| value.as_str()?.parse().ok().filter(|number: &f64| number.is_finite()))
+                    .ok_or_else(|| invalid_number(field, &value, "float", path))
+            }
         }
     }
 }
@@ -181,7 +217,16 @@ impl TextOrExpression {
                 Value::String(text) => Ok(text),
                 other => Err(unexpected_result(expression, "string", &other, field)),
             },
-            Self::Query(_) => Err(query_error(field, "not evaluated here".to_owned())),
+            Self::Query(query) => match query.evaluate(field, scope)? {
+                Value::String(text) => Ok(text),
+                other => Err(runtime_error(
+                    field,
+                    format!(
+                        "The {field} field refers to value {other} which is not a string: {}",
+                        query.source()
+                    ),
+                )),
+            },
         }
     }
 
@@ -256,6 +301,31 @@ fn unexpected_result(expression: &Expression, expected: &str, actual: &Value, fi
         type_name(actual)
     );
     query_error(field, cause)
+}
+
+/// A value that a path found is not a number of the right kind (recorded).
+fn invalid_number(field: &str, value: &Value, kind: &str, path: &Path) -> QueryError {
+    let source = path.source();
+    runtime_error(
+        field,
+        format!("The {field} field refers to value {} which is not a valid {kind}: {source}", quoted(value)),
+    )
+}
+
+/// The value between quotes, as these causes have it.
+fn quoted(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{text}\""),
+        other => format!("\"{other}\""),
+    }
+}
+
+fn path_error(field: &str, error: &PathError) -> QueryError {
+    QueryError { error: error.error_name(), cause: error.message.clone(), field: field.to_owned() }
+}
+
+fn runtime_error(field: &str, cause: String) -> QueryError {
+    QueryError { error: RUNTIME_ERROR, cause, field: field.to_owned() }
 }
 
 fn query_error(field: &str, cause: String) -> QueryError {

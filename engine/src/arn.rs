@@ -1,4 +1,4 @@
-//! ARNs of state machines, executions and roles.
+//! ARNs of state machines, executions, activities and roles.
 
 /// The account in ARNs when none is configured.
 pub const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -15,14 +15,35 @@ pub fn execution_arn(region: &str, account: &str, state_machine: &str, name: &st
     format!("arn:aws:states:{region}:{account}:execution:{state_machine}:{name}")
 }
 
+/// ARN of an Express execution. `id` tells executions of one name apart.
+pub fn express_arn(region: &str, account: &str, state_machine: &str, name: &str, id: &str) -> String {
+    format!("arn:aws:states:{region}:{account}:express:{state_machine}:{name}:{id}")
+}
+
+/// ARN of an activity.
+pub fn activity_arn(region: &str, account: &str, name: &str) -> String {
+    format!("arn:aws:states:{region}:{account}:activity:{name}")
+}
+
 /// ARN of the role an execution gets when its state machine names none.
 pub fn role_arn(account: &str, state_machine: &str) -> String {
     format!("arn:aws:iam::{account}:role/{state_machine}")
 }
 
-/// The name in a state machine's ARN; a name is taken as it is.
+/// The name in a state machine's ARN, without a version or alias; a name is taken as it is.
 pub fn state_machine_name(name_or_arn: &str) -> &str {
-    after(name_or_arn, ":stateMachine:").unwrap_or(name_or_arn)
+    qualified_name(name_or_arn).0
+}
+
+/// The name in a state machine's ARN, and the version or alias behind it; a name is taken as it is.
+pub fn qualified_name(name_or_arn: &str) -> (&str, Option<&str>) {
+    match after(name_or_arn, ":stateMachine:") {
+        None => (name_or_arn, None),
+        Some(rest) => match rest.split_once(':') {
+            None => (rest, None),
+            Some((name, qualifier)) => (name, Some(qualifier)),
+        },
+    }
 }
 
 /// The names of the state machine and the execution in an execution's ARN.
@@ -45,6 +66,8 @@ mod tests {
         let arn = state_machine_arn(DEFAULT_REGION, DEFAULT_ACCOUNT, "m");
         assert_eq!(state_machine_name(&arn), "m");
         assert_eq!(state_machine_name("m"), "m");
+        assert_eq!(qualified_name(&format!("{arn}:7")), ("m", Some("7")));
+        assert_eq!(qualified_name(&arn), ("m", None));
         assert_eq!(execution_names("m"), None);
     }
 }

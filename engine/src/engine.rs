@@ -1,6 +1,5 @@
 //! The engine's API: state machines, executions, histories.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -10,23 +9,23 @@ use std::thread;
 use std::time::Duration;
 
 use asl::{Diagnostics, StateMachine};
-use sha2::{Digest, Sha256};
 
-use crate::arn::{self, execution_arn, execution_names, role_arn, state_machine_arn, state_machine_name};
+use crate::arn::{self, execution_arn, execution_names, role_arn, state_machine_arn};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::{CrashPlan, CrashPoints};
 use crate::journal::{
     self, DirectoryLock, ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message,
     NewExecution, Reader, StateMachineDescription, Writer,
 };
+use crate::log_events::LogSink;
 use crate::machine::{
     Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
 };
-use crate::scheduler::{Live, Machine, NOTICES_MAX, Parts, Scheduler, Slot, lock};
+use crate::registry::{CreateStateMachine, RegistryError, StateMachineType, Target, UpdateStateMachine};
+use crate::scheduler::{
+    Belonging, Job, Keeping, Live, NOTICES_MAX, OPEN_EXECUTIONS_MAX, Parts, Scheduler, Slot, lock,
+};
 use crate::task::TaskHost;
-
-/// Executions that may be open at a time. Quotas: 1,000,000 open executions.
-const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 
 /// Stack of the engine's threads: expressions nest up to 100 levels.
 const STACK_BYTES: usize = 8 << 20;
@@ -46,6 +45,8 @@ pub struct EngineOptions {
     pub account: String,
     /// Where tests crash the engine.
     pub crash: Option<CrashPlan>,
+    /// Where the logs of executions go; `None` = nowhere.
+    pub logs: Option<Arc<dyn LogSink>>,
 }
 
 impl EngineOptions {
@@ -58,6 +59,7 @@ impl EngineOptions {
             region: arn::DEFAULT_REGION.to_owned(),
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
+            logs: None,
         }
     }
 }
@@ -79,6 +81,15 @@ pub enum EngineError {
     Stopped {
         /// Why.
         reason: String,
+    },
+    /// The registry refuses it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Only an Express execution can be started and waited for.
+    #[error("state machine '{name}' is not of type EXPRESS: start an execution and wait for it")]
+    StateMachineTypeNotSupported {
+        /// The state machine.
+        name: String,
     },
     /// The definition has errors.
     #[error("the definition of state machine '{name}' is refused: {diagnostics}")]
@@ -131,6 +142,18 @@ pub enum EngineError {
     /// As many executions are open as may be.
     #[error("{OPEN_EXECUTIONS_MAX} executions are open, which is the limit: wait until some have ended")]
     ExecutionLimitExceeded,
+    /// The text is no task token.
+    #[error("the task token is not valid: use the one that the task was given")]
+    InvalidToken,
+    /// The task of the token is over: it was completed before, it took too long, or its execution ended.
+    #[error("the task of the token is over: it was completed or timed out, or its execution has ended")]
+    TaskTimedOut,
+    /// The output of a task is not JSON.
+    #[error("the output of the task is not JSON: {problem}")]
+    InvalidOutput {
+        /// What is wrong.
+        problem: String,
+    },
     /// A thread could not be started, or no random numbers could be had.
     #[error("{action}: {problem}")]
     System {
@@ -144,7 +167,7 @@ pub enum EngineError {
 /// A request to start an execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartExecution {
-    /// Name or ARN of the state machine.
+    /// Name or ARN of the state machine; an ARN may name a version or an alias.
     pub state_machine: String,
     /// Name of the execution; `None` = a random UUID. The same name with the
     /// same input answers the same execution while that one runs.
@@ -187,7 +210,7 @@ pub struct Notice {
 /// A durable execution engine on one data directory. Clones are the same engine.
 #[derive(Clone)]
 pub struct Engine {
-    scheduler: Arc<Scheduler>,
+    pub(crate) scheduler: Arc<Scheduler>,
 }
 
 impl fmt::Debug for Engine {
@@ -204,11 +227,12 @@ impl Engine {
         let path = options.data_dir.join(journal::FILE);
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
-        let EngineOptions { data_dir, clock, task_host, crash, .. } = options;
+        let EngineOptions { data_dir, clock, task_host, crash, logs, .. } = options;
         let (region, account) = reader.region_and_account();
         let crash_points = Arc::new(CrashPoints::new(crash));
         let (journal, messages) = channel();
         let (checkpoint, wanted) = sync_channel(1);
+        let (express, jobs) = channel();
         let scheduler = Arc::new(Scheduler::new(Parts {
             directory: data_dir,
             region: region.to_owned(),
@@ -217,17 +241,24 @@ impl Engine {
             task_host,
             crash_points: Arc::clone(&crash_points),
             journal,
+            express,
+            logs,
             last_id: reader.last_execution_id()?,
             last_millis: reader.last_millis()?,
         }));
         let engine = Self { scheduler };
-        engine.load_machines(&reader)?;
+        engine.load_registry(&reader)?;
         let recovered = engine.replay(&reader)?;
+        let express = reader.store().express_starts()?;
         drop(reader);
         let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint };
-        engine.spawn(writer, messages, wanted)?;
+        engine.spawn(writer, messages, wanted, jobs)?;
         for slot in recovered {
             engine.scheduler.input(&slot, Input::Recovered);
+        }
+        engine.restart_express(express)?;
+        for entry in engine.scheduler.registry.deleting() {
+            engine.scheduler.delete_if_idle(&entry);
         }
         Ok(engine)
     }
@@ -238,45 +269,39 @@ impl Engine {
         Ok(Reader::open(data_dir)?)
     }
 
+    pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
+        &self.scheduler
+    }
+
     /// Puts the definition of a state machine. The same bytes and role as now
     /// change nothing; others make a new revision for executions that start
-    /// from now on. `role_arn`: `None` = keep, or make one up from the name.
+    /// from now on. `role`: `None` = keep, or make one up from the name.
     pub fn put_state_machine(
         &self,
         name: &str,
         definition: &str,
         role: Option<&str>,
     ) -> Result<PutStateMachine, EngineError> {
-        self.scheduler.check()?;
-        check_name(name)?;
-        let parsed = StateMachine::parse(definition)
-            .map_err(|diagnostics| EngineError::InvalidDefinition { name: name.to_owned(), diagnostics })?;
-        let sha256: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
-        let mut machines = lock(&self.scheduler.machines);
-        let known = machines.get(name);
-        let role: Arc<str> = match (role, known) {
-            (Some(role), _) => role.into(),
-            (None, Some(machine)) => Arc::clone(&machine.role_arn),
-            (None, None) => role_arn(&self.scheduler.account, name).into(),
-        };
         let state_machine_arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, name);
-        if let Some(machine) = known
-            && machine.sha256 == sha256
-            && machine.role_arn == role
-        {
-            return Ok(PutStateMachine { state_machine_arn, revision: machine.revision, changed: false });
-        }
-        let revision = known.map_or(1, |machine| machine.revision + 1);
-        let now = self.scheduler.now_millis();
-        let row = (name.to_owned(), definition.to_owned(), Arc::clone(&role));
-        self.scheduler.change(Box::new(move |connection| {
-            journal::insert_revision(connection, &row.0, &sha256, &row.1, &row.2, now)
-        }))?;
-        let id = self.scheduler.readers.with(|reader| reader.machine_id(name))?.unwrap_or_default();
-        let definition = Arc::new(parsed);
-        lock(&self.scheduler.definitions).insert(sha256, Arc::downgrade(&definition));
-        machines.insert(name.to_owned(), Machine { id, sha256, definition, role_arn: role, revision });
-        Ok(PutStateMachine { state_machine_arn, revision, changed: true })
+        let Some(known) = self.scheduler.registry.entry(name) else {
+            self.create_state_machine(CreateStateMachine {
+                name: name.to_owned(),
+                definition: definition.to_owned(),
+                role_arn: role.map_or_else(|| role_arn(&self.scheduler.account, name), str::to_owned),
+                ..CreateStateMachine::default()
+            })?;
+            return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
+        };
+        self.update_state_machine(
+            name,
+            UpdateStateMachine {
+                definition: Some(definition.to_owned()),
+                role_arn: role.map(str::to_owned),
+                ..UpdateStateMachine::default()
+            },
+        )?;
+        let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
+        Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
     }
 
     /// All state machines in their current revision, by name.
@@ -284,48 +309,54 @@ impl Engine {
         Ok(self.scheduler.readers.with(Reader::state_machines)?)
     }
 
-    /// Starts an execution. When this answers, the start survives a crash.
+    /// Starts an execution. When this answers, the start survives a crash; of
+    /// an Express execution that means that it runs at least once.
     pub fn start_execution(&self, request: StartExecution) -> Result<Started, EngineError> {
         self.scheduler.check()?;
         let input = read_input(&request.input)?;
-        let machine_name = state_machine_name(&request.state_machine).to_owned();
-        let machine = lock(&self.scheduler.machines).get(&machine_name).cloned();
-        let machine = machine.ok_or(EngineError::StateMachineDoesNotExist { name: request.state_machine })?;
+        let target = self.target(&request.state_machine)?;
+        if target.entry.kind == StateMachineType::Express {
+            return self.start_express(&target, &request);
+        }
+        let definition = self.definition_to_run(&target.entry, &target.revision)?;
         let is_named = request.name.is_some();
         let name = match request.name {
             Some(name) => check_name(&name).map(|()| name)?,
             None => random_name()?,
         };
         let Scheduler { region, account, .. } = &*self.scheduler;
-        let arn: Arc<str> = execution_arn(region, account, &machine_name, &name).into();
+        let arn: Arc<str> = execution_arn(region, account, &target.entry.name, &name).into();
         let started = Box::new(StartedRecord {
             execution_arn: Arc::clone(&arn),
             name: name.as_str().into(),
-            state_machine_arn: state_machine_arn(region, account, &machine_name).into(),
-            state_machine_name: machine_name.into(),
-            role_arn: Arc::clone(&machine.role_arn),
+            state_machine_arn: state_machine_arn(region, account, &target.entry.name).into(),
+            state_machine_name: Arc::clone(&target.entry.name),
+            role_arn: Arc::clone(&target.revision.role_arn),
             input,
             seed: random_seed()?,
             trace_header: request.trace_header.map(Into::into),
         });
         let mut open = lock(&self.scheduler.open);
+        if target.entry.deleting.load(Ordering::SeqCst) {
+            let name = target.entry.name.to_string();
+            return Err(RegistryError::StateMachineDeleting { name }.into());
+        }
         if let Some(slot) = open.by_arn(&arn) {
             drop(open);
             return self.started_before(&slot, &started.input);
         }
-        if is_named && self.scheduler.readers.with(|reader| reader.describe_execution(&arn))?.is_some() {
+        if is_named && self.scheduler.readers.with(|reader| reader.has_execution(target.entry.id, &name))? {
             return Err(EngineError::ExecutionAlreadyExists { execution_arn: arn.to_string() });
         }
-        if open.len() >= OPEN_EXECUTIONS_MAX {
-            return Err(EngineError::ExecutionLimitExceeded);
-        }
-        let id = self.scheduler.next_id.fetch_add(1, Ordering::SeqCst);
-        let slot = Slot::new(id, arn, Execution::new(Arc::clone(&machine.definition)), 0);
-        open.insert(&slot);
+        let id = self.scheduler.next_id.load(Ordering::SeqCst);
+        let execution = Execution::new(definition);
+        let slot = Slot::new(id, arn, execution, 0, Keeping::Journal, target.belonging());
+        open.admit(&slot)?;
+        self.scheduler.next_id.store(id + 1, Ordering::SeqCst);
         // Whoever finds the slot waits until the execution has begun.
         let live = lock(&slot.live);
         drop(open);
-        self.start(&slot, live, &machine, started)
+        self.start(&slot, live, &target, started)
     }
 
     /// Stops an execution. `Ok` = it is at its end, durably, whether by this
@@ -369,6 +400,16 @@ impl Engine {
             events.reverse();
         }
         Ok(events.into_iter().skip(from).take(limit.unwrap_or(usize::MAX)).collect())
+    }
+
+    /// The region and the account of this engine's ARNs.
+    pub fn region_and_account(&self) -> (&str, &str) {
+        (&self.scheduler.region, &self.scheduler.account)
+    }
+
+    /// The time of the engine, in milliseconds since the epoch.
+    pub fn now_millis(&self) -> i64 {
+        self.scheduler.now_millis()
     }
 
     /// The definition an execution runs, byte for byte as it was put.
@@ -476,24 +517,24 @@ impl Engine {
         Ok(Reader::open(&options.data_dir)?)
     }
 
-    fn load_machines(&self, reader: &Reader) -> Result<(), EngineError> {
-        let mut machines = HashMap::new();
-        for described in reader.state_machines()? {
-            let id = reader.machine_id(&described.name)?.unwrap_or_default();
-            let sha256: [u8; 32] = Sha256::digest(described.definition.as_bytes()).into();
-            let definition = self.parsed(&described.name, &sha256, &described.definition)?;
-            let role_arn = described.role_arn.into();
-            machines.insert(
-                described.name,
-                Machine { id, sha256, definition, role_arn, revision: described.revision },
-            );
+    /// Reads what is registered. Every definition that can be started is checked now, rather than then.
+    fn load_registry(&self, reader: &Reader) -> Result<(), EngineError> {
+        let contents = reader.store().contents()?;
+        for entry in contents.machines.values() {
+            let arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, &entry.name);
+            reader.definition(&arn, &entry.current.sha256)?;
         }
-        *lock(&self.scheduler.machines) = machines;
+        self.scheduler.registry.replace(contents);
         Ok(())
     }
 
     /// The definition of these bytes, parsed once.
-    fn parsed(&self, name: &str, sha256: &[u8; 32], text: &str) -> Result<Arc<StateMachine>, EngineError> {
+    pub(crate) fn parsed(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        text: &str,
+    ) -> Result<Arc<StateMachine>, EngineError> {
         let known = lock(&self.scheduler.definitions).get(sha256).and_then(Weak::upgrade);
         if let Some(definition) = known {
             return Ok(definition);
@@ -517,19 +558,32 @@ impl Engine {
             let execution = Execution::replay(definition, &records)
                 .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
             self.scheduler.last_millis.fetch_max(execution.last_millis(), Ordering::SeqCst);
-            let slot = Slot::new(open.id, arn.into(), execution, records.len() as u64);
+            let Some(belonging) = self.belonging(reader, &arn)? else {
+                return Err(EngineError::StateMachineDoesNotExist { name: name.to_owned() });
+            };
+            let count = records.len() as u64;
+            let slot = Slot::new(open.id, arn.into(), execution, count, Keeping::Journal, belonging);
             lock(&self.scheduler.open).insert(&slot);
             slots.push(slot);
         }
         Ok(slots)
     }
 
-    /// Starts the three threads. They end when the last engine is gone.
+    fn belonging(&self, reader: &Reader, execution_arn: &str) -> Result<Option<Belonging>, EngineError> {
+        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else {
+            return Ok(None);
+        };
+        let entry = self.scheduler.registry.entry_by_id(machine_id);
+        Ok(entry.map(|entry| Belonging::new(&entry, &revision)))
+    }
+
+    /// Starts the engine's threads. They end when the last engine is gone.
     fn spawn(
         &self,
         writer: Writer,
         messages: Receiver<Message>,
         wanted: Receiver<()>,
+        jobs: Receiver<Job>,
     ) -> Result<(), EngineError> {
         let (path, scheduler) = (writer.path.clone(), Arc::downgrade(&self.scheduler));
         let write = move || {
@@ -557,10 +611,12 @@ impl Engine {
             });
         };
         let checkpoint = move || checkpoint(&path, &wanted);
+        let express = move || jobs.iter().for_each(|job| job());
         let mut threads = lock(&self.scheduler.threads);
         let guard = || Some(StopGuard(Arc::downgrade(&self.scheduler)));
         threads.push(named_thread("stepwright-journal", guard(), write)?);
         threads.push(named_thread("stepwright-timers", guard(), tick)?);
+        threads.push(named_thread("stepwright-express", guard(), express)?);
         threads.push(named_thread("stepwright-checkpoint", None, checkpoint)?);
         Ok(())
     }
@@ -569,7 +625,7 @@ impl Engine {
         &self,
         slot: &Arc<Slot>,
         mut live: MutexGuard<'_, Live>,
-        machine: &Machine,
+        target: &Target,
         started: Box<StartedRecord>,
     ) -> Result<Started, EngineError> {
         let (answer, answered) = sync_channel(1);
@@ -585,7 +641,15 @@ impl Engine {
             }
         };
         let start_millis = live.execution.start_millis();
-        let new = NewExecution { machine_id: machine.id, name, sha256: machine.sha256, start_millis };
+        let new = NewExecution {
+            machine_id: target.entry.id,
+            revision: target.revision.number,
+            version: target.version,
+            alias: target.alias.clone(),
+            name,
+            sha256: target.revision.sha256,
+            start_millis,
+        };
         self.scheduler.commit(slot, &mut live, transition, Some(new), Some(answer));
         drop(live);
         answered.recv().map_err(|_| self.scheduler.gone())?;
@@ -659,7 +723,7 @@ fn named_thread(
         .map_err(|error| EngineError::System { action: "start a thread", problem: error.to_string() })
 }
 
-fn read_input(text: &str) -> Result<Payload, EngineError> {
+pub(crate) fn read_input(text: &str) -> Result<Payload, EngineError> {
     let refused = |problem: String| EngineError::InvalidExecutionInput { problem };
     if text.len() > asl::limits::PAYLOAD_BYTES_MAX {
         return Err(refused(format!("it has {} bytes, the limit is 262,144", text.len())));
@@ -669,7 +733,7 @@ fn read_input(text: &str) -> Result<Payload, EngineError> {
 }
 
 /// AWS's rule for names of state machines and executions.
-fn check_name(name: &str) -> Result<(), EngineError> {
+pub(crate) fn check_name(name: &str) -> Result<(), EngineError> {
     let length = name.chars().count();
     let allowed = |character: char| {
         !character.is_whitespace()
@@ -683,12 +747,12 @@ fn check_name(name: &str) -> Result<(), EngineError> {
     }
 }
 
-fn random_seed() -> Result<u64, EngineError> {
+pub(crate) fn random_seed() -> Result<u64, EngineError> {
     getrandom::u64()
         .map_err(|error| EngineError::System { action: "draw a seed", problem: error.to_string() })
 }
 
-fn random_name() -> Result<String, EngineError> {
+pub(crate) fn random_name() -> Result<String, EngineError> {
     Ok(crate::machine::uuid(random_seed()?, random_seed()?))
 }
 

@@ -92,27 +92,37 @@
 //!
 //! # What this version does not run
 //!
-//! JSONPath, distributed Map, `.waitForTaskToken`, activities, Express
-//! executions, redrive.
+//! Distributed Map, redrive.
 #![warn(missing_docs)]
 
 pub mod arn;
 mod clock;
 mod crash;
 mod engine;
+mod express;
+pub mod items;
 mod journal;
+pub mod log_events;
 pub mod machine;
+mod mock_config;
+pub mod object_store;
+pub mod registry;
 mod scheduler;
 pub mod simulate;
 mod task;
 mod timers;
+mod tokens;
 
 pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 pub use crash::{Crash, CrashPlan};
 pub use engine::{Engine, EngineError, EngineOptions, Notice, PutStateMachine, StartExecution, Started};
+pub use express::SyncExecution;
 pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
     StateMachineDescription,
 };
+pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
-pub use task::{Completion, TaskHost, TaskOutcome, lambda_invoke_result};
+pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
+pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_result};
+pub use tokens::ActivityTask;

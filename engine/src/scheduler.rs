@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -14,10 +14,18 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, Notice};
 use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
-use crate::machine::{Effect, Execution, HistoryEvent, Input, Record, TimerId, Transition, advance};
+use crate::log_events::{LogEvent, LogSink, log_document};
+use crate::machine::{
+    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TimerId, Transition, advance,
+};
+use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
 use crate::simulate::input_of;
-use crate::task::{Completion, TaskHost, TaskOutcome};
+use crate::task::{Completion, TaskHost, TaskReport};
+use crate::tokens::Activities;
 use crate::timers::Timers;
+
+/// Executions that may be open at a time. Quotas: 1,000,000 open executions.
+pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 
 /// Notices a subscriber may be behind before it is cut off.
 pub(crate) const NOTICES_MAX: usize = 65_536;
@@ -27,11 +35,42 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where the records of an execution are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// In the journal, before anything follows from them.
+    Journal,
+    /// Nowhere: an Express execution. `noted`: its start is in the journal.
+    Memory { noted: bool },
+}
+
+/// What an execution has of its state machine, whatever becomes of that.
+#[derive(Debug, Clone)]
+pub(crate) struct Belonging {
+    machine_id: i64,
+    deleting: Arc<AtomicBool>,
+    configuration: Arc<Configuration>,
+    log_group_arn: Option<Arc<str>>,
+}
+
+impl Belonging {
+    pub(crate) fn new(entry: &Entry, revision: &Revision) -> Self {
+        Self {
+            machine_id: entry.id,
+            deleting: Arc::clone(&entry.deleting),
+            configuration: Arc::clone(&revision.configuration),
+            log_group_arn: revision.configuration.logging.destination().map(Into::into),
+        }
+    }
+}
+
 /// An execution that has not ended.
 pub(crate) struct Slot {
     pub(crate) id: i64,
     pub(crate) arn: Arc<str>,
     pub(crate) live: Mutex<Live>,
+    keeping: Keeping,
+    belonging: Belonging,
     ended: Mutex<bool>,
     signal: Condvar,
 }
@@ -43,9 +82,21 @@ pub(crate) struct Live {
 }
 
 impl Slot {
-    pub(crate) fn new(id: i64, arn: Arc<str>, execution: Execution, records: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        id: i64,
+        arn: Arc<str>,
+        execution: Execution,
+        records: u64,
+        keeping: Keeping,
+        belonging: Belonging,
+    ) -> Arc<Self> {
         let live = Mutex::new(Live { execution, records });
-        Arc::new(Self { id, arn, live, ended: Mutex::new(false), signal: Condvar::new() })
+        let (ended, signal) = (Mutex::new(false), Condvar::new());
+        Arc::new(Self { id, arn, live, keeping, belonging, ended, signal })
+    }
+
+    fn is_deleting(&self) -> bool {
+        self.belonging.deleting.load(Ordering::SeqCst)
     }
 
     /// Waits until the execution's end is durable, or the engine stops, or the
@@ -81,8 +132,18 @@ impl Open {
         self.by_arn.get(arn).cloned()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.by_id.len()
+    /// Inserts an execution, if one more may be open.
+    pub(crate) fn admit(&mut self, slot: &Arc<Slot>) -> Result<(), EngineError> {
+        if self.by_id.len() >= OPEN_EXECUTIONS_MAX {
+            return Err(EngineError::ExecutionLimitExceeded);
+        }
+        self.insert(slot);
+        Ok(())
+    }
+
+    /// Whether an execution of a state machine is open.
+    pub(crate) fn has_machine(&self, machine_id: i64) -> bool {
+        self.by_id.values().any(|slot| slot.belonging.machine_id == machine_id)
     }
 
     /// All open executions, oldest first.
@@ -98,15 +159,8 @@ impl Open {
     }
 }
 
-/// A state machine that executions can be started of.
-#[derive(Clone)]
-pub(crate) struct Machine {
-    pub(crate) id: i64,
-    pub(crate) sha256: [u8; 32],
-    pub(crate) definition: Arc<StateMachine>,
-    pub(crate) role_arn: Arc<str>,
-    pub(crate) revision: u32,
-}
+/// What happens after a transition of an Express execution, off the thread that made it.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Everything the engine's threads share.
 pub(crate) struct Scheduler {
@@ -117,14 +171,20 @@ pub(crate) struct Scheduler {
     pub(crate) task_host: Arc<dyn TaskHost>,
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
-    pub(crate) machines: Mutex<HashMap<String, Machine>>,
+    pub(crate) registry: Registry,
     pub(crate) definitions: Mutex<HashMap<[u8; 32], Weak<StateMachine>>>,
     pub(crate) timers: Arc<Timers>,
+    pub(crate) activities: Activities,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) next_id: AtomicI64,
+    /// Express executions count down, so that the journal's numbers have no gaps.
+    pub(crate) next_express_id: AtomicI64,
     pub(crate) last_millis: Arc<AtomicI64>,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
     journal: Sender<Message>,
+    express: Mutex<Option<Sender<Job>>>,
+    express_jobs: AtomicU64,
+    logs: Option<Arc<dyn LogSink>>,
     sent: AtomicU64,
     stopped: OnceLock<String>,
     subscribers: Mutex<Vec<SyncSender<Notice>>>,
@@ -139,6 +199,8 @@ pub(crate) struct Parts {
     pub(crate) task_host: Arc<dyn TaskHost>,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) journal: Sender<Message>,
+    pub(crate) express: Sender<Job>,
+    pub(crate) logs: Option<Arc<dyn LogSink>>,
     pub(crate) last_id: i64,
     pub(crate) last_millis: i64,
 }
@@ -153,14 +215,19 @@ impl Scheduler {
             clock: parts.clock,
             task_host: parts.task_host,
             open: Mutex::default(),
-            machines: Mutex::default(),
+            registry: Registry::default(),
             definitions: Mutex::default(),
             timers: Arc::default(),
+            activities: Activities::default(),
             crash_points: parts.crash_points,
             next_id: AtomicI64::new(parts.last_id + 1),
+            next_express_id: AtomicI64::new(-1),
             last_millis: Arc::new(AtomicI64::new(parts.last_millis)),
             threads: Mutex::default(),
             journal: parts.journal,
+            express: Mutex::new(Some(parts.express)),
+            express_jobs: AtomicU64::new(0),
+            logs: parts.logs,
             sent: AtomicU64::new(0),
             stopped: OnceLock::new(),
             subscribers: Mutex::default(),
@@ -189,6 +256,9 @@ impl Scheduler {
     pub(crate) fn stop(&self, reason: String) {
         if self.stopped.set(reason).is_ok() {
             self.timers.stop();
+            // The thread of the Express executions ends with its channel.
+            lock(&self.express).take();
+            self.activities.wake();
             for slot in lock(&self.open).slots() {
                 drop(lock(&slot.ended));
                 slot.signal.notify_all();
@@ -227,6 +297,7 @@ impl Scheduler {
             let busy = self.timers.is_busy(self.now_millis());
             let before = self.sent.load(Ordering::SeqCst);
             self.sync()?;
+            let busy = busy || self.express_jobs.load(Ordering::SeqCst) > 0;
             if !busy
                 && self.sent.load(Ordering::SeqCst) == before + 1
                 && !self.timers.is_busy(self.now_millis())
@@ -270,10 +341,34 @@ impl Scheduler {
         let Ok(mut live) = slot.live.lock() else {
             return self.stop(format!("execution {} is in an unknown state after a panic", slot.arn));
         };
-        match advance(&mut live.execution, input, self.now_millis()) {
+        let is_sign_of_life = matches!(input, Input::TaskHeartbeat { .. });
+        match self.advance(slot, &mut live, input, is_sign_of_life) {
             Ok(transition) => self.commit(slot, &mut live, transition, None, None),
             Err(error) => self.stop(format!("execution {}: {error}", slot.arn)),
         }
+    }
+
+    /// Advances an execution; one whose state machine is being deleted is
+    /// aborted when it has made a transition. Model, `DeleteStateMachine`.
+    fn advance(
+        &self,
+        slot: &Slot,
+        live: &mut Live,
+        input: Input,
+        is_sign_of_life: bool,
+    ) -> Result<Transition, ReplayError> {
+        let now = self.now_millis();
+        let mut transition = advance(&mut live.execution, input, now)?;
+        if slot.is_deleting() && !is_sign_of_life && live.execution.stop_millis().is_none() {
+            let stop = advance(&mut live.execution, Input::Stop { error: None, cause: None }, now)?;
+            transition.records.extend(stop.records);
+            // What would only begin to be cancelled need not begin.
+            transition
+                .effects
+                .retain(|effect| !matches!(effect, Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. }));
+            transition.effects.extend(stop.effects);
+        }
+        Ok(transition)
     }
 
     /// Sends what a transition made to the journal; effects follow when it is
@@ -288,6 +383,16 @@ impl Scheduler {
         answer: Option<SyncSender<()>>,
     ) {
         let Transition { records, effects } = transition;
+        if let Keeping::Memory { .. } = slot.keeping {
+            let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
+            return self.after_express(Box::new(move || {
+                if scheduler.stopped().is_some() {
+                    return;
+                }
+                scheduler.notify(&slot, &records);
+                scheduler.release(&slot, effects);
+            }));
+        }
         if records.is_empty() {
             // Nothing new: what the effects follow from is durable already.
             return self.release(slot, effects);
@@ -315,9 +420,44 @@ impl Scheduler {
         let _ = self.send(Message::Append(Box::new(append)));
     }
 
+    /// Does something on the thread of the Express executions: a task that
+    /// answers at once must not find the lock of its execution held.
+    fn after_express(self: &Arc<Self>, job: Job) {
+        if let Some(express) = &*lock(&self.express) {
+            self.express_jobs.fetch_add(1, Ordering::SeqCst);
+            let scheduler = Arc::downgrade(self);
+            let counted: Job = Box::new(move || {
+                job();
+                if let Some(scheduler) = scheduler.upgrade() {
+                    scheduler.express_jobs.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+            // Nobody receives after the end of the engine; then there is nothing left to do.
+            let _ = express.send(counted);
+        }
+    }
+
+    /// Deletes a state machine that waits for nothing any more. May be asked twice.
+    pub(crate) fn delete_if_idle(self: &Arc<Self>, entry: &Arc<Entry>) {
+        if lock(&self.open).has_machine(entry.id) {
+            return;
+        }
+        let (id, now_millis) = (entry.id, self.now_millis());
+        let (scheduler, entry) = (Arc::downgrade(self), Arc::clone(entry));
+        let change: Change = Box::new(move |connection| delete_machine(connection, id, now_millis));
+        let release: Release = Box::new(move || {
+            if let Some(scheduler) = scheduler.upgrade() {
+                scheduler.registry.forget(&entry);
+            }
+        });
+        // When the writer is gone, the next engine finds the mark and does it.
+        let _ = self.send(Message::Change(change, release));
+    }
+
     /// Tells whoever is subscribed now, not when the records were made: an
     /// event on its way to the journal during `subscribe` is heard.
     fn notify(&self, slot: &Slot, records: &[Record]) {
+        self.log(slot, records);
         let mut subscribers = lock(&self.subscribers);
         if subscribers.is_empty() {
             return;
@@ -331,26 +471,67 @@ impl Scheduler {
         }
     }
 
+    /// Writes the log of an execution whose state machine wants one.
+    fn log(&self, slot: &Slot, records: &[Record]) {
+        let (Some(logs), Some(log_group_arn)) = (&self.logs, &slot.belonging.log_group_arn) else { return };
+        let logging = &slot.belonging.configuration.logging;
+        for event in records.iter().filter_map(HistoryEvent::of) {
+            if let Some(document) = log_document(&event, &slot.arn, logging, 0) {
+                logs.write(LogEvent {
+                    log_group_arn: Arc::clone(log_group_arn),
+                    execution_arn: Arc::clone(&slot.arn),
+                    timestamp_millis: event.timestamp_millis,
+                    document,
+                });
+            }
+        }
+    }
+
     /// Releases effects. What they follow from is durable.
     fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
+                Effect::Invoke(task) if task.is_of_activity() => self.activities.offer(task),
                 Effect::Invoke(task) => {
-                    let event_id = task.key.event_id;
-                    let (scheduler, slot) = (Arc::downgrade(self), Arc::downgrade(slot));
-                    let done = Completion::new(move |outcome| complete(&scheduler, &slot, event_id, outcome));
+                    let done = self.completion(slot, task.key.event_id);
                     self.task_host.invoke(task, done);
+                }
+                Effect::Resume { task, submission } => {
+                    let done = self.completion(slot, task.key.event_id);
+                    self.task_host.resume(task, submission.value().clone(), done);
                 }
                 Effect::SetTimer { timer, at_millis } => self.timers.set((slot.id, timer), at_millis),
                 Effect::CancelTimer(timer) => self.timers.cancel((slot.id, timer)),
-                Effect::CancelTask(key) => self.task_host.cancel(&key),
-                Effect::Finished => {
-                    lock(&self.open).remove(slot);
-                    *lock(&slot.ended) = true;
-                    slot.signal.notify_all();
+                Effect::CancelTask(key) => {
+                    self.activities.withdraw(&key);
+                    self.task_host.cancel(&key);
                 }
+                Effect::Finished => self.finished(slot),
             }
         }
+    }
+
+    fn finished(self: &Arc<Self>, slot: &Arc<Slot>) {
+        lock(&self.open).remove(slot);
+        if slot.keeping == (Keeping::Memory { noted: true }) {
+            let arn = Arc::clone(&slot.arn);
+            let change: Change = Box::new(move |connection| delete_express(connection, &arn));
+            // When this is lost the execution runs once more, which is what was promised.
+            let _ = self.send(Message::Change(change, Box::new(|| {})));
+        }
+        *lock(&slot.ended) = true;
+        slot.signal.notify_all();
+        if slot.is_deleting()
+            && let Some(entry) = self.registry.entry_by_id(slot.belonging.machine_id)
+        {
+            self.delete_if_idle(&entry);
+        }
+    }
+
+    /// The way back of a task's call.
+    fn completion(self: &Arc<Self>, slot: &Arc<Slot>, event_id: u64) -> Completion {
+        let (scheduler, slot) = (Arc::downgrade(self), Arc::downgrade(slot));
+        Completion::reporting(move |report| complete(&scheduler, &slot, event_id, report))
     }
 
     /// The body of what a timer does.
@@ -369,9 +550,13 @@ impl Drop for Scheduler {
     }
 }
 
-/// The outcome of a task, from whatever thread. After the end of the engine it is lost, as in a crash.
-fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, outcome: TaskOutcome) {
+/// What a host tells, from whatever thread. After the end of the engine it is lost, as in a crash.
+fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, report: TaskReport) {
     if let (Some(scheduler), Some(slot)) = (scheduler.upgrade(), slot.upgrade()) {
-        scheduler.input(&slot, input_of(event_id, outcome));
+        let input = match report {
+            TaskReport::Submitted(output) => Input::TaskSubmitted { event_id, output },
+            TaskReport::Finished(outcome) => input_of(event_id, outcome),
+        };
+        scheduler.input(&slot, input);
     }
 }

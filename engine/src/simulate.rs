@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskKey, TaskRequest, TimerId,
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId,
     advance,
 };
 use crate::task::TaskOutcome;
@@ -68,6 +68,23 @@ pub enum Reply {
     After(i64, TaskOutcome),
     /// The task never ends: only its timeout, or a stop, goes on.
     Never,
+    /// Several things happen to the task, each this long after its call, in
+    /// milliseconds of virtual time; those of the same time in this order.
+    Steps(Vec<(i64, TaskStep)>),
+}
+
+/// Something that happens to a simulated task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskStep {
+    /// The call of a `.sync` or `.waitForTaskToken` resource is answered with this JSON text.
+    Submitted(String),
+    /// A worker takes it, under this name; of an activity.
+    Taken(Option<String>),
+    /// It says that it lives.
+    Heartbeat,
+    /// It ends; of activities and `.waitForTaskToken` by its token, where an
+    /// empty error or cause is none.
+    Ended(TaskOutcome),
 }
 
 impl From<TaskOutcome> for Reply {
@@ -189,11 +206,12 @@ fn started(options: &SimulationOptions, input: Value) -> Started {
     }
 }
 
-/// What is due next: a timer of the execution, the end of a task, or the stop.
+/// What is due next: a timer of the execution, a step of a task, or the stop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Timer(TimerId),
-    Task(u64),
+    /// A step of a task: its event, and which step of all.
+    Task(u64, u64),
     Stop,
 }
 
@@ -203,7 +221,10 @@ struct Simulation {
     start_millis: i64,
     calls: VecDeque<TaskRequest>,
     due: BTreeSet<(i64, Due)>,
-    outcomes: BTreeMap<u64, TaskOutcome>,
+    steps: BTreeMap<(u64, u64), TaskStep>,
+    steps_planned: u64,
+    /// The events of tasks that are completed by their token.
+    with_token: BTreeSet<u64>,
     waits: Vec<SkippedWait>,
     records: Vec<Record>,
 }
@@ -220,7 +241,9 @@ impl Simulation {
             start_millis: options.start_millis,
             calls: VecDeque::new(),
             due,
-            outcomes: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            steps_planned: 0,
+            with_token: BTreeSet::new(),
             waits: Vec::new(),
             records: Vec::new(),
         }
@@ -230,7 +253,7 @@ impl Simulation {
         for _ in 0..TIMERS_MAX {
             while let Some(task) = self.calls.pop_front() {
                 let reply = tasks(&task);
-                self.reply(&task.key, reply);
+                self.reply(&task, reply);
             }
             if self.execution.status() != Status::Running {
                 return;
@@ -239,9 +262,9 @@ impl Simulation {
             self.skip_to(at_millis);
             match due {
                 Due::Timer(timer) => self.take(Input::TimerFired(timer)),
-                Due::Task(event_id) => {
-                    if let Some(outcome) = self.outcomes.remove(&event_id) {
-                        self.take(input_of(event_id, outcome));
+                Due::Task(event_id, number) => {
+                    if let Some(step) = self.steps.remove(&(event_id, number)) {
+                        self.step(event_id, step);
                     }
                 }
                 Due::Stop => self.take(Input::Stop { error: None, cause: None }),
@@ -249,15 +272,41 @@ impl Simulation {
         }
     }
 
-    fn reply(&mut self, key: &TaskKey, reply: Reply) {
-        match reply {
-            Reply::Now(outcome) => self.take(input_of(key.event_id, outcome)),
-            Reply::After(millis, outcome) => {
-                self.outcomes.insert(key.event_id, outcome);
-                self.due.insert((self.now_millis + millis.max(0), Due::Task(key.event_id)));
-            }
-            Reply::Never => {}
+    fn reply(&mut self, task: &TaskRequest, reply: Reply) {
+        let event_id = task.key.event_id;
+        if task.token.is_some() {
+            self.with_token.insert(event_id);
         }
+        if task.is_of_activity() && !matches!(reply, Reply::Steps(_)) {
+            self.step(event_id, TaskStep::Taken(None));
+        }
+        match reply {
+            Reply::Now(outcome) => self.step(event_id, TaskStep::Ended(outcome)),
+            Reply::After(millis, outcome) => self.plan(event_id, millis, TaskStep::Ended(outcome)),
+            Reply::Never => {}
+            Reply::Steps(steps) => {
+                steps.into_iter().for_each(|(millis, step)| self.plan(event_id, millis, step));
+            }
+        }
+    }
+
+    fn plan(&mut self, event_id: u64, millis: i64, step: TaskStep) {
+        self.steps_planned += 1;
+        self.steps.insert((event_id, self.steps_planned), step);
+        let at_millis = self.now_millis.saturating_add(millis.max(0));
+        self.due.insert((at_millis, Due::Task(event_id, self.steps_planned)));
+    }
+
+    fn step(&mut self, event_id: u64, step: TaskStep) {
+        let has_token = self.with_token.contains(&event_id);
+        self.take(match step {
+            TaskStep::Submitted(output) if has_token => Input::TaskSucceeded { event_id, output },
+            TaskStep::Submitted(output) => Input::TaskSubmitted { event_id, output },
+            TaskStep::Taken(worker) => Input::ActivityStarted { event_id, worker },
+            TaskStep::Heartbeat => Input::TaskHeartbeat { event_id },
+            TaskStep::Ended(outcome) if has_token => by_token(event_id, outcome),
+            TaskStep::Ended(outcome) => input_of(event_id, outcome),
+        });
     }
 
     fn skip_to(&mut self, at_millis: i64) {
@@ -277,15 +326,17 @@ impl Simulation {
         self.records.extend(transition.records);
         for effect in transition.effects {
             match effect {
-                Effect::Invoke(task) => self.calls.push_back(task),
+                Effect::Invoke(task) | Effect::Resume { task, .. } => self.calls.push_back(task),
                 Effect::SetTimer { timer, at_millis } => {
                     self.due.insert((at_millis, Due::Timer(timer)));
                 }
                 Effect::CancelTimer(timer) => self.due.retain(|(_, due)| *due != Due::Timer(timer)),
                 Effect::CancelTask(key) => {
                     self.calls.retain(|task| task.key != key);
-                    self.outcomes.remove(&key.event_id);
-                    self.due.retain(|(_, due)| *due != Due::Task(key.event_id));
+                    self.steps.retain(|(event_id, _), _| *event_id != key.event_id);
+                    self.due.retain(
+                        |(_, due)| !matches!(due, Due::Task(event_id, _) if *event_id == key.event_id),
+                    );
                 }
                 Effect::Finished => {}
             }
@@ -315,3 +366,17 @@ pub(crate) fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
         TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error, cause },
     }
 }
+
+/// What somebody says who has the task's token.
+fn by_token(event_id: u64, outcome: TaskOutcome) -> Input {
+    let said = |text: String| Some(text).filter(|text| !text.is_empty());
+    match outcome {
+        TaskOutcome::Succeeded(output) => Input::TokenSucceeded { event_id, output },
+        TaskOutcome::Failed { error, cause } => {
+            Input::TokenFailed { event_id, error: said(error), cause: said(cause) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use crate::machine::{TaskKey, TaskRequest};
 
 /// How a task ended.
@@ -43,11 +45,25 @@ pub fn lambda_invoke_result(payload: &str) -> String {
 }
 
 /// Runs tasks.
+///
+/// What a host answers depends on the end of the resource's name. A plain one:
+/// the answer of the call. `.sync`: [`Completion::submitted`] with the answer
+/// of the call that starts the job, then the end of the job.
+/// `.waitForTaskToken`: the answer of the call, to whose receiver the token in
+/// [`TaskRequest::token`] went; the task then waits for the token to be
+/// completed. Activities never come to a host.
 pub trait TaskHost: Send + Sync {
     /// Starts a task and returns at once: it runs on the thread that writes
     /// the journal, after the task's schedule is durable. The outcome comes
     /// through `done`, from any thread, now or later.
     fn invoke(&self, task: TaskRequest, done: Completion);
+
+    /// Goes on with a job that was submitted before the engine was opened
+    /// again; `submission` is what [`Completion::submitted`] was told. A host
+    /// that cannot find the job drops `done`.
+    fn resume(&self, task: TaskRequest, submission: Value, done: Completion) {
+        let _ = (task, submission, done);
+    }
 
     /// Nobody waits for this attempt any more: it timed out, or the execution
     /// was stopped. A host may ignore it.
@@ -56,31 +72,60 @@ pub trait TaskHost: Send + Sync {
     }
 }
 
+/// What a task host tells about a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskReport {
+    /// The job of a `.sync` resource is submitted; the JSON text of the call's answer.
+    Submitted(String),
+    /// The call was answered, or the job has ended.
+    Finished(TaskOutcome),
+}
+
 /// The way back from a task host. Whoever drops it without an outcome has
 /// lost the task: the attempt fails with `Lambda.ServiceException`.
 pub struct Completion {
-    finish: Option<Box<dyn FnOnce(TaskOutcome) + Send>>,
+    report: Option<Box<dyn FnMut(TaskReport) + Send>>,
 }
 
 impl Completion {
     /// A completion that hands the outcome to a function, once. The engine
     /// makes its own; this is for tests of task hosts.
     pub fn new(finish: impl FnOnce(TaskOutcome) + Send + 'static) -> Self {
-        Self { finish: Some(Box::new(finish)) }
+        let mut finish = Some(finish);
+        Self::reporting(move |report| {
+            if let TaskReport::Finished(outcome) = report
+                && let Some(finish) = finish.take()
+            {
+                finish(outcome);
+            }
+        })
+    }
+
+    /// A completion that hands on everything it is told.
+    pub fn reporting(report: impl FnMut(TaskReport) + Send + 'static) -> Self {
+        Self { report: Some(Box::new(report)) }
+    }
+
+    /// The job of a `.sync` resource is submitted: the JSON text of the call's answer.
+    pub fn submitted(&mut self, answer: String) {
+        if let Some(report) = &mut self.report {
+            report(TaskReport::Submitted(answer));
+        }
     }
 
     /// Hands in the outcome. Late outcomes (after a timeout, a stop) are ignored.
     pub fn finish(mut self, outcome: TaskOutcome) {
-        if let Some(finish) = self.finish.take() {
-            finish(outcome);
+        if let Some(mut report) = self.report.take() {
+            report(TaskReport::Finished(outcome));
         }
     }
 }
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        if let Some(finish) = self.finish.take() {
-            finish(TaskOutcome::unknown("The task host gave the task up without an outcome."));
+        if let Some(mut report) = self.report.take() {
+            let lost = TaskOutcome::unknown("The task host gave the task up without an outcome.");
+            report(TaskReport::Finished(lost));
         }
     }
 }

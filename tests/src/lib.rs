@@ -3,94 +3,23 @@
 //!
 //! Files of `../shared` (recorded behaviour, real feeds) are read from there; a
 //! test that misses them says so and passes, because a checkout alone has none.
-#![cfg(test)]
 
+pub mod conformance;
+
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod deploy;
+#[cfg(test)]
 mod layers;
+#[cfg(test)]
 #[path = "../../steps/deliver/tests/it/postgres_server.rs"]
 #[expect(dead_code, reason = "shared with the delivery tests, which use more of it")]
 mod postgres_server;
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod run;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::OnceLock;
-
-/// The workspace root.
-fn project_root() -> PathBuf {
-    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    root.pop();
-    root
-}
-
-/// A file of the shared folder beside the checkout, or `None` and a word about it.
-fn shared(path: &str) -> Option<PathBuf> {
-    let file = project_root().join("../shared").join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    eprintln!("LEFT OUT: ../shared/{path} is not there, so this test checked nothing");
-    None
-}
-
-/// The folder with `stepwright`, `app` and the step binaries, built once a process.
-///
-/// The same selection of targets as the test run's own build, so that cargo
-/// chooses the same features and compiles no dependency a second time.
-fn binaries() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&["--workspace", "--bins", "--tests"]))
-}
-
-/// Builds with the test profile's settings and answers where the binaries are.
-fn build(arguments: &[&str]) -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    // A test runner tells its package in these; build scripts that look at them would run again.
-    for (name, _) in std::env::vars_os() {
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-        {
-            cargo.env_remove(name);
-        }
-    }
-    let output = cargo
-        .current_dir(project_root())
-        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
-        .args(arguments)
-        .output()
-        .expect("cargo build starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        // Executables of tests lie elsewhere.
-        .filter(|message| message["target"]["kind"][0] == "bin" && message["profile"]["test"] == false)
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .and_then(|executable| executable.parent().map(Path::to_path_buf))
-        .expect("cargo names the executables it built")
-}
-
-/// `stepwright` with the prebuilt app, in the workspace, its data in `data`.
-fn stepwright(data: &Path) -> Command {
-    let binaries = binaries();
-    let mut command = Command::new(binaries.join("stepwright"));
-    command
-        .current_dir(project_root())
-        .env("NO_COLOR", "1")
-        .env_remove("RUST_BACKTRACE")
-        .env("STEPWRIGHT_APP", binaries.join("app"))
-        .env("STEPWRIGHT_DATA", data);
-    command
-}
-
-/// The standard error and output of a command that should have ended otherwise.
-fn told(output: &Output) -> String {
-    format!(
-        "{}\n--- stdout\n{}\n--- stderr\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
+#[cfg(test)]
+use processes::{binaries, build, project_root, shared, stepwright, told};

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command line tool speaks on the terminal")]
 
 mod bench;
+mod conformance;
 mod crash;
 mod shim;
 mod test;
@@ -39,6 +40,12 @@ enum Verb {
         #[arg(long, default_value_t = 200)]
         kills: u32,
     },
+    /// Runs the recordings of AWS Step Functions against the engine, in this process.
+    Conformance {
+        /// `--feature F`, `--only REGEX`, `--kind exec|mock_exec|api`, `--verbose`, `--output json`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measures and prints one JSON line per figure.
     Bench {
         /// Only figures whose name contains one of these.
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Test { filters } => test::run(&root, &filters),
         Verb::Ci => ci(&root),
         Verb::Crash { kills } => crash::run(&root, kills),
+        Verb::Conformance { arguments } => conformance::run(&root, &arguments),
         Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };
     match outcome {

@@ -1,11 +1,15 @@
 //! Where states lead, and what they may read: the checks that need the whole
 //! machine. Pure graph work; the form of fields has been checked before.
+//!
+//! Everything here is linear in the states and ways of a machine, but for the
+//! sets of variables, which are kept as bits.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
+use super::model::QueryLanguage;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 
 /// The states of one machine, branch or processor.
@@ -15,10 +19,15 @@ pub(super) struct ScopeFlow {
     pub(super) states: IndexMap<String, StateFlow>,
     /// The bytes of `States`.
     pub(super) span: Range<usize>,
+    /// The processor of a distributed Map: runs as executions of its own, which
+    /// do not see the variables outside. Developer guide, "Passing data between states with variables".
+    pub(super) is_isolated: bool,
 }
 
-/// One state.
+/// One state, as it is read.
 pub(super) struct StateFlow {
+    /// The language of the state's fields.
+    pub(super) language: QueryLanguage,
     location: String,
     span: Range<usize>,
     pub(super) edges: Vec<Edge>,
@@ -29,8 +38,9 @@ pub(super) struct StateFlow {
 }
 
 impl StateFlow {
-    pub(super) fn new(location: &str, span: Range<usize>) -> Self {
+    pub(super) fn new(language: QueryLanguage, location: &str, span: Range<usize>) -> Self {
         Self {
+            language,
             location: location.to_owned(),
             span,
             edges: Vec::new(),
@@ -75,40 +85,63 @@ pub(super) struct Write {
 
 /// Checks a machine and everything inside it.
 pub(super) fn check(machine: &ScopeFlow, diagnostics: &mut Diagnostics) {
-    check_scope(machine, &BTreeSet::new(), diagnostics);
+    let mut names = IndexSet::new();
+    collect_names(machine, &mut names);
+    let nothing = Variables::none(names.len());
+    check_scope(machine, &names, &nothing, diagnostics);
 }
 
-fn check_scope(scope: &ScopeFlow, outer: &BTreeSet<&str>, diagnostics: &mut Diagnostics) {
+/// The variables whose fate matters: those that are read, and those assigned
+/// inside of another scope.
+fn collect_names<'a>(scope: &'a ScopeFlow, names: &mut IndexSet<&'a str>) {
+    for state in scope.states.values() {
+        names.extend(state.reads.iter().map(|read| read.variable.as_str()));
+        for inner in &state.inner {
+            let writes = inner.states.values().flat_map(|state| &state.writes);
+            names.extend(writes.map(|write| write.variable.as_str()));
+            collect_names(inner, names);
+        }
+    }
+}
+
+fn check_scope(scope: &ScopeFlow, names: &IndexSet<&str>, outer: &Variables, diagnostics: &mut Diagnostics) {
     check_targets(scope, diagnostics);
     check_ends(scope, diagnostics);
-    check_shadows(scope, outer, diagnostics);
-    let assigned = assigned_before(scope, outer);
-    for (name, state) in &scope.states {
+    check_shadows(scope, names, outer, diagnostics);
+    let before = variables_before(scope, names, outer);
+    for (index, state) in scope.states.values().enumerate() {
         // A state that cannot be reached is reported as such.
-        let Some(known) = assigned.get(name.as_str()) else { continue };
+        let Some(known) = before.state(index) else {
+            for inner in &state.inner {
+                check_targets(inner, diagnostics);
+            }
+            continue;
+        };
         for read in &state.reads {
-            if !known.contains(read.variable.as_str()) {
-                diagnostics.push(Diagnostic {
-                    severity: Severity::Warning,
-                    code: Code::UndefinedVariable,
-                    message: format!(
-                        "No state before this one assigns the variable ${}: the state will fail if it is read",
-                        read.variable
-                    ),
-                    location: read.location.clone(),
-                    span: read.span.clone(),
-                });
+            if !known.has(names, &read.variable) {
+                diagnostics.push(undefined(read));
             }
         }
         for inner in &state.inner {
-            check_scope(inner, known, diagnostics);
+            if inner.is_isolated {
+                check_scope(inner, names, &Variables::none(names.len()), diagnostics);
+            } else {
+                check_scope(inner, names, known, diagnostics);
+            }
         }
     }
-    // Inner machines of unreachable states still have a form of their own.
-    for state in scope.states.iter().filter(|(name, _)| !assigned.contains_key(name.as_str())) {
-        for inner in &state.1.inner {
-            check_targets(inner, diagnostics);
-        }
+}
+
+fn undefined(read: &Read) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Warning,
+        code: Code::UndefinedVariable,
+        message: format!(
+            "No state before this one assigns the variable ${}: the state will fail if it is read",
+            read.variable
+        ),
+        location: read.location.clone(),
+        span: read.span.clone(),
     }
 }
 
@@ -133,9 +166,14 @@ fn check_targets(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
 }
 
 /// Inner states read the variables of outer ones and cannot assign them.
-fn check_shadows(scope: &ScopeFlow, outer: &BTreeSet<&str>, diagnostics: &mut Diagnostics) {
+fn check_shadows(
+    scope: &ScopeFlow,
+    names: &IndexSet<&str>,
+    outer: &Variables,
+    diagnostics: &mut Diagnostics,
+) {
     let writes = scope.states.values().flat_map(|state| &state.writes);
-    for write in writes.filter(|write| outer.contains(write.variable.as_str())) {
+    for write in writes.filter(|write| outer.has(names, &write.variable)) {
         diagnostics.push(Diagnostic {
             severity: Severity::Error,
             code: Code::ShadowedVariable,
@@ -189,35 +227,190 @@ fn reachable(scope: &ScopeFlow) -> BTreeSet<&str> {
     seen
 }
 
-/// For every reachable state, the variables that some way to it assigns. A
-/// variable outside of this set is undefined on every way, so reporting it
-/// cannot be wrong.
-fn assigned_before<'a>(
-    scope: &'a ScopeFlow,
-    outer: &BTreeSet<&'a str>,
-) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
-    let mut known: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut open = VecDeque::new();
-    if let Some((start, _)) = &scope.start_at
-        && scope.states.contains_key(start)
-    {
-        known.insert(start, outer.clone());
-        open.push_back(start.as_str());
+/// A set of variables, one bit each.
+#[derive(Clone)]
+struct Variables {
+    bits: Vec<u64>,
+}
+
+impl Variables {
+    fn none(count: usize) -> Self {
+        Self { bits: vec![0; count.div_ceil(64)] }
     }
-    while let Some(name) = open.pop_front() {
-        let Some(state) = scope.states.get(name) else { continue };
-        let here = known.get(name).cloned().unwrap_or_default();
-        for edge in &state.edges {
-            let Some((target, _)) = scope.states.get_key_value(&edge.target) else { continue };
-            let is_new = !known.contains_key(target.as_str());
-            let there = known.entry(target).or_default();
-            let before = there.len();
-            there.extend(here.iter().copied());
-            there.extend(edge.assigns.iter().map(String::as_str));
-            if is_new || there.len() > before {
-                open.push_back(target);
+
+    fn add(&mut self, index: usize) {
+        if let Some(word) = self.bits.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        for (word, more) in self.bits.iter_mut().zip(&other.bits) {
+            *word |= more;
+        }
+    }
+
+    fn has(&self, names: &IndexSet<&str>, name: &str) -> bool {
+        names
+            .get_index_of(name)
+            .and_then(|index| Some(self.bits.get(index / 64)? >> (index % 64) & 1 == 1))
+            .unwrap_or(false)
+    }
+}
+
+/// For every reachable state, the variables that some way to it assigns. A variable outside of this set is undefined on every
+/// way, so reporting it cannot be wrong.
+///
+/// States that reach each other know the same variables: the sets are computed
+/// once for each such group, groups before those they lead to.
+fn variables_before(scope: &ScopeFlow, names: &IndexSet<&str>, outer: &Variables) -> Before {
+    let groups = groups(scope);
+    let mut known: Vec<Option<Variables>> = vec![None; groups.count];
+    let start = scope.start_at.as_ref().and_then(|(start, _)| scope.states.get_index_of(start));
+    if let Some(set) = start.and_then(|start| groups.of(start)).and_then(|group| known.get_mut(group)) {
+        *set = Some(outer.clone());
+    }
+    for (group, members) in groups.members.iter().enumerate().rev() {
+        let ways = members.iter().filter_map(|member| scope.states.get_index(*member));
+        let ways: Vec<(&Edge, usize)> = ways
+            .flat_map(|(_, state)| &state.edges)
+            .filter_map(|edge| Some((edge, groups.of(scope.states.get_index_of(&edge.target)?)?)))
+            .collect();
+        let Some(mut here) = known.get_mut(group).and_then(Option::take) else { continue };
+        let assigned = |edge: &Edge, set: &mut Variables| {
+            edge.assigns
+                .iter()
+                .filter_map(|name| names.get_index_of(name.as_str()))
+                .for_each(|at| set.add(at));
+        };
+        for (edge, _) in ways.iter().filter(|(_, target)| *target == group) {
+            assigned(edge, &mut here);
+        }
+        for (edge, target) in ways.iter().filter(|(_, target)| *target != group) {
+            if let Some(set) = known.get_mut(*target) {
+                let there = set.get_or_insert_with(|| Variables::none(names.len()));
+                there.add_all(&here);
+                assigned(edge, there);
+            }
+        }
+        if let Some(set) = known.get_mut(group) {
+            *set = Some(here);
+        }
+    }
+    Before { groups, known }
+}
+
+/// What [`variables_before`] found.
+struct Before {
+    groups: Groups,
+    known: Vec<Option<Variables>>,
+}
+
+impl Before {
+    fn state(&self, index: usize) -> Option<&Variables> {
+        self.known.get(self.groups.of(index)?)?.as_ref()
+    }
+}
+
+/// The states in groups whose members reach each other.
+struct Groups {
+    of: Vec<usize>,
+    count: usize,
+    /// A group comes after every group it leads to.
+    members: Vec<Vec<usize>>,
+}
+
+impl Groups {
+    fn of(&self, state: usize) -> Option<usize> {
+        self.of.get(state).copied()
+    }
+}
+
+/// Tarjan's strongly connected components, without recursion: a chain of
+/// 10,000 states must not need as many stack frames.
+fn groups(scope: &ScopeFlow) -> Groups {
+    let successors: Vec<Vec<usize>> = scope
+        .states
+        .values()
+        .map(|state| state.edges.iter().filter_map(|edge| scope.states.get_index_of(&edge.target)).collect())
+        .collect();
+    let mut search = Search {
+        order: vec![None; successors.len()],
+        low: vec![0; successors.len()],
+        on_path: vec![false; successors.len()],
+        path: Vec::new(),
+        next: 0,
+        groups: Groups { of: vec![0; successors.len()], count: 0, members: Vec::new() },
+    };
+    for root in 0..successors.len() {
+        search.from(root, &successors);
+    }
+    search.groups
+}
+
+struct Search {
+    order: Vec<Option<usize>>,
+    low: Vec<usize>,
+    on_path: Vec<bool>,
+    path: Vec<usize>,
+    next: usize,
+    groups: Groups,
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "every index is the position of a state, every vector has all states"
+)]
+impl Search {
+    fn from(&mut self, root: usize, successors: &[Vec<usize>]) {
+        if self.order[root].is_some() {
+            return;
+        }
+        self.enter(root);
+        let mut open = vec![(root, 0)];
+        while let Some((state, position)) = open.pop() {
+            let Some(&target) = successors[state].get(position) else {
+                self.leave(state);
+                if let Some((parent, _)) = open.last() {
+                    self.low[*parent] = self.low[*parent].min(self.low[state]);
+                }
+                continue;
+            };
+            open.push((state, position + 1));
+            match self.order[target] {
+                None => {
+                    self.enter(target);
+                    open.push((target, 0));
+                }
+                Some(order) if self.on_path[target] => self.low[state] = self.low[state].min(order),
+                Some(_) => {}
             }
         }
     }
-    known
+
+    fn enter(&mut self, state: usize) {
+        self.order[state] = Some(self.next);
+        self.low[state] = self.next;
+        self.next += 1;
+        self.on_path[state] = true;
+        self.path.push(state);
+    }
+
+    /// Closes a group if the state is the first of it.
+    fn leave(&mut self, state: usize) {
+        if self.order[state] != Some(self.low[state]) {
+            return;
+        }
+        let mut members = Vec::new();
+        while let Some(member) = self.path.pop() {
+            self.on_path[member] = false;
+            self.groups.of[member] = self.groups.count;
+            members.push(member);
+            if member == state {
+                break;
+            }
+        }
+        self.groups.members.push(members);
+        self.groups.count += 1;
+    }
 }

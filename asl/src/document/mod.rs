@@ -14,25 +14,80 @@ mod tests;
 pub use model::{
     BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,
     InputType, Is, ItemBatcher, ItemReader, Items, JitterStrategy, ManifestType, Map, NumberOrExpression,
-    Operand, OutputType, Parallel, Pass, Paths, QueryLanguage, Relation, ResultPath, ResultWriter, Retrier,
-    Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test, TextOrExpression,
-    Transformation, Transition, Wait,
+    Operand, OutputType, Parallel, Pass, Paths, PercentageOrExpression, QueryLanguage, Relation, ResultPath,
+    ResultWriter, Retrier, Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test,
+    TextOrExpression, Transformation, Transition, Wait,
 };
 pub use print::print;
+
+use indexmap::IndexMap;
 
 use crate::diagnostic::Diagnostics;
 
 /// Checks a definition and returns everything there is to say about it, in the
 /// order of the text: errors, for which AWS refuses it, and warnings.
 pub fn validate(text: &str) -> Diagnostics {
-    read::check(text).diagnostics
+    read::check(text, ExecutionType::Standard).diagnostics
+}
+
+/// [`validate`] for a state machine of this type. An Express machine can wait
+/// neither for a job nor for a token.
+pub fn validate_for(text: &str, machine_type: ExecutionType) -> Diagnostics {
+    read::check(text, machine_type).diagnostics
 }
 
 impl StateMachine {
     /// Parses and checks a definition. `Err` holds every finding, also the
     /// warnings; a definition with warnings only is accepted.
     pub fn parse(text: &str) -> Result<StateMachine, Diagnostics> {
-        let checked = read::check(text);
+        Self::parse_for(text, ExecutionType::Standard)
+    }
+
+    /// [`StateMachine::parse`] for a state machine of this type.
+    pub fn parse_for(text: &str, machine_type: ExecutionType) -> Result<StateMachine, Diagnostics> {
+        let checked = read::check(text, machine_type);
         checked.machine.ok_or(checked.diagnostics)
+    }
+}
+
+impl State {
+    /// Parses and checks the definition of one state, as `TestState` takes it.
+    /// Where the state leads is not looked at. Findings are located below
+    /// `/States/` and the name.
+    pub fn parse(text: &str, name: &str) -> Result<State, Diagnostics> {
+        read::check_state(text, name)
+    }
+}
+
+/// The variables the states read, by the state's name; states that read none
+/// are left out. What `DescribeStateMachine` answers as `variableReferences`.
+///
+/// # Examples
+/// ```
+/// let machine = asl::StateMachine::parse(r#"{"StartAt": "A", "States": {
+///     "A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"},
+///     "B": {"Type": "Pass", "InputPath": "$x.y", "End": true}}}"#)?;
+/// let references = asl::variable_references(&machine);
+/// assert_eq!(references.get("B"), Some(&vec!["x".to_owned()]));
+/// # Ok::<(), asl::Diagnostics>(())
+/// ```
+pub fn variable_references(machine: &StateMachine) -> IndexMap<String, Vec<String>> {
+    let mut references = IndexMap::new();
+    collect_references(&machine.states, &mut references);
+    references
+}
+
+fn collect_references(states: &States, references: &mut IndexMap<String, Vec<String>>) {
+    for (name, state) in states {
+        if !state.reads.is_empty() {
+            references.insert(name.clone(), state.reads.clone());
+        }
+        match &state.kind {
+            StateKind::Map(map) => collect_references(&map.processor.states, references),
+            StateKind::Parallel(parallel) => {
+                parallel.branches.iter().for_each(|branch| collect_references(&branch.states, references));
+            }
+            _ => {}
+        }
     }
 }

@@ -76,6 +76,8 @@ pub struct State {
     pub retry: Vec<Retrier>,
     /// `Catch`, in order; only Task, Parallel and Map have any.
     pub catch: Vec<Catcher>,
+    /// The variables the state's fields read, sorted, without `$`; not those of the states inside of it.
+    pub reads: Vec<String>,
 }
 
 /// The fields that select and combine JSON in JSONPath. A state has the ones
@@ -339,7 +341,7 @@ pub struct Map {
     /// `ToleratedFailureCount` or `ToleratedFailureCountPath`.
     pub tolerated_failure_count: Option<NumberOrExpression>,
     /// `ToleratedFailurePercentage` or `ToleratedFailurePercentagePath`, 0 to 100.
-    pub tolerated_failure_percentage: Option<NumberOrExpression>,
+    pub tolerated_failure_percentage: Option<PercentageOrExpression>,
     /// `ItemProcessor` (or, of old, `Iterator`): what runs for each item.
     pub processor: SubMachine,
     /// The fields of the mode `DISTRIBUTED`; `None` = iterations run inside the execution.
@@ -477,6 +479,17 @@ pub enum NumberOrExpression {
     /// The expression, in JSONata.
     Expression(Expression),
     /// The path of a field that ends in `Path`, in JSONPath.
+    Path(Path),
+}
+
+/// A percentage, an expression of one, or the path to one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PercentageOrExpression {
+    /// The percentage, 0 to 100; not always whole.
+    Number(f64),
+    /// The expression, in JSONata.
+    Expression(Expression),
+    /// The path of `ToleratedFailurePercentagePath`, in JSONPath.
     Path(Path),
 }
 

@@ -9,6 +9,11 @@ fn machine(state: &Value) -> String {
     json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": state}}).to_string()
 }
 
+/// A machine in JSONPath whose only state, `A`, has these fields.
+fn jsonpath(state: &Value) -> String {
+    json!({"StartAt": "A", "States": {"A": state}}).to_string()
+}
+
 /// A machine in JSONata with these states.
 fn machine_of(states: &Value) -> String {
     json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": states}).to_string()
@@ -128,22 +133,13 @@ fn spans_point_into_the_text() {
 }
 
 #[test]
-fn jsonpath_is_refused_as_not_supported_yet() {
-    let jsonpath = |text: &str| {
-        let found = findings(text);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("ERROR JSONPATH_NOT_SUPPORTED "), "{found:?}");
-    };
-    jsonpath(r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "Q"}}}"#);
-    jsonpath(
-        r#"{"QueryLanguage": "JSONPath", "StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#,
-    );
+fn each_language_has_its_fields() {
     check(
         r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "QueryLanguage": "JSONata", "End": true}}}"#,
         &[],
     );
     check(
-        &machine(&json!({"Type": "Pass", "QueryLanguage": "JSONPath", "End": true})),
+        &machine(&json!({"Type": "Pass", "QueryLanguage": "JSONPath", "ResultPath": "$.x", "End": true})),
         &[
             "ERROR SCHEMA_VALIDATION_FAILED /States/A: 'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine",
         ],
@@ -153,6 +149,28 @@ fn jsonpath_is_refused_as_not_supported_yet() {
         &[
             "ERROR SCHEMA_VALIDATION_FAILED /States/A: The QueryLanguage is set to 'JSONata', but field 'ResultPath' is only supported for the 'JSONPath' QueryLanguage",
             "ERROR SCHEMA_VALIDATION_FAILED /States/A: Field 'Foo' is not supported",
+        ],
+    );
+    check(
+        &jsonpath(&json!({"Type": "Pass", "Output": 1, "End": true})),
+        &[
+            "ERROR SCHEMA_VALIDATION_FAILED /States/A: The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage",
+        ],
+    );
+    // What is not exactly `JSONPath` counts as JSONata.
+    check(
+        r#"{"QueryLanguage": "jsonpath", "StartAt": "A", "States": {"A": {"Type": "Pass", "Output": 1, "End": true}}}"#,
+        &[
+            "ERROR SCHEMA_VALIDATION_FAILED /QueryLanguage: The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]",
+        ],
+    );
+    // Nested states take the machine's language, and a processor has none of its own.
+    let inner = json!({"QueryLanguage": "JSONata", "StartAt": "B", "States": {"B": {"Type": "Pass", "Output": 1, "End": true}}});
+    check(
+        &jsonpath(&json!({"Type": "Map", "QueryLanguage": "JSONata", "ItemProcessor": inner, "End": true})),
+        &[
+            "ERROR SCHEMA_VALIDATION_FAILED /States/A/ItemProcessor: Field 'QueryLanguage' is not supported",
+            "ERROR SCHEMA_VALIDATION_FAILED /States/A/ItemProcessor/States/B: The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage",
         ],
     );
 }
@@ -237,17 +255,17 @@ fn every_rule_of_form_has_its_finding() {
     };
     let retry = |retrier: Value| task(json!({"Retry": [retrier]}));
     for (state, location, message) in [
-        (json!({"End": true}), "", "The field 'Type' is required but was missing"),
+        (json!({"End": true}), "", "These fields are required: [Type]"),
         (
             json!({"Type": "Foo", "End": true}),
             "/Type",
             "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]",
         ),
-        (json!({"Type": "Pass"}), "", "One of the fields [Next, End] is required"),
+        (json!({"Type": "Pass"}), "", "One of these fields is required: [Next, End]"),
         (
             json!({"Type": "Pass", "Next": "A", "End": true}),
             "",
-            "Only one of the fields [Next, End] is allowed",
+            "Only one of these fields is allowed: [Next, End]",
         ),
         (json!({"Type": "Pass", "End": "yes"}), "/End", "Expected value of type Boolean"),
         (json!({"Type": "Pass", "Retry": [], "End": true}), "", "Field 'Retry' is not supported"),
@@ -258,16 +276,16 @@ fn every_rule_of_form_has_its_finding() {
             "",
             "Field 'TimeoutSeconds' is not supported",
         ),
-        (json!({"Type": "Wait", "End": true}), "", "One of the fields [Seconds, Timestamp] is required"),
+        (json!({"Type": "Wait", "End": true}), "", "One of these fields is required: [Seconds, Timestamp]"),
         (
             json!({"Type": "Wait", "Seconds": 1, "Timestamp": "2030-01-01T00:00:00Z", "End": true}),
             "",
-            "Only one of the fields [Seconds, Timestamp] is allowed",
+            "Only one of these fields is allowed: [Seconds, Timestamp]",
         ),
         (
             json!({"Type": "Wait", "Seconds": 100_000_000, "End": true}),
             "/Seconds",
-            "Expected a whole number from 0 to 99999999",
+            "Maximum value is 99999999",
         ),
         (
             json!({"Type": "Wait", "Seconds": "3", "End": true}),
@@ -279,7 +297,7 @@ fn every_rule_of_form_has_its_finding() {
             "/Timestamp",
             "String does not match RFC3339 timestamp",
         ),
-        (json!({"Type": "Task", "End": true}), "", "The field 'Resource' is required but was missing"),
+        (json!({"Type": "Task", "End": true}), "", "These fields are required: [Resource]"),
         (
             json!({"Type": "Task", "Resource": "arn:aws:states:::nope:doIt", "End": true}),
             "/Resource",
@@ -290,7 +308,7 @@ fn every_rule_of_form_has_its_finding() {
             "/HeartbeatSeconds",
             "HeartbeatSeconds (5) must be less than TimeoutSeconds (5)",
         ),
-        (task(json!({"TimeoutSeconds": 0})), "/TimeoutSeconds", "Expected a whole number from 1 to 99999999"),
+        (task(json!({"TimeoutSeconds": 0})), "/TimeoutSeconds", "Minimum value is 1"),
         (
             task(json!({"Credentials": {"Role": "x"}})),
             "/Credentials",
@@ -303,32 +321,32 @@ fn every_rule_of_form_has_its_finding() {
             "The QueryLanguage is set to 'JSONata', but field 'Parameters' is only supported for the 'JSONPath' QueryLanguage",
         ),
         (task(json!({"Retry": {}})), "/Retry", "Expected value of type Array"),
-        (retry(json!({})), "/Retry[0]", "The field 'ErrorEquals' is required but was missing"),
+        (retry(json!({})), "/Retry[0]", "These fields are required: [ErrorEquals]"),
         (retry(json!({"ErrorEquals": []})), "/Retry[0]/ErrorEquals", "Value cannot be empty"),
         (
             retry(json!({"ErrorEquals": ["States.ALL", "X"]})),
-            "/Retry[0]/ErrorEquals",
-            "The value 'States.ALL' must appear alone in 'ErrorEquals'",
+            "/Retry[0]/ErrorEquals[0]",
+            "States.ALL must appear alone and at end of list",
         ),
         (
             task(json!({"Retry": [{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["X"]}]})),
-            "/Retry[0]/ErrorEquals",
-            "The entry with 'States.ALL' in 'ErrorEquals' must be the last one",
+            "/Retry[0]/ErrorEquals[0]",
+            "States.ALL must appear alone and at end of list",
         ),
         (
             retry(json!({"ErrorEquals": ["X"], "MaxAttempts": -1})),
             "/Retry[0]/MaxAttempts",
-            "Expected a whole number from 0 to 99999999",
+            "Minimum value is 0",
         ),
         (
             retry(json!({"ErrorEquals": ["X"], "IntervalSeconds": 0})),
             "/Retry[0]/IntervalSeconds",
-            "Expected a whole number from 1 to 99999999",
+            "Minimum value is 1",
         ),
         (
             retry(json!({"ErrorEquals": ["X"], "BackoffRate": 0.5})),
             "/Retry[0]/BackoffRate",
-            "BackoffRate must be at least 1.0",
+            "Minimum value is 1.0",
         ),
         (
             retry(json!({"ErrorEquals": ["X"], "IntervalSeconds": 10, "MaxDelaySeconds": 10})),
@@ -341,13 +359,9 @@ fn every_rule_of_form_has_its_finding() {
             "The field 'JitterStrategy' should have one of these values: [FULL, NONE]",
         ),
         (retry(json!({"ErrorEquals": ["X"], "Foo": 1})), "/Retry[0]", "Field 'Foo' is not supported"),
-        (
-            task(json!({"Catch": [{"ErrorEquals": ["X"]}]})),
-            "/Catch[0]",
-            "The field 'Next' is required but was missing",
-        ),
+        (task(json!({"Catch": [{"ErrorEquals": ["X"]}]})), "/Catch[0]", "These fields are required: [Next]"),
         (json!({"Type": "Parallel", "Branches": [], "End": true}), "/Branches", "Value cannot be empty"),
-        (json!({"Type": "Map", "End": true}), "", "The field 'ItemProcessor' is required but was missing"),
+        (json!({"Type": "Map", "End": true}), "", "These fields are required: [ItemProcessor]"),
         (
             json!({"Type": "Pass", "Assign": {"1x": 1}, "End": true}),
             "/Assign",
@@ -394,34 +408,37 @@ fn choices_are_checked() {
     );
     assert_eq!(
         choice(json!({"Condition": true})),
-        ["ERROR SCHEMA_VALIDATION_FAILED /States/A/Choices[0]: The field 'Next' is required but was missing"]
+        ["ERROR SCHEMA_VALIDATION_FAILED /States/A/Choices[0]: These fields are required: [Next]"]
     );
     assert!(
         findings(&machine_of(&json!({"A": {"Type": "Choice", "Default": "B"}, "B": {"Type": "Succeed"}})))
             .contains(
-                &"ERROR SCHEMA_VALIDATION_FAILED /States/A: The field 'Choices' is required but was missing"
-                    .to_owned()
+                &"ERROR SCHEMA_VALIDATION_FAILED /States/A: These fields are required: [Choices]".to_owned()
             )
     );
 }
 
 #[test]
-fn distributed_maps_are_not_supported_yet() {
-    let processor = |mode: &str| json!({"ProcessorConfig": {"Mode": mode}, "StartAt": "B", "States": {"B": {"Type": "Succeed"}}});
-    let found = findings(&machine(
-        &json!({"Type": "Map", "ItemReader": {}, "ItemProcessor": processor("DISTRIBUTED"), "End": true}),
-    ));
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("ERROR DISTRIBUTED_MAP_NOT_SUPPORTED /States/A: "), "{found:?}");
-    assert_eq!(
-        findings(&machine(
-            &json!({"Type": "Map", "ItemReader": {}, "ItemProcessor": processor("INLINE"), "End": true})
-        )),
-        ["ERROR SCHEMA_VALIDATION_FAILED /States/A: Field 'ItemReader' is not supported"]
+fn only_distributed_maps_have_their_fields() {
+    let processor = |config: Value| json!({"ProcessorConfig": config, "StartAt": "B", "States": {"B": {"Type": "Succeed"}}});
+    check(
+        &machine(
+            &json!({"Type": "Map", "ItemReader": {}, "ItemProcessor": processor(json!({"Mode": "DISTRIBUTED"})), "End": true}),
+        ),
+        &[
+            "ERROR SCHEMA_VALIDATION_FAILED /States/A/ItemReader: These fields are required: [Resource]",
+            "ERROR SCHEMA_VALIDATION_FAILED /States/A/ItemProcessor/ProcessorConfig: These fields are required: [ExecutionType]",
+        ],
     );
     check(
         &machine(
-            &json!({"Type": "Map", "ToleratedFailureCount": "{% $x := 1 %}", "ItemProcessor": processor("INLINE"), "End": true}),
+            &json!({"Type": "Map", "ItemReader": {}, "ItemProcessor": processor(json!({"Mode": "INLINE"})), "End": true}),
+        ),
+        &["ERROR SCHEMA_VALIDATION_FAILED /States/A: Field 'ItemReader' is not supported"],
+    );
+    check(
+        &machine(
+            &json!({"Type": "Map", "ToleratedFailureCount": "{% $x := 1 %}", "ItemProcessor": processor(json!({})), "End": true}),
         ),
         &[],
     );

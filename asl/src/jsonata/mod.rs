@@ -9,9 +9,20 @@
 
 mod analysis;
 mod convert;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod datetime;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod encoding;
 mod functions;
 mod guard;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod integer;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod number;
+mod raised;
 mod random;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod tests;
 mod wording;

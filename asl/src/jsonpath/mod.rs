@@ -35,7 +35,7 @@ use self::token::Compiled;
 use crate::template::{QueryError, Scope};
 
 /// The name of the error most failures of a path give. Recorded on AWS.
-const RUNTIME_ERROR: &str = "States.Runtime";
+pub(crate) const RUNTIME_ERROR: &str = "States.Runtime";
 
 /// A parsed path. Cheap to clone, `Send + Sync`. Two paths are equal when their texts are.
 #[derive(Clone)]

@@ -6,6 +6,9 @@
 //!        1                              1
 //!        └──────────n executions n──────┘      executions 1─n segments (packed records)
 //! ```
+//! Beside them the tables of [`crate::registry`]: versions, aliases, activities,
+//! tags, and the accepted starts of Express executions.
+//!
 //! A transaction holds the new segments of up to 512 executions. What an
 //! append leads to (a caller's answer, a task's call, a timer, a notice) is
 //! released after the commit of its transaction, never before. A commit that
@@ -30,4 +33,4 @@ pub(crate) use lock::DirectoryLock;
 pub(crate) use reader::Readers;
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
-pub(crate) use writer::{Append, Change, End, Message, NewExecution, Release, Writer, insert_revision};
+pub(crate) use writer::{Append, Change, End, Message, NewExecution, Release, Writer};

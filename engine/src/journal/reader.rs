@@ -7,10 +7,13 @@ use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 
-use super::schema::{self, FILE, JournalError};
+use super::lock::DirectoryLock;
+use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
 use super::segment::decode;
 use crate::arn::{execution_arn, execution_names, state_machine_arn, state_machine_name};
+use crate::clock::{Clock, SystemClock};
 use crate::machine::{Fact, HistoryEvent, Record, Status};
+use crate::registry::{Revision, Store};
 
 /// How many connections are kept for the next reader.
 const IDLE_MAX: usize = 4;
@@ -40,6 +43,12 @@ pub struct ExecutionDescription {
     pub cause: Option<String>,
     /// `X-Amzn-Trace-Id` of the start.
     pub trace_header: Option<String>,
+    /// The version of the state machine it was started with, if by a version or an alias.
+    pub version: Option<u32>,
+    /// The alias it was started with.
+    pub alias: Option<String>,
+    /// How many events its history has, once it has ended.
+    pub events: u64,
 }
 
 /// An execution, as `ListExecutions` has it.
@@ -57,6 +66,12 @@ pub struct ExecutionSummary {
     pub start_millis: i64,
     /// When it ended, in milliseconds since the epoch.
     pub stop_millis: Option<i64>,
+    /// The version of the state machine it was started with, if by a version or an alias.
+    pub version: Option<u32>,
+    /// The alias it was started with.
+    pub alias: Option<String>,
+    /// Its number in the journal: tells executions of one millisecond apart.
+    pub number: i64,
 }
 
 /// Which executions to list; newest first.
@@ -64,6 +79,10 @@ pub struct ExecutionSummary {
 pub struct ExecutionFilter {
     /// Only of this state machine, by name or ARN.
     pub state_machine: Option<String>,
+    /// Only those started with this version.
+    pub version: Option<u32>,
+    /// Only those started with this alias.
+    pub alias: Option<String>,
     /// Only in this status.
     pub status: Option<Status>,
     /// Only those that started at or after this time, in milliseconds since the epoch.
@@ -72,6 +91,8 @@ pub struct ExecutionFilter {
     pub limit: Option<u32>,
     /// Leave out this many first.
     pub offset: u32,
+    /// Only what comes after this one in the list: its start and its number.
+    pub after: Option<(i64, i64)>,
 }
 
 /// A state machine, as `DescribeStateMachine` has it.
@@ -102,6 +123,8 @@ pub struct OpenExecution {
     pub execution_arn: String,
     /// SHA-256 of its definition.
     pub sha256: [u8; 32],
+    /// The number of its state machine in the journal.
+    pub machine_id: i64,
 }
 
 /// Reads a journal, also while an engine writes it. See [`Reader::open`].
@@ -117,7 +140,8 @@ type Found<T> = Result<T, JournalError>;
 
 impl Reader {
     /// Opens the journal of a data directory for reading. It sees what was
-    /// durable at the time of each call.
+    /// durable at the time of each call. A journal of an earlier release is
+    /// brought up to date first.
     pub fn open(directory: &Path) -> Found<Self> {
         let path = directory.join(FILE);
         if !path.exists() {
@@ -125,8 +149,15 @@ impl Reader {
         }
         let connection = schema::open_read_only(&path)?;
         let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        if version.map_err(|source| JournalError::of(&path, "read", source))? == 0 {
-            return Err(JournalError::Missing { directory: directory.to_path_buf() });
+        match version.map_err(|source| JournalError::of(&path, "read", source))? {
+            0 => return Err(JournalError::Missing { directory: directory.to_path_buf() }),
+            older if older < SCHEMA_VERSION => {
+                // No engine may be at work on the tables while they change.
+                let lock = DirectoryLock::acquire(directory)?;
+                drop(schema::open(&path, SystemClock.now_millis())?);
+                drop(lock);
+            }
+            _ => {}
         }
         Self::new(connection, path)
     }
@@ -167,12 +198,16 @@ impl Reader {
             error: None,
             cause: None,
             trace_header: None,
+            version: summary.version,
+            alias: summary.alias,
+            events: 0,
         };
         if let Some(Fact::ExecutionStarted { started, .. }) = first.first().map(|record| &record.fact) {
             started.input.text().clone_into(&mut described.input);
             described.trace_header = started.trace_header.as_deref().map(str::to_owned);
         }
         if let Some(event) = last.last().and_then(HistoryEvent::of) {
+            described.events = event.id;
             described.output = event.output().map(str::to_owned);
             described.error = event.error().map(str::to_owned);
             described.cause = event.cause().map(str::to_owned);
@@ -191,8 +226,20 @@ impl Reader {
         let mut conditions = vec!["1"];
         let mut values: Vec<SqlValue> = Vec::new();
         if let Some(machine) = &filter.state_machine {
-            conditions.push("m.name = ?");
+            conditions.push("m.id = (SELECT max(id) FROM state_machines WHERE name = ?)");
             values.push(state_machine_name(machine).to_owned().into());
+        }
+        if let Some(version) = filter.version {
+            conditions.push("e.version = ?");
+            values.push(i64::from(version).into());
+        }
+        if let Some(alias) = &filter.alias {
+            conditions.push("e.alias = ?");
+            values.push(alias.clone().into());
+        }
+        if let Some((start_millis, number)) = filter.after {
+            conditions.push("(e.start_millis, e.id) < (?, ?)");
+            values.extend([start_millis.into(), number.into()]);
         }
         if let Some(status) = filter.status {
             conditions.push("e.status = ?");
@@ -242,7 +289,7 @@ impl Reader {
 
     /// Every execution that has not ended, oldest first.
     pub fn open_executions(&self) -> Found<Vec<OpenExecution>> {
-        let query = "SELECT e.id, m.name, e.name, e.sha256 FROM executions e \
+        let query = "SELECT e.id, m.name, e.name, e.sha256, m.id FROM executions e \
                      JOIN state_machines m ON m.id = e.machine_id WHERE e.status = 0 ORDER BY e.id";
         self.rows(query, [], |row| {
             let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
@@ -250,6 +297,7 @@ impl Reader {
                 id: row.get(0)?,
                 execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
                 sha256: row.get(3)?,
+                machine_id: row.get(4)?,
             })
         })
     }
@@ -304,16 +352,34 @@ impl Reader {
         Ok(highest.into_iter().flatten().next().unwrap_or(0))
     }
 
-    /// The number of a state machine.
-    pub(crate) fn machine_id(&self, name: &str) -> Found<Option<i64>> {
-        Ok(self.rows("SELECT id FROM state_machines WHERE name = ?1", [name], |row| row.get(0))?.pop())
+    /// Whether a state machine has an execution of this name.
+    pub(crate) fn has_execution(&self, machine_id: i64, name: &str) -> Found<bool> {
+        let query = "SELECT 1 FROM executions WHERE machine_id = ?1 AND name = ?2";
+        Ok(!self.rows(query, rusqlite::params![machine_id, name], |_| Ok(()))?.is_empty())
+    }
+
+    /// What is registered.
+    pub(crate) fn store(&self) -> Store<'_> {
+        Store { connection: &self.connection, path: &self.path }
+    }
+
+    /// The number of an execution's state machine, and the revision it runs. Older
+    /// journals did not note the revision: it is the last one of these bytes then.
+    pub(crate) fn revision_of_execution(&self, arn: &str) -> Found<Option<(i64, Revision)>> {
+        let Some((id, _)) = self.find(arn)? else { return Ok(None) };
+        let query = "SELECT e.machine_id, coalesce(e.revision, (SELECT max(r.revision) FROM revisions r \
+                     WHERE r.machine_id = e.machine_id AND r.sha256 = e.sha256)) FROM executions e WHERE e.id = ?1";
+        let found = self.rows(query, [id], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?.pop();
+        let Some((machine_id, number)) = found else { return Ok(None) };
+        let revision = self.store().revision(machine_id, number)?;
+        Ok(revision.map(|revision| (machine_id, revision)))
     }
 
     fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
         let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
         let query = format!(
             "SELECT {SUMMARY} FROM executions e JOIN state_machines m ON m.id = e.machine_id \
-             WHERE m.name = ?1 AND e.name = ?2"
+             WHERE m.name = ?1 AND e.name = ?2 ORDER BY m.id"
         );
         let found = self.rows(&query, [machine, name], |row| self.summary(row))?.pop();
         Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
@@ -341,8 +407,11 @@ impl Reader {
             status: status.ok_or(rusqlite::Error::InvalidQuery)?,
             start_millis: row.get(4)?,
             stop_millis: row.get(5)?,
+            version: row.get(6)?,
+            alias: row.get(7)?,
+            number: row.get(0)?,
         };
-        Ok((row.get(0)?, summary))
+        Ok((summary.number, summary))
     }
 
     /// A state machine without its definition, and the SHA-256 of that.
@@ -383,12 +452,12 @@ impl Reader {
 }
 
 /// The columns that `summary` reads.
-const SUMMARY: &str = "e.id, m.name, e.name, e.status, e.start_millis, e.stop_millis";
+const SUMMARY: &str = "e.id, m.name, e.name, e.status, e.start_millis, e.stop_millis, e.version, e.alias";
 
-/// The current revision of every state machine.
+/// The current revision of every state machine that was not deleted.
 const MACHINES: &str = "SELECT m.name, r.sha256, r.revision, r.role_arn, r.created_millis \
      FROM state_machines m JOIN revisions r ON r.machine_id = m.id \
-     WHERE r.revision = (SELECT max(revision) FROM revisions WHERE machine_id = m.id)";
+     WHERE m.deleted_millis IS NULL AND r.revision = (SELECT max(revision) FROM revisions WHERE machine_id = m.id)";
 
 fn damaged(execution: &str, segment: u64, problem: &str) -> JournalError {
     JournalError::DamagedSegment { execution: execution.to_owned(), segment, problem: problem.to_owned() }

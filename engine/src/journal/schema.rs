@@ -48,6 +48,74 @@ const MIGRATIONS: &[&str] = &["
         records BLOB NOT NULL,
         PRIMARY KEY (execution_id, first_record)
     ) STRICT, WITHOUT ROWID;
+", "
+    -- The name of a deleted state machine is free again: uniqueness holds among the others only.
+    CREATE TABLE state_machines_2 (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        created_millis INTEGER NOT NULL,
+        last_version INTEGER NOT NULL DEFAULT 0,
+        deleting_millis INTEGER,
+        deleted_millis INTEGER
+    ) STRICT;
+    INSERT INTO state_machines_2 (id, name, kind, created_millis)
+        SELECT m.id, m.name, 'STANDARD',
+            coalesce((SELECT min(created_millis) FROM revisions r WHERE r.machine_id = m.id), 0)
+        FROM state_machines m;
+    DROP TABLE state_machines;
+    ALTER TABLE state_machines_2 RENAME TO state_machines;
+    CREATE UNIQUE INDEX state_machines_name ON state_machines (name) WHERE deleted_millis IS NULL;
+    CREATE INDEX state_machines_deleted ON state_machines (name) WHERE deleted_millis IS NOT NULL;
+    ALTER TABLE revisions ADD COLUMN revision_id TEXT;
+    ALTER TABLE revisions ADD COLUMN configuration TEXT NOT NULL DEFAULT '{}';
+    CREATE TABLE versions (
+        machine_id INTEGER NOT NULL REFERENCES state_machines (id),
+        version INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        description TEXT,
+        created_millis INTEGER NOT NULL,
+        PRIMARY KEY (machine_id, version)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE aliases (
+        machine_id INTEGER NOT NULL REFERENCES state_machines (id),
+        name TEXT NOT NULL,
+        description TEXT,
+        routes TEXT NOT NULL,
+        created_millis INTEGER NOT NULL,
+        updated_millis INTEGER NOT NULL,
+        PRIMARY KEY (machine_id, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE activities (
+        name TEXT PRIMARY KEY,
+        created_millis INTEGER NOT NULL,
+        encryption TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- Tags keep the order in which their keys came.
+    CREATE TABLE tags (
+        id INTEGER PRIMARY KEY,
+        resource TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        UNIQUE (resource, key)
+    ) STRICT;
+    -- NULL in an execution of a journal that knew no revisions: found by its definition then.
+    ALTER TABLE executions ADD COLUMN revision INTEGER;
+    ALTER TABLE executions ADD COLUMN version INTEGER;
+    ALTER TABLE executions ADD COLUMN alias TEXT;
+    CREATE INDEX executions_version ON executions (machine_id, version, start_millis) WHERE version IS NOT NULL;
+    CREATE INDEX executions_alias ON executions (machine_id, alias, start_millis) WHERE alias IS NOT NULL;
+    -- Asynchronous Express executions that were accepted and have not ended.
+    CREATE TABLE express (
+        arn TEXT PRIMARY KEY,
+        machine_id INTEGER NOT NULL REFERENCES state_machines (id),
+        revision INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        input TEXT NOT NULL,
+        trace_header TEXT,
+        version INTEGER,
+        alias TEXT
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// The newest schema this engine knows.

@@ -164,4 +164,9 @@ packed_facts! {
     31_u64 => BranchFailed { child, failure }
     32_u64 => BranchAborted { child }
     33_u64 => ChildrenDropped { chain }
+    34_u64 => TaskTokenIssued { token }
+    35_u64 => ActivityStarted { worker, timeout, heartbeat }
+    36_u64 => TaskSubmitted { resource, output }
+    37_u64 => TaskSubmitFailed { resource, failure }
+    38_u64 => TaskScheduleFailed { resource, failure }
 }

@@ -18,13 +18,16 @@ const CHECKPOINT_BYTES: usize = 4 << 20;
 
 /// What is released when an append is durable; dropped when it never will be.
 pub(crate) type Release = Box<dyn FnOnce() + Send>;
-/// A change that is not an append: new definitions.
+/// A change that is not an append: a change of the registry.
 pub(crate) type Change = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 /// The row of a new execution.
 #[derive(Debug, Clone)]
 pub(crate) struct NewExecution {
     pub(crate) machine_id: i64,
+    pub(crate) revision: u32,
+    pub(crate) version: Option<u32>,
+    pub(crate) alias: Option<String>,
     pub(crate) name: Arc<str>,
     pub(crate) sha256: [u8; 32],
     pub(crate) start_millis: i64,
@@ -185,7 +188,8 @@ fn append_all(
     releases: &mut Vec<Release>,
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+        "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, alias) \
+         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)",
     )?;
     let mut append = connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?;
     let mut close =
@@ -195,7 +199,17 @@ fn append_all(
         appends
     {
         if let Some(new) = new {
-            insert.execute(params![execution_id, new.machine_id, new.name, new.sha256, new.start_millis])?;
+            let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis } = new;
+            insert.execute(params![
+                execution_id,
+                machine_id,
+                name,
+                sha256,
+                start_millis,
+                revision,
+                version,
+                alias
+            ])?;
         }
         append.execute(params![execution_id, first_record.cast_signed(), segment])?;
         if let Some((status, stop_millis)) = closed {
@@ -209,24 +223,5 @@ fn append_all(
             .prepare_cached("INSERT OR REPLACE INTO settings VALUES ('last_millis', ?1)")?
             .execute([last_millis])?;
     }
-    Ok(())
-}
-
-/// Puts a definition and makes it the current revision of a state machine.
-pub(crate) fn insert_revision(
-    connection: &Connection,
-    name: &str,
-    sha256: &[u8; 32],
-    definition: &str,
-    role_arn: &str,
-    now_millis: i64,
-) -> rusqlite::Result<()> {
-    connection.execute("INSERT OR IGNORE INTO definitions VALUES (?1, ?2)", params![sha256, definition])?;
-    connection.execute("INSERT OR IGNORE INTO state_machines (name) VALUES (?1)", [name])?;
-    connection.execute(
-        "INSERT INTO revisions SELECT m.id, 1 + coalesce((SELECT max(revision) FROM revisions WHERE machine_id = m.id), 0), \
-         ?2, ?3, ?4 FROM state_machines m WHERE m.name = ?1",
-        params![name, sha256, role_arn, now_millis],
-    )?;
     Ok(())
 }

@@ -4,29 +4,21 @@
 use std::sync::Arc;
 
 use asl::{Map, Parallel, StateKind};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::context::Extra;
-use super::execution::{Children, Item, Phase, Visit};
+use super::context::Surroundings;
+use super::execution::{Children, Item, Phase};
+use super::flow::{Flow, NumberField};
 use super::history::StateType;
 use super::payload::Payload;
 use super::record::{Fact, FrameId};
-use super::run::{Halt, Run, Step, Trouble, bounded};
-use super::states::number;
+use super::retry::Failure;
+use super::run::{Halt, Run, Step, Trouble, bounded, in_state};
 
 impl Run<'_> {
     /// Starts the branches of a Parallel.
     pub(super) fn open_parallel(&mut self, id: FrameId, parallel: &Parallel) -> Step {
-        let (frame, visit) = self.visit(id)?;
-        let input = match &parallel.arguments {
-            Some(template) => self
-                .evaluator(frame, visit, Extra::Nothing)
-                .evaluate(template, "Arguments")
-                .map_err(Trouble::from)
-                .and_then(|value| bounded(visit, Payload::from_value(value))),
-            None => Ok(visit.input.clone()),
-        };
-        match input {
+        match self.branch_input(id, parallel) {
             Ok(input) => {
                 self.push(id, Fact::ParallelStateStarted { input })?;
                 self.tend_children(id)
@@ -35,8 +27,20 @@ impl Run<'_> {
         }
     }
 
+    fn branch_input(&self, id: FrameId, parallel: &Parallel) -> Result<Payload, Trouble> {
+        let (frame, visit) = self.visit(id)?;
+        let flow = self.flow(frame, visit);
+        let effective = flow.effective_input(&visit.input)?;
+        bounded(visit, flow.arguments(parallel.arguments.as_ref(), &effective)?)
+    }
+
     /// Starts the iterations of a Map.
     pub(super) fn open_map(&mut self, id: FrameId, map: &Map) -> Step {
+        if map.distributed.is_some() {
+            let cause = "A Map of the mode DISTRIBUTED is not run by this version of the engine.";
+            let failure = Failure::runtime(in_state(self.visit(id)?.1, cause));
+            return self.fail(id, &failure);
+        }
         match self.items_and_limit(id, map) {
             Ok((items, length, limit)) => {
                 self.push(id, Fact::MapStateStarted { items, length, limit })?;
@@ -48,23 +52,20 @@ impl Run<'_> {
 
     fn items_and_limit(&self, id: FrameId, map: &Map) -> Result<(Payload, u32, u32), Trouble> {
         let (frame, visit) = self.visit(id)?;
-        let evaluator = self.evaluator(frame, visit, Extra::Nothing);
-        let items = match &map.items {
-            asl::Items::Template(template) => {
-                let array = evaluator
-                    .with_scope(&template.expressions(), |scope| template.evaluate_array("Items", scope))?;
-                Payload::from_value(Value::Array(array))
-            }
-            asl::Items::Input if visit.input.value().is_array() => visit.input.clone(),
-            _ => return Err(not_an_array(visit)),
-        };
+        let flow = self.flow(frame, visit);
+        let effective = flow.effective_input(&visit.input)?;
+        let items = flow.items(&map.items, &effective)?;
         let wanted = match &map.max_concurrency {
-            Some(field) => number(&evaluator, field, "MaxConcurrency")?,
+            Some(field) => flow.number(field, "MaxConcurrency", NumberField::Count, &effective)?,
             None => 0,
         };
         let most = asl::limits::INLINE_MAP_CONCURRENCY_MAX as u64;
         let limit = if wanted == 0 { most } else { wanted.min(most) };
-        let length = items.value().as_array().map_or(0, Vec::len);
+        let length = match items.value() {
+            Value::Array(items) => items.len(),
+            Value::Object(items) => items.len(),
+            _ => 0,
+        };
         Ok((items, u32::try_from(length).unwrap_or(u32::MAX), u32::try_from(limit).unwrap_or(u32::MAX)))
     }
 
@@ -123,16 +124,21 @@ impl Run<'_> {
     fn iteration_input(&self, id: FrameId, map: &Map, index: u32) -> Result<Payload, Trouble> {
         let (frame, visit) = self.visit(id)?;
         let items = &self.children(id)?.given;
-        let value = items.value().get(index as usize).cloned().unwrap_or_default();
-        let value = match &map.item_selector {
+        let item = Item::of(items.value(), index).ok_or_else(|| Halt::misplaced(id))?;
+        let input = match &map.item_selector {
             Some(template) => {
-                let item = Item { index, value };
-                let evaluator = self.evaluator(frame, visit, Extra::Nothing).for_item(&item);
-                evaluator.evaluate(template, "ItemSelector")?
+                let around = Surroundings::of(self.execution, frame, visit, &self.host).for_item(&item);
+                let flow = Flow::new(&visit.state, around);
+                let effective = flow.effective_input(&visit.input)?;
+                flow.evaluate(template, map.item_selector_field, &effective)?
             }
-            None => value,
+            None => Payload::from_value(match item.key {
+                // Developer guide, "ItemsPath": an iteration over an object gets the pair.
+                Some(key) => json!({ "Key": key, "Value": item.value }),
+                None => item.value,
+            }),
         };
-        bounded(visit, Payload::from_value(value))
+        bounded(visit, input)
     }
 
     /// A frame is at its end: the execution succeeded, or a branch or iteration did.
@@ -190,10 +196,4 @@ impl Run<'_> {
             _ => Err(Halt::misplaced(id)),
         }
     }
-}
-
-/// Without `Items` the input has to be the array. Recorded on AWS: no field is named.
-fn not_an_array(visit: &Visit) -> Trouble {
-    let cause = format!("Map state input must be an array but was: {}", visit.input.text());
-    Trouble::Query(asl::QueryError { error: super::errors::QUERY_EVALUATION, cause, field: String::new() })
 }

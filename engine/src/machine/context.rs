@@ -1,12 +1,15 @@
-//! What expressions see: `$states`, the context object, time and randomness.
+//! What the fields of a state read: the input, the context object, variables,
+//! time and randomness. Nothing is copied to be read; the context object is
+//! built when something reads it, and once.
 
 use std::cell::{Cell, OnceCell};
+use std::fmt;
 
-use asl::{Expression, Host, QueryError, Scope, Template};
+use asl::{Host, Scope, StatesView};
+use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::execution::{Execution, Frame, Item, Visit};
-use super::payload::Payload;
 use super::random;
 use super::record::Started;
 
@@ -18,7 +21,7 @@ pub(super) struct Replayable {
 }
 
 impl Replayable {
-    fn draw(&self) -> u64 {
+    pub(super) fn draw(&self) -> u64 {
         let position = self.draws.get();
         self.draws.set(position + 1);
         random::draw(self.seed, position)
@@ -39,106 +42,133 @@ impl Host for Replayable {
     }
 }
 
-/// What `$states` holds besides `input` and `context`.
-#[derive(Clone, Copy)]
-pub(super) enum Extra<'a> {
+/// What the fields of one stay in a state read, besides the JSON that flows through it.
+pub struct Surroundings<'a> {
+    source: Source<'a>,
+    built: OnceCell<Value>,
+    variables: &'a IndexMap<String, Value>,
+    host: &'a dyn Host,
+}
+
+/// Where the context object comes from.
+enum Source<'a> {
+    Given(&'a Value),
+    Visit { execution: &'a Execution, visit: &'a Visit, item: Option<&'a Item> },
+}
+
+/// What else there is to read in one place.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Extra<'a> {
+    /// Nothing.
+    #[default]
     Nothing,
-    Result(&'a Payload),
-    Error(&'a Payload),
+    /// `$states.result`.
+    Result(&'a Value),
+    /// `$states.errorOutput`.
+    Error(&'a Value),
 }
 
-/// Evaluates fields of one state. `$states` gets the parts that the
-/// expressions of a field read, and is kept for the next field: payloads can
-/// be large, and most expressions read one of them.
-pub(super) struct Evaluator<'a> {
-    execution: &'a Execution,
-    frame: &'a Frame,
-    visit: &'a Visit,
-    extra: Extra<'a>,
-    item: Option<&'a Item>,
-    host: &'a Replayable,
-    states: OnceCell<(Reads, Value)>,
-}
+impl<'a> Surroundings<'a> {
+    /// Surroundings with a context object that is given, e.g. by a caller of `TestState`.
+    pub fn given(context: &'a Value, variables: &'a IndexMap<String, Value>, host: &'a dyn Host) -> Self {
+        Self { source: Source::Given(context), built: OnceCell::new(), variables, host }
+    }
 
-impl<'a> Evaluator<'a> {
-    pub(super) fn new(
-        execution: &'a Execution,
-        frame: &'a Frame,
-        visit: &'a Visit,
-        extra: Extra<'a>,
-        host: &'a Replayable,
-    ) -> Self {
-        let item = frame.item.as_deref();
-        Self { execution, frame, visit, extra, item, host, states: OnceCell::new() }
+    /// The surroundings of a frame's stay in a state.
+    pub(super) fn of(execution: &'a Execution, frame: &'a Frame, visit: &'a Visit, host: &'a dyn Host) -> Self {
+        let source = Source::Visit { execution, visit, item: frame.item.as_deref() };
+        Self { source, built: OnceCell::new(), variables: &frame.variables, host }
     }
 
     /// The same, seen from an iteration that is about to start.
     pub(super) fn for_item(self, item: &'a Item) -> Self {
-        Self { item: Some(item), states: OnceCell::new(), ..self }
-    }
-
-    /// The value of a template; literals cost a copy and nothing else.
-    pub(super) fn evaluate(&self, template: &Template, field: &str) -> Result<Value, QueryError> {
-        match template {
-            Template::Literal(value) => Ok(value.clone()),
-            other => self.with_scope(&other.expressions(), |scope| other.evaluate(field, scope)),
+        match self.source {
+            Source::Visit { execution, visit, .. } => Self {
+                source: Source::Visit { execution, visit, item: Some(item) },
+                built: OnceCell::new(),
+                ..self
+            },
+            Source::Given(_) => self,
         }
     }
 
-    /// Calls a function with what these expressions see.
-    pub(super) fn with_scope<T>(&self, expressions: &[&Expression], call: impl FnOnce(&Scope<'_>) -> T) -> T {
-        let reads =
-            expressions.iter().fold(Reads(0), |reads, expression| reads.and(Reads::of(expression.source())));
-        let (kept, states) = self.states.get_or_init(|| (reads, self.states(reads)));
-        let scope = Scope { states, variables: &self.frame.variables, host: self.host };
-        if kept.cover(reads) {
-            return call(&scope);
-        }
-        call(&Scope { states: &self.states(reads), ..scope })
+    /// What a field sees: `input` is `$states.input` in JSONata and `$` in JSONPath.
+    pub fn see<'b>(&'b self, input: &'b Value, extra: Extra<'b>) -> Seen<'b> {
+        Seen { around: self, input, extra }
     }
 
-    fn states(&self, reads: Reads) -> Value {
-        let mut states = Map::new();
-        if reads.cover(Reads::INPUT) {
-            states.insert("input".to_owned(), self.visit.input.value().clone());
+    fn context(&self) -> &Value {
+        match self.source {
+            Source::Given(context) => context,
+            Source::Visit { execution, visit, item } => {
+                self.built.get_or_init(|| context_object(execution, visit, item))
+            }
         }
-        if reads.cover(Reads::CONTEXT) {
-            states.insert("context".to_owned(), self.context());
-        }
-        if reads.cover(Reads::EXTRA) {
-            let extra = match self.extra {
-                Extra::Nothing => None,
-                Extra::Result(payload) => Some(("result", payload)),
-                Extra::Error(payload) => Some(("errorOutput", payload)),
-            };
-            states.extend(extra.map(|(name, payload)| (name.to_owned(), payload.value().clone())));
-        }
-        Value::Object(states)
     }
+}
 
-    fn context(&self) -> Value {
-        let mut context = Map::new();
-        if let Some(started) = self.execution.started() {
-            context.insert("Execution".to_owned(), execution_context(started, self.execution.start_millis));
-            context.insert(
-                "StateMachine".to_owned(),
-                json!({ "Id": &*started.state_machine_arn, "Name": &*started.state_machine_name }),
-            );
+/// What one field sees.
+pub struct Seen<'a> {
+    around: &'a Surroundings<'a>,
+    input: &'a Value,
+    extra: Extra<'a>,
+}
+
+impl Seen<'_> {
+    /// The scope of an evaluation.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope { states: self, variables: self.around.variables, host: self.around.host }
+    }
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Surroundings").field("variables", &self.variables).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Seen<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Seen").field("input", &self.input).finish_non_exhaustive()
+    }
+}
+
+impl StatesView for Seen<'_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        match (name, self.extra) {
+            ("input", _) => Some(self.input),
+            ("context", _) => Some(self.around.context()),
+            ("result", Extra::Result(value)) | ("errorOutput", Extra::Error(value)) => Some(value),
+            _ => None,
         }
+    }
+}
+
+/// The context object of AWS's developer guide, "Accessing execution data from the Context object".
+fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> Value {
+    let mut context = Map::new();
+    if let Some(started) = execution.started() {
+        context.insert("Execution".to_owned(), execution_context(started, execution.start_millis));
         context.insert(
-            "State".to_owned(),
-            json!({
-                "Name": &*self.visit.name,
-                "EnteredTime": instant(self.visit.entered_millis),
-                "RetryCount": self.visit.retry_count,
-            }),
+            "StateMachine".to_owned(),
+            json!({ "Id": &*started.state_machine_arn, "Name": &*started.state_machine_name }),
         );
-        if let Some(item) = self.item {
-            context
-                .insert("Map".to_owned(), json!({ "Item": { "Index": item.index, "Value": &item.value } }));
-        }
-        Value::Object(context)
     }
+    context.insert(
+        "State".to_owned(),
+        json!({
+            "Name": &*visit.name,
+            "EnteredTime": instant(visit.entered_millis),
+            "RetryCount": visit.retry_count,
+        }),
+    );
+    if let Some(token) = &visit.token {
+        context.insert("Task".to_owned(), json!({ "Token": &**token }));
+    }
+    if let Some(item) = item {
+        context.insert("Map".to_owned(), json!({ "Item": item_context(item) }));
+    }
+    Value::Object(context)
 }
 
 fn execution_context(started: &Started, start_millis: i64) -> Value {
@@ -152,55 +182,31 @@ fn execution_context(started: &Started, start_millis: i64) -> Value {
     })
 }
 
-/// Which parts of `$states` an expression can read, as bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Reads(u8);
-
-impl Reads {
-    const INPUT: Self = Self(1);
-    const CONTEXT: Self = Self(2);
-    const EXTRA: Self = Self(4);
-    const ALL: Self = Self(7);
-
-    /// Looks at the text only. Whatever is not plainly `$states.<part>` may
-    /// read everything; so may the operators that lead back to a parent.
-    fn of(source: &str) -> Self {
-        const NAME: &str = "$states";
-        if source.contains(['%', '@']) && source.contains(NAME) {
-            return Self::ALL;
-        }
-        source.match_indices(NAME).fold(Self(0), |reads, (at, _)| {
-            let rest = source.get(at + NAME.len()..).unwrap_or_default().trim_start();
-            let part = rest.strip_prefix('.').map(str::trim_start).unwrap_or_default();
-            let end = part.find(|next: char| !next.is_alphanumeric() && next != '_').unwrap_or(part.len());
-            reads.and(match part.get(..end) {
-                Some("input") => Self::INPUT,
-                Some("context") => Self::CONTEXT,
-                Some("result" | "errorOutput") => Self::EXTRA,
-                _ => Self::ALL,
-            })
-        })
+/// `Map.Item`; it has a `Key` when the items are those of an object.
+fn item_context(item: &Item) -> Value {
+    let mut context = Map::new();
+    context.insert("Index".to_owned(), item.index.into());
+    if let Some(key) = &item.key {
+        context.insert("Key".to_owned(), key.clone().into());
     }
-
-    const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    const fn cover(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
+    context.insert("Value".to_owned(), item.value.clone());
+    context.insert("Source".to_owned(), SOURCE_OF_STATE_DATA.into());
+    Value::Object(context)
 }
+
+/// `Map.Item.Source` of items that come with the state's input. Developer guide, "Context object data for Map states".
+const SOURCE_OF_STATE_DATA: &str = "STATE_DATA";
 
 /// A time as the context object has it: UTC with milliseconds. Virtual time can
 /// be at the end of the year 9999, which is after the last timestamp.
-pub(super) fn instant(millis: i64) -> String {
+pub(crate) fn instant(millis: i64) -> String {
     let timestamp = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     format!("{timestamp:.3}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Reads, instant};
+    use super::instant;
 
     #[test]
     fn every_time_can_be_written() {
@@ -208,29 +214,6 @@ mod tests {
         // The last second of 9999, which people write for "never", is past the last timestamp.
         assert_eq!(instant(253_402_300_799_000), "9999-12-30T22:00:00.999Z");
         assert_eq!(instant(i64::MAX), "9999-12-30T22:00:00.999Z");
-    }
-
-    #[test]
-    fn what_expressions_read() {
-        for (source, reads) in [
-            ("1 + $v", 0),
-            ("$states.input.a & $states . input", 1),
-            ("$states.context.Map.Item.Value", 2),
-            ("{ 'a': $states.result, 'b': $states.input }", 5),
-            ("$states.errorOutput.Error", 4),
-            ("$states", 7),
-            ("$states.*", 7),
-            ("$states.inputs", 7),
-            ("$states.input.%.context", 7),
-            ("$states.input@$i.context", 7),
-            ("$states[0].input", 7),
-            ("$lookup($states, 'input')", 7),
-            ("$states.`input`", 7),
-            ("$statesman", 7),
-            ("($s := $states; $s.context)", 7),
-        ] {
-            assert_eq!(Reads::of(source), Reads(reads), "{source}");
-        }
     }
 
     #[test]

@@ -146,7 +146,25 @@ pub(super) struct Frame {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     pub(super) index: u32,
+    /// The name of the item, when the items are those of an object.
+    pub(super) key: Option<String>,
     pub(super) value: Value,
+}
+
+impl Item {
+    /// The item at a position of an array or an object.
+    pub(super) fn of(items: &Value, index: u32) -> Option<Self> {
+        let position = index as usize;
+        let (key, value) = match items {
+            Value::Array(items) => (None, items.get(position)?),
+            Value::Object(items) => {
+                let (key, value) = items.iter().nth(position)?;
+                (Some(key.clone()), value)
+            }
+            _ => return None,
+        };
+        Some(Self { index, key, value: value.clone() })
+    }
 }
 
 /// One stay in a state, from entered to exited, with all its retries.
@@ -161,6 +179,8 @@ pub(super) struct Visit {
     pub(super) retry_count: u32,
     /// Retries so far, by retrier.
     pub(super) attempts: Vec<u32>,
+    /// `Task.Token` of the attempt, once it is issued.
+    pub(super) token: Option<Text>,
     /// An expression of a catcher failed: no retrier or catcher of this state applies any more.
     pub(super) catcher_failed: bool,
 }
@@ -173,7 +193,7 @@ pub(super) enum Phase {
     /// The state was entered (or is retried) and has not done anything yet.
     Entered,
     /// A task runs.
-    Task { event_id: u64, scheduled: Box<Scheduled> },
+    Task { event_id: u64, scheduled: Box<Scheduled>, stage: Stage },
     /// A Wait waits.
     Waiting { due_millis: i64 },
     /// A retrier waits.
@@ -186,6 +206,17 @@ pub(super) enum Phase {
     Failed { failure: Failure, announced: bool },
     /// The frame is at its end.
     Ended { output: Payload },
+}
+
+/// How far a task that runs has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Stage {
+    /// It is with the task host; of an activity: it waits for a worker.
+    Called,
+    /// The call is made, and this was its answer; the task goes on elsewhere.
+    Submitted(Payload),
+    /// A worker has it.
+    WithWorker,
 }
 
 /// The branches or iterations of a state.
@@ -300,6 +331,14 @@ impl Execution {
             .collect()
     }
 
+    /// The task that waits for this token: the id of its scheduled event.
+    pub fn task_of_token(&self, token: &str) -> Option<u64> {
+        self.tasks.iter().find_map(|(event_id, frame)| {
+            let issued = self.frames.get(frame)?.visit.as_ref()?.token.as_deref()?;
+            (issued == token).then_some(*event_id)
+        })
+    }
+
     /// Applies one record. The only function that changes an execution.
     pub fn apply(&mut self, record: &Record) -> Result<(), ReplayError> {
         self.last_millis = self.last_millis.max(record.at_millis);
@@ -387,6 +426,7 @@ impl Execution {
             entered_millis: record.at_millis,
             retry_count: 0,
             attempts,
+            token: None,
             catcher_failed: false,
         });
         frame.phase = Phase::Entered;
@@ -411,6 +451,8 @@ impl Execution {
     fn apply_in_frame(&mut self, record: &Record) -> Result<(), ReplayError> {
         if let Fact::TaskSucceeded { .. }
         | Fact::TaskFailed { .. }
+        | Fact::TaskSubmitFailed { .. }
+        | Fact::TaskScheduleFailed { .. }
         | Fact::TaskTimedOut { .. }
         | Fact::EvaluationFailed { .. }
         | Fact::RetryStarted = &record.fact
@@ -422,6 +464,10 @@ impl Execution {
                 self.arm(record.frame, *timeout, Purpose::TaskTimeout);
                 self.arm(record.frame, *heartbeat, Purpose::Heartbeat);
                 self.tasks.insert(record.id, record.frame);
+            }
+            Fact::ActivityStarted { timeout, heartbeat, .. } => {
+                self.arm(record.frame, *timeout, Purpose::TaskTimeout);
+                self.arm(record.frame, *heartbeat, Purpose::Heartbeat);
             }
             Fact::HeartbeatReceived { heartbeat } => {
                 self.timers
@@ -493,8 +539,8 @@ impl Execution {
         let chain = if children.is_map { record.id } else { children.spawn_from };
         let (region, start_at): (_, Text) = match &state.kind {
             StateKind::Map(map) => {
-                let value = given.value().get(index as usize).cloned().unwrap_or_default();
-                item = Some(Arc::new(Item { index, value }));
+                let of_map = Item::of(given.value(), index).ok_or_else(|| misplaced(record))?;
+                item = Some(Arc::new(of_map));
                 (Region::Processor(Arc::clone(&state)), map.processor.start_at.as_str().into())
             }
             StateKind::Parallel(parallel) => {
@@ -646,6 +692,12 @@ impl Frame {
         }
     }
 
+    fn advance_task(&mut self, reached: Stage) {
+        if let Phase::Task { stage, .. } = &mut self.phase {
+            *stage = reached;
+        }
+    }
+
     /// Whether the end of the Parallel or Map the frame is in, good or bad, is written.
     pub(super) fn has_announced(&self) -> bool {
         match &self.phase {
@@ -659,10 +711,19 @@ impl Frame {
     fn follow(&mut self, record: &Record) -> Result<(), ReplayError> {
         match &record.fact {
             Fact::TaskScheduled { task, .. } => {
-                self.phase = Phase::Task { event_id: record.id, scheduled: task.clone() };
+                self.phase =
+                    Phase::Task { event_id: record.id, scheduled: task.clone(), stage: Stage::Called };
             }
+            Fact::TaskTokenIssued { token } => {
+                self.visit.as_mut().ok_or_else(|| misplaced(record))?.token = Some(token.clone());
+            }
+            Fact::TaskSubmitted { output, .. } => self.advance_task(Stage::Submitted(output.clone())),
+            Fact::ActivityStarted { .. } => self.advance_task(Stage::WithWorker),
             Fact::TaskSucceeded { output, .. } => self.phase = Phase::Result { payload: output.clone() },
-            Fact::TaskFailed { failure, .. } | Fact::TaskTimedOut { failure, .. } => {
+            Fact::TaskFailed { failure, .. }
+            | Fact::TaskSubmitFailed { failure, .. }
+            | Fact::TaskScheduleFailed { failure, .. }
+            | Fact::TaskTimedOut { failure, .. } => {
                 self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
             Fact::EvaluationFailed { error, cause, location, .. } => {

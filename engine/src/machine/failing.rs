@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use asl::{Catcher, StateKind};
-use serde_json::json;
 
-use super::context::Extra;
-use super::execution::{CATCH_FIELD, Phase};
-use super::payload::Payload;
+use super::execution::Phase;
+use super::flow::Outcome;
 use super::record::{Fact, FrameId, Text};
-use super::retry::{Failure, Nature, delay_millis};
+use super::retry::{Failure, Nature, delay_millis, errors};
 use super::run::{Run, Step, Trouble};
-use super::states::Fields;
+use super::states::within_limits;
 
 impl Run<'_> {
     /// A frame's state has failed; the failure is recorded.
@@ -52,20 +50,29 @@ impl Run<'_> {
 
     fn catch(&mut self, id: FrameId, index: usize, catcher: &Catcher, failure: &Failure) -> Step {
         self.announce_failure(id, failure)?;
-        let error_output = Payload::from_value(json!({
-            "Error": failure.error.as_deref().unwrap_or_default(),
-            "Cause": failure.cause.as_deref().unwrap_or_default(),
-        }));
-        let prefix = format!("{CATCH_FIELD}{index}]/");
-        let fields =
-            Fields { prefix: &prefix, assign: catcher.assign.as_ref(), output: catcher.output.as_ref() };
-        let default = error_output.clone();
-        match self.outcome(id, fields, default, Extra::Error(&error_output)) {
+        match self.caught(id, index, catcher, failure) {
             Ok(outcome) => self.leave(id, outcome, Some(Text::from(catcher.next.as_str()))),
+            Err(Trouble::Query(error)) if error.error == errors::QUERY_EVALUATION => {
+                self.trouble(id, Trouble::Query(error))
+            }
             // Nothing of this state takes a failure of its own catcher.
-            Err(Trouble::Failure(failure)) => self.fail_frame(id, &failure),
-            Err(query) => self.trouble(id, query),
+            Err(trouble) => {
+                let failure = trouble.into_failure(self.visit(id)?.1);
+                self.fail_frame(id, &failure)
+            }
         }
+    }
+
+    fn caught(
+        &self,
+        id: FrameId,
+        index: usize,
+        catcher: &Catcher,
+        failure: &Failure,
+    ) -> Result<Outcome, Trouble> {
+        let (frame, visit) = self.visit(id)?;
+        let outcome = self.flow(frame, visit).by_catcher(&visit.input, index, catcher, failure)?;
+        within_limits(frame, visit, outcome)
     }
 
     /// Writes that a Parallel or Map failed. Recorded on AWS: not when nothing could catch it.

@@ -93,6 +93,8 @@ impl StateType {
 pub enum Integration<'a> {
     /// A function's ARN as `Resource`: events are `LambdaFunction…`.
     Function,
+    /// An activity's ARN as `Resource`: events are `Activity…`.
+    Activity,
     /// `arn:aws:states:::lambda:invoke` and the like: events are `Task…`.
     Service {
         /// e.g. `lambda`, `aws-sdk:dynamodb`.
@@ -106,23 +108,60 @@ impl<'a> Integration<'a> {
     /// Reads the `Resource` of a Task.
     pub fn of(resource: &'a str) -> Self {
         let mut parts = resource.splitn(6, ':');
-        if parts.nth(2) == Some("lambda") {
-            return Self::Function;
-        }
+        let service = parts.nth(2);
         let rest = parts.nth(2).unwrap_or(resource);
-        match rest.rsplit_once(':') {
+        match (service, rest.split_once(':')) {
+            (Some("lambda"), _) => Self::Function,
+            (Some("states"), Some(("activity", _))) => Self::Activity,
+            _ => Self::of_service(rest),
+        }
+    }
+
+    /// `states:startExecution.sync:2`, `aws-sdk:dynamodb:getItem`: the version
+    /// after a last colon belongs to the resource.
+    fn of_service(rest: &'a str) -> Self {
+        let cut = match rest.rsplit_once(':') {
+            Some((head, version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => head.rfind(':'),
+            _ => rest.rfind(':'),
+        };
+        match cut.and_then(|cut| Some((rest.get(..cut)?, rest.get(cut + 1..)?))) {
             Some((resource_type, resource)) => Self::Service { resource_type, resource },
             None => Self::Service { resource_type: "", resource: rest },
+        }
+    }
+
+    /// How a task of this resource goes on after its call.
+    pub fn pattern(self) -> Pattern {
+        match self {
+            Self::Activity => Pattern::Worker,
+            Self::Service { resource, .. } if resource.ends_with(".waitForTaskToken") => Pattern::Callback,
+            Self::Service { resource, .. } if resource.ends_with(".sync") || resource.contains(".sync:") => {
+                Pattern::Job
+            }
+            Self::Function | Self::Service { .. } => Pattern::Call,
         }
     }
 
     /// What AWS calls the task when its result is too large.
     pub fn name_in_causes(self, resource: &'a str) -> &'a str {
         match self {
-            Self::Function => resource,
+            Self::Function | Self::Activity => resource,
             Self::Service { resource_type, .. } => resource_type,
         }
     }
+}
+
+/// AWS's service integration patterns, and activities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pattern {
+    /// Request response: the answer of the call is the result.
+    Call,
+    /// `.sync`: the call submits a job, whose end is the result.
+    Job,
+    /// `.waitForTaskToken`: the call hands a token out, and somebody completes it.
+    Callback,
+    /// An activity: a worker takes the task, and completes its token.
+    Worker,
 }
 
 /// One event of an execution's history. Serialises to the JSON of
@@ -195,6 +234,7 @@ impl HistoryEvent {
         match &self.fact {
             Fact::ExecutionSucceeded { output }
             | Fact::StateExited { output, .. }
+            | Fact::TaskSubmitted { output, .. }
             | Fact::TaskSucceeded { output, .. } => Some(output.text()),
             _ => None,
         }
@@ -211,19 +251,24 @@ fn error_and_cause(fact: &Fact) -> (Option<&str>, Option<&str>) {
         | Fact::ExecutionAborted { error, cause }
         | Fact::ExecutionTimedOut { error, cause } => (error.as_deref(), cause.as_deref()),
         Fact::EvaluationFailed { error, cause, .. } => (Some(error), Some(cause)),
-        Fact::TaskFailed { failure, .. } | Fact::TaskTimedOut { failure, .. } => {
-            (failure.error.as_deref(), failure.cause.as_deref())
-        }
+        Fact::TaskFailed { failure, .. }
+        | Fact::TaskSubmitFailed { failure, .. }
+        | Fact::TaskScheduleFailed { failure, .. }
+        | Fact::TaskTimedOut { failure, .. } => (failure.error.as_deref(), failure.cause.as_deref()),
         _ => (None, None),
     }
 }
 
+/// The one of three words that fits a resource: of a service, of a function, of an activity.
+fn by_integration(resource: &str, [service, function, activity]: [&'static str; 3]) -> &'static str {
+    match Integration::of(resource) {
+        Integration::Service { .. } => service,
+        Integration::Function => function,
+        Integration::Activity => activity,
+    }
+}
+
 fn event_type(fact: &Fact) -> &'static str {
-    let by_resource =
-        |resource: &str, task: &'static str, function: &'static str| match Integration::of(resource) {
-            Integration::Function => function,
-            Integration::Service { .. } => task,
-        };
     match fact {
         Fact::ExecutionStarted { .. } => "ExecutionStarted",
         Fact::ExecutionSucceeded { .. } => "ExecutionSucceeded",
@@ -235,15 +280,26 @@ fn event_type(fact: &Fact) -> &'static str {
         Fact::StateAborted { kind } => kind.aborted().unwrap_or("StateAborted"),
         Fact::EvaluationFailed { .. } => "EvaluationFailed",
         Fact::TaskScheduled { task, .. } => {
-            by_resource(&task.resource, "TaskScheduled", "LambdaFunctionScheduled")
+            by_integration(&task.resource, ["TaskScheduled", "LambdaFunctionScheduled", "ActivityScheduled"])
         }
-        Fact::TaskStarted { resource } => by_resource(resource, "TaskStarted", "LambdaFunctionStarted"),
+        Fact::TaskStarted { resource } => {
+            by_integration(resource, ["TaskStarted", "LambdaFunctionStarted", "ActivityStarted"])
+        }
+        Fact::ActivityStarted { .. } => "ActivityStarted",
+        Fact::TaskSubmitted { .. } => "TaskSubmitted",
+        Fact::TaskSubmitFailed { .. } => "TaskSubmitFailed",
+        Fact::TaskScheduleFailed { resource, .. } => by_integration(
+            resource,
+            ["TaskStartFailed", "LambdaFunctionScheduleFailed", "ActivityScheduleFailed"],
+        ),
         Fact::TaskSucceeded { resource, .. } => {
-            by_resource(resource, "TaskSucceeded", "LambdaFunctionSucceeded")
+            by_integration(resource, ["TaskSucceeded", "LambdaFunctionSucceeded", "ActivitySucceeded"])
         }
-        Fact::TaskFailed { resource, .. } => by_resource(resource, "TaskFailed", "LambdaFunctionFailed"),
+        Fact::TaskFailed { resource, .. } => {
+            by_integration(resource, ["TaskFailed", "LambdaFunctionFailed", "ActivityFailed"])
+        }
         Fact::TaskTimedOut { resource, .. } => {
-            by_resource(resource, "TaskTimedOut", "LambdaFunctionTimedOut")
+            by_integration(resource, ["TaskTimedOut", "LambdaFunctionTimedOut", "ActivityTimedOut"])
         }
         Fact::MapStateStarted { .. } => "MapStateStarted",
         Fact::MapStateSucceeded => "MapStateSucceeded",
@@ -256,6 +312,7 @@ fn event_type(fact: &Fact) -> &'static str {
         Fact::ParallelStateSucceeded => "ParallelStateSucceeded",
         Fact::ParallelStateFailed => "ParallelStateFailed",
         Fact::HeartbeatReceived { .. }
+        | Fact::TaskTokenIssued { .. }
         | Fact::WaitArmed { .. }
         | Fact::RetryArmed { .. }
         | Fact::RetryStarted
@@ -391,26 +448,11 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
             vec![("name", Detail::Text(name)), ("index", Detail::Number(u64::from(*index)))],
         ),
         Fact::TaskScheduled { task, .. } => scheduled(task),
-        Fact::TaskStarted { resource } => by_resource(resource, "taskStartedEventDetails", None, Vec::new())?,
-        Fact::TaskSucceeded { resource, output: payload } => by_resource(
-            resource,
-            "taskSucceededEventDetails",
-            Some("lambdaFunctionSucceededEventDetails"),
-            Vec::from(output(payload)),
-        )?,
-        Fact::TaskFailed { resource, .. } => by_resource(
-            resource,
-            "taskFailedEventDetails",
-            Some("lambdaFunctionFailedEventDetails"),
-            failure(fact),
-        )?,
-        Fact::TaskTimedOut { resource, .. } => by_resource(
-            resource,
-            "taskTimedOutEventDetails",
-            Some("lambdaFunctionTimedOutEventDetails"),
-            failure(fact),
-        )?,
-        _ => return None,
+        Fact::ActivityStarted { worker, .. } => {
+            let worker = worker.as_ref().map(|worker| ("workerName", Detail::Text(worker)));
+            ("activityStartedEventDetails", worker.into_iter().collect())
+        }
+        fact => task_details(fact)?,
     };
     Some((key, Details(pairs)))
 }
@@ -427,38 +469,77 @@ const fn iteration_key(fact: &Fact) -> &'static str {
     }
 }
 
-fn by_resource<'a>(
-    resource: &'a str,
-    task: &'static str,
-    function: Option<&'static str>,
-    mut pairs: Pairs<'a>,
-) -> Option<(&'static str, Pairs<'a>)> {
-    match Integration::of(resource) {
-        Integration::Function => function.map(|key| (key, pairs)),
-        Integration::Service { resource_type, resource } => {
-            pairs.insert(0, ("resource", Detail::Text(resource)));
-            pairs.insert(0, ("resourceType", Detail::Text(resource_type)));
-            Some((task, pairs))
+/// The details of a task's events. Those of a service name it; a function's
+/// start has none.
+fn task_details(fact: &Fact) -> Option<(&'static str, Pairs<'_>)> {
+    let (resource, keys, mut pairs) = match fact {
+        Fact::TaskStarted { resource } => {
+            if Integration::of(resource) == Integration::Function {
+                return None;
+            }
+            (resource, ["taskStartedEventDetails", "", "activityStartedEventDetails"], Vec::new())
         }
+        Fact::TaskSubmitted { resource, output: payload } => {
+            (resource, ["taskSubmittedEventDetails", "", ""], Vec::from(output(payload)))
+        }
+        Fact::TaskSubmitFailed { resource, .. } => {
+            (resource, ["taskSubmitFailedEventDetails", "", ""], failure(fact))
+        }
+        Fact::TaskScheduleFailed { resource, .. } => (
+            resource,
+            [
+                "taskStartFailedEventDetails",
+                "lambdaFunctionScheduleFailedEventDetails",
+                "activityScheduleFailedEventDetails",
+            ],
+            failure(fact),
+        ),
+        Fact::TaskSucceeded { resource, output: payload } => (
+            resource,
+            [
+                "taskSucceededEventDetails",
+                "lambdaFunctionSucceededEventDetails",
+                "activitySucceededEventDetails",
+            ],
+            Vec::from(output(payload)),
+        ),
+        Fact::TaskFailed { resource, .. } => (
+            resource,
+            ["taskFailedEventDetails", "lambdaFunctionFailedEventDetails", "activityFailedEventDetails"],
+            failure(fact),
+        ),
+        Fact::TaskTimedOut { resource, .. } => (
+            resource,
+            ["taskTimedOutEventDetails", "lambdaFunctionTimedOutEventDetails", "activityTimedOutEventDetails"],
+            failure(fact),
+        ),
+        _ => return None,
+    };
+    if let Integration::Service { resource_type, resource } = Integration::of(resource) {
+        let service = [("resourceType", Detail::Text(resource_type)), ("resource", Detail::Text(resource))];
+        pairs.splice(0..0, service);
     }
+    Some((by_integration(resource, keys), pairs))
 }
 
 fn scheduled(task: &Scheduled) -> (&'static str, Pairs<'_>) {
-    let (key, mut pairs) = match Integration::of(&task.resource) {
-        Integration::Function => {
+    let keys = [
+        "taskScheduledEventDetails",
+        "lambdaFunctionScheduledEventDetails",
+        "activityScheduledEventDetails",
+    ];
+    let mut pairs = match Integration::of(&task.resource) {
+        Integration::Function | Integration::Activity => {
             let mut pairs = vec![("resource", Detail::Text(&task.resource))];
             pairs.extend(input(&task.arguments));
-            ("lambdaFunctionScheduledEventDetails", pairs)
+            pairs
         }
-        Integration::Service { resource_type, resource } => (
-            "taskScheduledEventDetails",
-            vec![
-                ("resourceType", Detail::Text(resource_type)),
-                ("resource", Detail::Text(resource)),
-                ("region", Detail::Text(&task.region)),
-                ("parameters", Detail::Text(task.arguments.text())),
-            ],
-        ),
+        Integration::Service { resource_type, resource } => vec![
+            ("resourceType", Detail::Text(resource_type)),
+            ("resource", Detail::Text(resource)),
+            ("region", Detail::Text(&task.region)),
+            ("parameters", Detail::Text(task.arguments.text())),
+        ],
     };
     if let Some(seconds) = task.timeout_seconds {
         pairs.push(("timeoutInSeconds", Detail::Number(seconds)));
@@ -469,7 +550,7 @@ fn scheduled(task: &Scheduled) -> (&'static str, Pairs<'_>) {
     if let Some(credentials) = &task.credentials {
         pairs.push(("taskCredentials", Detail::Credentials(credentials)));
     }
-    (key, pairs)
+    (by_integration(&task.resource, keys), pairs)
 }
 
 impl fmt::Display for HistoryEvent {

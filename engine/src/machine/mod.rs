@@ -13,18 +13,23 @@
 //! | `execution` | the state, and `apply`, the only way to change it |
 //! | `run` | [`advance`]: inputs, the work loop, effects |
 //! | `states` | what entering each type of state does |
+//! | `flow` | how JSON flows through a state, stage by stage, in both languages |
+//! | `choice` | the rules of a Choice in JSONPath |
 //! | `task` | Task: scheduling, outcomes, timeouts, heartbeats |
+//! | `token` | task tokens |
 //! | `children` | Parallel and Map: branches, iterations, aborts |
 //! | `failing` | Retry, Catch, and where a failure goes |
 //! | `retry` | failures, matching, delays |
-//! | `context` | what expressions see |
+//! | `context` | what the fields of a state read |
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod children;
+mod choice;
 mod context;
 mod execution;
 mod failing;
+mod flow;
 mod history;
 mod payload;
 mod random;
@@ -35,11 +40,16 @@ mod states;
 mod task;
 #[cfg(test)]
 mod tests;
+mod token;
 
+pub(crate) use context::instant;
+pub use context::{Extra, Seen, Surroundings};
 pub use execution::{Execution, ReplayError, Status};
-pub use history::{HistoryEvent, Integration, StateType};
+pub use flow::{Flow, NumberField, Outcome, error_output};
+pub use history::{HistoryEvent, Integration, Pattern, StateType};
 pub use payload::Payload;
 pub(crate) use random::uuid;
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 pub use retry::{Failure, Nature, delay_millis, errors};
+pub(crate) use token::execution_arn;
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};

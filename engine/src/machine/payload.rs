@@ -1,5 +1,5 @@
 //! A JSON value that travels: its text is written once and shared, its value
-//! is read once and only when somebody asks for it.
+//! is read once, each only when somebody asks for it.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -14,32 +14,28 @@ const DEPTH_MAX: usize = 127;
 #[derive(Clone)]
 pub struct Payload(Arc<Inner>);
 
+/// At least one of both is there; the other one is made from it when it is needed.
 struct Inner {
-    text: Box<str>,
+    text: OnceLock<Box<str>>,
     value: OnceLock<Value>,
 }
 
 impl Payload {
-    /// Serialises a value. This is the only place where the engine writes JSON of a payload.
+    /// Takes a value; its text is written when it is first needed.
     pub fn from_value(value: Value) -> Self {
-        let text = value.to_string().into_boxed_str();
-        let cell = OnceLock::new();
-        let _ = cell.set(value);
-        Self(Arc::new(Inner { text, value: cell }))
+        Self(Arc::new(Inner { text: OnceLock::new(), value: value.into() }))
     }
 
     /// Reads a text and keeps it as it is, white space included.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         let value: Value = serde_json::from_str(text)?;
-        let cell = OnceLock::new();
-        let _ = cell.set(value);
-        Ok(Self(Arc::new(Inner { text: text.into(), value: cell })))
+        Ok(Self(Arc::new(Inner { text: OnceLock::from(Box::<str>::from(text)), value: value.into() })))
     }
 
     /// Takes a text that was a payload's text before, e.g. from a journal
     /// whose checksum was right. It is read when the value is first needed.
     pub fn from_journal(text: &str) -> Self {
-        Self(Arc::new(Inner { text: text.into(), value: OnceLock::new() }))
+        Self(Arc::new(Inner { text: OnceLock::from(Box::<str>::from(text)), value: OnceLock::new() }))
     }
 
     /// The array of some payloads, put together from their texts.
@@ -57,23 +53,27 @@ impl Payload {
 
     /// The JSON text.
     pub fn text(&self) -> &str {
-        &self.0.text
+        // The only place where the engine writes JSON of a payload.
+        self.0.text.get_or_init(|| {
+            let value = self.0.value.get().map(ToString::to_string);
+            value.unwrap_or_else(|| "null".to_owned()).into_boxed_str()
+        })
     }
 
     /// The value.
     pub fn value(&self) -> &Value {
         // A checksummed text that was written from a value always reads.
-        self.0.value.get_or_init(|| serde_json::from_str(&self.0.text).unwrap_or(Value::Null))
+        self.0.value.get_or_init(|| serde_json::from_str(self.text()).unwrap_or(Value::Null))
     }
 
     /// Bytes of the text: what AWS's payload limit counts.
     pub fn len(&self) -> usize {
-        self.0.text.len()
+        self.text().len()
     }
 
     /// Whether the text is empty. It never is: JSON has no empty text.
     pub fn is_empty(&self) -> bool {
-        self.0.text.is_empty()
+        self.text().is_empty()
     }
 
     /// Whether both are the same allocation, so that a journal can write it once.

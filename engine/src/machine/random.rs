@@ -1,15 +1,14 @@
 //! Randomness as a function of a seed and a position, so that an execution
 //! that is replayed and continued draws what it would have drawn.
 
-/// The increment of `SplitMix64`.
-const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
+use sha2::{Digest, Sha256};
 
-/// The number at a position of the stream of a seed (`SplitMix64`).
+/// The number at a position of the stream of a seed. A hash, so that nobody
+/// who sees some numbers of an execution knows others: task tokens are made of
+/// them, too.
 pub(crate) fn draw(seed: u64, position: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(position.wrapping_add(1).wrapping_mul(GAMMA));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
+    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(position.to_le_bytes()).finalize();
+    digest.first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
 }
 
 /// A number in `0.0..1.0` from 53 bits.

@@ -120,15 +120,25 @@ pub enum Fact {
     /// `EvaluationFailed`.
     EvaluationFailed { state: Text, location: Option<Text>, error: Text, cause: Text },
 
-    /// `TaskScheduled`, or `LambdaFunctionScheduled`; private: the timers.
+    /// `TaskScheduled`, `LambdaFunctionScheduled` or `ActivityScheduled`; private: the timers.
     TaskScheduled { task: Box<Scheduled>, timeout: Option<Timer>, heartbeat: Option<Timer> },
+    /// Private: the token of the task that is about to be scheduled.
+    TaskTokenIssued { token: Text },
     /// `TaskStarted`, or `LambdaFunctionStarted`.
     TaskStarted { resource: Text },
-    /// `TaskSucceeded`, or `LambdaFunctionSucceeded`.
+    /// `ActivityStarted`: a worker has taken the task; private: the timers, which start here.
+    ActivityStarted { worker: Option<Text>, timeout: Option<Timer>, heartbeat: Option<Timer> },
+    /// `TaskSubmitted`: the call is made, the task goes on.
+    TaskSubmitted { resource: Text, output: Payload },
+    /// `TaskSubmitFailed`: the call was refused.
+    TaskSubmitFailed { resource: Text, failure: Failure },
+    /// `ActivityScheduleFailed`, or `LambdaFunctionScheduleFailed`.
+    TaskScheduleFailed { resource: Text, failure: Failure },
+    /// `TaskSucceeded`, `LambdaFunctionSucceeded` or `ActivitySucceeded`.
     TaskSucceeded { resource: Text, output: Payload },
-    /// `TaskFailed`, or `LambdaFunctionFailed`.
+    /// `TaskFailed`, `LambdaFunctionFailed` or `ActivityFailed`.
     TaskFailed { resource: Text, failure: Failure },
-    /// `TaskTimedOut`, or `LambdaFunctionTimedOut`.
+    /// `TaskTimedOut`, `LambdaFunctionTimedOut` or `ActivityTimedOut`.
     TaskTimedOut { resource: Text, failure: Failure },
     /// Private: the task said that it lives; its heartbeat timer starts anew.
     HeartbeatReceived { heartbeat: Timer },
@@ -179,6 +189,7 @@ impl Fact {
         !matches!(
             self,
             Self::HeartbeatReceived { .. }
+                | Self::TaskTokenIssued { .. }
                 | Self::WaitArmed { .. }
                 | Self::RetryArmed { .. }
                 | Self::RetryStarted

@@ -83,6 +83,11 @@ impl Failure {
         Self::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, too_large(name))
     }
 
+    /// Whether a task took too long, or its heartbeat did not come.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.nature, Nature::TimedOut | Nature::HeartbeatMissed)
+    }
+
     /// Whether a list of `ErrorEquals` is for this failure.
     pub fn matches(&self, error_equals: &[String]) -> bool {
         error_equals.iter().any(|name| self.matches_name(name))

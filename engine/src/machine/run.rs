@@ -7,12 +7,13 @@ use std::fmt;
 use asl::QueryError;
 use serde_json::Value;
 
-use super::context::{Evaluator, Extra, Replayable};
+use super::context::Replayable;
 use super::execution::{Execution, Frame, Phase, Purpose, ReplayError, Visit};
+use super::history::Integration;
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
-use super::retry::Failure;
-use super::task;
+use super::retry::{Failure, Nature, errors};
+use super::task::{self, Speaker};
 
 /// The id of the last event an execution can have. Quotas: 25,000 events.
 const LAST_EVENT_ID: u64 = asl::limits::HISTORY_EVENTS_MAX as u64;
@@ -49,6 +50,15 @@ pub struct TaskRequest {
     pub arguments: Value,
     /// `TimeoutSeconds` of the state. The engine keeps it; a host may use it to give up early.
     pub timeout_seconds: Option<u64>,
+    /// The task's token: of `.waitForTaskToken` and of activities.
+    pub token: Option<String>,
+}
+
+impl TaskRequest {
+    /// Whether a worker of an activity takes the task, and no task host.
+    pub fn is_of_activity(&self) -> bool {
+        Integration::of(&self.resource) == Integration::Activity
+    }
 }
 
 /// What happened.
@@ -56,15 +66,17 @@ pub struct TaskRequest {
 pub enum Input {
     /// The execution starts.
     Start(Box<Started>),
-    /// A task ended well. `output` is the JSON text of the result of the
-    /// integration; of `lambda:invoke` that is the object with `Payload`.
+    /// A call was answered. `output` is the JSON text of the result of the
+    /// integration; of `lambda:invoke` that is the object with `Payload`. With
+    /// `.waitForTaskToken` this submits the task; what ends it comes by its
+    /// token. With `.sync` it is the end of the job.
     TaskSucceeded {
         /// The scheduled event.
         event_id: u64,
         /// JSON text.
         output: String,
     },
-    /// A task failed.
+    /// A call, or the job it submitted, failed.
     TaskFailed {
         /// The scheduled event.
         event_id: u64,
@@ -72,6 +84,46 @@ pub enum Input {
         error: String,
         /// The cause.
         cause: String,
+    },
+    /// The call of a `.sync` resource was answered: its job runs.
+    TaskSubmitted {
+        /// The scheduled event.
+        event_id: u64,
+        /// JSON text.
+        output: String,
+    },
+    /// The task cannot be scheduled: its activity does not exist.
+    TaskNotScheduled {
+        /// The scheduled event.
+        event_id: u64,
+        /// The error.
+        error: String,
+        /// The cause.
+        cause: String,
+    },
+    /// A worker has taken the task of an activity.
+    ActivityStarted {
+        /// The scheduled event.
+        event_id: u64,
+        /// What the worker calls itself.
+        worker: Option<String>,
+    },
+    /// Somebody completed the task's token: `SendTaskSuccess`. Whoever makes
+    /// this input has found the task with [`Execution::task_of_token`].
+    TokenSucceeded {
+        /// The scheduled event.
+        event_id: u64,
+        /// JSON text.
+        output: String,
+    },
+    /// `SendTaskFailure`, as [`Input::TokenSucceeded`].
+    TokenFailed {
+        /// The scheduled event.
+        event_id: u64,
+        /// The error, if one was given.
+        error: Option<String>,
+        /// The cause, if one was given.
+        cause: Option<String>,
     },
     /// A task says that it lives.
     TaskHeartbeat {
@@ -94,8 +146,15 @@ pub enum Input {
 /// What the shell has to do once the records are durable.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Run a task.
+    /// Run a task; of an activity: offer it to its workers.
     Invoke(TaskRequest),
+    /// Wait for a job that was submitted before the engine was opened again.
+    Resume {
+        /// The task.
+        task: TaskRequest,
+        /// What the submission answered.
+        submission: Payload,
+    },
     /// Wake the execution up.
     SetTimer {
         /// The timer.
@@ -150,6 +209,23 @@ pub(super) enum Trouble {
     Failure(Failure),
 }
 
+impl Trouble {
+    /// The failure of the state; a failed query says where it happened.
+    pub(super) fn into_failure(self, visit: &Visit) -> Failure {
+        match self {
+            Self::Failure(failure) => failure,
+            Self::Query(error) => {
+                let nature = match error.error {
+                    errors::RUNTIME => Nature::Runtime,
+                    errors::QUERY_EVALUATION => Nature::Evaluation,
+                    _ => Nature::Raised,
+                };
+                Failure::new(nature, error.error, in_state(visit, &error.cause))
+            }
+        }
+    }
+}
+
 impl From<QueryError> for Trouble {
     fn from(error: QueryError) -> Self {
         Self::Query(error)
@@ -182,6 +258,9 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
     let records = run.records;
     let known_timers = if recovered { Vec::new() } else { timers };
     let mut effects = effects(execution, &known_timers, &tasks);
+    if recovered {
+        effects.extend(resumed(execution, &tasks));
+    }
     // Nobody needs to be told that a task is over who has just said so, or whose process is gone.
     effects.retain(|effect| match effect {
         Effect::CancelTask(key) => !recovered && Some(key.event_id) != reported,
@@ -216,6 +295,21 @@ fn effects(execution: &Execution, timers: &[TimerId], tasks: &BTreeMap<u64, Fram
     effects
 }
 
+/// What has to be taken up again of the tasks that a crash did not end.
+fn resumed(execution: &Execution, tasks: &BTreeMap<u64, FrameId>) -> Vec<Effect> {
+    let arn = execution.started().map_or_else(|| "".into(), |started| started.execution_arn.clone());
+    let survived = tasks.iter().filter(|(event_id, _)| execution.tasks.contains_key(event_id));
+    let effect = |(event_id, frame): (&u64, &FrameId)| {
+        let key = TaskKey { execution_arn: arn.clone(), event_id: *event_id };
+        let task = task::request(execution, *frame, key)?;
+        if let Some(submission) = task::submission(execution, *frame) {
+            return Some(Effect::Resume { task, submission: submission.clone() });
+        }
+        task::is_offered(execution, *frame).then_some(Effect::Invoke(task))
+    };
+    survived.filter_map(effect).collect()
+}
+
 /// One call of [`advance`].
 pub(super) struct Run<'a> {
     pub(super) execution: &'a mut Execution,
@@ -237,8 +331,23 @@ impl<'a> Run<'a> {
     fn take(&mut self, input: Input) -> Step {
         match input {
             Input::Start(started) => self.start(started),
-            Input::TaskSucceeded { event_id, output } => self.task_succeeded(event_id, &output),
-            Input::TaskFailed { event_id, error, cause } => self.task_failed(event_id, &error, &cause),
+            Input::TaskSucceeded { event_id, output } => {
+                self.task_succeeded(event_id, &output, Speaker::Host)
+            }
+            Input::TaskFailed { event_id, error, cause } => {
+                self.task_failed(event_id, Some(&error), Some(&cause), Speaker::Host)
+            }
+            Input::TaskSubmitted { event_id, output } => self.task_submitted(event_id, &output),
+            Input::TaskNotScheduled { event_id, error, cause } => {
+                self.task_not_scheduled(event_id, &error, &cause)
+            }
+            Input::ActivityStarted { event_id, worker } => self.activity_started(event_id, worker),
+            Input::TokenSucceeded { event_id, output } => {
+                self.task_succeeded(event_id, &output, Speaker::Bearer)
+            }
+            Input::TokenFailed { event_id, error, cause } => {
+                self.task_failed(event_id, error.as_deref(), cause.as_deref(), Speaker::Bearer)
+            }
             Input::TaskHeartbeat { event_id } => self.task_heartbeat(event_id),
             Input::TimerFired(timer) => self.timer_fired(timer),
             Input::Stop { error, cause } => {
@@ -266,7 +375,7 @@ impl<'a> Run<'a> {
         let Some(armed) = self.execution.timers.get(&id).copied() else { return Ok(()) };
         match armed.purpose {
             Purpose::ExecutionTimeout => {
-                let error = Some(super::errors::TIMEOUT.into());
+                let error = Some(errors::TIMEOUT.into());
                 self.push_after(0, 0, Fact::ExecutionTimedOut { error, cause: None })
             }
             Purpose::Wait => self.complete(armed.frame),
@@ -370,28 +479,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Evaluates fields of the state a frame is in.
-    pub(super) fn evaluator<'b>(
-        &'b self,
-        frame: &'b Frame,
-        visit: &'b Visit,
-        extra: Extra<'b>,
-    ) -> Evaluator<'b> {
-        Evaluator::new(self.execution, frame, visit, extra, &self.host)
-    }
-
-    /// Turns trouble into a failure of the state. A failed expression has an
-    /// event, which follows the event before the last one; other failures
-    /// have none. Both say where the state was entered.
+    /// Turns trouble into a failure of the state. A failed expression in
+    /// JSONata has an event, which follows the event before the last one;
+    /// other failures have none. Both say where the state was entered.
     pub(super) fn trouble(&mut self, id: FrameId, trouble: Trouble) -> Step {
         match trouble {
-            Trouble::Query(error) => {
+            Trouble::Query(error) if error.error == errors::QUERY_EVALUATION => {
                 let (frame, _) = self.visit(id)?;
                 let before = frame.before;
                 let location = (!error.field.is_empty()).then_some(error.field.as_str());
                 self.evaluation_failed(id, before, location, &error.cause)
             }
-            Trouble::Failure(failure) => self.fail(id, &failure),
+            trouble => {
+                let failure = trouble.into_failure(self.visit(id)?.1);
+                self.fail(id, &failure)
+            }
         }
     }
 
@@ -407,7 +509,7 @@ impl<'a> Run<'a> {
         let fact = Fact::EvaluationFailed {
             state: visit.name.clone(),
             location: location.map(Text::from),
-            error: super::errors::QUERY_EVALUATION.into(),
+            error: errors::QUERY_EVALUATION.into(),
             cause: in_state(visit, cause).into(),
         };
         self.push_after(id, previous, fact)?;

@@ -3,34 +3,17 @@
 
 use std::sync::Arc;
 
-use asl::{
-    BooleanOrExpression, Choice, Fail, NumberOrExpression, StateKind, Template, TextOrExpression, Transition,
-    Wait,
-};
-use serde_json::Value;
+use asl::{Choice, Fail, QueryError, QueryLanguage, StateKind, Transition, Wait};
 
-use super::context::{Evaluator, Extra};
-use super::execution::{Phase, Visit};
+use super::choice;
+use super::context::Surroundings;
+use super::execution::{Frame, Phase, Visit};
+use super::flow::{Flow, NumberField, Outcome};
 use super::history::StateType;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Text};
 use super::retry::{Failure, Nature, errors};
-use super::run::{Halt, Run, Step, Trouble, bounded};
-
-/// What a state hands on: its output, and the variables it sets.
-pub(super) struct Outcome {
-    pub(super) output: Payload,
-    pub(super) assigned: Vec<(Text, Payload)>,
-}
-
-/// The fields that decide an outcome: those of the state, of a rule or of a catcher.
-#[derive(Clone, Copy)]
-pub(super) struct Fields<'a> {
-    /// Where they are, e.g. `Catch[0]/`.
-    pub(super) prefix: &'a str,
-    pub(super) assign: Option<&'a Template>,
-    pub(super) output: Option<&'a Template>,
-}
+use super::run::{Halt, Run, Step, Trouble, bounded, in_state};
 
 impl Run<'_> {
     /// Enters a state.
@@ -60,29 +43,40 @@ impl Run<'_> {
         }
     }
 
-    /// Leaves a state that did what it had to do, through `Assign` and `Output`.
+    /// Leaves a state that did what it had to do.
     pub(super) fn complete(&mut self, id: FrameId) -> Step {
-        let (frame, visit) = self.visit(id)?;
-        let state = Arc::clone(&visit.state);
-        let result = match &frame.phase {
-            Phase::Result { payload } => Some(payload.clone()),
-            Phase::Children(children) => Some(Payload::array(children.results.iter().flatten())),
-            _ => None,
-        };
-        let fields = Fields { prefix: "", assign: state.assign.as_ref(), output: state.output.as_ref() };
-        let outcome = match &result {
-            Some(payload) => bounded(visit, payload.clone())
-                .and_then(|default| self.outcome(id, fields, default, Extra::Result(payload))),
-            None => self.outcome(id, fields, visit.input.clone(), Extra::Nothing),
-        };
+        let state = Arc::clone(&self.visit(id)?.1.state);
         let next = match &state.transition {
             Some(Transition::Next(name)) => Some(Text::from(name.as_str())),
             Some(Transition::End) | None => None,
         };
-        match outcome {
+        match self.finished(id, &state) {
             Ok(outcome) => self.leave(id, outcome, next),
             Err(trouble) => self.trouble(id, trouble),
         }
+    }
+
+    fn finished(&self, id: FrameId, state: &asl::State) -> Result<Outcome, Trouble> {
+        let (frame, visit) = self.visit(id)?;
+        let flow = self.flow(frame, visit);
+        let result = match (&frame.phase, &state.kind) {
+            (Phase::Result { payload }, _) => Some(payload.clone()),
+            (Phase::Children(children), _) => Some(Payload::array(children.results.iter().flatten())),
+            (_, StateKind::Pass(pass)) if state.query_language == QueryLanguage::JsonPath => {
+                Some(flow.pass_result(pass, &flow.effective_input(&visit.input)?)?)
+            }
+            _ => None,
+        };
+        let outcome = match result {
+            Some(result) => flow.with_result(&visit.input, &bounded(visit, result)?)?,
+            None => flow.without_result(&visit.input)?,
+        };
+        within_limits(frame, visit, outcome)
+    }
+
+    /// The flow of JSON through the state a frame is in.
+    pub(super) fn flow<'b>(&'b self, frame: &'b Frame, visit: &'b Visit) -> Flow<'b> {
+        Flow::new(&visit.state, Surroundings::of(self.execution, frame, visit, &self.host))
     }
 
     /// Writes that a state is left; the frame goes on.
@@ -100,42 +94,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Evaluates `Assign` and `Output`. Both see the variables as they were on entry.
-    pub(super) fn outcome(
-        &self,
-        id: FrameId,
-        fields: Fields<'_>,
-        default: Payload,
-        extra: Extra<'_>,
-    ) -> Result<Outcome, Trouble> {
-        let Ok((frame, visit)) = self.visit(id) else {
-            return Ok(Outcome { output: default, assigned: Vec::new() });
-        };
-        let evaluator = self.evaluator(frame, visit, extra);
-        let assigned = match fields.assign {
-            Some(template) => {
-                let value = evaluator.evaluate(template, &format!("{}Assign", fields.prefix))?;
-                assignments(visit, value, frame.variable_bytes)?
-            }
-            None => Vec::new(),
-        };
-        let output = match fields.output {
-            Some(template) => {
-                let value = evaluator.evaluate(template, &format!("{}Output", fields.prefix))?;
-                bounded(visit, Payload::from_value(value))?
-            }
-            None => default,
-        };
-        Ok(Outcome { output, assigned })
-    }
-
     fn choose(&mut self, id: FrameId, choice: &Choice) -> Step {
         match self.chosen(id, choice) {
             Ok(Some((outcome, next))) => self.leave(id, outcome, Some(next)),
             Ok(None) => {
                 let cause =
                     "Failed to transition out of the state. The state does not point to a next state.";
-                let cause = super::run::in_state(self.visit(id)?.1, cause);
+                let cause = in_state(self.visit(id)?.1, cause);
                 self.fail(id, &Failure::runtime(cause))
             }
             Err(trouble) => self.trouble(id, trouble),
@@ -143,44 +108,50 @@ impl Run<'_> {
     }
 
     fn chosen(&self, id: FrameId, choice: &Choice) -> Result<Option<(Outcome, Text)>, Trouble> {
-        let Ok((frame, visit)) = self.visit(id) else { return Ok(None) };
-        let evaluator = self.evaluator(frame, visit, Extra::Nothing);
+        let (frame, visit) = self.visit(id)?;
+        let flow = self.flow(frame, visit);
+        let effective = flow.effective_input(&visit.input)?;
+        let seen = flow.see(effective.value());
         for (index, rule) in choice.rules.iter().enumerate() {
-            let asl::Condition::Expression(asked) = &rule.condition else { continue };
-            if condition(&evaluator, asked, &format!("Choices[{index}]/Condition"))? {
-                let prefix = format!("Choices[{index}]/");
-                let fields =
-                    Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
-                let outcome = self.outcome(id, fields, visit.input.clone(), Extra::Nothing)?;
+            if choice::holds(&rule.condition, &format!("Choices[{index}]/Condition"), &seen.scope())? {
+                let outcome = flow.by_rule(&visit.input, index, rule)?;
+                let outcome = within_limits(frame, visit, outcome)?;
                 return Ok(Some((outcome, rule.next.as_str().into())));
             }
         }
         let Some(next) = &choice.default else { return Ok(None) };
-        let state = &visit.state;
-        let fields = Fields { prefix: "", assign: state.assign.as_ref(), output: state.output.as_ref() };
-        let outcome = self.outcome(id, fields, visit.input.clone(), Extra::Nothing)?;
+        let outcome = within_limits(frame, visit, flow.without_result(&visit.input)?)?;
         Ok(Some((outcome, next.as_str().into())))
     }
 
     fn wait(&mut self, id: FrameId, wait: &Wait) -> Step {
-        let (frame, visit) = self.visit(id)?;
-        let evaluator = self.evaluator(frame, visit, Extra::Nothing);
-        let timer = match wait {
-            Wait::Seconds(seconds) => {
-                number(&evaluator, seconds, "Seconds").map(|seconds| self.timer_in(seconds))
-            }
-            Wait::Timestamp(timestamp) => match text(&evaluator, timestamp, "Timestamp") {
-                Ok(text) => match asl::timestamp::parse_millis(&text) {
-                    Some(due_millis) => Ok(self.timer_at(due_millis)),
-                    None => return self.bad_timestamp(id, &text),
-                },
-                Err(trouble) => Err(trouble),
-            },
+        let due_millis = match self.due_millis(id, wait) {
+            Ok(Ok(due_millis)) => due_millis,
+            Ok(Err(text)) => return self.bad_timestamp(id, &text),
+            Err(trouble) => return self.trouble(id, trouble),
         };
-        match timer {
-            Ok(timer) if timer.due_millis <= self.host.now_millis => self.complete(id),
-            Ok(timer) => self.push(id, Fact::WaitArmed { timer }),
-            Err(trouble) => self.trouble(id, trouble),
+        if due_millis <= self.host.now_millis {
+            return self.complete(id);
+        }
+        let timer = self.timer_at(due_millis);
+        self.push(id, Fact::WaitArmed { timer })
+    }
+
+    /// When a Wait is over; the inner error is a text that is not a time.
+    fn due_millis(&self, id: FrameId, wait: &Wait) -> Result<Result<i64, String>, Trouble> {
+        let (frame, visit) = self.visit(id)?;
+        let flow = self.flow(frame, visit);
+        let effective = flow.effective_input(&visit.input)?;
+        match wait {
+            Wait::Seconds(seconds) => {
+                let seconds = flow.number(seconds, "Seconds", NumberField::Wait, &effective)?;
+                Ok(Ok(self.timer_in(seconds).due_millis))
+            }
+            Wait::Timestamp(timestamp) if state_is_jsonata(visit) => {
+                let text = flow.text(timestamp, "Timestamp", &effective)?;
+                Ok(asl::timestamp::parse_millis(&text).ok_or(text))
+            }
+            Wait::Timestamp(timestamp) => Ok(Ok(flow.timestamp(timestamp, &effective)?)),
         }
     }
 
@@ -194,73 +165,42 @@ impl Run<'_> {
     }
 
     fn fail_on_purpose(&mut self, id: FrameId, fields: &Fail) -> Step {
-        let (frame, visit) = self.visit(id)?;
-        let evaluator = self.evaluator(frame, visit, Extra::Nothing);
-        let field = |template: Option<&TextOrExpression>, name: &str| -> Result<Option<Text>, Trouble> {
-            template.map(|template| text(&evaluator, template, name).map(Text::from)).transpose()
-        };
-        let error = field(fields.error.as_ref(), "Error");
-        let cause = field(fields.cause.as_ref(), "Cause");
-        match error.and_then(|error| cause.map(|cause| (error, cause))) {
-            Ok((error, cause)) => self.fail(id, &Failure { error, cause, nature: Nature::Raised }),
+        match self.raised(id, fields) {
+            Ok(failure) => self.fail(id, &failure),
             Err(trouble) => self.trouble(id, trouble),
         }
     }
-}
 
-/// A number that may be an expression.
-pub(super) fn number(
-    evaluator: &Evaluator<'_>,
-    number: &NumberOrExpression,
-    field: &str,
-) -> Result<u64, Trouble> {
-    match number {
-        NumberOrExpression::Number(number) => Ok(*number),
-        NumberOrExpression::Path(_) => Err(Trouble::Failure(Failure::runtime(""))),
-        NumberOrExpression::Expression(expression) => {
-            Ok(evaluator.with_scope(&[expression], |scope| number.evaluate(field, scope))?)
-        }
+    fn raised(&self, id: FrameId, fields: &Fail) -> Result<Failure, Trouble> {
+        let (frame, visit) = self.visit(id)?;
+        let flow = self.flow(frame, visit);
+        let field = |text: Option<&asl::TextOrExpression>, name: &str| -> Result<Option<Text>, QueryError> {
+            text.map(|text| flow.text(text, name, &visit.input).map(Text::from)).transpose()
+        };
+        let error = field(fields.error.as_ref(), "Error")?;
+        let cause = field(fields.cause.as_ref(), "Cause")?;
+        Ok(Failure { error, cause, nature: Nature::Raised })
     }
 }
 
-fn text(evaluator: &Evaluator<'_>, text: &TextOrExpression, field: &str) -> Result<String, Trouble> {
-    match text {
-        TextOrExpression::Text(text) => Ok(text.clone()),
-        TextOrExpression::Query(_) => Err(Trouble::Failure(Failure::runtime(""))),
-        TextOrExpression::Expression(expression) => {
-            Ok(evaluator.with_scope(&[expression], |scope| text.evaluate(field, scope))?)
-        }
-    }
+fn state_is_jsonata(visit: &Visit) -> bool {
+    visit.state.query_language == QueryLanguage::Jsonata
 }
 
-fn condition(
-    evaluator: &Evaluator<'_>,
-    condition: &BooleanOrExpression,
-    field: &str,
-) -> Result<bool, Trouble> {
-    match condition {
-        BooleanOrExpression::Boolean(holds) => Ok(*holds),
-        BooleanOrExpression::Expression(expression) => {
-            Ok(evaluator.with_scope(&[expression], |scope| condition.evaluate(field, scope))?)
-        }
-    }
-}
-
-/// The variables of an `Assign`, within AWS's three limits.
-fn assignments(visit: &Visit, value: Value, held_bytes: usize) -> Result<Vec<(Text, Payload)>, Trouble> {
-    let Value::Object(map) = value else { return Ok(Vec::new()) };
+/// What a state hands on, if output and variables are within AWS's limits.
+pub(super) fn within_limits(frame: &Frame, visit: &Visit, outcome: Outcome) -> Result<Outcome, Trouble> {
     let mut total = 0;
-    let mut assigned = Vec::with_capacity(map.len());
-    for (name, value) in map {
-        let payload = bounded(visit, Payload::from_value(value))?;
-        total += payload.len();
-        assigned.push((Text::from(name), payload));
+    for (_, payload) in &outcome.assigned {
+        total += bounded(visit, payload.clone())?.len();
     }
-    if total > asl::limits::ASSIGN_BYTES_MAX || total + held_bytes > asl::limits::VARIABLES_BYTES_MAX {
-        let cause = super::run::in_state(visit, "The size of the variables exceeds the service limit.");
+    if total > asl::limits::ASSIGN_BYTES_MAX
+        || total + frame.variable_bytes > asl::limits::VARIABLES_BYTES_MAX
+    {
+        let cause = in_state(visit, "The size of the variables exceeds the service limit.");
         return Err(Trouble::Failure(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause)));
     }
-    Ok(assigned)
+    bounded(visit, outcome.output.clone())?;
+    Ok(outcome)
 }
 
 /// A frame vanished in the middle of a step: cannot happen, and is not worth a panic.

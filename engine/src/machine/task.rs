@@ -1,59 +1,73 @@
-//! Task states: what is scheduled, and what comes back.
+//! Task states: what is scheduled, and what comes back. What that may be
+//! depends on the resource: the answer of a call, the end of a job that a call
+//! has submitted, or what somebody who has the task's token says.
 
 use asl::Task;
 
-use super::context::Extra;
-use super::execution::{Execution, Phase};
-use super::history::Integration;
+use super::execution::{Execution, Phase, Stage};
+use super::flow::NumberField;
+use super::history::{Integration, Pattern};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Scheduled, Text, Timer, TimerId};
 use super::retry::{Failure, Nature, errors};
-use super::run::{Run, Step, TaskKey, TaskRequest, Trouble, bounded, in_state};
-use super::states::number;
+use super::run::{Run, Step, TaskKey, TaskRequest, Trouble, bounded};
+use super::token;
 
-/// Resources that end like this wait for somebody who has the task's token.
-const WITH_TOKEN: &str = ".waitForTaskToken";
+/// Who says something about a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// The task host.
+    Host,
+    /// Somebody who has the task's token.
+    Bearer,
+}
 
 impl Run<'_> {
     /// Schedules and starts the task of a state.
     pub(super) fn schedule(&mut self, id: FrameId, task: &Task) -> Step {
+        let pattern = Integration::of(&task.resource).pattern();
+        if matches!(pattern, Pattern::Callback | Pattern::Worker) {
+            let token = token::issue(self.execution, &self.host);
+            self.push(id, Fact::TaskTokenIssued { token })?;
+        }
         let scheduled = match self.scheduled(id, task) {
             Ok(scheduled) => scheduled,
             Err(trouble) => return self.trouble(id, trouble),
         };
+        // Developer guide, "Task workflow state": an activity's time begins when a worker takes it.
+        let (timeout, heartbeat) = match pattern {
+            Pattern::Worker => (None, None),
+            _ => self.timers_of(&scheduled),
+        };
+        let resource = scheduled.resource.clone();
+        self.push(id, Fact::TaskScheduled { task: Box::new(scheduled), timeout, heartbeat })?;
+        match pattern {
+            Pattern::Worker => Ok(()),
+            _ => self.push(id, Fact::TaskStarted { resource }),
+        }
+    }
+
+    fn timers_of(&self, scheduled: &Scheduled) -> (Option<Timer>, Option<Timer>) {
         let timeout = scheduled.timeout_seconds.map(|seconds| self.timer_in(seconds));
         let heartbeat = scheduled.heartbeat_seconds.map(|seconds| {
             let timer = self.timer_in(seconds);
             Timer { id: TimerId(timer.id.0 + 1), ..timer }
         });
-        let resource = scheduled.resource.clone();
-        self.push(id, Fact::TaskScheduled { task: Box::new(scheduled), timeout, heartbeat })?;
-        self.push(id, Fact::TaskStarted { resource })
+        (timeout, heartbeat)
     }
 
     fn scheduled(&self, id: FrameId, task: &Task) -> Result<Scheduled, Trouble> {
         let (frame, visit) = self.visit(id)?;
-        if task.resource.ends_with(WITH_TOKEN) {
-            let cause = format!(
-                "The resource '{}' needs a task token, which this engine does not hand out.",
-                task.resource
-            );
-            return Err(Trouble::Failure(Failure::runtime(in_state(visit, &cause))));
-        }
-        let evaluator = self.evaluator(frame, visit, Extra::Nothing);
-        let arguments = match &task.arguments {
-            Some(template) => {
-                bounded(visit, Payload::from_value(evaluator.evaluate(template, "Arguments")?))?
-            }
-            None => visit.input.clone(),
-        };
+        let flow = self.flow(frame, visit);
+        let effective = flow.effective_input(&visit.input)?;
+        let arguments = bounded(visit, flow.arguments(task.arguments.as_ref(), &effective)?)?;
         let seconds = |field: Option<&asl::NumberOrExpression>, name: &str| {
-            field.map(|field| number(&evaluator, field, name)).transpose()
+            field.map(|field| flow.number(field, name, NumberField::Timeout, &effective)).transpose()
         };
         let timeout_seconds = seconds(task.timeout_seconds.as_ref(), "TimeoutSeconds")?;
         let heartbeat_seconds = seconds(task.heartbeat_seconds.as_ref(), "HeartbeatSeconds")?;
         let credentials = match &task.credentials {
-            Some(template) => Some(Payload::from_value(evaluator.evaluate(template, "Credentials")?)),
+            Some(template) => Some(flow.evaluate(template, "Credentials", &effective)?),
             None => None,
         };
         let resource = task.resource.as_str().into();
@@ -67,54 +81,89 @@ impl Run<'_> {
         arn.split(':').nth(3).unwrap_or_default().into()
     }
 
-    /// A task ended well. Too large or not JSON: it failed.
-    pub(super) fn task_succeeded(&mut self, event_id: u64, output: &str) -> Step {
-        let Some((id, resource)) = self.running(event_id) else { return Ok(()) };
-        if output.len() > asl::limits::PAYLOAD_BYTES_MAX {
-            let name = Integration::of(&resource).name_in_causes(&resource);
-            let failure = Failure::result_too_large(name);
-            return self.attempt_failed(id, resource, failure);
-        }
-        let fact = match Payload::parse(output) {
-            Ok(output) if !is_too_deep(output.text()) => Fact::TaskSucceeded { resource, output },
-            Ok(_) => {
-                let cause = "The result of the task is nested more than 127 levels deep.";
-                let failure = Failure::new(Nature::Raised, errors::TASK_FAILED, cause);
-                return self.attempt_failed(id, resource, failure);
-            }
-            Err(error) => {
-                let cause = format!("The result of the task is not JSON: {error}.");
-                let failure = Failure::new(Nature::Raised, errors::TASK_FAILED, cause);
-                return self.attempt_failed(id, resource, failure);
-            }
+    /// A call was answered, or a token was completed. Too large or not JSON: the task failed.
+    pub(super) fn task_succeeded(&mut self, event_id: u64, output: &str, speaker: Speaker) -> Step {
+        let Some(running) = self.running(event_id, speaker) else { return Ok(()) };
+        let Running { id, resource, pattern, .. } = running;
+        let output = match readable(&resource, output) {
+            Ok(output) => output,
+            Err(failure) => return self.attempt_failed(id, Fact::TaskFailed { resource, failure }),
         };
-        self.push(id, fact)?;
+        if speaker == Speaker::Host && pattern == Pattern::Callback {
+            return self.push(id, Fact::TaskSubmitted { resource, output });
+        }
+        self.push(id, Fact::TaskSucceeded { resource, output })?;
         self.wake(id);
         Ok(())
     }
 
+    /// The call of a job was answered: the job runs.
+    pub(super) fn task_submitted(&mut self, event_id: u64, output: &str) -> Step {
+        let Some(running) = self.running(event_id, Speaker::Host) else { return Ok(()) };
+        let Running { id, resource, stage: Stage::Called, .. } = running else { return Ok(()) };
+        match readable(&resource, output) {
+            Ok(output) => self.push(id, Fact::TaskSubmitted { resource, output }),
+            Err(failure) => self.attempt_failed(id, Fact::TaskSubmitFailed { resource, failure }),
+        }
+    }
+
+    /// A worker has taken the task of an activity.
+    pub(super) fn activity_started(&mut self, event_id: u64, worker: Option<String>) -> Step {
+        let Some((id, Stage::Called, scheduled)) = self.task(event_id) else { return Ok(()) };
+        if Integration::of(&scheduled.resource) != Integration::Activity {
+            return Ok(());
+        }
+        let (timeout, heartbeat) = self.timers_of(scheduled);
+        let worker = worker.map(Text::from);
+        self.push(id, Fact::ActivityStarted { worker, timeout, heartbeat })
+    }
+
     /// A task failed.
-    pub(super) fn task_failed(&mut self, event_id: u64, error: &str, cause: &str) -> Step {
-        let Some((id, resource)) = self.running(event_id) else { return Ok(()) };
-        let error = truncated(error, asl::limits::ERROR_CHARS_MAX);
-        let cause = truncated(cause, asl::limits::CAUSE_CHARS_MAX);
-        // Developer guide, "Handling errors": no retrier and no catcher takes `States.Runtime`.
-        let nature = if error == errors::RUNTIME { Nature::Runtime } else { Nature::Raised };
-        self.attempt_failed(id, resource, Failure::new(nature, error, cause))
+    pub(super) fn task_failed(
+        &mut self,
+        event_id: u64,
+        error: Option<&str>,
+        cause: Option<&str>,
+        speaker: Speaker,
+    ) -> Step {
+        let Some(running) = self.running(event_id, speaker) else { return Ok(()) };
+        let Running { id, resource, pattern, stage } = running;
+        let failure = Failure {
+            error: error.map(|error| truncated(error, asl::limits::ERROR_CHARS_MAX).into()),
+            cause: cause.map(|cause| truncated(cause, asl::limits::CAUSE_CHARS_MAX).into()),
+            // Developer guide, "Handling errors": no retrier and no catcher takes `States.Runtime`.
+            nature: if error == Some(errors::RUNTIME) { Nature::Runtime } else { Nature::Raised },
+        };
+        let refused = speaker == Speaker::Host
+            && stage == Stage::Called
+            && matches!(pattern, Pattern::Job | Pattern::Callback);
+        self.attempt_failed(
+            id,
+            if refused {
+                Fact::TaskSubmitFailed { resource, failure }
+            } else {
+                Fact::TaskFailed { resource, failure }
+            },
+        )
+    }
+
+    /// A task could not be scheduled, e.g. because its activity does not exist.
+    pub(super) fn task_not_scheduled(&mut self, event_id: u64, error: &str, cause: &str) -> Step {
+        let Some((id, Stage::Called, scheduled)) = self.task(event_id) else { return Ok(()) };
+        let resource = scheduled.resource.clone();
+        let failure = Failure::new(Nature::Raised, error, cause);
+        self.attempt_failed(id, Fact::TaskScheduleFailed { resource, failure })
     }
 
     /// A task lives: its heartbeat timer starts anew.
     pub(super) fn task_heartbeat(&mut self, event_id: u64) -> Step {
-        let Some((id, _)) = self.running(event_id) else { return Ok(()) };
-        match self.execution.frames.get(&id).map(|frame| &frame.phase) {
-            Some(Phase::Task { scheduled, .. }) => match scheduled.heartbeat_seconds {
-                Some(seconds) => {
-                    let heartbeat = self.timer_in(seconds);
-                    self.push(id, Fact::HeartbeatReceived { heartbeat })
-                }
-                None => Ok(()),
-            },
-            _ => Ok(()),
+        let Some((id, _, scheduled)) = self.task(event_id) else { return Ok(()) };
+        match scheduled.heartbeat_seconds {
+            Some(seconds) => {
+                let heartbeat = self.timer_in(seconds);
+                self.push(id, Fact::HeartbeatReceived { heartbeat })
+            }
+            None => Ok(()),
         }
     }
 
@@ -127,43 +176,91 @@ impl Run<'_> {
         let resource = scheduled.resource.clone();
         let nature = if heartbeat { Nature::HeartbeatMissed } else { Nature::TimedOut };
         let failure = Failure { error: Some(errors::TIMEOUT.into()), cause: None, nature };
-        self.push(id, Fact::TaskTimedOut { resource, failure })?;
-        self.wake(id);
-        Ok(())
+        self.attempt_failed(id, Fact::TaskTimedOut { resource, failure })
     }
 
-    /// Nobody knows how the running tasks ended: their attempts fail.
+    /// Nobody knows how the tasks ended that a host was calling: their
+    /// attempts fail. Tokens that were handed out, jobs that were submitted and
+    /// activities are not lost.
     pub(super) fn lose_tasks(&mut self) -> Step {
         let running: Vec<u64> = self.execution.tasks.keys().copied().collect();
         for event_id in running {
-            if let Some((id, resource)) = self.running(event_id) {
-                self.attempt_failed(id, resource, Failure::unknown_outcome())?;
+            let Some((id, stage, scheduled)) = self.task(event_id) else { continue };
+            let is_activity = Integration::of(&scheduled.resource) == Integration::Activity;
+            if *stage == Stage::Called && !is_activity {
+                let resource = scheduled.resource.clone();
+                let failure = Failure::unknown_outcome();
+                self.attempt_failed(id, Fact::TaskFailed { resource, failure })?;
             }
         }
         Ok(())
     }
 
-    fn attempt_failed(&mut self, id: FrameId, resource: Text, failure: Failure) -> Step {
-        self.push(id, Fact::TaskFailed { resource, failure })?;
+    fn attempt_failed(&mut self, id: FrameId, fact: Fact) -> Step {
+        self.push(id, fact)?;
         self.wake(id);
         Ok(())
     }
 
-    /// The frame and the resource of a task that runs.
-    fn running(&self, event_id: u64) -> Option<(FrameId, Text)> {
+    /// A task that runs, with its frame.
+    fn task(&self, event_id: u64) -> Option<(FrameId, &Stage, &Scheduled)> {
         let id = *self.execution.tasks.get(&event_id)?;
         match &self.execution.frames.get(&id)?.phase {
-            Phase::Task { scheduled, .. } => Some((id, scheduled.resource.clone())),
+            Phase::Task { scheduled, stage, .. } => Some((id, stage, scheduled)),
             _ => None,
+        }
+    }
+
+    /// A task that runs, if what somebody says about it counts now: a host
+    /// speaks of calls and jobs and of the submission of callbacks; a bearer of
+    /// callbacks, and of activities that a worker has.
+    fn running(&self, event_id: u64, speaker: Speaker) -> Option<Running> {
+        let (id, stage, scheduled) = self.task(event_id)?;
+        let pattern = Integration::of(&scheduled.resource).pattern();
+        let counts = match (speaker, pattern) {
+            (Speaker::Host, Pattern::Call | Pattern::Job) | (Speaker::Bearer, Pattern::Callback) => true,
+            (Speaker::Host, Pattern::Callback) => *stage == Stage::Called,
+            (Speaker::Bearer, Pattern::Worker) => *stage == Stage::WithWorker,
+            (Speaker::Host, Pattern::Worker) | (Speaker::Bearer, Pattern::Call | Pattern::Job) => false,
+        };
+        counts.then(|| Running { id, resource: scheduled.resource.clone(), pattern, stage: stage.clone() })
+    }
+}
+
+struct Running {
+    id: FrameId,
+    resource: Text,
+    pattern: Pattern,
+    stage: Stage,
+}
+
+/// A result within AWS's limits.
+fn readable(resource: &str, output: &str) -> Result<Payload, Failure> {
+    if output.len() > asl::limits::PAYLOAD_BYTES_MAX {
+        return Err(Failure::result_too_large(Integration::of(resource).name_in_causes(resource)));
+    }
+    match Payload::parse(output) {
+        Ok(output) if !is_too_deep(output.text()) => Ok(output),
+        Ok(_) => {
+            let cause = "The result of the task is nested more than 127 levels deep.";
+            Err(Failure::new(Nature::Raised, errors::TASK_FAILED, cause))
+        }
+        Err(error) => {
+            let cause = format!("The result of the task is not JSON: {error}.");
+            Err(Failure::new(Nature::Raised, errors::TASK_FAILED, cause))
         }
     }
 }
 
-/// The request of a task that was just scheduled.
+/// The request of a task that was just scheduled, or goes on after a recovery.
 pub(super) fn request(execution: &Execution, id: FrameId, key: TaskKey) -> Option<TaskRequest> {
     let frame = execution.frames.get(&id)?;
     let visit = frame.visit.as_ref()?;
     let Phase::Task { scheduled, .. } = &frame.phase else { return None };
+    let has_token = matches!(
+        Integration::of(&scheduled.resource).pattern(),
+        Pattern::Callback | Pattern::Worker
+    );
     Some(TaskRequest {
         execution_arn: key.execution_arn.to_string(),
         key,
@@ -172,6 +269,29 @@ pub(super) fn request(execution: &Execution, id: FrameId, key: TaskKey) -> Optio
         resource: scheduled.resource.to_string(),
         arguments: scheduled.arguments.value().clone(),
         timeout_seconds: scheduled.timeout_seconds,
+        token: visit.token.as_ref().filter(|_| has_token).map(ToString::to_string),
+    })
+}
+
+/// What the submission of a task answered that a host has to go on with after a recovery.
+pub(super) fn submission(execution: &Execution, id: FrameId) -> Option<&Payload> {
+    match &execution.frames.get(&id)?.phase {
+        Phase::Task { scheduled, stage: Stage::Submitted(answer), .. }
+            if Integration::of(&scheduled.resource).pattern() == Pattern::Job =>
+        {
+            Some(answer)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the task waits for a worker of its activity.
+pub(super) fn is_offered(execution: &Execution, id: FrameId) -> bool {
+    execution.frames.get(&id).is_some_and(|frame| match &frame.phase {
+        Phase::Task { scheduled, stage: Stage::Called, .. } => {
+            Integration::of(&scheduled.resource) == Integration::Activity
+        }
+        _ => false,
     })
 }
 

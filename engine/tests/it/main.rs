@@ -1,7 +1,5 @@
 //! Tests of the engine from outside.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics says what is wrong")]
 
-mod conformance;
 mod durable;
 mod properties;
-mod unify;

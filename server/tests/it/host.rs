@@ -58,6 +58,7 @@ fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
         resource: "arn:aws:states:::lambda:invoke".to_owned(),
         arguments: json!({ "FunctionName": function, "Payload": payload }),
         timeout_seconds: None,
+        token: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn victim() {
         resource: "arn:aws:states:::lambda:invoke".to_owned(),
         arguments: json!({ "FunctionName": "app-hangs", "Payload": {} }),
         timeout_seconds: None,
+        token: None,
     };
     host.invoke(task, Completion::new(|_| ()));
     eprintln!(

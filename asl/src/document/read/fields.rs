@@ -1,18 +1,57 @@
-//! Reads single fields: which are allowed, of which type, in which range; and
-//! the templates and expressions in them.
+//! Reads single fields: which are allowed, of which type, in which range.
+//! The languages in them are [`super::query`]'s.
 
 use std::ops::{Range, RangeInclusive};
 
 use indexmap::IndexMap;
 
-use super::super::flow::Read;
-use super::super::model::{BooleanOrExpression, NumberOrExpression, TextOrExpression};
-use super::super::source::{Member, NodeKind};
+use super::super::model::QueryLanguage;
+use super::super::source::{Member, Node, NodeKind};
 use super::{At, Reader};
 use crate::diagnostic::{Code, Severity};
-use crate::jsonata::Expression;
-use crate::template::Template;
-use crate::timestamp;
+
+/// Fields that only states written in JSONPath have, whatever their type.
+const JSONPATH_ONLY: &[&str] = &[
+    "CausePath",
+    "ErrorPath",
+    "HeartbeatSecondsPath",
+    "InputPath",
+    "ItemsPath",
+    "MaxConcurrencyPath",
+    "MaxInputBytesPerBatchPath",
+    "MaxItemsPath",
+    "MaxItemsPerBatchPath",
+    "OutputPath",
+    "Parameters",
+    "Result",
+    "ResultPath",
+    "ResultSelector",
+    "SecondsPath",
+    "TimeoutSecondsPath",
+    "TimestampPath",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentagePath",
+];
+/// Fields that only states written in JSONata have.
+const JSONATA_ONLY: &[&str] = &["Arguments", "Condition", "Items", "Output"];
+
+/// The fields an object may have: those of both languages, and those of one.
+#[derive(Default)]
+pub(super) struct Allowed {
+    pub(super) both: &'static [&'static str],
+    pub(super) jsonpath: &'static [&'static str],
+    pub(super) jsonata: &'static [&'static str],
+}
+
+impl Allowed {
+    fn has(&self, key: &str, language: QueryLanguage) -> bool {
+        let own = match language {
+            QueryLanguage::JsonPath => self.jsonpath,
+            QueryLanguage::Jsonata => self.jsonata,
+        };
+        self.both.contains(&key) || own.contains(&key)
+    }
+}
 
 /// An object of a definition.
 pub(super) struct Fields<'a> {
@@ -34,6 +73,19 @@ impl<'a> Fields<'a> {
         self.members.is_empty()
     }
 
+    /// The text of a field, if it is one.
+    pub(super) fn peek(&self, key: &str) -> Option<&'a str> {
+        self.members.get(key)?.value.as_text()
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.members.keys().map(String::as_str)
+    }
+
+    pub(super) fn key_span(&self, key: &str) -> Range<usize> {
+        self.members.get(key).map_or_else(|| self.at.node.span.clone(), |member| member.key_span.clone())
+    }
+
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Range<usize>, At<'a>)> + '_ {
         self.members.iter().map(|(key, member)| {
             let at = At { node: &member.value, location: format!("{}/{key}", self.at.location) };
@@ -42,56 +94,42 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Where an expression stands: what of `$states` exists there. `input` and
-/// `context` always do. Developer guide, "Transforming data with JSONata".
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Before the state has done anything: `Arguments`, `Items`, `Condition`, …
-    Before,
-    /// After success: `$states.result` exists.
-    After,
-    /// In a catcher: `$states.errorOutput` exists.
-    Catcher,
-}
-
-impl Place {
-    const fn has(self, field: &str) -> bool {
-        match (self, field.as_bytes()) {
-            (Self::After, b"result") | (Self::Catcher, b"errorOutput") => true,
-            (_, b"result" | b"errorOutput") => false,
-            _ => true,
-        }
-    }
-}
-
-/// The text between `{%` and `%}`, if the string is an expression.
-fn expression_source(text: &str) -> Option<&str> {
-    text.strip_prefix("{%")?.strip_suffix("%}")
-}
-
 impl Reader {
     pub(super) fn object<'a>(&mut self, at: &At<'a>) -> Option<Fields<'a>> {
         let Some(members) = at.node.as_object() else {
-            self.schema("Expected value of type Object", at);
+            self.expected("Object", at);
             return None;
         };
         Some(Fields { at: at.clone(), members })
     }
 
-    /// Reports the fields that do not belong here.
-    pub(super) fn allow(&mut self, fields: &Fields<'_>, allowed: &[&str], jsonpath: &[&str]) {
-        for (key, span, _) in fields.entries() {
-            if allowed.contains(&key) {
-                continue;
-            }
-            let message = if jsonpath.contains(&key) {
+    pub(super) fn optional_object<'a>(&mut self, fields: &Fields<'a>, key: &str) -> Option<Fields<'a>> {
+        let at = fields.at(key)?;
+        self.object(&at)
+    }
+
+    pub(super) fn expected(&mut self, kind: &str, at: &At<'_>) {
+        self.schema(format!("Expected value of type {kind}"), at);
+    }
+
+    /// Reports the fields that do not belong here, each at its object (recorded).
+    pub(super) fn allow(&mut self, fields: &Fields<'_>, language: QueryLanguage, allowed: &Allowed) {
+        for key in fields.keys().filter(|key| !allowed.has(key, language)) {
+            let (own, other, foreign) = match language {
+                QueryLanguage::JsonPath => ("JSONPath", "JSONata", JSONATA_ONLY.contains(&key)),
+                QueryLanguage::Jsonata => {
+                    ("JSONata", "JSONPath", JSONPATH_ONLY.contains(&key) || allowed.jsonpath.contains(&key))
+                }
+            };
+            let message = if foreign {
                 format!(
-                    "The QueryLanguage is set to 'JSONata', but field '{key}' is only supported \
-                     for the 'JSONPath' QueryLanguage"
+                    "The QueryLanguage is set to '{own}', but field '{key}' is only supported for the \
+                     '{other}' QueryLanguage"
                 )
             } else {
                 format!("Field '{key}' is not supported")
             };
+            let span = fields.key_span(key);
             self.report_span(
                 Severity::Error,
                 Code::SchemaValidationFailed,
@@ -102,19 +140,37 @@ impl Reader {
         }
     }
 
-    /// A field that has to be there.
-    pub(super) fn require<'a>(&mut self, fields: &Fields<'a>, key: &str) -> Option<At<'a>> {
-        let at = fields.at(key);
-        if at.is_none() {
-            self.schema(format!("The field '{key}' is required but was missing"), &fields.at);
+    /// Fields that have to be there. One finding for all that are missing (recorded).
+    pub(super) fn require(&mut self, fields: &Fields<'_>, keys: &[&str]) -> bool {
+        let missing: Vec<&str> = keys.iter().copied().filter(|key| !fields.has(key)).collect();
+        if !missing.is_empty() {
+            self.schema(format!("These fields are required: [{}]", missing.join(", ")), &fields.at);
         }
-        at
+        missing.is_empty()
+    }
+
+    /// Fields of which at most one may be there.
+    pub(super) fn exclusive(&mut self, fields: &Fields<'_>, keys: &[&str]) -> bool {
+        let is_fine = keys.iter().filter(|key| fields.has(key)).count() <= 1;
+        if !is_fine {
+            self.schema(format!("Only one of these fields is allowed: [{}]", keys.join(", ")), &fields.at);
+        }
+        is_fine
+    }
+
+    /// Fields of which exactly one has to be there.
+    pub(super) fn require_one(&mut self, fields: &Fields<'_>, keys: &[&str]) -> bool {
+        if keys.iter().any(|key| fields.has(key)) {
+            return self.exclusive(fields, keys);
+        }
+        self.schema(format!("One of these fields is required: [{}]", keys.join(", ")), &fields.at);
+        false
     }
 
     pub(super) fn text(&mut self, at: &At<'_>) -> Option<String> {
         let text = at.node.as_text().map(str::to_owned);
         if text.is_none() {
-            self.schema("Expected value of type String", at);
+            self.expected("String", at);
         }
         text
     }
@@ -124,30 +180,71 @@ impl Reader {
         self.text(&at)
     }
 
-    pub(super) fn required_text(&mut self, fields: &Fields<'_>, key: &str) -> Option<String> {
-        let at = self.require(fields, key)?;
-        self.text(&at)
+    pub(super) fn boolean(&mut self, at: &At<'_>) -> Option<bool> {
+        let NodeKind::Boolean(flag) = at.node.kind else {
+            self.expected("Boolean", at);
+            return None;
+        };
+        Some(flag)
+    }
+
+    pub(super) fn array<'a>(&mut self, at: &At<'a>) -> Option<&'a [Node]> {
+        let NodeKind::Array(items) = &at.node.kind else {
+            self.expected("Array", at);
+            return None;
+        };
+        Some(items)
+    }
+
+    /// An array with at least one item.
+    pub(super) fn filled_array<'a>(&mut self, at: &At<'a>) -> Option<&'a [Node]> {
+        let items = self.array(at)?;
+        if items.is_empty() {
+            self.schema("Value cannot be empty", at);
+            return None;
+        }
+        Some(items)
+    }
+
+    /// One of the values a field takes, by its name.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        values: &[(&str, T)],
+    ) -> Option<T> {
+        let at = fields.at(key)?;
+        let known = at.node.as_text().and_then(|text| values.iter().find(|(name, _)| *name == text));
+        if known.is_none() {
+            let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            self.schema(format!("The field '{key}' should have one of these values: [{names}]"), &at);
+        }
+        known.map(|(_, value)| *value)
     }
 
     /// A whole number, also one written as `3.0`.
     pub(super) fn whole_number(&mut self, at: &At<'_>, range: RangeInclusive<u64>) -> Option<u64> {
         let NodeKind::Number(number) = &at.node.kind else {
-            self.schema("Expected value of type Integer", at);
+            self.expected("Integer", at);
             return None;
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range")]
-        let whole = number.as_u64().or_else(|| {
-            let number = number.as_f64()?;
-            (number.fract() == 0.0 && (0.0..=9e15).contains(&number)).then_some(number as u64)
-        });
-        match whole {
-            Some(whole) if range.contains(&whole) => Some(whole),
-            _ => {
-                let message = format!("Expected a whole number from {} to {}", range.start(), range.end());
-                self.schema(message, at);
-                None
+        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]
+        let (least, most) = (*range.start() as f64, *range.end() as f64);
+        match number.as_f64() {
+            Some(value) if value > most => self.schema(format!("Maximum value is {}", range.end()), at),
+            Some(value) if value < least => self.schema(format!("Minimum value is {}", range.start()), at),
+            Some(value) if value.fract() == 0.0 => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "whole and in range"
+                )]
+                return Some(number.as_u64().unwrap_or(value as u64));
             }
+            _ => self.expected("Integer", at),
         }
+        None
     }
 
     pub(super) fn optional_whole_number(
@@ -159,188 +256,4 @@ impl Reader {
         let at = fields.at(key)?;
         self.whole_number(&at, range)
     }
-
-    pub(super) fn number_or_expression(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        range: RangeInclusive<u64>,
-        reads: &mut Vec<Read>,
-    ) -> Option<NumberOrExpression> {
-        let at = fields.at(key)?;
-        if at.node.as_text().is_some() {
-            return self.whole_expression(&at, Place::Before, reads).map(NumberOrExpression::Expression);
-        }
-        self.whole_number(&at, range).map(NumberOrExpression::Number)
-    }
-
-    pub(super) fn text_or_expression(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        reads: &mut Vec<Read>,
-    ) -> Option<TextOrExpression> {
-        let at = fields.at(key)?;
-        let text = self.text(&at)?;
-        match expression_source(&text) {
-            Some(source) => {
-                self.expression(source, &at, Place::Before, reads).map(TextOrExpression::Expression)
-            }
-            None => Some(TextOrExpression::Text(text)),
-        }
-    }
-
-    pub(super) fn timestamp(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        reads: &mut Vec<Read>,
-    ) -> Option<TextOrExpression> {
-        let value = self.text_or_expression(fields, key, reads);
-        if let (Some(TextOrExpression::Text(text)), Some(at)) = (&value, fields.at(key))
-            && timestamp::parse_millis(text).is_none()
-        {
-            self.schema("String does not match RFC3339 timestamp", &at);
-        }
-        value
-    }
-
-    pub(super) fn condition(&mut self, at: &At<'_>, reads: &mut Vec<Read>) -> Option<BooleanOrExpression> {
-        if let NodeKind::Boolean(flag) = at.node.kind {
-            return Some(BooleanOrExpression::Boolean(flag));
-        }
-        self.whole_expression(at, Place::Before, reads).map(BooleanOrExpression::Expression)
-    }
-
-    /// A field that, if it is text, is nothing but an expression.
-    pub(super) fn whole_expression(
-        &mut self,
-        at: &At<'_>,
-        place: Place,
-        reads: &mut Vec<Read>,
-    ) -> Option<Expression> {
-        let Some(source) = at.node.as_text().and_then(expression_source) else {
-            self.schema("Expected a JSONata expression, a text that starts with {% and ends with %}", at);
-            return None;
-        };
-        self.expression(source, at, place, reads)
-    }
-
-    /// JSON with expressions in it.
-    pub(super) fn template(&mut self, at: &At<'_>, place: Place, reads: &mut Vec<Read>) -> Option<Template> {
-        match &at.node.kind {
-            NodeKind::Text(text) => match expression_source(text) {
-                Some(source) => self.expression(source, at, place, reads).map(Template::Expression),
-                None => Some(Template::Literal(at.node.to_value())),
-            },
-            NodeKind::Array(items) => {
-                let mut parts = Vec::with_capacity(items.len());
-                for (index, item) in items.iter().enumerate() {
-                    parts.push(self.template(&at.item(index, item), place, reads));
-                }
-                let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
-                Some(if parts.iter().all(is_literal) {
-                    Template::Literal(at.node.to_value())
-                } else {
-                    Template::Array(parts)
-                })
-            }
-            NodeKind::Object(_) => {
-                let fields = self.object(at)?;
-                let mut parts = IndexMap::new();
-                let mut complete = true;
-                for (key, _, part) in fields.entries() {
-                    match self.template(&part, place, reads) {
-                        Some(part) => {
-                            parts.insert(key.to_owned(), part);
-                        }
-                        None => complete = false,
-                    }
-                }
-                complete.then(|| {
-                    if parts.values().all(is_literal) {
-                        Template::Literal(at.node.to_value())
-                    } else {
-                        Template::Object(parts)
-                    }
-                })
-            }
-            _ => Some(Template::Literal(at.node.to_value())),
-        }
-    }
-
-    pub(super) fn optional_template(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        place: Place,
-        reads: &mut Vec<Read>,
-    ) -> Option<Template> {
-        let at = fields.at(key)?;
-        self.template(&at, place, reads)
-    }
-
-    /// A template that has to be an object or an expression of one.
-    pub(super) fn object_template(
-        &mut self,
-        fields: &Fields<'_>,
-        key: &str,
-        place: Place,
-        reads: &mut Vec<Read>,
-    ) -> Option<Template> {
-        let at = fields.at(key)?;
-        match &at.node.kind {
-            NodeKind::Object(_) => self.template(&at, place, reads),
-            NodeKind::Text(_) => self.whole_expression(&at, place, reads).map(Template::Expression),
-            _ => {
-                self.schema("Expected value of type Object", &at);
-                None
-            }
-        }
-    }
-
-    fn expression(
-        &mut self,
-        source: &str,
-        at: &At<'_>,
-        place: Place,
-        reads: &mut Vec<Read>,
-    ) -> Option<Expression> {
-        let expression = match Expression::parse(source) {
-            Ok(expression) => expression,
-            Err(error) => {
-                self.report(Severity::Error, Code::InvalidJsonataExpression, error.message, at);
-                return None;
-            }
-        };
-        let facts = expression.facts();
-        for name in &facts.top_level {
-            let message = format!("Reference to '{name}' at the top level is not supported.");
-            self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
-        }
-        for field in &facts.states_fields {
-            if !place.has(field) {
-                let message = format!("Reference to '$states.{field}' is not supported in this field.");
-                self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
-            }
-        }
-        for function in facts.unknown_functions() {
-            let message = if function == "eval" {
-                "Step Functions does not have the function $eval: the state will fail".to_owned()
-            } else {
-                format!("There is no function ${function}: the state will fail if it is called")
-            };
-            self.report(Severity::Warning, Code::UnknownFunction, message, at);
-        }
-        reads.extend(facts.free_variables().map(|variable| Read {
-            variable: variable.to_owned(),
-            location: at.location.clone(),
-            span: at.node.span.clone(),
-        }));
-        Some(expression)
-    }
-}
-
-const fn is_literal(template: &Template) -> bool {
-    matches!(template, Template::Literal(_))
 }

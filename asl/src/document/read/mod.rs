@@ -2,7 +2,11 @@
 //! machine. What only shows when the whole machine is known (targets,
 //! reachability, variables) is left to [`super::flow`].
 
+mod choice;
 mod fields;
+mod handlers;
+mod map;
+mod query;
 mod resource;
 mod state;
 
@@ -10,11 +14,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::flow::ScopeFlow;
-use super::model::{StateMachine, States, SubMachine};
-use super::source::{self, Node, NodeKind};
+use super::model::{ExecutionType, QueryLanguage, State, StateMachine, States, SubMachine};
+use super::source::{self, Node};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::limits;
-use fields::{Fields, Place};
+use fields::{Allowed, Fields};
 
 /// Everything known about a text.
 pub(super) struct Checked {
@@ -23,13 +27,25 @@ pub(super) struct Checked {
     pub(super) diagnostics: Diagnostics,
 }
 
-/// Reads and checks a whole definition.
-pub(super) fn check(text: &str) -> Checked {
-    let mut reader = Reader::default();
+/// Reads and checks a whole definition, of a machine of this type.
+pub(super) fn check(text: &str, machine_type: ExecutionType) -> Checked {
+    let mut reader = Reader { is_express: machine_type == ExecutionType::Express, ..Reader::default() };
     let machine = reader.document(text);
     let mut diagnostics = reader.diagnostics;
     diagnostics.sort();
     Checked { machine: if diagnostics.has_errors() { None } else { machine }, diagnostics }
+}
+
+/// Reads and checks a single state. Where it leads is not looked at.
+pub(super) fn check_state(text: &str, name: &str) -> Result<State, Diagnostics> {
+    let mut reader = Reader::default();
+    let state = reader.single_state(text, name);
+    let mut diagnostics = reader.diagnostics;
+    diagnostics.sort();
+    match state {
+        Some(state) if !diagnostics.has_errors() => Ok(state),
+        _ => Err(diagnostics),
+    }
 }
 
 #[derive(Default)]
@@ -37,8 +53,14 @@ struct Reader {
     diagnostics: Diagnostics,
     /// The names of states seen so far, in the whole machine.
     names: BTreeSet<String>,
+    /// The labels of distributed Maps seen so far.
+    labels: BTreeSet<String>,
     /// How many `States` we are inside of.
     depth: usize,
+    /// The language of the machine: that of every state that names none, also of nested ones (measured).
+    language: QueryLanguage,
+    /// Whether the states run in an Express execution.
+    is_express: bool,
 }
 
 /// A value of a definition and its place.
@@ -72,53 +94,65 @@ impl Reader {
         self.diagnostics.push(Diagnostic { severity, code, message, location, span });
     }
 
+    /// An error of form about a field, reported at its object, underlining the key.
+    fn schema_at_key(&mut self, message: String, fields: &Fields<'_>, key: &str) {
+        let code = Code::SchemaValidationFailed;
+        self.report_span(Severity::Error, code, message, &fields.at.location, fields.key_span(key));
+    }
+
     /// An error of form.
     fn schema(&mut self, message: impl Into<String>, at: &At<'_>) {
         self.report(Severity::Error, Code::SchemaValidationFailed, message.into(), at);
     }
 
     fn document(&mut self, text: &str) -> Option<StateMachine> {
+        let node = self.json(text)?;
+        let fields = self.object(&At { node: &node, location: String::new() })?;
+        self.machine(&fields)
+    }
+
+    fn single_state(&mut self, text: &str, name: &str) -> Option<State> {
+        let node = self.json(text)?;
+        let (state, flow) = self.state(&At { node: &node, location: format!("/States/{name}") });
+        for inner in &flow.inner {
+            super::flow::check(inner, &mut self.diagnostics);
+        }
+        state
+    }
+
+    fn json(&mut self, text: &str) -> Option<Node> {
         if text.trim().is_empty() {
             let message = "The definition is empty".to_owned();
             self.report_span(Severity::Error, Code::MissingDescription, message, "", 0..text.len());
             return None;
         }
-        let node = match source::read(text) {
-            Ok(node) => node,
+        match source::read(text) {
+            Ok(node) => Some(node),
             Err(unreadable) => {
                 let code = Code::InvalidJsonDescription;
                 self.report_span(Severity::Error, code, unreadable.message, "", unreadable.span);
-                return None;
+                None
             }
-        };
-        let at = At { node: &node, location: String::new() };
-        let fields = self.object(&at)?;
-        if self.is_written_in_jsonpath(&fields) {
-            return None;
         }
-        self.machine(&fields)
     }
 
     fn machine(&mut self, fields: &Fields<'_>) -> Option<StateMachine> {
-        self.allow(
-            fields,
-            &["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"],
-            &[],
-        );
+        self.language = self.query_language(fields).unwrap_or_default();
+        let allowed = Allowed {
+            both: &["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"],
+            ..Allowed::default()
+        };
+        self.allow(fields, self.language, &allowed);
         let comment = self.optional_text(fields, "Comment");
         let timeout_seconds =
             self.optional_whole_number(fields, "TimeoutSeconds", 1..=limits::TIMEOUT_SECONDS_MAX);
-        let version = self.optional_text(fields, "Version");
-        if let (Some(version), Some(at)) = (&version, fields.at("Version"))
-            && version != "1.0"
-        {
-            self.schema("The field 'Version' should have one of these values: [1.0]", &at);
-        }
+        self.choice(fields, "Version", &[("1.0", ())]);
+        let version = fields.peek("Version").map(str::to_owned);
         let (sub, flow) = self.sub_machine(fields)?;
         super::flow::check(&flow, &mut self.diagnostics);
         Some(StateMachine {
             comment,
-            query_language: super::model::QueryLanguage::Jsonata,
+            query_language: self.language,
             start_at: sub.start_at,
             timeout_seconds,
             version,
@@ -128,12 +162,7 @@ impl Reader {
 
     /// `StartAt` and `States`, of the machine, a branch or a processor.
     fn sub_machine(&mut self, fields: &Fields<'_>) -> Option<(SubMachine, ScopeFlow)> {
-        let missing: Vec<&str> =
-            ["States", "StartAt"].into_iter().filter(|key| fields.at(key).is_none()).collect();
-        if !missing.is_empty() {
-            let message = format!("These fields are required: [{}]", missing.join(", "));
-            self.schema(message, &fields.at);
-        }
+        self.require(fields, &["States", "StartAt"]);
         self.depth += 1;
         let result = self.states_of(fields);
         self.depth -= 1;
@@ -158,6 +187,7 @@ impl Reader {
             start_at: start_at.clone().zip(start.map(|at| (at.location, at.node.span.clone()))),
             states: indexmap::IndexMap::new(),
             span: states_at.node.span.clone(),
+            is_isolated: false,
         };
         let mut states = States::new();
         for (name, key_span, at) in members.entries() {
@@ -181,76 +211,20 @@ impl Reader {
             self.report_span(Severity::Error, Code::InvalidStateName, message, &at.location, span.clone());
         }
         if !self.names.insert(name.to_owned()) {
-            let message = format!(
-                "Duplicate state name: {name}. State names are unique in the whole machine, \
-                 also across Map and Parallel states"
-            );
+            let message = format!("Duplicate State name: {name}");
             self.report_span(Severity::Error, Code::DuplicateStateName, message, &at.location, span.clone());
         }
     }
 
-    /// Reports the first state written in JSONPath, if there is one, and a
-    /// query language that does not exist.
-    fn is_written_in_jsonpath(&mut self, fields: &Fields<'_>) -> bool {
-        let machine_is_jsonpath = self.query_language(fields).unwrap_or(true);
-        if let Some(states) = fields.at("States")
-            && let Some(at) = first_jsonpath_state(&states, machine_is_jsonpath)
-            && machine_is_jsonpath
-        {
-            let message = "This state is written in JSONPath, which is not supported yet. \
-                           Add \"QueryLanguage\": \"JSONata\" to the state machine and write its states in JSONata"
-                .to_owned();
-            self.report(Severity::Error, Code::JsonpathNotSupported, message, &at);
-            return true;
-        }
-        false
-    }
-
-    /// Whether `QueryLanguage` says JSONPath; `None` if it says nothing.
-    fn query_language(&mut self, fields: &Fields<'_>) -> Option<bool> {
+    /// What `QueryLanguage` says; `None` if it is not there. Whatever is not
+    /// exactly JSONPath counts as JSONata (measured).
+    fn query_language(&mut self, fields: &Fields<'_>) -> Option<QueryLanguage> {
         let at = fields.at("QueryLanguage")?;
-        match at.node.as_text() {
-            Some("JSONPath") => Some(true),
-            Some("JSONata") => Some(false),
-            _ => {
-                let message =
-                    "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]";
-                self.schema(message, &at);
-                Some(false)
-            }
+        let languages = &[("JSONPath", QueryLanguage::JsonPath), ("JSONata", QueryLanguage::Jsonata)];
+        if at.node.as_text().is_none() {
+            self.expected("String", &at);
+            return Some(QueryLanguage::Jsonata);
         }
+        Some(self.choice(fields, "QueryLanguage", languages).unwrap_or(QueryLanguage::Jsonata))
     }
-}
-
-/// Nested states take the language of the machine, not of the state around
-/// them (measured).
-fn first_jsonpath_state<'a>(states: &At<'a>, machine_is_jsonpath: bool) -> Option<At<'a>> {
-    let members = states.node.as_object()?;
-    members.iter().find_map(|(name, member)| {
-        let at = At { node: &member.value, location: format!("{}/{name}", states.location) };
-        let is_jsonpath = match at.node.get("QueryLanguage").and_then(Node::as_text) {
-            Some(language) => language == "JSONPath",
-            None => machine_is_jsonpath,
-        };
-        if is_jsonpath { Some(at) } else { first_nested_jsonpath_state(&at, machine_is_jsonpath) }
-    })
-}
-
-fn first_nested_jsonpath_state<'a>(state: &At<'a>, machine_is_jsonpath: bool) -> Option<At<'a>> {
-    for key in ["ItemProcessor", "Iterator"] {
-        if let Some(node) = state.node.get(key).and_then(|processor| processor.get("States")) {
-            let states = At { node, location: format!("{}/{key}/States", state.location) };
-            if let Some(found) = first_jsonpath_state(&states, machine_is_jsonpath) {
-                return Some(found);
-            }
-        }
-    }
-    let NodeKind::Array(branches) = &state.node.get("Branches")?.kind else { return None };
-    branches.iter().enumerate().find_map(|(index, branch)| {
-        let states = At {
-            node: branch.get("States")?,
-            location: format!("{}/Branches[{index}]/States", state.location),
-        };
-        first_jsonpath_state(&states, machine_is_jsonpath)
-    })
 }

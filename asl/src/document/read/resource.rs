@@ -39,10 +39,10 @@ pub(super) fn is_callable(resource: &str) -> bool {
     if !partition.starts_with("aws") {
         return false;
     }
-    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
     match (service, rest.split_once(':')) {
+        // Whether region and account exist is not looked at (recorded).
         ("states", Some(("activity", name))) | ("lambda", Some(("function", name))) => {
-            is_account && !region.is_empty() && !name.is_empty()
+            !account.is_empty() && !region.is_empty() && !name.is_empty()
         }
         ("states", Some(integration)) => {
             region.is_empty() && account.is_empty() && is_integration(integration)
@@ -66,6 +66,27 @@ fn is_integration((service, action): (&str, &str)) -> bool {
     })
 }
 
+/// The integration pattern behind an integration's name, if it has one.
+pub(super) fn pattern(resource: &str) -> Option<&'static str> {
+    [".sync:2", ".sync", ".waitForTaskToken"].into_iter().find(|end| resource.ends_with(end))
+}
+
+/// What is said of a pattern in an Express state machine (recorded, the blank
+/// at the end of the second, too).
+pub(super) fn not_in_express(pattern: &str) -> &'static str {
+    if pattern == ".waitForTaskToken" {
+        "Express state machine does not support '.waitForTaskToken' service integration "
+    } else {
+        "Express state machine does not support '.sync' service integration"
+    }
+}
+
+/// The action of a resource of Amazon S3, e.g. `getObject`: what item readers and result writers call.
+pub(super) fn s3_action(resource: &str) -> Option<&str> {
+    let (head, action) = resource.split_once(":states:::s3:")?;
+    head.strip_prefix("arn:aws").map(|_| action)
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_callable;
@@ -82,6 +103,7 @@ mod tests {
             "arn:aws:states:::http:invoke",
             "arn:aws:states:us-east-1:123456789012:activity:a",
             "arn:aws:lambda:us-east-1:123456789012:function:f:live",
+            "arn:aws:lambda:your-region:your-account-id:function:f",
             "${FunctionArn}",
         ] {
             assert!(is_callable(resource), "{resource}");

@@ -1,55 +1,128 @@
-//! Reads one state of each type.
+//! Reads one state: what is common to all types, and the types that need no
+//! module of their own.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::super::flow::{Edge, StateFlow, Write};
 use super::super::model::{
-    Catcher, Choice, ChoiceRule, Condition, Fail, Items, JitterStrategy, Map, NumberOrExpression, Parallel,
-    Pass, Paths, QueryLanguage, ResultPath, Retrier, State, StateKind, SubMachine, Task, Transition, Wait,
+    Fail, NumberOrExpression, Parallel, Pass, Paths, QueryLanguage, State, StateKind, SubMachine, Task,
+    Transition, Wait,
 };
-use super::super::source::{Node, NodeKind};
-use super::fields::Fields;
-use super::{At, Place, Reader, resource};
+use super::super::source::NodeKind;
+use super::fields::{Allowed, Fields};
+use super::query::Place;
+use super::{At, Reader, resource};
 use crate::diagnostic::{Code, Severity};
 use crate::limits;
 use crate::template::Template;
 
-const COMMON: &[&str] = &["Type", "Comment", "QueryLanguage"];
-const TRANSITION: &[&str] = &["Next", "End"];
-const RESULT: &[&str] = &["Assign", "Output"];
-const HANDLERS: &[&str] = &["Retry", "Catch"];
-/// Fields of states written in JSONPath.
-const JSONPATH: &[&str] = &[
-    "InputPath",
-    "OutputPath",
-    "ResultPath",
-    "Parameters",
-    "ResultSelector",
-    "Result",
-    "TimeoutSecondsPath",
-    "HeartbeatSecondsPath",
-    "SecondsPath",
-    "TimestampPath",
-    "ErrorPath",
-    "CausePath",
-    "ItemsPath",
-    "MaxConcurrencyPath",
-    "ToleratedFailurePercentagePath",
-    "ToleratedFailureCountPath",
-];
 const SECONDS: RangeInclusive<u64> = 1..=limits::TIMEOUT_SECONDS_MAX;
+
+/// The types of states, in the order AWS lists them (recorded).
+const TYPES: &[(&str, Type)] = &[
+    ("Task", Type::Task),
+    ("Wait", Type::Wait),
+    ("Pass", Type::Pass),
+    ("Succeed", Type::Succeed),
+    ("Fail", Type::Fail),
+    ("Choice", Type::Choice),
+    ("Parallel", Type::Parallel),
+    ("Map", Type::Map),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Task,
+    Wait,
+    Pass,
+    Succeed,
+    Fail,
+    Choice,
+    Parallel,
+    Map,
+}
+
+impl Type {
+    /// The fields of a state of this type. Developer guide, "Common fields in
+    /// states" and the pages of the types.
+    const fn fields(self) -> Allowed {
+        let (both, jsonpath, jsonata): (&[&str], &[&str], &[&str]) = match self {
+            Self::Task => (
+                &[
+                    "Assign",
+                    "Catch",
+                    "Comment",
+                    "Credentials",
+                    "End",
+                    "HeartbeatSeconds",
+                    "Next",
+                    "QueryLanguage",
+                    "Resource",
+                    "Retry",
+                    "TimeoutSeconds",
+                    "Type",
+                ],
+                &[
+                    "HeartbeatSecondsPath",
+                    "InputPath",
+                    "OutputPath",
+                    "Parameters",
+                    "ResultPath",
+                    "ResultSelector",
+                    "TimeoutSecondsPath",
+                ],
+                &["Arguments", "Output"],
+            ),
+            Self::Wait => (
+                &["Assign", "Comment", "End", "Next", "QueryLanguage", "Seconds", "Timestamp", "Type"],
+                &["InputPath", "OutputPath", "SecondsPath", "TimestampPath"],
+                &["Output"],
+            ),
+            Self::Pass => (
+                &["Assign", "Comment", "End", "Next", "QueryLanguage", "Type"],
+                &["InputPath", "OutputPath", "Parameters", "Result", "ResultPath"],
+                &["Output"],
+            ),
+            Self::Succeed => {
+                (&["Comment", "QueryLanguage", "Type"], &["InputPath", "OutputPath"], &["Output"])
+            }
+            Self::Fail => {
+                (&["Cause", "Comment", "Error", "QueryLanguage", "Type"], &["CausePath", "ErrorPath"], &[])
+            }
+            Self::Choice => (
+                &["Assign", "Choices", "Comment", "Default", "QueryLanguage", "Type"],
+                &["InputPath", "OutputPath"],
+                &["Output"],
+            ),
+            Self::Parallel => (
+                &["Assign", "Branches", "Catch", "Comment", "End", "Next", "QueryLanguage", "Retry", "Type"],
+                &["InputPath", "OutputPath", "Parameters", "ResultPath", "ResultSelector"],
+                &["Arguments", "Output"],
+            ),
+            Self::Map => (super::map::BOTH, super::map::JSONPATH, &["Items", "Output"]),
+        };
+        Allowed { both, jsonpath, jsonata }
+    }
+
+    /// Whether there is a result, and with it `$states.result`.
+    const fn has_result(self) -> bool {
+        matches!(self, Self::Task | Self::Pass | Self::Parallel | Self::Map)
+    }
+}
 
 impl Reader {
     /// One state, and where it leads; the state is missing if it has errors.
     pub(super) fn state(&mut self, at: &At<'_>) -> (Option<State>, StateFlow) {
-        let mut flow = StateFlow::new(&at.location, at.node.span.clone());
+        let mut flow = StateFlow::new(self.language, &at.location, at.node.span.clone());
         let Some(fields) = self.object(at) else { return (None, flow) };
-        if let Some(true) = self.query_language(&fields) {
-            let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine"
-                .to_owned();
+        if let Some(language) = self.query_language(&fields) {
+            flow.language = language;
+        }
+        if self.language == QueryLanguage::Jsonata && flow.language == QueryLanguage::JsonPath {
+            let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
             self.schema(message, at);
-            follow(&fields, &mut flow);
-            return (None, flow);
+            // Read as it says, so that its other faults are found.
         }
         let state = self.state_of_type(&fields, &mut flow);
         if state.is_none() {
@@ -59,85 +132,85 @@ impl Reader {
     }
 
     fn state_of_type(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<State> {
-        let type_at = self.require(fields, "Type")?;
-        let type_name = self.text(&type_at)?;
+        if !self.require(fields, &["Type"]) {
+            return None;
+        }
+        let of_type = self.choice(fields, "Type", TYPES)?;
+        self.allow(fields, flow.language, &of_type.fields());
         let comment = self.optional_text(fields, "Comment");
-        let own: &[&[&str]] = match type_name.as_str() {
-            "Pass" => &[RESULT, TRANSITION],
-            "Task" => &[
-                RESULT,
-                TRANSITION,
-                HANDLERS,
-                &["Resource", "Arguments", "TimeoutSeconds", "HeartbeatSeconds", "Credentials"],
-            ],
-            "Choice" => &[RESULT, &["Choices", "Default"]],
-            "Wait" => &[RESULT, TRANSITION, &["Seconds", "Timestamp"]],
-            "Succeed" => &[&["Output"]],
-            "Fail" => &[&["Error", "Cause"]],
-            "Parallel" => &[RESULT, TRANSITION, HANDLERS, &["Branches", "Arguments"]],
-            "Map" => return self.map_state(fields, flow, comment),
-            _ => {
-                let message = "The field 'Type' should have one of these values: \
-                               [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
-                self.schema(message, &type_at);
-                return None;
-            }
-        };
-        self.allow(fields, &[&[COMMON], own].concat().concat(), JSONPATH);
-        let kind = match type_name.as_str() {
-            "Pass" => Some(StateKind::Pass(Pass::default())),
-            "Task" => self.task(fields, flow).map(StateKind::Task),
-            "Choice" => return self.choice_state(fields, flow, comment),
-            "Wait" => self.wait(fields, flow).map(StateKind::Wait),
-            "Succeed" => Some(StateKind::Succeed),
-            "Fail" => Some(StateKind::Fail(Fail {
-                error: self.text_or_expression(fields, "Error", &mut flow.reads),
-                cause: self.text_or_expression(fields, "Cause", &mut flow.reads),
+        let paths = self.paths(fields, flow);
+        let kind = match of_type {
+            Type::Pass => self.pass(fields, flow).map(StateKind::Pass),
+            Type::Task => self.task(fields, flow).map(StateKind::Task),
+            Type::Wait => self.wait(fields, flow).map(StateKind::Wait),
+            Type::Succeed => Some(StateKind::Succeed),
+            Type::Fail => Some(StateKind::Fail(Fail {
+                error: self.text_or_query(fields, "Error", flow),
+                cause: self.text_or_query(fields, "Cause", flow),
             })),
-            _ => self.parallel(fields, flow).map(StateKind::Parallel),
+            Type::Parallel => self.parallel(fields, flow).map(StateKind::Parallel),
+            Type::Map => self.map(fields, flow).map(StateKind::Map),
+            // Its `Assign` belongs to the way of `Default`, which it therefore reads itself.
+            Type::Choice => self.choice_kind(fields, flow).map(StateKind::Choice),
         };
-        self.finish(fields, flow, comment, kind)
-    }
-
-    /// What comes after the doing: results, transition, retriers, catchers.
-    fn finish(
-        &mut self,
-        fields: &Fields<'_>,
-        flow: &mut StateFlow,
-        comment: Option<String>,
-        kind: Option<StateKind>,
-    ) -> Option<State> {
-        let ends_itself = matches!(kind, Some(StateKind::Succeed | StateKind::Fail(_)));
-        let has_result = match &kind {
-            Some(StateKind::Succeed | StateKind::Wait(_)) => Place::Before,
-            _ => Place::After,
-        };
-        let (assign, names) = self.assign(fields, has_result, flow);
-        let output = self.optional_template(fields, "Output", has_result, &mut flow.reads);
-        let transition = if ends_itself {
-            flow.is_terminal = true;
-            None
-        } else {
-            Some(self.transition(fields, flow, names))
+        let place = if of_type.has_result() { Place::After } else { Place::Before };
+        let (assign, names) = self.assign(fields, place, flow);
+        let output = self.optional_output(fields, place, flow);
+        let transition = match of_type {
+            Type::Succeed | Type::Fail => {
+                flow.is_terminal = true;
+                Some(None)
+            }
+            Type::Choice => {
+                self.default_way(fields, flow, names);
+                Some(None)
+            }
+            _ => self.transition(fields, flow, names).map(Some),
         };
         let retry = self.retriers(fields);
         let catch = self.catchers(fields, flow);
-        let transition = match transition {
-            Some(None) => return None,
-            Some(some) => some,
-            None => None,
-        };
         Some(State {
             comment,
-            query_language: QueryLanguage::Jsonata,
-            paths: Paths::default(),
+            query_language: flow.language,
             kind: kind?,
+            paths: paths?,
             assign,
             output,
-            transition,
+            transition: transition?,
             retry,
             catch,
+            reads: flow
+                .reads
+                .iter()
+                .map(|read| read.variable.clone())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
         })
+    }
+
+    fn paths(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Paths> {
+        if flow.language == QueryLanguage::Jsonata {
+            return Some(Paths::default());
+        }
+        let input = self.selection(fields, "InputPath", flow);
+        let result_selector = self.object_template(fields, "ResultSelector", Place::After, flow);
+        let result = self.result_path(fields, flow);
+        let output = self.selection(fields, "OutputPath", flow);
+        Some(Paths { input: input?, result_selector, result: result?, output: output? })
+    }
+
+    /// `Output`, which exists in JSONata only.
+    pub(super) fn optional_output(
+        &mut self,
+        fields: &Fields<'_>,
+        place: Place,
+        flow: &mut StateFlow,
+    ) -> Option<Template> {
+        match flow.language {
+            QueryLanguage::JsonPath => None,
+            QueryLanguage::Jsonata => self.optional_template(fields, "Output", place, flow),
+        }
     }
 
     fn transition(
@@ -148,13 +221,7 @@ impl Reader {
     ) -> Option<Transition> {
         let end = match fields.at("End") {
             None => false,
-            Some(at) => {
-                let NodeKind::Boolean(end) = at.node.kind else {
-                    self.schema("Expected value of type Boolean", &at);
-                    return None;
-                };
-                end
-            }
+            Some(at) => self.boolean(&at)?,
         };
         match (fields.at("Next"), end) {
             (Some(at), false) => {
@@ -171,18 +238,18 @@ impl Reader {
                     flow.edges.push(Edge::new(next, &at.location, at.node.span.clone(), assigns));
                 }
                 flow.is_terminal = true;
-                self.schema("Only one of the fields [Next, End] is allowed", &fields.at);
+                self.exclusive(fields, &["Next", "End"]);
                 None
             }
             (None, false) => {
-                self.schema("One of the fields [Next, End] is required", &fields.at);
+                self.schema("One of these fields is required: [Next, End]", &fields.at);
                 None
             }
         }
     }
 
     /// `Assign`, and the names in it.
-    fn assign(
+    pub(super) fn assign(
         &mut self,
         fields: &Fields<'_>,
         place: Place,
@@ -191,7 +258,12 @@ impl Reader {
         let Some(at) = fields.at("Assign") else { return (None, Vec::new()) };
         let Some(members) = self.object(&at) else { return (None, Vec::new()) };
         let mut names = Vec::new();
-        for (name, span, _) in members.entries() {
+        for key in members.keys() {
+            let name = match flow.language {
+                QueryLanguage::JsonPath => key.strip_suffix(".$").unwrap_or(key),
+                QueryLanguage::Jsonata => key,
+            };
+            let span = members.key_span(key);
             if let Some(problem) = problem_of_variable_name(name) {
                 let message = format!("The variable name '{name}' {problem}");
                 let code = Code::SchemaValidationFailed;
@@ -200,34 +272,42 @@ impl Reader {
             names.push(name.to_owned());
             flow.writes.push(Write { variable: name.to_owned(), location: at.location.clone(), span });
         }
-        (self.template(&at, place, &mut flow.reads), names)
+        (self.template(&at, place, flow), names)
+    }
+
+    fn pass(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Pass> {
+        if flow.language == QueryLanguage::Jsonata {
+            return Some(Pass::default());
+        }
+        let complete = !fields.has("Parameters");
+        let parameters = self.arguments(fields, flow);
+        let result = fields.at("Result").map(|at| at.node.to_value());
+        (complete || parameters.is_some()).then_some(Pass { parameters, result })
     }
 
     fn task(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Task> {
-        let resource = self.required_text(fields, "Resource");
+        self.require(fields, &["Resource"]);
+        let resource = self.optional_text(fields, "Resource");
         let resource_at = fields.at("Resource");
-        if let (Some(resource), Some(at)) = (&resource, &resource_at)
-            && !resource::is_callable(resource)
-        {
-            let message = format!(
-                "The resource provided {resource} is not recognized. The value is not a valid resource ARN, \
-                 or the resource is not available in this region."
-            );
-            self.schema(message, at);
+        if let (Some(resource), Some(at)) = (&resource, &resource_at) {
+            self.resource(resource, at);
         }
-        let arguments = self.object_template(fields, "Arguments", Place::Before, &mut flow.reads);
+        let arguments = self.arguments(fields, flow);
         if let (Some(resource), Some(at)) = (&resource, &resource_at)
             && resource.ends_with(".waitForTaskToken")
             && !arguments.as_ref().is_some_and(hands_over_token)
         {
-            let message = "The task waits for its token, but the arguments do not pass \
-                           $states.context.Task.Token on: nobody can complete it"
-                .to_owned();
+            let token = match flow.language {
+                QueryLanguage::JsonPath => "$$.Task.Token",
+                QueryLanguage::Jsonata => "$states.context.Task.Token",
+            };
+            let message = format!(
+                "The task waits for its token, but the arguments do not pass {token} on: nobody can complete it"
+            );
             self.report(Severity::Warning, Code::MissingTaskToken, message, at);
         }
-        let timeout_seconds = self.number_or_expression(fields, "TimeoutSeconds", SECONDS, &mut flow.reads);
-        let heartbeat_seconds =
-            self.number_or_expression(fields, "HeartbeatSeconds", SECONDS, &mut flow.reads);
+        let timeout_seconds = self.number(fields, "TimeoutSeconds", SECONDS, flow);
+        let heartbeat_seconds = self.number(fields, "HeartbeatSeconds", SECONDS, flow);
         if let (
             Some(NumberOrExpression::Number(timeout)),
             Some(NumberOrExpression::Number(heartbeat)),
@@ -239,348 +319,83 @@ impl Reader {
                 format!("HeartbeatSeconds ({heartbeat}) must be less than TimeoutSeconds ({timeout})");
             self.schema(message, &at);
         }
-        if let Some(at) = fields.at("Credentials")
-            && at.node.as_object().is_some()
-            && at.node.get("RoleArn").is_none()
-        {
-            self.schema("The field 'RoleArn' is required but was missing", &at);
-        }
-        let credentials = self.object_template(fields, "Credentials", Place::Before, &mut flow.reads);
+        let credentials = self.credentials(fields, flow);
         Some(Task { resource: resource?, arguments, timeout_seconds, heartbeat_seconds, credentials })
     }
 
-    fn choice_state(
-        &mut self,
-        fields: &Fields<'_>,
-        flow: &mut StateFlow,
-        comment: Option<String>,
-    ) -> Option<State> {
-        let (assign, names) = self.assign(fields, Place::Before, flow);
-        let output = self.optional_template(fields, "Output", Place::Before, &mut flow.reads);
-        let rules_at = self.require(fields, "Choices");
-        let mut rules = Vec::new();
-        if let Some(at) = rules_at {
-            for (index, item) in self.items(&at)?.iter().enumerate() {
-                rules.push(self.choice_rule(&at.item(index, item), flow));
-            }
+    fn resource(&mut self, resource: &str, at: &At<'_>) {
+        if !resource::is_callable(resource) {
+            let message = format!(
+                "The resource provided {resource} is not recognized. The value is not a valid resource ARN, \
+                 or the resource is not available in this region."
+            );
+            self.schema(message, at);
+        } else if self.is_express
+            && let Some(pattern) = resource::pattern(resource)
+        {
+            self.schema(resource::not_in_express(pattern), at);
         }
-        let default_at = fields.at("Default");
-        let default = match &default_at {
-            Some(at) => {
-                let target = self.text(at)?;
-                flow.edges.push(Edge::new(&target, &at.location, at.node.span.clone(), names));
-                Some(target)
-            }
-            None => None,
-        };
-        let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
-        if rules.is_empty() {
-            return None;
-        }
-        let kind = StateKind::Choice(Choice { rules, default });
-        Some(State {
-            comment,
-            query_language: QueryLanguage::Jsonata,
-            paths: Paths::default(),
-            kind,
-            assign,
-            output,
-            transition: None,
-            retry: Vec::new(),
-            catch: Vec::new(),
-        })
     }
 
-    fn choice_rule(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<ChoiceRule> {
-        let fields = self.object(at)?;
-        let is_jsonpath = |key: &str| {
-            matches!(key, "Variable" | "And" | "Or" | "Not")
-                || ["String", "Numeric", "Boolean", "Timestamp", "Is"]
-                    .iter()
-                    .any(|kind| key.starts_with(kind))
-        };
-        let jsonpath: Vec<&str> =
-            fields.entries().map(|(key, _, _)| key).filter(|key| is_jsonpath(key)).collect();
-        self.allow(&fields, &["Assign", "Comment", "Condition", "Next", "Output"], &jsonpath);
-        let comment = self.optional_text(&fields, "Comment");
-        let condition_at = self.require(&fields, "Condition");
-        let condition = condition_at.and_then(|at| self.condition(&at, &mut flow.reads));
-        let (assign, names) = self.assign(&fields, Place::Before, flow);
-        let output = self.optional_template(&fields, "Output", Place::Before, &mut flow.reads);
-        let next = self.target(&fields, flow, names)?;
-        Some(ChoiceRule { comment, condition: Condition::Expression(condition?), next, assign, output })
-    }
-
-    /// The `Next` of a rule or a catcher.
-    fn target(&mut self, fields: &Fields<'_>, flow: &mut StateFlow, assigns: Vec<String>) -> Option<String> {
-        let at = self.require(fields, "Next")?;
-        let next = self.text(&at)?;
-        flow.edges.push(Edge::new(&next, &at.location, at.node.span.clone(), assigns));
-        Some(next)
+    fn credentials(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Template> {
+        if let Some(at) = fields.at("Credentials")
+            && at.node.as_object().is_some()
+            && at.node.get("RoleArn").is_none()
+            && (flow.language == QueryLanguage::Jsonata || at.node.get("RoleArn.$").is_none())
+        {
+            // Recorded; other required fields are reported in other words.
+            self.schema("The field 'RoleArn' is required but was missing", &at);
+        }
+        self.object_template(fields, "Credentials", Place::Before, flow)
     }
 
     fn wait(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Wait> {
-        match (fields.has("Seconds"), fields.has("Timestamp")) {
-            (true, false) => self
-                .number_or_expression(fields, "Seconds", 0..=limits::TIMEOUT_SECONDS_MAX, &mut flow.reads)
-                .map(Wait::Seconds),
-            (false, true) => self.timestamp(fields, "Timestamp", &mut flow.reads).map(Wait::Timestamp),
-            (true, true) => {
-                self.schema("Only one of the fields [Seconds, Timestamp] is allowed", &fields.at);
-                None
-            }
-            (false, false) => {
-                self.schema("One of the fields [Seconds, Timestamp] is required", &fields.at);
-                None
-            }
+        let forms: &[&str] = match flow.language {
+            QueryLanguage::JsonPath => &["Seconds", "SecondsPath", "Timestamp", "TimestampPath"],
+            QueryLanguage::Jsonata => &["Seconds", "Timestamp"],
+        };
+        if !self.require_one(fields, forms) {
+            return None;
         }
+        if fields.has("Seconds") || fields.has("SecondsPath") {
+            let range = 0..=limits::TIMEOUT_SECONDS_MAX;
+            return self.number(fields, "Seconds", range, flow).map(Wait::Seconds);
+        }
+        self.timestamp(fields, flow).map(Wait::Timestamp)
     }
 
     fn parallel(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Parallel> {
-        let arguments = self.optional_template(fields, "Arguments", Place::Before, &mut flow.reads);
-        let at = self.require(fields, "Branches")?;
+        let arguments = match flow.language {
+            QueryLanguage::JsonPath => self.arguments(fields, flow),
+            QueryLanguage::Jsonata => self.optional_template(fields, "Arguments", Place::Before, flow),
+        };
+        if !self.require(fields, &["Branches"]) {
+            return None;
+        }
+        let at = fields.at("Branches")?;
         let mut branches = Vec::new();
-        for (index, item) in self.items(&at)?.iter().enumerate() {
+        for (index, item) in self.filled_array(&at)?.iter().enumerate() {
             let branch = self.object(&at.item(index, item));
             branches.push(branch.and_then(|branch| {
-                self.allow(&branch, &["Comment", "StartAt", "States"], &[]);
-                self.inner(&branch, flow)
+                let allowed = Allowed { both: &["Comment", "StartAt", "States"], ..Allowed::default() };
+                self.allow(&branch, flow.language, &allowed);
+                self.inner(&branch, flow, false)
             }));
         }
         let branches = branches.into_iter().collect::<Option<Vec<_>>>()?;
-        if branches.is_empty() { None } else { Some(Parallel { branches, arguments }) }
+        Some(Parallel { branches, arguments })
     }
 
-    fn inner(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<SubMachine> {
-        let (machine, inner) = self.sub_machine(fields)?;
-        flow.inner.push(inner);
-        Some(machine)
-    }
-
-    fn map_state(
+    pub(super) fn inner(
         &mut self,
         fields: &Fields<'_>,
         flow: &mut StateFlow,
-        comment: Option<String>,
-    ) -> Option<State> {
-        let key = if fields.has("ItemProcessor") { "ItemProcessor" } else { "Iterator" };
-        let is_distributed = fields
-            .at(key)
-            .and_then(|at| at.node.get("ProcessorConfig")?.get("Mode").and_then(Node::as_text))
-            .is_some_and(|mode| mode == "DISTRIBUTED");
-        if is_distributed {
-            let message =
-                "A Map state in DISTRIBUTED mode is not supported yet; use the mode INLINE".to_owned();
-            self.report(Severity::Error, Code::DistributedMapNotSupported, message, &fields.at);
-            // Where it leads still counts for the other states.
-            self.transition(fields, flow, Vec::new());
-            self.catchers(fields, flow);
-            return None;
-        }
-        let own = [
-            "Items",
-            "ItemSelector",
-            "MaxConcurrency",
-            "ItemProcessor",
-            "Iterator",
-            "ToleratedFailureCount",
-            "ToleratedFailurePercentage",
-        ];
-        self.allow(fields, &[COMMON, RESULT, TRANSITION, HANDLERS, &own].concat(), JSONPATH);
-        let kind = self.map(fields, flow, key).map(StateKind::Map);
-        self.finish(fields, flow, comment, kind)
-    }
-
-    fn map(&mut self, fields: &Fields<'_>, flow: &mut StateFlow, key: &str) -> Option<Map> {
-        let items = match fields.at("Items") {
-            Some(at) => match &at.node.kind {
-                NodeKind::Array(_) => self.template(&at, Place::Before, &mut flow.reads),
-                _ => self.whole_expression(&at, Place::Before, &mut flow.reads).map(Template::Expression),
-            },
-            None => None,
-        };
-        let item_selector = self.optional_template(fields, "ItemSelector", Place::Before, &mut flow.reads);
-        let max_concurrency = self.number_or_expression(
-            fields,
-            "MaxConcurrency",
-            0..=limits::TIMEOUT_SECONDS_MAX,
-            &mut flow.reads,
-        );
-        // Accepted by AWS for inline maps, too, where they mean nothing.
-        let any = 0..=u64::from(u32::MAX);
-        self.number_or_expression(fields, "ToleratedFailureCount", any, &mut flow.reads);
-        self.number_or_expression(fields, "ToleratedFailurePercentage", 0..=100, &mut flow.reads);
-        let Some(processor_at) = fields.at(key) else {
-            self.schema("The field 'ItemProcessor' is required but was missing", &fields.at);
-            return None;
-        };
-        let processor_fields = self.object(&processor_at)?;
-        self.allow(&processor_fields, &["Comment", "ProcessorConfig", "StartAt", "States"], &[]);
-        if let Some(at) = processor_fields.at("ProcessorConfig") {
-            let config = self.object(&at)?;
-            self.allow(&config, &["Mode", "ExecutionType"], &[]);
-            if let Some(mode) = config.at("Mode")
-                && mode.node.as_text() != Some("INLINE")
-            {
-                self.schema("The field 'Mode' should have one of these values: [INLINE, DISTRIBUTED]", &mode);
-            }
-        }
-        let processor = self.inner(&processor_fields, flow)?;
-        let items = items.map_or(Items::Input, Items::Template);
-        Some(Map {
-            items,
-            item_selector,
-            item_selector_field: "ItemSelector",
-            max_concurrency,
-            tolerated_failure_count: None,
-            tolerated_failure_percentage: None,
-            processor,
-            distributed: None,
-        })
-    }
-
-    /// The items of an array that may not be empty.
-    fn items<'a>(&mut self, at: &At<'a>) -> Option<&'a [Node]> {
-        let NodeKind::Array(items) = &at.node.kind else {
-            self.schema("Expected value of type Array", at);
-            return None;
-        };
-        if items.is_empty() {
-            self.schema("Value cannot be empty", at);
-        }
-        Some(items)
-    }
-
-    /// `ErrorEquals` of every entry; `States.ALL` alone and in the last entry.
-    fn error_equals(&mut self, fields: &Fields<'_>, is_last: bool) -> Option<Vec<String>> {
-        let at = self.require(fields, "ErrorEquals")?;
-        let items = self.items(&at)?;
-        let mut names = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            names.push(self.text(&at.item(index, item))?);
-        }
-        if names.iter().any(|name| name == "States.ALL") {
-            if names.len() > 1 {
-                self.schema("The value 'States.ALL' must appear alone in 'ErrorEquals'", &at);
-            }
-            if !is_last {
-                self.schema("The entry with 'States.ALL' in 'ErrorEquals' must be the last one", &at);
-            }
-        }
-        (!names.is_empty()).then_some(names)
-    }
-
-    fn retriers(&mut self, fields: &Fields<'_>) -> Vec<Retrier> {
-        let Some(at) = fields.at("Retry") else { return Vec::new() };
-        let NodeKind::Array(items) = &at.node.kind else {
-            self.schema("Expected value of type Array", &at);
-            return Vec::new();
-        };
-        let mut retriers = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            retriers.extend(self.retrier(&at.item(index, item), index + 1 == items.len()));
-        }
-        retriers
-    }
-
-    fn retrier(&mut self, at: &At<'_>, is_last: bool) -> Option<Retrier> {
-        let fields = self.object(at)?;
-        self.allow(
-            &fields,
-            &[
-                "BackoffRate",
-                "Comment",
-                "ErrorEquals",
-                "IntervalSeconds",
-                "JitterStrategy",
-                "MaxAttempts",
-                "MaxDelaySeconds",
-            ],
-            &[],
-        );
-        let error_equals = self.error_equals(&fields, is_last);
-        let interval_seconds = self
-            .optional_whole_number(&fields, "IntervalSeconds", 1..=limits::RETRY_INTERVAL_SECONDS_MAX)
-            .unwrap_or(limits::RETRY_INTERVAL_SECONDS_DEFAULT);
-        let max_attempts = self
-            .optional_whole_number(&fields, "MaxAttempts", 0..=limits::RETRY_ATTEMPTS_MAX)
-            .unwrap_or(limits::RETRY_ATTEMPTS_DEFAULT);
-        let max_delay_seconds =
-            self.optional_whole_number(&fields, "MaxDelaySeconds", 1..=limits::RETRY_DELAY_SECONDS_MAX);
-        if let (Some(delay), Some(at)) = (max_delay_seconds, fields.at("MaxDelaySeconds"))
-            && delay <= interval_seconds
-        {
-            let message = format!(
-                "MaxDelaySeconds ({delay}) must be greater than IntervalSeconds ({interval_seconds})"
-            );
-            self.schema(message, &at);
-        }
-        let backoff_rate = self.backoff_rate(&fields);
-        let jitter = self.jitter(&fields);
-        let error_equals = error_equals?;
-        Some(Retrier {
-            error_equals,
-            interval_seconds,
-            max_attempts,
-            backoff_rate,
-            max_delay_seconds,
-            jitter,
-        })
-    }
-
-    fn backoff_rate(&mut self, fields: &Fields<'_>) -> f64 {
-        let Some(at) = fields.at("BackoffRate") else { return limits::RETRY_BACKOFF_RATE_DEFAULT };
-        match &at.node.kind {
-            NodeKind::Number(number) => match number.as_f64() {
-                Some(rate) if rate >= limits::RETRY_BACKOFF_RATE_MIN => return rate,
-                _ => self.schema("BackoffRate must be at least 1.0", &at),
-            },
-            _ => self.schema("Expected value of type Float", &at),
-        }
-        limits::RETRY_BACKOFF_RATE_DEFAULT
-    }
-
-    fn jitter(&mut self, fields: &Fields<'_>) -> JitterStrategy {
-        let Some(at) = fields.at("JitterStrategy") else { return JitterStrategy::None };
-        match at.node.as_text() {
-            Some("FULL") => JitterStrategy::Full,
-            Some("NONE") => JitterStrategy::None,
-            _ => {
-                self.schema("The field 'JitterStrategy' should have one of these values: [FULL, NONE]", &at);
-                JitterStrategy::None
-            }
-        }
-    }
-
-    fn catchers(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Vec<Catcher> {
-        let Some(at) = fields.at("Catch") else { return Vec::new() };
-        let NodeKind::Array(items) = &at.node.kind else {
-            self.schema("Expected value of type Array", &at);
-            return Vec::new();
-        };
-        let mut catchers = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            catchers.extend(self.catcher(&at.item(index, item), index + 1 == items.len(), flow));
-        }
-        catchers
-    }
-
-    fn catcher(&mut self, at: &At<'_>, is_last: bool, flow: &mut StateFlow) -> Option<Catcher> {
-        let fields = self.object(at)?;
-        self.allow(&fields, &["Assign", "Comment", "ErrorEquals", "Next", "Output"], JSONPATH);
-        let comment = self.optional_text(&fields, "Comment");
-        let error_equals = self.error_equals(&fields, is_last);
-        let (assign, names) = self.assign(&fields, Place::Catcher, flow);
-        let output = self.optional_template(&fields, "Output", Place::Catcher, &mut flow.reads);
-        let next = self.target(&fields, flow, names)?;
-        Some(Catcher {
-            comment,
-            error_equals: error_equals?,
-            next,
-            assign,
-            output,
-            result_path: ResultPath::Replace,
-        })
+        is_isolated: bool,
+    ) -> Option<SubMachine> {
+        let (machine, mut inner) = self.sub_machine(fields)?;
+        inner.is_isolated = is_isolated;
+        flow.inner.push(inner);
+        Some(machine)
     }
 }
 
@@ -614,5 +429,12 @@ fn problem_of_variable_name(name: &str) -> Option<String> {
 
 /// Whether the arguments may hold the token of the task. In doubt they do.
 fn hands_over_token(arguments: &Template) -> bool {
-    arguments.expressions().iter().any(|expression| expression.facts().may_hold_task_token)
+    let in_jsonata = |expression: &&crate::Expression| expression.facts().may_hold_task_token;
+    let in_jsonpath = |path: &&crate::jsonpath::Path| may_hold_token(path.source());
+    arguments.expressions().iter().any(in_jsonata) || arguments.paths().iter().any(in_jsonpath)
+}
+
+fn may_hold_token(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("$$") else { return false };
+    rest.is_empty() || rest == ".Task" || rest.contains("Token") || !rest.starts_with(['.'])
 }

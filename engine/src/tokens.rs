@@ -1,0 +1,136 @@
+//! Tasks that are completed by their token, and the queues of activities.
+//!
+//! Both are derived from open executions: a token is part of its execution's
+//! journal, and a task that no worker has taken is offered again when the
+//! engine is opened. So neither is lost in a crash, and nothing is stored twice.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::Engine;
+use crate::engine::EngineError;
+use crate::machine::{Input, TaskKey, TaskRequest, execution_arn};
+use crate::scheduler::lock;
+
+/// Tasks that wait for a worker, by the ARN of their activity, oldest first.
+#[derive(Default)]
+pub(crate) struct Activities {
+    queues: Mutex<HashMap<String, VecDeque<TaskRequest>>>,
+    offered: Condvar,
+}
+
+impl Activities {
+    /// A task waits for a worker.
+    pub(crate) fn offer(&self, task: TaskRequest) {
+        lock(&self.queues).entry(task.resource.clone()).or_default().push_back(task);
+        self.offered.notify_all();
+    }
+
+    /// Nobody waits for the task any more.
+    pub(crate) fn withdraw(&self, key: &TaskKey) {
+        lock(&self.queues).retain(|_, queue| {
+            queue.retain(|task| task.key != *key);
+            !queue.is_empty()
+        });
+    }
+
+    /// The oldest task of an activity, waiting for one until a time, or until nothing is done any more.
+    fn take(&self, activity_arn: &str, until: Instant, stopped: impl Fn() -> bool) -> Option<TaskRequest> {
+        let mut queues = lock(&self.queues);
+        loop {
+            if let Some(task) = queues.get_mut(activity_arn).and_then(VecDeque::pop_front) {
+                return Some(task);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || stopped() {
+                return None;
+            }
+            let waited = self.offered.wait_timeout(queues, left).unwrap_or_else(PoisonError::into_inner);
+            queues = waited.0;
+        }
+    }
+
+    /// Wakes everybody who waits for a task: the engine has stopped.
+    pub(crate) fn wake(&self) {
+        drop(lock(&self.queues));
+        self.offered.notify_all();
+    }
+}
+
+/// A task that a worker has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityTask {
+    /// What completes the task.
+    pub task_token: String,
+    /// The JSON text of the task's input.
+    pub input: String,
+}
+
+impl Engine {
+    /// The oldest task of an activity, recorded as started before it is handed
+    /// out; waits for one at most this long (AWS: 60 seconds). `None` = there was none.
+    pub fn get_activity_task(
+        &self,
+        activity_arn: &str,
+        worker: Option<&str>,
+        wait: Duration,
+    ) -> Result<Option<ActivityTask>, EngineError> {
+        let scheduler = self.scheduler();
+        #[expect(clippy::disallowed_methods, reason = "a poll ends by the clock on the wall, also in tests")]
+        let until = Instant::now() + wait;
+        while let Some(task) = scheduler.activities.take(activity_arn, until, || scheduler.stopped().is_some()) {
+            scheduler.check()?;
+            let slot = lock(&scheduler.open).by_arn(&task.execution_arn);
+            let (Some(slot), Some(token)) = (slot, &task.token) else { continue };
+            let event_id = task.key.event_id;
+            scheduler.input(&slot, Input::ActivityStarted { event_id, worker: worker.map(str::to_owned) });
+            scheduler.sync()?;
+            // It may have been stopped in the meantime.
+            if lock(&slot.live).execution.task_of_token(token) == Some(event_id) {
+                let input = task.arguments.to_string();
+                return Ok(Some(ActivityTask { task_token: token.clone(), input }));
+            }
+        }
+        scheduler.check().map(|()| None)
+    }
+
+    /// `SendTaskSuccess`: the task of this token succeeded with this JSON text.
+    pub fn send_task_success(&self, token: &str, output: &str) -> Result<(), EngineError> {
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(output) {
+            return Err(EngineError::InvalidOutput { problem: error.to_string() });
+        }
+        self.complete(token, |event_id| Input::TokenSucceeded { event_id, output: output.to_owned() })
+    }
+
+    /// `SendTaskFailure`: the task of this token failed.
+    pub fn send_task_failure(
+        &self,
+        token: &str,
+        error: Option<&str>,
+        cause: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let (error, cause) = (error.map(str::to_owned), cause.map(str::to_owned));
+        self.complete(token, |event_id| Input::TokenFailed { event_id, error, cause })
+    }
+
+    /// `SendTaskHeartbeat`: the task of this token lives.
+    pub fn send_task_heartbeat(&self, token: &str) -> Result<(), EngineError> {
+        self.complete(token, |event_id| Input::TaskHeartbeat { event_id })
+    }
+
+    fn complete(&self, token: &str, input: impl FnOnce(u64) -> Input) -> Result<(), EngineError> {
+        let scheduler = self.scheduler();
+        scheduler.check()?;
+        let arn = execution_arn(token).ok_or(EngineError::InvalidToken)?;
+        let slot = lock(&scheduler.open).by_arn(&arn);
+        let Some(slot) = slot else {
+            // It ended, and with it the task; or there never was one.
+            let known = scheduler.readers.with(|reader| reader.describe_execution(&arn))?.is_some();
+            return Err(if known { EngineError::TaskTimedOut } else { EngineError::InvalidToken });
+        };
+        let event_id = lock(&slot.live).execution.task_of_token(token).ok_or(EngineError::TaskTimedOut)?;
+        scheduler.input(&slot, input(event_id));
+        scheduler.sync()
+    }
+}

@@ -1,0 +1,142 @@
+//! Cases that are one execution: run in virtual time.
+
+use std::sync::Arc;
+
+use asl::StateMachine;
+use engine::log_events::log_document;
+use engine::registry::Logging;
+use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
+use serde_json::{Map, Value, json};
+
+use super::bindings::Bindings;
+use super::case::Case;
+use super::history::unify_histories;
+use super::report::{Verdict, part};
+use super::stubs::Stubs;
+use super::tree::{Tree, decode, decode_outputs, parse_once};
+use super::unify::{Difference, unify};
+
+/// Account of the second party in cases across accounts.
+const OTHER_ACCOUNT: &str = "000000000002";
+/// Where queues are; no queue is ever called.
+const SQS_ENDPOINT: &str = "https://sqs.us-east-1.amazonaws.com";
+/// What is compared of how an execution ended.
+const OUTCOME: [&str; 4] = ["status", "output", "error", "cause"];
+
+/// Runs a case.
+pub(super) fn run(case: &Case) -> Verdict {
+    let bindings = bindings(case);
+    let definition = match case.body["definition_raw"].as_str() {
+        Some(text) => bindings.fill_text(text),
+        None => bindings.fill(&case.body["definition"]).to_string(),
+    };
+    let definition = match StateMachine::parse(&definition) {
+        Ok(definition) => Arc::new(definition),
+        Err(error) => return Verdict::not_run(case, &format!("the definition is refused: {error}")),
+    };
+    let input = match input(case, &bindings) {
+        Ok(input) => input,
+        Err(error) => return Verdict::not_run(case, &format!("the input is not JSON: {error}")),
+    };
+    let mut stubs = match Stubs::new(case, &bindings) {
+        Ok(stubs) => stubs,
+        Err(reason) => return Verdict::not_run(case, &reason),
+    };
+    let run = run_with(&options(case, &bindings), &definition, input, &mut |task| stubs.answer(task));
+    compare(case, &run, &bindings)
+}
+
+/// What placeholders stand for before anything has happened.
+pub(super) fn bindings(case: &Case) -> Bindings {
+    let mut bindings = Bindings::default();
+    bindings.bind("account", engine::arn::DEFAULT_ACCOUNT);
+    bindings.bind("account2", OTHER_ACCOUNT);
+    bindings.bind("region", engine::arn::DEFAULT_REGION);
+    bindings.bind("sqs_endpoint", SQS_ENDPOINT);
+    for number in 0..100 {
+        bindings.bind(format!("u{number}"), format!("unique{number:02}"));
+    }
+    bind_days_from_now(case, &mut bindings);
+    let name = case.body["execution_name"].as_str().map(|name| bindings.fill_text(name));
+    bindings.bind("exec", name.unwrap_or_else(|| "exec-0123456789abcdef".to_owned()));
+    bindings
+}
+
+/// `{{now+24855d}}`: a time that many days after the start.
+fn bind_days_from_now(case: &Case, bindings: &mut Bindings) {
+    let start = SimulationOptions::default().start_millis;
+    for name in case.body.to_string().split("{{").filter_map(|piece| piece.split("}}").next()) {
+        let days = name.strip_prefix("now+").and_then(|days| days.strip_suffix('d')?.parse::<i64>().ok());
+        let time = days.and_then(|days| {
+            jiff::Timestamp::from_millisecond(start.checked_add(days.checked_mul(86_400_000)?)?).ok()
+        });
+        if let Some(time) = time {
+            bindings.bind(name, time.strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string());
+        }
+    }
+}
+
+fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
+    let text = |field: &str| case.body[field].as_str().map(|text| bindings.fill_text(text));
+    SimulationOptions {
+        state_machine_name: text("name").unwrap_or_else(|| "machine".to_owned()),
+        execution_name: bindings.get("exec").unwrap_or_default(),
+        role_arn: text("role_arn"),
+        ..SimulationOptions::default()
+    }
+}
+
+fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
+    match (case.body.get("input"), case.body["input_raw"].as_str()) {
+        (Some(input), _) => Ok(bindings.fill(input)),
+        (None, Some(text)) => serde_json::from_str(&bindings.fill_text(text)),
+        (None, None) => Ok(json!({})),
+    }
+}
+
+fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
+    let expected = &case.body["expected"];
+    let ignored = case.ignored_keys();
+    let decoded = case.normalises("decode_output");
+    let outcome = {
+        let wanted = OUTCOME.iter().filter_map(|key| Some(((*key).to_owned(), expected.get(*key)?.clone())));
+        let wanted = Value::Object(wanted.collect());
+        let mut found = outcome(run, decoded);
+        parse_once(&mut found);
+        let (wanted, found) = (Tree::of(&wanted, &ignored), Tree::of(&found, &ignored));
+        unify(&wanted, &found, &mut bindings.clone(), "$")
+    };
+    let history = expected.get("history").map(|wanted| {
+        let mut found = match serde_json::to_value(&run.history) {
+            Ok(found) => found,
+            Err(error) => return Err(Difference(format!("history: cannot be written: {error}"))),
+        };
+        if decoded {
+            decode_outputs(&mut found);
+        }
+        parse_once(&mut found);
+        let (wanted, found) = (Tree::of(wanted, &ignored), Tree::of(&found, &ignored));
+        let unordered = case.normalises("parallel_unordered");
+        unify_histories(wanted.items(), found.items(), unordered, &mut bindings.clone())
+    });
+    Verdict { outcome: Some(part(outcome)), history: history.map(part), ..Verdict::default() }
+}
+
+/// As `DescribeExecution` tells it.
+fn outcome(run: &SimulatedRun, decoded: bool) -> Value {
+    let mut outcome = Map::new();
+    outcome.insert("status".to_owned(), json!(run.status.as_str()));
+    if let Some(output) = &run.output {
+        let mut text = Value::String(output.to_string());
+        if decoded {
+            decode(&mut text);
+        }
+        outcome.insert("output".to_owned(), text);
+    }
+    for (key, text) in [("error", &run.error), ("cause", &run.cause)] {
+        if let Some(text) = text {
+            outcome.insert(key.to_owned(), json!(text));
+        }
+    }
+    Value::Object(outcome)
+}

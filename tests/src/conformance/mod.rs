@@ -1,0 +1,106 @@
+//! Recordings of the real service, run against the engine within this
+//! process: executions in virtual time, the API without HTTP.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `case` | reading the recordings |
+//! | `bindings` | placeholders |
+//! | `tree`, `unify`, `history` | normalisation and comparison |
+//! | `exec` | cases that are one execution |
+//! | `stubs` | who answers their tasks |
+//! | `actor` | who completes tasks by their tokens |
+//! | `script` | cases that are steps of the API |
+//! | `report` | verdicts, the table, the list of differences |
+//!
+//! The rules are those of the runner over HTTP that lies beside the
+//! recordings. A case that cannot be run is a case that differs, with its reason.
+#![expect(clippy::indexing_slicing, reason = "only JSON is indexed, and a field that is missing is null")]
+
+mod actor;
+mod bindings;
+mod case;
+mod exec;
+mod history;
+mod report;
+mod script;
+mod stubs;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod unify;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+pub use bindings::Bindings;
+pub use case::{Case, Kind, load, recordings};
+pub use history::unify_histories;
+pub use report::{Counts, Report, Verdict};
+pub use script::{Refusal, Service, run_script};
+pub use tree::Tree;
+pub use unify::{Difference, unify};
+
+/// A case that takes longer is given up: in virtual time each takes milliseconds.
+const CASE_SECONDS_MAX: u64 = 20;
+/// Of the thread a case runs on.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Runs cases, several at a time, and answers in their order.
+pub fn run(cases: Vec<Case>) -> Report {
+    let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
+    let next = AtomicUsize::new(0);
+    let mut verdicts: Vec<(usize, Verdict)> = std::thread::scope(|scope| {
+        let lane = || {
+            let mut verdicts = Vec::new();
+            while let Some((at, case)) = take(&cases, &next) {
+                verdicts.push((at, run_guarded(case)));
+            }
+            verdicts
+        };
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        lanes.into_iter().flat_map(|lane| lane.join().unwrap_or_default()).collect()
+    });
+    verdicts.sort_by_key(|(at, _)| *at);
+    Report::new(cases.into_iter().zip(verdicts.into_iter().map(|(_, verdict)| verdict)).collect())
+}
+
+fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    cases.get(at).map(|case| (at, case))
+}
+
+/// Runs a case on its own thread: neither a panic nor an endless loop of the
+/// engine ends the run.
+fn run_guarded(case: &Case) -> Verdict {
+    let (sender, receiver) = mpsc::channel();
+    let own = case.clone();
+    let thread = std::thread::Builder::new().name(case.id.clone()).stack_size(STACK_BYTES);
+    let spawned = thread.spawn(move || {
+        let verdict = catch_unwind(AssertUnwindSafe(|| run_case(&own)));
+        let verdict = verdict.unwrap_or_else(|panic| Verdict::not_run(&own, &panicked(&*panic)));
+        // Nobody listens any more when the case was given up.
+        drop(sender.send(verdict));
+    });
+    if let Err(error) = spawned {
+        return Verdict::not_run(case, &format!("no thread to run it on: {error}"));
+    }
+    receiver
+        .recv_timeout(Duration::from_secs(CASE_SECONDS_MAX))
+        .unwrap_or_else(|_| Verdict::not_run(case, &format!("not done after {CASE_SECONDS_MAX} seconds")))
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}
+
+fn run_case(case: &Case) -> Verdict {
+    match (case.quarantine(), case.kind) {
+        (Some(reason), _) => Verdict::quarantined(reason),
+        (None, Kind::Exec | Kind::MockExec) => exec::run(case),
+        (None, Kind::Api) => Verdict::not_run(case, "this runner does not know the API yet"),
+    }
+}

@@ -1,0 +1,83 @@
+//! What tests with real processes need: where things lie, the binaries, a command of ours.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The workspace root.
+pub(crate) fn project_root() -> PathBuf {
+    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    root.pop();
+    root
+}
+
+/// A file of the shared folder beside the checkout, or `None` and a word about it.
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+    let file = project_root().join("../shared").join(path);
+    if file.exists() {
+        return Some(file);
+    }
+    eprintln!("LEFT OUT: ../shared/{path} is not there, so this test checked nothing");
+    None
+}
+
+/// The folder with `stepwright`, `app` and the step binaries, built once a process.
+///
+/// The same selection of targets as the test run's own build, so that cargo
+/// chooses the same features and compiles no dependency a second time.
+pub(crate) fn binaries() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| build(&["--workspace", "--bins", "--tests"]))
+}
+
+/// Builds with the test profile's settings and answers where the binaries are.
+pub(crate) fn build(arguments: &[&str]) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    // A test runner tells its package in these; build scripts that look at them would run again.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            cargo.env_remove(name);
+        }
+    }
+    let output = cargo
+        .current_dir(project_root())
+        .args(["build", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(arguments)
+        .output()
+        .expect("cargo build starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        // Executables of tests lie elsewhere.
+        .filter(|message| message["target"]["kind"][0] == "bin" && message["profile"]["test"] == false)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .and_then(|executable| executable.parent().map(Path::to_path_buf))
+        .expect("cargo names the executables it built")
+}
+
+/// `stepwright` with the prebuilt app, in the workspace, its data in `data`.
+pub(crate) fn stepwright(data: &Path) -> Command {
+    let binaries = binaries();
+    let mut command = Command::new(binaries.join("stepwright"));
+    command
+        .current_dir(project_root())
+        .env("NO_COLOR", "1")
+        .env_remove("RUST_BACKTRACE")
+        .env("STEPWRIGHT_APP", binaries.join("app"))
+        .env("STEPWRIGHT_DATA", data);
+    command
+}
+
+/// The standard error and output of a command that should have ended otherwise.
+pub(crate) fn told(output: &Output) -> String {
+    format!(
+        "{}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
