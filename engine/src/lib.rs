@@ -124,5 +124,5 @@ pub use journal::{
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
-pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_result};
+pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_payload, lambda_invoke_result};
 pub use tokens::ActivityTask;

@@ -21,8 +21,8 @@ use crate::machine::{
 use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
 use crate::simulate::input_of;
 use crate::task::{Completion, TaskHost, TaskReport};
-use crate::tokens::Activities;
 use crate::timers::Timers;
+use crate::tokens::Activities;
 
 /// Executions that may be open at a time. Quotas: 1,000,000 open executions.
 pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
@@ -363,9 +363,9 @@ impl Scheduler {
             let stop = advance(&mut live.execution, Input::Stop { error: None, cause: None }, now)?;
             transition.records.extend(stop.records);
             // What would only begin to be cancelled need not begin.
-            transition
-                .effects
-                .retain(|effect| !matches!(effect, Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. }));
+            transition.effects.retain(|effect| {
+                !matches!(effect, Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. })
+            });
             transition.effects.extend(stop.effects);
         }
         Ok(transition)

@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId,
-    advance,
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
 };
 use crate::task::TaskOutcome;
 
@@ -41,6 +40,8 @@ pub struct SimulationOptions {
     pub role_arn: Option<String>,
     /// Stop the execution this long after its start, in milliseconds.
     pub stop_after_millis: Option<i64>,
+    /// Watch the execution only this long, in milliseconds; then it may still be running.
+    pub watch_millis: Option<i64>,
 }
 
 impl Default for SimulationOptions {
@@ -55,6 +56,7 @@ impl Default for SimulationOptions {
             region: DEFAULT_REGION.to_owned(),
             role_arn: None,
             stop_after_millis: None,
+            watch_millis: None,
         }
     }
 }
@@ -223,6 +225,7 @@ struct Simulation {
     due: BTreeSet<(i64, Due)>,
     steps: BTreeMap<(u64, u64), TaskStep>,
     steps_planned: u64,
+    watched_until_millis: i64,
     /// The events of tasks that are completed by their token.
     with_token: BTreeSet<u64>,
     waits: Vec<SkippedWait>,
@@ -243,6 +246,9 @@ impl Simulation {
             due,
             steps: BTreeMap::new(),
             steps_planned: 0,
+            watched_until_millis: options
+                .watch_millis
+                .map_or(i64::MAX, |millis| options.start_millis.saturating_add(millis)),
             with_token: BTreeSet::new(),
             waits: Vec::new(),
             records: Vec::new(),
@@ -259,6 +265,9 @@ impl Simulation {
                 return;
             }
             let Some((at_millis, due)) = self.due.pop_first() else { return };
+            if at_millis > self.watched_until_millis {
+                return;
+            }
             self.skip_to(at_millis);
             match due {
                 Due::Timer(timer) => self.take(Input::TimerFired(timer)),

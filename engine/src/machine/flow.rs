@@ -16,8 +16,8 @@ use std::borrow::Cow;
 
 use asl::jsonpath::{Path, PathError};
 use asl::{
-    Catcher, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath, Selection, State,
-    Template, TextOrExpression,
+    Catcher, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath, Selection,
+    State, Template, TextOrExpression,
 };
 use serde_json::{Map, Value, json};
 
@@ -83,11 +83,7 @@ impl<'a> Flow<'a> {
     }
 
     /// After `Parameters` or `Arguments`; without them the effective input.
-    pub fn arguments(
-        &self,
-        template: Option<&Template>,
-        effective: &Payload,
-    ) -> Result<Payload, QueryError> {
+    pub fn arguments(&self, template: Option<&Template>, effective: &Payload) -> Result<Payload, QueryError> {
         let field = match self.state.query_language {
             QueryLanguage::JsonPath => "Parameters",
             QueryLanguage::Jsonata => "Arguments",
@@ -99,12 +95,7 @@ impl<'a> Flow<'a> {
     }
 
     /// A template whose `$` or `$states.input` is this value.
-    pub fn evaluate(
-        &self,
-        template: &Template,
-        field: &str,
-        input: &Payload,
-    ) -> Result<Payload, QueryError> {
+    pub fn evaluate(&self, template: &Template, field: &str, input: &Payload) -> Result<Payload, QueryError> {
         let seen = self.see(input.value());
         template.evaluate(field, &seen.scope()).map(Payload::from_value)
     }
@@ -127,7 +118,7 @@ impl<'a> Flow<'a> {
             None => result.clone(),
         };
         let assigned = self.assigned(self.state.assign.as_ref(), "Assign", &selected)?;
-        let combined = self.combined(&self.state.paths.result, raw, &selected)?;
+        let combined = combined(&self.state.paths.result, raw, &selected)?;
         let output = self.selection(&self.state.paths.output, "OutputPath", &combined)?;
         Ok(Outcome { selected: Some(selected), combined: Some(combined), output, assigned })
     }
@@ -141,8 +132,7 @@ impl<'a> Flow<'a> {
     /// What a Choice hands on when the rule at a position holds.
     pub fn by_rule(&self, raw: &Payload, index: usize, rule: &ChoiceRule) -> Result<Outcome, QueryError> {
         let prefix = format!("Choices[{index}]/");
-        let fields =
-            Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
+        let fields = Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
         self.without_result_by(fields, raw)
     }
 
@@ -162,7 +152,7 @@ impl<'a> Flow<'a> {
             return self.in_jsonata(fields, raw, &error, Extra::Error(error.value()));
         }
         let assigned = self.assigned(catcher.assign.as_ref(), &format!("{prefix}Assign"), &error)?;
-        let output = self.combined(&catcher.result_path, raw, &error)?;
+        let output = combined(&catcher.result_path, raw, &error)?;
         Ok(Outcome { selected: None, combined: None, output, assigned })
     }
 
@@ -215,12 +205,7 @@ impl<'a> Flow<'a> {
         template.evaluate(field, &seen.scope()).map(variables)
     }
 
-    fn selection(
-        &self,
-        selection: &Selection,
-        field: &str,
-        input: &Payload,
-    ) -> Result<Payload, QueryError> {
+    fn selection(&self, selection: &Selection, field: &str, input: &Payload) -> Result<Payload, QueryError> {
         match selection {
             Selection::All => Ok(input.clone()),
             Selection::Nothing => Ok(Payload::from_value(Value::Object(Map::new()))),
@@ -229,17 +214,6 @@ impl<'a> Flow<'a> {
                 let scope = seen.scope();
                 let found = path.select(&scope).map_err(|error| unresolved(field, &error))?;
                 Ok(Payload::from_value(found.into_owned()))
-            }
-        }
-    }
-
-    fn combined(&self, path: &ResultPath, raw: &Payload, result: &Payload) -> Result<Payload, QueryError> {
-        match path {
-            ResultPath::Replace => Ok(result.clone()),
-            ResultPath::Discard => Ok(raw.clone()),
-            ResultPath::Path(path) => {
-                let combined = path.put(raw.value().clone(), result.value().clone());
-                combined.map(Payload::from_value).map_err(|error| unresolved("ResultPath", &error))
             }
         }
     }
@@ -290,7 +264,10 @@ impl<'a> Flow<'a> {
             TextOrExpression::Query(query) => {
                 let found = query.evaluate(FIELD, &seen.scope()).map_err(|_| {
                     let source = query.source();
-                    runtime(FIELD, format!("The {FIELD} parameter does not reference an input value: {source}"))
+                    runtime(
+                        FIELD,
+                        format!("The {FIELD} parameter does not reference an input value: {source}"),
+                    )
                 })?;
                 (query.source(), found)
             }
@@ -344,6 +321,18 @@ pub fn error_output(failure: &Failure) -> Value {
 fn variables(assigned: Value) -> Vec<(Text, Payload)> {
     let Value::Object(map) = assigned else { return Vec::new() };
     map.into_iter().map(|(name, value)| (Text::from(name), Payload::from_value(value))).collect()
+}
+
+/// The raw input with the result in it.
+fn combined(path: &ResultPath, raw: &Payload, result: &Payload) -> Result<Payload, QueryError> {
+    match path {
+        ResultPath::Replace => Ok(result.clone()),
+        ResultPath::Discard => Ok(raw.clone()),
+        ResultPath::Path(path) => {
+            let combined = path.put(raw.value().clone(), result.value().clone());
+            combined.map(Payload::from_value).map_err(|error| unresolved("ResultPath", &error))
+        }
+    }
 }
 
 /// What `ItemsPath` found, if a Map can iterate over it.

@@ -51,5 +51,5 @@ pub use payload::Payload;
 pub(crate) use random::uuid;
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 pub use retry::{Failure, Nature, delay_millis, errors};
-pub(crate) use token::execution_arn;
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};
+pub(crate) use token::execution_arn;
