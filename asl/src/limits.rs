@@ -131,7 +131,7 @@ pub const JSONPATH_PATTERN_BYTES_MAX: usize = 4_096;
 /// A compiled regular expression in a JSONPath, in bytes. Ours.
 pub const JSONPATH_PATTERN_PROGRAM_BYTES_MAX: usize = 1_048_576;
 /// Backtracking steps of one match of a regular expression in a JSONPath. Ours.
-pub const JSONPATH_PATTERN_STEPS_MAX: usize = 100_000;
+pub const JSONPATH_PATTERN_STEPS_MAX: usize = 10_000;
 /// Intrinsic functions in each other. Developer guide, "Intrinsic functions": 10.
 pub const INTRINSIC_DEPTH_MAX: usize = 10;
 /// The argument of `States.Base64Encode`, `States.Base64Decode` and `States.Hash`, in characters. Developer
