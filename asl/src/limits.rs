@@ -147,4 +147,9 @@ pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
 pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
 /// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
 /// exponential time.
-pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 1_000_000;
+pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 200_000;
+/// Instructions of a regular expression with lookaround or backreferences. Ours, as the one above.
+pub const JSONATA_REGEX_STEPS_MAX: usize = 65_536;
+/// A text searched with lookaround or backreferences, in bytes. Ours: one step back may cost a walk over the
+/// whole text.
+pub const JSONATA_REGEX_TEXT_BYTES_MAX: usize = 32_768;

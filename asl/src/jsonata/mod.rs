@@ -23,6 +23,8 @@ mod raised;
 mod random;
 #[cfg(test)]
 mod recorded;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod regex;
 #[cfg(test)]
 mod tests;
 mod wording;
