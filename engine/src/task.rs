@@ -44,6 +44,26 @@ pub fn lambda_invoke_result(payload: &str) -> String {
     format!(r#"{{"ExecutedVersion":"$LATEST","Payload":{payload},"StatusCode":200}}"#)
 }
 
+/// The body that `arn:aws:states:::lambda:invoke` sends, given its arguments.
+/// Recorded on AWS: a `Payload` that is a string is sent as it is (so the
+/// string `[]` arrives as an empty array), anything else as its JSON text; of
+/// `null`, or without `Payload`, the function gets an empty object.
+///
+/// # Examples
+/// ```
+/// use serde_json::json;
+/// assert_eq!(engine::lambda_invoke_payload(&json!({ "Payload": { "a": 1 } })), r#"{"a":1}"#);
+/// assert_eq!(engine::lambda_invoke_payload(&json!({ "Payload": "[1]" })), "[1]");
+/// assert_eq!(engine::lambda_invoke_payload(&json!({ "Payload": null })), "{}");
+/// ```
+pub fn lambda_invoke_payload(arguments: &Value) -> String {
+    match arguments.get("Payload") {
+        None | Some(Value::Null) => "{}".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(payload) => payload.to_string(),
+    }
+}
+
 /// Runs tasks.
 ///
 /// What a host answers depends on the end of the resource's name. A plain one:

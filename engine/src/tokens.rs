@@ -79,7 +79,9 @@ impl Engine {
         let scheduler = self.scheduler();
         #[expect(clippy::disallowed_methods, reason = "a poll ends by the clock on the wall, also in tests")]
         let until = Instant::now() + wait;
-        while let Some(task) = scheduler.activities.take(activity_arn, until, || scheduler.stopped().is_some()) {
+        while let Some(task) =
+            scheduler.activities.take(activity_arn, until, || scheduler.stopped().is_some())
+        {
             scheduler.check()?;
             let slot = lock(&scheduler.open).by_arn(&task.execution_arn);
             let (Some(slot), Some(token)) = (slot, &task.token) else { continue };

@@ -221,6 +221,11 @@ impl<'p> Walk<'p> {
     }
 }
 
+/// The functions expressions can call, without `$`.
+pub(crate) fn functions() -> impl Iterator<Item = &'static str> {
+    Builtin::names()
+}
+
 fn is_function(name: &str) -> bool {
     Builtin::by_name(name).is_some()
 }

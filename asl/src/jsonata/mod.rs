@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub(crate) use self::analysis::{Facts, STATES};
+pub(crate) use self::analysis::{Facts, STATES, functions};
 use self::ast::Program;
 use self::budget::Bounds;
 use self::evaluate::Evaluator;

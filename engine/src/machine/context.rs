@@ -5,7 +5,7 @@
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 
-use asl::{Host, Scope, StatesView};
+use asl::{Host, Scope, StateKind, StatesView};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
@@ -75,7 +75,12 @@ impl<'a> Surroundings<'a> {
     }
 
     /// The surroundings of a frame's stay in a state.
-    pub(super) fn of(execution: &'a Execution, frame: &'a Frame, visit: &'a Visit, host: &'a dyn Host) -> Self {
+    pub(super) fn of(
+        execution: &'a Execution,
+        frame: &'a Frame,
+        visit: &'a Visit,
+        host: &'a dyn Host,
+    ) -> Self {
         let source = Source::Visit { execution, visit, item: frame.item.as_deref() };
         Self { source, built: OnceCell::new(), variables: &frame.variables, host }
     }
@@ -95,6 +100,11 @@ impl<'a> Surroundings<'a> {
     /// What a field sees: `input` is `$states.input` in JSONata and `$` in JSONPath.
     pub fn see<'b>(&'b self, input: &'b Value, extra: Extra<'b>) -> Seen<'b> {
         Seen { around: self, input, extra }
+    }
+
+    /// A copy of the context object.
+    pub(super) fn context_object(&self) -> Value {
+        self.context().clone()
     }
 
     fn context(&self) -> &Value {
@@ -154,14 +164,7 @@ fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> 
             json!({ "Id": &*started.state_machine_arn, "Name": &*started.state_machine_name }),
         );
     }
-    context.insert(
-        "State".to_owned(),
-        json!({
-            "Name": &*visit.name,
-            "EnteredTime": instant(visit.entered_millis),
-            "RetryCount": visit.retry_count,
-        }),
-    );
+    context.insert("State".to_owned(), state_context(visit));
     if let Some(token) = &visit.token {
         context.insert("Task".to_owned(), json!({ "Token": &**token }));
     }
@@ -180,6 +183,17 @@ fn execution_context(started: &Started, start_millis: i64) -> Value {
         "RoleArn": &*started.role_arn,
         "RedriveCount": 0,
     })
+}
+
+/// `State`. Recorded on AWS: only states that can be retried have a `RetryCount`.
+fn state_context(visit: &Visit) -> Value {
+    let mut context = Map::new();
+    context.insert("Name".to_owned(), (*visit.name).into());
+    context.insert("EnteredTime".to_owned(), instant(visit.entered_millis).into());
+    if matches!(visit.state.kind, StateKind::Task(_) | StateKind::Parallel(_) | StateKind::Map(_)) {
+        context.insert("RetryCount".to_owned(), visit.retry_count.into());
+    }
+    Value::Object(context)
 }
 
 /// `Map.Item`; it has a `Key` when the items are those of an object.

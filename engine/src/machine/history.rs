@@ -135,9 +135,7 @@ impl<'a> Integration<'a> {
         match self {
             Self::Activity => Pattern::Worker,
             Self::Service { resource, .. } if resource.ends_with(".waitForTaskToken") => Pattern::Callback,
-            Self::Service { resource, .. } if resource.ends_with(".sync") || resource.contains(".sync:") => {
-                Pattern::Job
-            }
+            Self::Service { resource, .. } if is_job(resource) => Pattern::Job,
             Self::Function | Self::Service { .. } => Pattern::Call,
         }
     }
@@ -149,6 +147,12 @@ impl<'a> Integration<'a> {
             Self::Service { resource_type, .. } => resource_type,
         }
     }
+}
+
+/// Whether a resource ends in `.sync` or `.sync:` and a version.
+fn is_job(resource: &str) -> bool {
+    let end = resource.rsplit_once(".sync").map(|(_, end)| end);
+    end.is_some_and(|end| end.is_empty() || end.starts_with(':'))
 }
 
 /// AWS's service integration patterns, and activities.
@@ -254,6 +258,7 @@ fn error_and_cause(fact: &Fact) -> (Option<&str>, Option<&str>) {
         Fact::TaskFailed { failure, .. }
         | Fact::TaskSubmitFailed { failure, .. }
         | Fact::TaskScheduleFailed { failure, .. }
+        | Fact::MapRunFailed { failure }
         | Fact::TaskTimedOut { failure, .. } => (failure.error.as_deref(), failure.cause.as_deref()),
         _ => (None, None),
     }
@@ -302,6 +307,10 @@ fn event_type(fact: &Fact) -> &'static str {
             by_integration(resource, ["TaskTimedOut", "LambdaFunctionTimedOut", "ActivityTimedOut"])
         }
         Fact::MapStateStarted { .. } => "MapStateStarted",
+        Fact::MapRunStarted { .. } => "MapRunStarted",
+        Fact::MapRunSucceeded { .. } => "MapRunSucceeded",
+        Fact::MapRunFailed { .. } => "MapRunFailed",
+        Fact::MapRunAborted => "MapRunAborted",
         Fact::MapStateSucceeded => "MapStateSucceeded",
         Fact::MapStateFailed => "MapStateFailed",
         Fact::MapIterationStarted { .. } => "MapIterationStarted",
@@ -447,6 +456,10 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
             iteration_key(fact),
             vec![("name", Detail::Text(name)), ("index", Detail::Number(u64::from(*index)))],
         ),
+        Fact::MapRunStarted { run } => {
+            ("mapRunStartedEventDetails", vec![("mapRunArn", Detail::Text(&run.arn))])
+        }
+        Fact::MapRunFailed { .. } => ("mapRunFailedEventDetails", failure(fact)),
         Fact::TaskScheduled { task, .. } => scheduled(task),
         Fact::ActivityStarted { worker, .. } => {
             let worker = worker.as_ref().map(|worker| ("workerName", Detail::Text(worker)));
@@ -510,7 +523,11 @@ fn task_details(fact: &Fact) -> Option<(&'static str, Pairs<'_>)> {
         ),
         Fact::TaskTimedOut { resource, .. } => (
             resource,
-            ["taskTimedOutEventDetails", "lambdaFunctionTimedOutEventDetails", "activityTimedOutEventDetails"],
+            [
+                "taskTimedOutEventDetails",
+                "lambdaFunctionTimedOutEventDetails",
+                "activityTimedOutEventDetails",
+            ],
             failure(fact),
         ),
         _ => return None,
@@ -523,11 +540,8 @@ fn task_details(fact: &Fact) -> Option<(&'static str, Pairs<'_>)> {
 }
 
 fn scheduled(task: &Scheduled) -> (&'static str, Pairs<'_>) {
-    let keys = [
-        "taskScheduledEventDetails",
-        "lambdaFunctionScheduledEventDetails",
-        "activityScheduledEventDetails",
-    ];
+    let keys =
+        ["taskScheduledEventDetails", "lambdaFunctionScheduledEventDetails", "activityScheduledEventDetails"];
     let mut pairs = match Integration::of(&task.resource) {
         Integration::Function | Integration::Activity => {
             let mut pairs = vec![("resource", Detail::Text(&task.resource))];

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 /// who sees some numbers of an execution knows others: task tokens are made of
 /// them, too.
 pub(crate) fn draw(seed: u64, position: u64) -> u64 {
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(position.to_le_bytes()).finalize();
+    let digest =
+        Sha256::new().chain_update(seed.to_le_bytes()).chain_update(position.to_le_bytes()).finalize();
     digest.first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
 }
 

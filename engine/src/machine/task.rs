@@ -257,10 +257,8 @@ pub(super) fn request(execution: &Execution, id: FrameId, key: TaskKey) -> Optio
     let frame = execution.frames.get(&id)?;
     let visit = frame.visit.as_ref()?;
     let Phase::Task { scheduled, .. } = &frame.phase else { return None };
-    let has_token = matches!(
-        Integration::of(&scheduled.resource).pattern(),
-        Pattern::Callback | Pattern::Worker
-    );
+    let has_token =
+        matches!(Integration::of(&scheduled.resource).pattern(), Pattern::Callback | Pattern::Worker);
     Some(TaskRequest {
         execution_arn: key.execution_arn.to_string(),
         key,

@@ -288,11 +288,7 @@ impl TaskHost for RuntimeHost {
             done.finish(answer::function_not_found(&shared.region, &shared.account_id, name, &request_id));
             return;
         };
-        let payload = match task.arguments.get("Payload") {
-            // Step Functions sends no body for null; Lambda gives the function an empty object.
-            None | Some(Value::Null) => "{}".to_owned(),
-            Some(payload) => payload.to_string(),
-        };
+        let payload = engine::lambda_invoke_payload(&task.arguments);
         let invocation = Invocation {
             key: task.key,
             request_id,

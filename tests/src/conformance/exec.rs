@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use asl::StateMachine;
 use engine::log_events::log_document;
+use engine::object_store::MemoryStore;
 use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
 use serde_json::{Map, Value, json};
@@ -20,6 +21,8 @@ use super::unify::{Difference, unify};
 const OTHER_ACCOUNT: &str = "000000000002";
 /// Where queues are; no queue is ever called.
 const SQS_ENDPOINT: &str = "https://sqs.us-east-1.amazonaws.com";
+/// How long an execution is watched that was recorded while it was running.
+const RUNNING_WATCHED_MILLIS: i64 = 5_000;
 /// What is compared of how an execution ended.
 const OUTCOME: [&str; 4] = ["status", "output", "error", "cause"];
 
@@ -50,7 +53,10 @@ pub(super) fn run(case: &Case) -> Verdict {
 pub(super) fn bindings(case: &Case) -> Bindings {
     let mut bindings = Bindings::default();
     bindings.bind("account", engine::arn::DEFAULT_ACCOUNT);
-    bindings.bind("account2", OTHER_ACCOUNT);
+    // Recordings across accounts name the first account where the input names the other's state
+    // machine: to compare them both have to be one.
+    let crosses = case.list("requires").iter().any(|need| need == "cross-account");
+    bindings.bind("account2", if crosses { engine::arn::DEFAULT_ACCOUNT } else { OTHER_ACCOUNT });
     bindings.bind("region", engine::arn::DEFAULT_REGION);
     bindings.bind("sqs_endpoint", SQS_ENDPOINT);
     for number in 0..100 {
@@ -82,8 +88,26 @@ fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
         state_machine_name: text("name").unwrap_or_else(|| "machine".to_owned()),
         execution_name: bindings.get("exec").unwrap_or_default(),
         role_arn: text("role_arn"),
+        // Recorded while it was still running: nobody waited for its end.
+        watch_millis: (case.body["expected"]["status"] == "RUNNING").then_some(RUNNING_WATCHED_MILLIS),
+        objects: Arc::new(objects(case, bindings)),
         ..SimulationOptions::default()
     }
+}
+
+/// The buckets and objects of a case.
+fn objects(case: &Case, bindings: &Bindings) -> MemoryStore {
+    let store = MemoryStore::new();
+    for resource in case.list("resources").iter().filter(|resource| resource["service"] == "s3") {
+        let parameters = bindings.fill(&resource["params"]);
+        let text = |field: &str| parameters[field].as_str().unwrap_or_default();
+        match resource["op"].as_str() {
+            Some("create_bucket") => store.create_bucket(text("Bucket")),
+            Some("put_object") => store.insert(text("Bucket"), text("Key"), text("Body")),
+            _ => {}
+        }
+    }
+    store
 }
 
 fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
@@ -103,8 +127,9 @@ fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
         let wanted = Value::Object(wanted.collect());
         let mut found = outcome(run, decoded);
         parse_once(&mut found);
-        let (wanted, found) = (Tree::of(&wanted, &ignored), Tree::of(&found, &ignored));
-        unify(&wanted, &found, &mut bindings.clone(), "$")
+        let compared =
+            unify(&Tree::of(&wanted, &ignored), &Tree::of(&found, &ignored), &mut bindings.clone(), "$");
+        compared.map_err(|difference| Difference(format!("{difference}{}", ending(run))))
     };
     let history = expected.get("history").map(|wanted| {
         let mut found = match serde_json::to_value(&run.history) {
@@ -119,15 +144,43 @@ fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
         let unordered = case.normalises("parallel_unordered");
         unify_histories(wanted.items(), found.items(), unordered, &mut bindings.clone())
     });
-    Verdict { outcome: Some(part(outcome)), history: history.map(part), ..Verdict::default() }
+    let logs = expected.get("logged_events").map_or(Ok(()), |wanted| {
+        let mut found = logged(case, run)?;
+        parse_once(&mut found);
+        unify(&Tree::of(wanted, &ignored), &Tree::of(&found, &ignored), &mut bindings.clone(), "logs")
+    });
+    let history = history.map(|history| part(history.and(logs)));
+    Verdict { outcome: Some(part(outcome)), history, ..Verdict::default() }
+}
+
+/// What the execution writes to its log group.
+fn logged(case: &Case, run: &SimulatedRun) -> Result<Value, Difference> {
+    let logging: Logging = serde_json::from_value(json!({
+        "level": case.body["logging"]["level"],
+        "include_execution_data": case.body["logging"]["includeExecutionData"],
+    }))
+    .map_err(|error| Difference(format!("logs: the configuration is not known: {error}")))?;
+    let arn = run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn));
+    Ok(run.history.iter().filter_map(|event| log_document(event, &arn, &logging, 0)).collect())
+}
+
+/// How a failed execution ended, for a difference that does not tell.
+fn ending(run: &SimulatedRun) -> String {
+    match (&run.error, &run.cause) {
+        (None, None) => String::new(),
+        (error, cause) => {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!(" (it ended with {}: {})", text(error), text(cause))
+        }
+    }
 }
 
 /// As `DescribeExecution` tells it.
 fn outcome(run: &SimulatedRun, decoded: bool) -> Value {
     let mut outcome = Map::new();
     outcome.insert("status".to_owned(), json!(run.status.as_str()));
-    if let Some(output) = &run.output {
-        let mut text = Value::String(output.to_string());
+    if let Some(output) = run.execution.output() {
+        let mut text = json!(output.text());
         if decoded {
             decode(&mut text);
         }

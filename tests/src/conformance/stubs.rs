@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use engine::machine::Integration;
 use engine::simulate::{Reply, TaskStep};
-use engine::{MockConfig, MockedTasks, TaskOutcome, TaskRequest, lambda_invoke_result};
+use engine::{
+    MockConfig, MockedTasks, TaskOutcome, TaskRequest, lambda_invoke_payload, lambda_invoke_result,
+};
 use serde_json::{Value, json};
 
 use super::actor::Actor;
@@ -45,7 +48,7 @@ impl Stubs {
             mocked,
             actors: actors.collect::<Result<_, _>>()?,
             ends,
-            submissions: submissions(case),
+            submissions: submissions(case, bindings),
         })
     }
 
@@ -84,7 +87,9 @@ impl Stubs {
 
     /// The steps of a task; before them, where its resource has that, the answer of the call that submits it.
     fn submitted_then(&mut self, task: &TaskRequest, mut steps: Vec<(i64, TaskStep)>) -> Reply {
-        let resource = task.resource.rsplit(':').next().unwrap_or_default();
+        let Integration::Service { resource, .. } = Integration::of(&task.resource) else {
+            return Reply::Steps(steps);
+        };
         if resource.contains(".sync") || resource.ends_with(".waitForTaskToken") {
             let submission = self.submissions.get_mut(resource).and_then(VecDeque::pop_front);
             steps.insert(0, (0, TaskStep::Submitted(submission.unwrap_or_else(|| "{}".to_owned()))));
@@ -95,12 +100,15 @@ impl Stubs {
 
 /// The answers of the calls that submit tasks: what a service makes up (ids,
 /// checksums), so that nobody can compute it.
-fn submissions(case: &Case) -> BTreeMap<String, VecDeque<String>> {
+fn submissions(case: &Case, bindings: &Bindings) -> BTreeMap<String, VecDeque<String>> {
     let mut submissions: BTreeMap<String, VecDeque<String>> = BTreeMap::new();
     for event in case.body["expected"]["history"].as_array().into_iter().flatten() {
         let details = &event["taskSubmittedEventDetails"];
         if let Some(resource) = details["resource"].as_str() {
-            submissions.entry(resource.to_owned()).or_default().push_back(raw_text(&details["output"]));
+            submissions
+                .entry(resource.to_owned())
+                .or_default()
+                .push_back(raw_text(&bindings.fill(&details["output"])));
         }
     }
     submissions
@@ -124,7 +132,8 @@ fn function_name(identifier: &str) -> &str {
 
 /// Calls a described function: `direct` as `Resource`, else by `lambda:invoke`.
 fn invoke(stub: &Value, direct: bool, arguments: &Value) -> Reply {
-    let payload = if direct { arguments.clone() } else { arguments["Payload"].clone() };
+    let payload = if direct { arguments.to_string() } else { lambda_invoke_payload(arguments) };
+    let payload = serde_json::from_str(&payload).unwrap_or(Value::String(payload));
     let outcome = match returned(stub, payload) {
         Some(value) if direct => TaskOutcome::Succeeded(value.to_string()),
         Some(value) => TaskOutcome::Succeeded(lambda_invoke_result(&value.to_string())),

@@ -119,7 +119,8 @@ impl<'a> Evaluator<'a> {
             Some((Node { kind: Kind::Text(key), extra: None, .. }, _)) => Some(key),
             _ => None,
         };
-        let differ = |index: usize| known(index).is_some_and(|key| (0..index).all(|other| known(other) != Some(key)));
+        let differ =
+            |index: usize| known(index).is_some_and(|key| (0..index).all(|other| known(other) != Some(key)));
         if pairs.len() > KNOWN_KEYS_MAX || !(0..pairs.len()).all(differ) {
             return Ok(None);
         }
@@ -182,10 +183,7 @@ fn key_of(value: Value<'_>) -> Outcome<Option<Text<'_>>> {
         Value::Undefined => Ok(None),
         other => Err(Failure::raised(
             "T1003",
-            format!(
-                "Key in object structure must evaluate to a string; got: {}",
-                text::for_message(&other)
-            ),
+            format!("Key in object structure must evaluate to a string; got: {}", text::for_message(&other)),
         )),
     }
 }

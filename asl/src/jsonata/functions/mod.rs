@@ -119,6 +119,11 @@ static SIGNATURES: LazyLock<Vec<Signature>> = LazyLock::new(|| {
 static NO_SIGNATURE: Signature = Signature::empty();
 
 impl Builtin {
+    /// The names of all functions, without `$`.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|entry| entry.name)
+    }
+
     pub(super) fn by_name(name: &str) -> Option<Self> {
         TABLE.binary_search_by(|entry| entry.name.cmp(name)).ok().map(Self)
     }
