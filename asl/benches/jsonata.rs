@@ -21,7 +21,7 @@ const EXPRESSIONS: [(&str, &str); 6] = [
     ("condition", "IN.count > 3 and IN.name = 'order' and $not(IN.closed) or $exists(IN.missing)"),
     ("sum", "$sum(IN.items.(price * qty))"),
     ("map_merge", "$map(IN.items, function($v) { $merge([$v, {'total': $v.price * $v.qty}]) })"),
-    ("filter_sort", "IN.items[price > 50]^(>price).{'sku': sku, 'price': price}"),
+    ("filter_sort", "IN.items[price > 20]^(>price).{'sku': sku, 'price': price}"),
     ("group", "IN.items{cat: $sum(price)}"),
 ];
 /// How long one figure is measured, in rounds of this length.
@@ -88,19 +88,14 @@ fn parsing(name: &str, expression: &str) -> f64 {
 
 fn evaluation(name: &str, expression: &str, rows: usize) -> f64 {
     let input = input(rows);
-    let expected;
     let states = json!({"input": input, "context": {}});
     let variables = IndexMap::new();
     let scope = Scope { states: &states, variables: &variables, host: &Still };
     let own = Expression::parse(&expression.replace("IN.", "$states.input.")).expect("an expression");
     let peer = jsonata_core::parser::parse(&expression.replace("IN.", "")).expect("an expression");
     let converted = to_peer(&input);
-    {
-        let answer = own.evaluate(&scope).expect("an answer").expect("a value");
-        expected = answer;
-        let peers = Evaluator::new().evaluate(&peer, &converted).expect("an answer");
-        assert_eq!(from_peer(&peers), expected, "{name}: the answers differ");
-    }
+    let answers = (own.evaluate(&scope), Evaluator::new().evaluate(&peer, &converted).expect("an answer"));
+    assert_eq!(answers.0, Ok(Some(from_peer(&answers.1))), "{name}: the answers differ");
     let [ours, peers, bare] = measured([
         &mut || drop(black_box(own.evaluate(black_box(&scope)))),
         &mut || {
@@ -144,11 +139,12 @@ fn measured<const N: usize>(mut works: [&mut dyn FnMut(); N]) -> [f64; N] {
 }
 
 fn input(rows: usize) -> Value {
+    const CATEGORIES: [&str; 4] = ["books", "tools", "food", "toys"];
     let items: Vec<Value> = (0..rows)
         .map(|row| {
             json!({
                 "sku": format!("SKU-{row:05}"), "price": (row * 37 % 1_000) / 10, "qty": row % 7 + 1,
-                "cat": ["books", "tools", "food", "toys"][row % 4], "note": "as ordered",
+                "cat": CATEGORIES[row % 4], "note": "as ordered",
             })
         })
         .collect();

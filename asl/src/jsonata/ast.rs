@@ -53,7 +53,10 @@ pub(super) enum Kind {
     Variable(Sym),
     Path(Box<Path>),
     /// `[…]`; in a path its result stays one item.
-    Array { items: Vec<Node>, is_step: bool },
+    Array {
+        items: Vec<Node>,
+        is_step: bool,
+    },
     Object(Vec<(Node, Node)>),
     Negate(Box<Node>),
     Binary(Operator, Box<(Node, Node)>),

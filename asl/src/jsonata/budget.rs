@@ -102,8 +102,8 @@ impl Budget {
     /// A text that has come into being.
     pub(super) fn made(&mut self, text: &str) -> Outcome<()> {
         self.text(text.len())?;
-        let is_too_long = text.len() > self.bounds.string_units
-            && text.encode_utf16().count() > self.bounds.string_units;
+        let is_too_long =
+            text.len() > self.bounds.string_units && text.encode_utf16().count() > self.bounds.string_units;
         if is_too_long { Err(Failure::memory()) } else { Ok(()) }
     }
 

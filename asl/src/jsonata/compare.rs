@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::failure::{Failure, Outcome};
 use super::budget::Budget;
+use super::failure::{Failure, Outcome};
 use super::value::Value;
 
 /// Levels of arrays and objects that are compared.
@@ -14,12 +14,7 @@ pub(super) fn are_equal<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Bud
     equal_within(one, other, budget, 0)
 }
 
-fn equal_within<'a>(
-    one: &Value<'a>,
-    other: &Value<'a>,
-    budget: &mut Budget,
-    level: usize,
-) -> Outcome<bool> {
+fn equal_within<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget, level: usize) -> Outcome<bool> {
     if level > LEVELS_MAX {
         return Err(Failure::stack());
     }

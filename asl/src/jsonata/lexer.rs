@@ -18,7 +18,10 @@ pub(super) enum Token {
     True,
     False,
     Null,
-    Regex { pattern: String, flags: String },
+    Regex {
+        pattern: String,
+        flags: String,
+    },
 }
 
 /// A token and where it ends, in characters, as JSONata counts.
@@ -174,9 +177,10 @@ impl<'s> Lexer<'s> {
             'r' => '\r',
             't' => '\t',
             'u' => {
-                let digits = self.rest().get(..4).filter(|digits| {
-                    digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-                });
+                let digits = self
+                    .rest()
+                    .get(..4)
+                    .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
                 let Some(unit) = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) else {
                     return Err(error(
                         "S0104",
@@ -290,9 +294,8 @@ fn push_unit(text: &mut String, half: &mut Option<u32>, character: char) {
 /// The number at the beginning of the text, as JSON writes numbers.
 fn number_at(text: &str) -> &str {
     let bytes = text.as_bytes();
-    let digits_from = |from: usize| {
-        from + bytes.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count()
-    };
+    let digits_from =
+        |from: usize| from + bytes.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
     let mut end = if bytes.first() == Some(&b'0') { 1 } else { digits_from(0) };
     if bytes.get(end) == Some(&b'.') && digits_from(end + 1) > end + 1 {
         end = digits_from(end + 1);

@@ -109,7 +109,10 @@ impl Lowering {
     }
 
     fn pairs(&mut self, pairs: Pairs, seeking: &mut Vec<Slot>) -> Lowered<Vec<(Node, Node)>> {
-        pairs.into_iter().map(|(key, value)| Ok((self.part(key, seeking)?, self.part(value, seeking)?))).collect()
+        pairs
+            .into_iter()
+            .map(|(key, value)| Ok((self.part(key, seeking)?, self.part(value, seeking)?)))
+            .collect()
     }
 
     fn kind(&mut self, kind: SyntaxKind, position: usize, seeking: &mut Vec<Slot>) -> Lowered<Kind> {
@@ -180,7 +183,9 @@ impl Lowering {
     fn call(&mut self, procedure: Syntax, arguments: Vec<Syntax>, seeking: &mut Vec<Slot>) -> Lowered<Call> {
         let arguments = self.parts(arguments, seeking)?;
         let name = match &procedure.kind {
-            SyntaxKind::Name(name) | SyntaxKind::Variable(name) | SyntaxKind::Text(name) => Some(name.clone()),
+            SyntaxKind::Name(name) | SyntaxKind::Variable(name) | SyntaxKind::Text(name) => {
+                Some(name.clone())
+            }
             _ => None,
         };
         let procedure = self.step(procedure)?.node;
@@ -229,7 +234,12 @@ impl Lowering {
     }
 
     /// Each `%` in the last step looks for its meaning in the steps before.
-    fn answer_parents(&mut self, path: &mut Path, unanswered: &mut Vec<Slot>, position: usize) -> Lowered<()> {
+    fn answer_parents(
+        &mut self,
+        path: &mut Path,
+        unanswered: &mut Vec<Slot>,
+        position: usize,
+    ) -> Lowered<()> {
         let Some((last, before)) = path.steps.split_last_mut() else { return Ok(()) };
         for &slot in &last.seeking {
             let mut rest: &mut [Step] = &mut *before;

@@ -84,8 +84,7 @@ impl<'a> Object<'a> {
     }
 
     fn reindex(&mut self) {
-        self.index =
-            Some(self.fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect());
+        self.index = Some(self.fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect());
     }
 
     /// Takes all values out, for taking the object apart.
@@ -141,9 +140,7 @@ impl<'a> Value<'a> {
                 .into_iter()
                 .map(|(key, value)| (Text::Borrowed(key), Value::from_json(value)))
                 .collect(),
-            Self::Object(object) => {
-                object.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-            }
+            Self::Object(object) => object.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             _ => Vec::new(),
         }
     }

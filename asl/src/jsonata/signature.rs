@@ -115,8 +115,7 @@ impl Signature {
                 '-' | '?' | '+' => {
                     if let Some(last) = parameters.last_mut() {
                         last.from_context |= letter == '-';
-                        last.times =
-                            if letter == '+' { Times::AtLeastOnce } else { Times::AtMostOnce };
+                        last.times = if letter == '+' { Times::AtLeastOnce } else { Times::AtMostOnce };
                     }
                 }
                 '(' => {
@@ -169,13 +168,9 @@ impl Signature {
     ) -> Outcome<Vec<Value<'a>>> {
         // As a rule every parameter has its argument.
         let fits_plainly = arguments.len() == self.parameters.len()
-            && self
-                .parameters
-                .iter()
-                .zip(&arguments)
-                .all(|(parameter, argument)| {
-                    parameter.times != Times::AtLeastOnce && kind_of(argument) & parameter.takes != 0
-                });
+            && self.parameters.iter().zip(&arguments).all(|(parameter, argument)| {
+                parameter.times != Times::AtLeastOnce && kind_of(argument) & parameter.takes != 0
+            });
         if fits_plainly && !self.parameters.iter().any(|parameter| parameter.is_array) {
             return Ok(arguments);
         }
@@ -276,7 +271,8 @@ fn distribute(parameters: &[Parameter], kinds: &[u16], counts: &mut [usize], all
     // one on, found from the back, so that no signature takes long.
     let width = kinds.len() + 1;
     let mut possible = vec![false; (parameters.len() + 1) * width];
-    let fits = |parameter: &Parameter, at: usize| kinds.get(at).is_some_and(|kind| kind & parameter.takes != 0);
+    let fits =
+        |parameter: &Parameter, at: usize| kinds.get(at).is_some_and(|kind| kind & parameter.takes != 0);
     let can = |possible: &[bool], row: usize, at: usize| {
         at < width && possible.get(row * width + at).copied().unwrap_or(false)
     };
@@ -291,9 +287,7 @@ fn distribute(parameters: &[Parameter], kinds: &[u16], counts: &mut [usize], all
             let holds = match parameter.times {
                 Times::Once => one && can(&possible, row + 1, at + 1),
                 Times::AtMostOnce => (one && can(&possible, row + 1, at + 1)) || can(&possible, row + 1, at),
-                Times::AtLeastOnce => {
-                    one && (can(&possible, row, at + 1) || can(&possible, row + 1, at + 1))
-                }
+                Times::AtLeastOnce => one && (can(&possible, row, at + 1) || can(&possible, row + 1, at + 1)),
             };
             if let Some(place) = possible.get_mut(row * width + at) {
                 *place = holds;

@@ -21,7 +21,10 @@ pub(super) enum SyntaxKind {
     Whole(i64),
     Number(f64),
     Text(String),
-    Regex { pattern: String, flags: String },
+    Regex {
+        pattern: String,
+        flags: String,
+    },
     Name(String),
     Variable(String),
     Wildcard,
@@ -47,7 +50,11 @@ pub(super) enum SyntaxKind {
     Call(Box<Syntax>, Vec<Syntax>),
     /// A call with a `?` among its arguments.
     Partial(Box<Syntax>, Vec<Syntax>),
-    Lambda { parameters: Vec<String>, signature: Option<Signature>, body: Box<Syntax> },
+    Lambda {
+        parameters: Vec<String>,
+        signature: Option<Signature>,
+        body: Box<Syntax>,
+    },
     Transform(Box<Syntax>, Box<Syntax>, Option<Box<Syntax>>),
     /// Deeper than any evaluation can reach.
     TooDeep,

@@ -19,10 +19,7 @@ pub(super) fn push_as_text(text: &mut String, value: &Value<'_>, budget: &mut Bu
         }
         Value::Int(number) => push_integer(text, *number),
         Value::Float(number) if !number.is_finite() => {
-            return Err(Failure::raised(
-                "D3001",
-                "Attempting to invoke string function on Infinity or NaN",
-            ));
+            return Err(Failure::raised("D3001", "Attempting to invoke string function on Infinity or NaN"));
         }
         Value::Array(array) if array.is_outer_wrapper() => {
             let only = array.items.first().unwrap_or(&Value::Undefined);
@@ -68,7 +65,9 @@ impl Printer<'_> {
         self.budget.spend(1)?;
         self.budget.text(1)?;
         match value {
-            Value::Undefined | Value::Null | Value::Tuple(_) | Value::TailCall(_) => self.text.push_str("null"),
+            Value::Undefined | Value::Null | Value::Tuple(_) | Value::TailCall(_) => {
+                self.text.push_str("null")
+            }
             Value::Bool(flag) => self.text.push_str(if *flag { "true" } else { "false" }),
             Value::Int(number) => push_integer(self.text, *number),
             Value::Float(number) if number.is_nan() => self.text.push_str("null"),

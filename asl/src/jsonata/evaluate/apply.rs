@@ -66,9 +66,7 @@ impl<'a> Evaluator<'a> {
         let symbol = self.program.symbols.iter().position(|known| known == name);
         let is_known = match symbol {
             Some(symbol) => !self.variable(symbol, env).is_undefined(),
-            None => {
-                self.scope.variables.contains_key(name) || functions::Builtin::by_name(name).is_some()
-            }
+            None => self.scope.variables.contains_key(name) || functions::Builtin::by_name(name).is_some(),
         };
         is_known.then_some(name)
     }
@@ -146,7 +144,8 @@ impl<'a> Evaluator<'a> {
             None => arguments,
         };
         let mut arguments = arguments.into_iter();
-        let bound = lambda.parameters.iter().map(|name| (*name, arguments.next().unwrap_or(Value::Undefined)));
+        let bound =
+            lambda.parameters.iter().map(|name| (*name, arguments.next().unwrap_or(Value::Undefined)));
         let frame = Frame::new(bound.collect(), &closure.env);
         self.evaluate(&lambda.body, &closure.input, &Some(frame))
     }

@@ -150,10 +150,7 @@ fn key_of(value: Value<'_>) -> Outcome<Option<Text<'_>>> {
         Value::Undefined => Ok(None),
         other => Err(Failure::raised(
             "T1003",
-            format!(
-                "Key in object structure must evaluate to a string; got: {}",
-                text::for_message(&other)
-            ),
+            format!("Key in object structure must evaluate to a string; got: {}", text::for_message(&other)),
         )),
     }
 }

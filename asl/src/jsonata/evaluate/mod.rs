@@ -68,8 +68,7 @@ impl<'a> Evaluator<'a> {
             *place = Some(context.clone());
         }
         let needs_wrapper = context.is_array() && !context.is_sequence();
-        let context =
-            if needs_wrapper { Value::Array(Rc::new(Array::wrapper(context))) } else { context };
+        let context = if needs_wrapper { Value::Array(Rc::new(Array::wrapper(context))) } else { context };
         self.evaluate(&self.program.root, &context, &None)
     }
 

@@ -204,7 +204,8 @@ impl<'a> Evaluator<'a> {
         let whole = |value: &Value<'_>| value.as_f64().filter(|number| number.fract() == 0.0);
         for (value, code, side) in [(left, "T2003", "left"), (right, "T2004", "right")] {
             if !value.is_undefined() && whole(value).is_none() {
-                let message = format!("The {side} side of the range operator (..) must evaluate to an integer");
+                let message =
+                    format!("The {side} side of the range operator (..) must evaluate to an integer");
                 return Err(Failure::raised(code, message));
             }
         }

@@ -104,7 +104,8 @@ impl<'a> Evaluator<'a> {
     fn step(&mut self, step: &'a Step, flow: Flow<'a>, env: &Env<'a>, is_last: bool) -> Outcome<Flow<'a>> {
         if let Kind::Sort(terms) = &step.node.kind {
             let mut items = flow.into_array(&mut self.budget)?;
-            if let Some([only]) = items.items().filter(|items| items.len() == 1).map(Items::to_vec).as_deref() {
+            if let Some([only]) = items.items().filter(|items| items.len() == 1).map(Items::to_vec).as_deref()
+            {
                 // Nothing to sort: it stays the sequence it came as.
                 items = Value::sequence(vec![only.clone()]);
             }
@@ -432,10 +433,7 @@ impl<'a> Evaluator<'a> {
                 Some(flow) => {
                     let items = flow.into_array(&mut self.budget)?;
                     let items = items.items().unwrap_or(Items::Made(&[]));
-                    items
-                        .iter()
-                        .map(|at| Value::Tuple(Rc::new(Tuple { at, bound: Vec::new() })))
-                        .collect()
+                    items.iter().map(|at| Value::Tuple(Rc::new(Tuple { at, bound: Vec::new() }))).collect()
                 }
             };
             self.bind_items(step, &tuples, env)?

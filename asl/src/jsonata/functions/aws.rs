@@ -101,9 +101,7 @@ pub(super) fn parse<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     evaluator.budget.spend(text.len() / 4)?;
     match serde_json::from_str::<Json>(text) {
         Ok(json) => owned(evaluator, json),
-        Err(error) => {
-            Err(Failure::raised("D3137", format!("Unable to parse the text as JSON: {error}")))
-        }
+        Err(error) => Err(Failure::raised("D3137", format!("Unable to parse the text as JSON: {error}"))),
     }
 }
 

@@ -404,7 +404,8 @@ fn fill(template: &str, found: &Found<'_>) -> String {
             };
             match index {
                 Some((index, digits)) => {
-                    if let Some(Value::Text(group)) = index.checked_sub(1).and_then(|at| found.groups.get(at)) {
+                    if let Some(Value::Text(group)) = index.checked_sub(1).and_then(|at| found.groups.get(at))
+                    {
                         filled.push_str(group);
                     }
                     rest = rest.get(digits..).unwrap_or_default();

@@ -78,11 +78,17 @@ fn in_picture<'a>(
     Ok(Value::text(formatted))
 }
 
-pub(super) fn format_integer<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn format_integer<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     in_picture(evaluator, arguments, integer::format_integer)
 }
 
-pub(super) fn format_number<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn format_number<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     let options = argument(arguments, 2).fields();
     in_picture(evaluator, arguments, |number, picture| {
         let options = options.iter().filter_map(|(key, value)| Some((&**key, value.as_str()?)));
@@ -95,7 +101,10 @@ pub(super) fn format_base<'a>(_: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
     Ok(Value::text(numbers::format_base(number, numeric(arguments, 1)?)?))
 }
 
-pub(super) fn parse_integer<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn parse_integer<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     let Some(written) = text(arguments, 0)? else { return Ok(Value::Undefined) };
     let Some(picture) = text(arguments, 1)? else {
         return Err(Failure::raised("", "The picture of an integer is missing"));

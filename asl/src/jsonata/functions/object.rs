@@ -171,9 +171,7 @@ fn copy<'a>(evaluator: &mut Evaluator<'a>, value: &Value<'a>, level: usize) -> O
         Value::Float(number) if number.is_infinite() => {
             return Err(Failure::raised("D1001", "Number out of range: null"));
         }
-        Value::Float(number) => {
-            Value::number(number::to_string(*number).parse::<f64>().unwrap_or(*number))
-        }
+        Value::Float(number) => Value::number(number::to_string(*number).parse::<f64>().unwrap_or(*number)),
         _ if value.is_function() => Value::Text(Text::Borrowed("")),
         _ => value.clone(),
     })

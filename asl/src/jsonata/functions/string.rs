@@ -90,11 +90,17 @@ fn places(count: usize, arguments: &[Value<'_>]) -> Outcome<(usize, usize)> {
     Ok((place(start), place(end)))
 }
 
-pub(super) fn substring_before<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn substring_before<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     around(evaluator, arguments, |found, _| 0..found.start)
 }
 
-pub(super) fn substring_after<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn substring_after<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     around(evaluator, arguments, |found, length| found.end..length)
 }
 
@@ -136,11 +142,17 @@ pub(super) fn uppercase<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a
     map(evaluator, arguments, |text| Ok(text.to_uppercase()))
 }
 
-pub(super) fn base64_encode<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn base64_encode<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     map(evaluator, arguments, |text| Ok(encoding::base64_encode(text)))
 }
 
-pub(super) fn base64_decode<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn base64_decode<'a>(
+    evaluator: &mut Evaluator<'a>,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
     map(evaluator, arguments, |text| Ok(encoding::base64_decode(text)))
 }
 
@@ -201,8 +213,11 @@ pub(super) fn pad<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
     evaluator.budget.spend(missing / 8)?;
     evaluator.budget.text(whole.len() + missing)?;
     let padding = filler.chars().cycle().take(missing);
-    let made: String =
-        if width > 0.0 { whole.chars().chain(padding).collect() } else { padding.chain(whole.chars()).collect() };
+    let made: String = if width > 0.0 {
+        whole.chars().chain(padding).collect()
+    } else {
+        padding.chain(whole.chars()).collect()
+    };
     evaluator.budget.made(&made)?;
     Ok(Value::text(made))
 }

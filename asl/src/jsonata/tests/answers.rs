@@ -169,7 +169,8 @@ fn the_suite_is_answered_as_recorded() {
 
 #[test]
 fn generated_expressions_are_answered_as_recorded() {
-    let (Some(lines), Some(bindings)) = (recording("fuzz-oracle-2.0.6.jsonl"), recording("fuzz-bindings.json"))
+    let (Some(lines), Some(bindings)) =
+        (recording("fuzz-oracle-2.0.6.jsonl"), recording("fuzz-bindings.json"))
     else {
         return;
     };
