@@ -75,20 +75,6 @@ impl Syntax {
         }
         Self { kind, position, keep_array: false, depth }
     }
-
-    /// How messages show the first token of the tree.
-    pub(super) fn token(&self) -> String {
-        match &self.kind {
-            SyntaxKind::Null => "null".to_owned(),
-            SyntaxKind::Bool(flag) => flag.to_string(),
-            SyntaxKind::Whole(number) => number.to_string(),
-            SyntaxKind::Number(number) => super::number::to_message(*number),
-            SyntaxKind::Text(text) | SyntaxKind::Name(text) | SyntaxKind::Variable(text) => {
-                super::raised::quoted(text)
-            }
-            _ => "undefined".to_owned(),
-        }
-    }
 }
 
 fn depth_below(kind: &SyntaxKind) -> usize {
