@@ -180,10 +180,6 @@ impl Tally {
         self.judge();
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        self.limits
-    }
-
     /// Whether the children that run are to be aborted.
     pub(crate) fn is_ending(&self) -> bool {
         self.failure.is_some() || self.is_stopped
