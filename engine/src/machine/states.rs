@@ -61,6 +61,7 @@ impl Run<'_> {
         let flow = self.flow(frame, visit);
         let result = match (&frame.phase, &state.kind) {
             (Phase::Result { payload }, _) => Some(payload.clone()),
+            (Phase::MapRun(phase), _) => phase.output.clone(),
             (Phase::Children(children), _) => Some(Payload::array(children.results.iter().flatten())),
             (_, StateKind::Pass(pass)) if state.query_language == QueryLanguage::JsonPath => {
                 Some(flow.pass_result(pass, &flow.effective_input(&visit.input)?)?)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use asl::StateMachine;
 use engine::log_events::log_document;
+use engine::object_store::MemoryStore;
 use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
 use serde_json::{Map, Value, json};
@@ -89,8 +90,24 @@ fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
         role_arn: text("role_arn"),
         // Recorded while it was still running: nobody waited for its end.
         watch_millis: (case.body["expected"]["status"] == "RUNNING").then_some(RUNNING_WATCHED_MILLIS),
+        objects: Arc::new(objects(case, bindings)),
         ..SimulationOptions::default()
     }
+}
+
+/// The buckets and objects of a case.
+fn objects(case: &Case, bindings: &Bindings) -> MemoryStore {
+    let store = MemoryStore::new();
+    for resource in case.list("resources").iter().filter(|resource| resource["service"] == "s3") {
+        let parameters = bindings.fill(&resource["params"]);
+        let text = |field: &str| parameters[field].as_str().unwrap_or_default();
+        match resource["op"].as_str() {
+            Some("create_bucket") => store.create_bucket(text("Bucket")),
+            Some("put_object") => store.insert(text("Bucket"), text("Key"), text("Body")),
+            _ => {}
+        }
+    }
+    store
 }
 
 fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
