@@ -51,6 +51,10 @@
 //!   commits the records of up to 512 executions at a time and releases
 //!   effects (calls of tasks, timers, answers, notices) after the commit. A
 //!   commit that fails is not tried again: the engine stops.
+//! - A distributed Map is a Map Run with a thread of its own, whose state is
+//!   the sum of its child executions: a child is journalled with its number
+//!   and the count of the items it took. Items come from, and results go to,
+//!   an [`object_store::ObjectStore`], one at a time.
 //! - [`simulate`] drives the same machine in virtual time, without a journal.
 //!
 //! ```text
@@ -92,7 +96,7 @@
 //!
 //! # What this version does not run
 //!
-//! Distributed Map, redrive.
+//! Redrive.
 #![warn(missing_docs)]
 
 pub mod arn;
@@ -123,8 +127,8 @@ pub use journal::{
     StateMachineDescription,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
-pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
+pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
 pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_payload, lambda_invoke_result};
 pub use tokens::ActivityTask;

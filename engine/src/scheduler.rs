@@ -23,8 +23,8 @@ use crate::object_store::ObjectStore;
 use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
 use crate::simulate::input_of;
 use crate::task::{Completion, TaskHost, TaskReport};
-use crate::tokens::Activities;
 use crate::timers::Timers;
+use crate::tokens::Activities;
 
 /// Executions that may be open at a time. Quotas: 1,000,000 open executions.
 pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
@@ -391,7 +391,10 @@ impl Scheduler {
             transition.effects.retain(|effect| {
                 !matches!(
                     effect,
-                    Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. } | Effect::StartMapRun(_)
+                    Effect::Invoke(_)
+                        | Effect::Resume { .. }
+                        | Effect::SetTimer { .. }
+                        | Effect::StartMapRun(_)
                 )
             });
             transition.effects.extend(stop.effects);

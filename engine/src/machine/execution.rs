@@ -523,7 +523,8 @@ impl Execution {
             && map.distributed.is_some()
         {
             let items = items.clone();
-            frame.phase = Phase::MapRun(Box::new(MapRunPhase { items, run: None, output: None, announced: false }));
+            frame.phase =
+                Phase::MapRun(Box::new(MapRunPhase { items, run: None, output: None, announced: false }));
             return Ok(());
         }
         let (given, is_map, length, limit) = match &record.fact {
@@ -758,6 +759,7 @@ impl Frame {
             Fact::TaskFailed { failure, .. }
             | Fact::TaskSubmitFailed { failure, .. }
             | Fact::TaskScheduleFailed { failure, .. }
+            | Fact::MapRunFailed { failure }
             | Fact::TaskTimedOut { failure, .. } => {
                 self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
@@ -791,9 +793,6 @@ impl Frame {
             Fact::MapRunSucceeded { output } => {
                 let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
                 phase.output = Some(output.clone());
-            }
-            Fact::MapRunFailed { failure } => {
-                self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
             Fact::MapStateFailed | Fact::ParallelStateFailed => {
                 if let Phase::Failed { announced, .. } = &mut self.phase {

@@ -167,11 +167,18 @@ fn a_map_run_from_start_to_end() {
     assert_eq!(runs.len(), 1);
     let run = engine.describe_map_run(&runs[0].map_run_arn).unwrap();
     assert_eq!((run.status, run.max_concurrency, run.stop_millis), (Status::Succeeded, 2, Some(T0)));
-    assert_eq!((run.item_counts.total, run.item_counts.succeeded, run.item_counts.results_written), (5, 5, 5));
+    assert_eq!(
+        (run.item_counts.total, run.item_counts.succeeded, run.item_counts.results_written),
+        (5, 5, 5)
+    );
     assert_eq!(run.execution_counts, run.item_counts);
     assert_eq!(run.state_machine_arn, "arn:aws:states:us-east-1:123456789012:stateMachine:m/Each");
     assert_eq!(children(&engine, &run.map_run_arn, Some(Status::Succeeded)), 5);
-    assert_eq!(engine.list_executions(&ExecutionFilter::default()).unwrap().len(), 1, "children are not listed");
+    assert_eq!(
+        engine.list_executions(&ExecutionFilter::default()).unwrap().len(),
+        1,
+        "children are not listed"
+    );
     let filter = ExecutionFilter { map_run: Some(run.map_run_arn.clone()), ..ExecutionFilter::default() };
     let child = engine.list_executions(&filter).unwrap().pop().unwrap();
     let child = engine.describe_execution(&child.execution_arn).unwrap();
@@ -215,10 +222,8 @@ fn crash_at(at: u64, definition: &Value, output: &Value) -> u64 {
     assert_eq!((run.item_counts.total, run.item_counts.succeeded), (5, 5), "crash at {at}: {run:?}");
     let filter = ExecutionFilter { map_run: Some(run.map_run_arn), ..ExecutionFilter::default() };
     let children = engine.list_executions(&filter).unwrap();
-    let inputs: Vec<String> = children
-        .iter()
-        .map(|child| engine.describe_execution(&child.execution_arn).unwrap().input)
-        .collect();
+    let inputs: Vec<String> =
+        children.iter().map(|child| engine.describe_execution(&child.execution_arn).unwrap().input).collect();
     let distinct: BTreeSet<&String> = inputs.iter().collect();
     assert_eq!(distinct.len(), inputs.len(), "crash at {at}: no child is there twice");
     // A call may be repeated only because its outcome was lost.
@@ -324,7 +329,9 @@ fn a_dataset_that_changes_is_not_read_on() {
     lab.run_to_the_end(&engine);
     let ended = engine.wait(&arn).unwrap();
     assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some("States.ItemReaderFailed")));
-    assert!(ended.cause.unwrap().starts_with("S3://in/numbers has changed since the Map Run began to read it"));
+    assert!(
+        ended.cause.unwrap().starts_with("S3://in/numbers has changed since the Map Run began to read it")
+    );
     engine.shutdown();
 }
 
@@ -366,5 +373,29 @@ fn a_sibling_that_fails_aborts_the_map_run() {
     engine.settle().unwrap();
     let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
     assert_eq!((run.status, run.item_counts.aborted), (Status::Aborted, 2));
+    engine.shutdown();
+}
+
+#[test]
+#[ignore = "measures"]
+fn pace_of_a_map_run() {
+    const ITEMS: i64 = 20_000;
+    let lab = Lab::new(numbers(ITEMS));
+    let mut definition = machine(&json!({ "MaxConcurrency": 1000, "ItemSelector": "{% {'n': $states.context.Map.Item.Value} %}" }));
+    definition["States"]["Map"]["ItemProcessor"]["States"]["Double"] = json!({ "Type": "Pass", "Output": 1, "End": true });
+    let begin = std::time::Instant::now();
+    let (engine, arn) = lab.start(&Arc::default(), &definition);
+    engine.wait(&arn).unwrap();
+    let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
+    assert_eq!(run.item_counts.succeeded, 20_000);
+    let seconds = begin.elapsed().as_secs_f64();
+    let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let memory = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();
+    // Shown by `--no-capture`.
+    std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("{ITEMS} children in {seconds:.2} s, {memory}\n").as_bytes(),
+    )
+    .unwrap();
     engine.shutdown();
 }
