@@ -16,11 +16,12 @@ use std::borrow::Cow;
 
 use asl::jsonpath::{Path, PathError};
 use asl::{
-    Catcher, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath, Selection,
-    State, Template, TextOrExpression,
+    Catcher, Choice, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath,
+    Selection, State, Template, TextOrExpression,
 };
 use serde_json::{Map, Value, json};
 
+use super::choice;
 use super::context::{Extra, Seen, Surroundings};
 use super::payload::Payload;
 use super::record::Text;
@@ -44,6 +45,17 @@ pub struct Outcome {
     pub output: Payload,
     /// The variables to set.
     pub assigned: Vec<(Text, Payload)>,
+}
+
+/// What a Choice picked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// The rule; `None` = `Default`.
+    pub rule: Option<usize>,
+    /// The next state.
+    pub next: Text,
+    /// What the Choice hands on.
+    pub outcome: Outcome,
 }
 
 /// How AWS words it when a path does not lead to the number a field needs.
@@ -118,7 +130,7 @@ impl<'a> Flow<'a> {
             None => result.clone(),
         };
         let assigned = self.assigned(self.state.assign.as_ref(), "Assign", &selected)?;
-        let combined = self.combined(&self.state.paths.result, raw, &selected)?;
+        let combined = combined(&self.state.paths.result, raw, &selected)?;
         let output = self.selection(&self.state.paths.output, "OutputPath", &combined)?;
         Ok(Outcome { selected: Some(selected), combined: Some(combined), output, assigned })
     }
@@ -129,8 +141,23 @@ impl<'a> Flow<'a> {
         self.without_result_by(self.own_fields(), raw)
     }
 
-    /// What a Choice hands on when the rule at a position holds.
-    pub fn by_rule(&self, raw: &Payload, index: usize, rule: &ChoiceRule) -> Result<Outcome, QueryError> {
+    /// What a Choice picks: the first rule that holds, else `Default`; `None`
+    /// when there is neither.
+    pub fn choice(&self, choice: &Choice, raw: &Payload) -> Result<Option<Chosen>, QueryError> {
+        let effective = self.effective_input(raw)?;
+        let seen = self.see(effective.value());
+        for (index, rule) in choice.rules.iter().enumerate() {
+            if choice::holds(&rule.condition, &format!("Choices[{index}]/Condition"), &seen.scope())? {
+                let outcome = self.by_rule(raw, index, rule)?;
+                return Ok(Some(Chosen { rule: Some(index), next: rule.next.as_str().into(), outcome }));
+            }
+        }
+        let Some(next) = &choice.default else { return Ok(None) };
+        let outcome = self.without_result(raw)?;
+        Ok(Some(Chosen { rule: None, next: next.as_str().into(), outcome }))
+    }
+
+    fn by_rule(&self, raw: &Payload, index: usize, rule: &ChoiceRule) -> Result<Outcome, QueryError> {
         let prefix = format!("Choices[{index}]/");
         let fields = Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
         self.without_result_by(fields, raw)
@@ -152,7 +179,7 @@ impl<'a> Flow<'a> {
             return self.in_jsonata(fields, raw, &error, Extra::Error(error.value()));
         }
         let assigned = self.assigned(catcher.assign.as_ref(), &format!("{prefix}Assign"), &error)?;
-        let output = self.combined(&catcher.result_path, raw, &error)?;
+        let output = combined(&catcher.result_path, raw, &error)?;
         Ok(Outcome { selected: None, combined: None, output, assigned })
     }
 
@@ -218,21 +245,14 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn combined(&self, path: &ResultPath, raw: &Payload, result: &Payload) -> Result<Payload, QueryError> {
-        match path {
-            ResultPath::Replace => Ok(result.clone()),
-            ResultPath::Discard => Ok(raw.clone()),
-            ResultPath::Path(path) => {
-                let combined = path.put(raw.value().clone(), result.value().clone());
-                combined.map(Payload::from_value).map_err(|error| unresolved("ResultPath", &error))
-            }
-        }
-    }
-
-    /// The items of a Map: an array; in JSONPath also an object, of which every pair is an item.
+    /// The items of a Map: an array, or an object of which every pair is an item.
     pub fn items(&self, items: &Items, effective: &Payload) -> Result<Payload, QueryError> {
         let seen = self.see(effective.value());
         match (items, self.state.query_language) {
+            // Recorded on AWS: an expression has to answer an array. An object can be written down.
+            (Items::Template(template @ (Template::Literal(Value::Object(_)) | Template::Object(_))), _) => {
+                self.evaluate(template, "Items", effective)
+            }
             (Items::Template(template), _) => {
                 let array = template.evaluate_array("Items", &seen.scope())?;
                 Ok(Payload::from_value(Value::Array(array)))
@@ -332,6 +352,18 @@ pub fn error_output(failure: &Failure) -> Value {
 fn variables(assigned: Value) -> Vec<(Text, Payload)> {
     let Value::Object(map) = assigned else { return Vec::new() };
     map.into_iter().map(|(name, value)| (Text::from(name), Payload::from_value(value))).collect()
+}
+
+/// The raw input with the result in it.
+fn combined(path: &ResultPath, raw: &Payload, result: &Payload) -> Result<Payload, QueryError> {
+    match path {
+        ResultPath::Replace => Ok(result.clone()),
+        ResultPath::Discard => Ok(raw.clone()),
+        ResultPath::Path(path) => {
+            let combined = path.put(raw.value().clone(), result.value().clone());
+            combined.map(Payload::from_value).map_err(|error| unresolved("ResultPath", &error))
+        }
+    }
 }
 
 /// What `ItemsPath` found, if a Map can iterate over it.

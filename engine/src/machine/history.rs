@@ -135,9 +135,7 @@ impl<'a> Integration<'a> {
         match self {
             Self::Activity => Pattern::Worker,
             Self::Service { resource, .. } if resource.ends_with(".waitForTaskToken") => Pattern::Callback,
-            Self::Service { resource, .. } if resource.ends_with(".sync") || resource.contains(".sync:") => {
-                Pattern::Job
-            }
+            Self::Service { resource, .. } if is_job(resource) => Pattern::Job,
             Self::Function | Self::Service { .. } => Pattern::Call,
         }
     }
@@ -149,6 +147,12 @@ impl<'a> Integration<'a> {
             Self::Service { resource_type, .. } => resource_type,
         }
     }
+}
+
+/// Whether a resource ends in `.sync` or `.sync:` and a version.
+fn is_job(resource: &str) -> bool {
+    let end = resource.rsplit_once(".sync").map(|(_, end)| end);
+    end.is_some_and(|end| end.is_empty() || end.starts_with(':'))
 }
 
 /// AWS's service integration patterns, and activities.

@@ -4,3 +4,4 @@
 mod durable;
 mod map_run;
 mod properties;
+mod registry;

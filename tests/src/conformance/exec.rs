@@ -127,8 +127,9 @@ fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
         let wanted = Value::Object(wanted.collect());
         let mut found = outcome(run, decoded);
         parse_once(&mut found);
-        let (wanted, found) = (Tree::of(&wanted, &ignored), Tree::of(&found, &ignored));
-        unify(&wanted, &found, &mut bindings.clone(), "$")
+        let compared =
+            unify(&Tree::of(&wanted, &ignored), &Tree::of(&found, &ignored), &mut bindings.clone(), "$");
+        compared.map_err(|difference| Difference(format!("{difference}{}", ending(run))))
     };
     let history = expected.get("history").map(|wanted| {
         let mut found = match serde_json::to_value(&run.history) {
@@ -161,6 +162,17 @@ fn logged(case: &Case, run: &SimulatedRun) -> Result<Value, Difference> {
     .map_err(|error| Difference(format!("logs: the configuration is not known: {error}")))?;
     let arn = run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn));
     Ok(run.history.iter().filter_map(|event| log_document(event, &arn, &logging, 0)).collect())
+}
+
+/// How a failed execution ended, for a difference that does not tell.
+fn ending(run: &SimulatedRun) -> String {
+    match (&run.error, &run.cause) {
+        (None, None) => String::new(),
+        (error, cause) => {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!(" (it ended with {}: {})", text(error), text(cause))
+        }
+    }
 }
 
 /// As `DescribeExecution` tells it.
