@@ -87,6 +87,12 @@ impl ApiError {
                 "InvalidExecutionInput",
                 format!("Invalid State Machine Execution Input: '{problem}'"),
             ),
+            EngineError::MapRunDoesNotExist { map_run_arn } => {
+                Self::new("ResourceNotFound", format!("Resource not found: '{map_run_arn}'"))
+            }
+            EngineError::MapRunHasEnded { map_run_arn } => {
+                Self::validation(format!("Map Run '{map_run_arn}' is not running and cannot be updated"))
+            }
             EngineError::InvalidToken => Self::invalid_token(),
             EngineError::TaskTimedOut => {
                 Self::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
