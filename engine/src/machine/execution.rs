@@ -759,6 +759,7 @@ impl Frame {
             Fact::TaskFailed { failure, .. }
             | Fact::TaskSubmitFailed { failure, .. }
             | Fact::TaskScheduleFailed { failure, .. }
+            | Fact::MapRunFailed { failure }
             | Fact::TaskTimedOut { failure, .. } => {
                 self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
@@ -792,9 +793,6 @@ impl Frame {
             Fact::MapRunSucceeded { output } => {
                 let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
                 phase.output = Some(output.clone());
-            }
-            Fact::MapRunFailed { failure } => {
-                self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
             Fact::MapStateFailed | Fact::ParallelStateFailed => {
                 if let Phase::Failed { announced, .. } = &mut self.phase {
