@@ -703,8 +703,8 @@ impl Frame {
             Fact::TaskFailed { failure, .. }
             | Fact::TaskSubmitFailed { failure, .. }
             | Fact::TaskScheduleFailed { failure, .. }
-            | Fact::TaskTimedOut { failure, .. }
-            | Fact::MapRunFailed { failure } => {
+            | Fact::MapRunFailed { failure }
+            | Fact::TaskTimedOut { failure, .. } => {
                 self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
             Fact::EvaluationFailed { error, cause, location, .. } => {

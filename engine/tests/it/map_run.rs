@@ -375,3 +375,27 @@ fn a_sibling_that_fails_aborts_the_map_run() {
     assert_eq!((run.status, run.item_counts.aborted), (Status::Aborted, 2));
     engine.shutdown();
 }
+
+#[test]
+#[ignore = "measures"]
+fn pace_of_a_map_run() {
+    const ITEMS: i64 = 20_000;
+    let lab = Lab::new(numbers(ITEMS));
+    let mut definition = machine(&json!({ "MaxConcurrency": 1000, "ItemSelector": "{% {'n': $states.context.Map.Item.Value} %}" }));
+    definition["States"]["Map"]["ItemProcessor"]["States"]["Double"] = json!({ "Type": "Pass", "Output": 1, "End": true });
+    let begin = std::time::Instant::now();
+    let (engine, arn) = lab.start(&Arc::default(), &definition);
+    engine.wait(&arn).unwrap();
+    let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
+    assert_eq!(run.item_counts.succeeded, 20_000);
+    let seconds = begin.elapsed().as_secs_f64();
+    let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let memory = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();
+    // Shown by `--no-capture`.
+    std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("{ITEMS} children in {seconds:.2} s, {memory}\n").as_bytes(),
+    )
+    .unwrap();
+    engine.shutdown();
+}
