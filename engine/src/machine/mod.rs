@@ -42,7 +42,8 @@ mod task;
 mod tests;
 mod token;
 
-pub(crate) use context::instant;
+pub(crate) use choice::holds as choice_holds;
+pub(crate) use context::{Replayable, instant};
 pub use context::{Extra, Seen, Surroundings};
 pub use execution::{Execution, ReplayError, Status};
 pub use flow::{Flow, NumberField, Outcome, error_output};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::TestHost;
 use super::model::Answer;
 use super::shapes::{FieldValidationMode, Mock, TestStateError, TestStateInput};
-use crate::machine::{Failure, Integration, Nature, Pattern, Payload, StateType, errors, instant, uuid};
+use crate::machine::{Failure, Integration, Nature, Pattern, Payload, errors, instant, uuid};
 
 /// The name a state without a machine goes by. Recorded on AWS.
 const STATE_NAME: &str = "StateName";
@@ -254,7 +254,7 @@ fn context(request: &TestStateInput, state: &State, input: &Payload, host: &dyn 
         uuid(bits.wrapping_mul(0x9E37_79B9_7F4A_7C15), bits.rotate_left(32) ^ 0xD1B5_4A32_D192_ED03)
     });
     let mut entered = json!({ "Name": STATE_NAME, "EnteredTime": now });
-    if StateType::of(&state.kind).can_be_retried() {
+    if matches!(state.kind, StateKind::Task(_) | StateKind::Parallel(_) | StateKind::Map(_)) {
         entered["RetryCount"] = request.state_configuration.retrier_retry_count.into();
     }
     let mut context = json!({
