@@ -72,9 +72,9 @@ pub const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_399;
 pub const INLINE_MAP_CONCURRENCY_MAX: usize = 40;
 /// `MaxConcurrency` and `ToleratedFailureCount` of a Map. Ours: what fits a signed 32-bit number; AWS documents none.
 pub const MAP_COUNT_MAX: u64 = 2_147_483_647;
-/// `MaxItems` of an item reader, and items of one batch. Developer guide, "ItemReader (Map)": 100,000,000.
+/// `MaxItems` of an item reader, and items of one batch. Developer guide, item readers: 100,000,000.
 pub const MAP_ITEMS_MAX: u64 = 100_000_000;
-/// `MaxInputBytesPerBatch`, in bytes. Developer guide, "ItemBatcher (Map)": 256 KiB.
+/// `MaxInputBytesPerBatch`, in bytes. Developer guide, item batchers: 256 KiB.
 pub const BATCH_INPUT_BYTES_MAX: u64 = 262_144;
 /// `Label` of a distributed Map, in characters. Recorded: 40.
 pub const MAP_LABEL_CHARS_MAX: usize = 40;
@@ -147,4 +147,9 @@ pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
 pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
 /// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
 /// exponential time.
-pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 1_000_000;
+pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 200_000;
+/// Instructions of a regular expression with lookaround or backreferences. Ours, as the one above.
+pub const JSONATA_REGEX_STEPS_MAX: usize = 65_536;
+/// A text searched with lookaround or backreferences, in bytes. Ours: one step back may cost a walk over the
+/// whole text.
+pub const JSONATA_REGEX_TEXT_BYTES_MAX: usize = 32_768;

@@ -20,6 +20,27 @@ pub fn express_arn(region: &str, account: &str, state_machine: &str, name: &str,
     format!("arn:aws:states:{region}:{account}:express:{state_machine}:{name}:{id}")
 }
 
+/// ARN of a Map Run of an execution of this state machine.
+pub fn map_run_arn(state_machine_arn: &str, label: &str, uuid: &str) -> String {
+    let parts: Vec<&str> = state_machine_arn.splitn(7, ':').collect();
+    let part = |index: usize| parts.get(index).copied().unwrap_or_default();
+    // The child of a Map Run can have Map Runs: they are of the same state machine.
+    let machine = part(6).split('/').next().unwrap_or_default();
+    format!("arn:aws:states:{}:{}:mapRun:{machine}/{label}:{uuid}", part(3), part(4))
+}
+
+/// ARN of a child execution of a Map Run.
+pub fn child_arn(map_run_arn: &str, name: &str) -> String {
+    let run = map_run_arn.rsplit_once(':').map_or(map_run_arn, |(run, _)| run);
+    format!("{}:{name}", run.replacen(":mapRun:", ":execution:", 1))
+}
+
+/// ARN of the state machine of a Map Run's child executions.
+pub fn map_run_state_machine_arn(map_run_arn: &str) -> String {
+    let run = map_run_arn.rsplit_once(':').map_or(map_run_arn, |(run, _)| run);
+    run.replacen(":mapRun:", ":stateMachine:", 1)
+}
+
 /// ARN of an activity.
 pub fn activity_arn(region: &str, account: &str, name: &str) -> String {
     format!("arn:aws:states:{region}:{account}:activity:{name}")
@@ -69,5 +90,9 @@ mod tests {
         assert_eq!(qualified_name(&format!("{arn}:7")), ("m", Some("7")));
         assert_eq!(qualified_name(&arn), ("m", None));
         assert_eq!(execution_names("m"), None);
+        let run = map_run_arn(&format!("{arn}/outer"), "label", "uuid");
+        assert_eq!(run, "arn:aws:states:us-east-1:123456789012:mapRun:m/label:uuid");
+        assert_eq!(child_arn(&run, "c"), "arn:aws:states:us-east-1:123456789012:execution:m/label:c");
+        assert_eq!(map_run_state_machine_arn(&run), format!("{arn}/label"));
     }
 }

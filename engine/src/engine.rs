@@ -1,5 +1,6 @@
 //! The engine's API: state machines, executions, histories.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -19,8 +20,10 @@ use crate::journal::{
 };
 use crate::log_events::LogSink;
 use crate::machine::{
-    Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
+    processor_of,     Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
 };
+use crate::map_run::{ChildOf, abort_orphans};
+use crate::object_store::{NoStore, ObjectStore};
 use crate::registry::{CreateStateMachine, RegistryError, StateMachineType, Target, UpdateStateMachine};
 use crate::scheduler::{
     Belonging, Job, Keeping, Live, NOTICES_MAX, OPEN_EXECUTIONS_MAX, Parts, Scheduler, Slot, lock,
@@ -28,7 +31,7 @@ use crate::scheduler::{
 use crate::task::TaskHost;
 
 /// Stack of the engine's threads: expressions nest up to 100 levels.
-const STACK_BYTES: usize = 8 << 20;
+pub(crate) const STACK_BYTES: usize = 8 << 20;
 
 /// How to open an engine.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// What runs tasks.
     pub task_host: Arc<dyn TaskHost>,
+    /// What item readers read and result writers write.
+    pub objects: Arc<dyn ObjectStore>,
     /// Region in the ARNs of a new journal. An existing journal keeps its own.
     pub region: String,
     /// Account in the ARNs of a new journal. An existing journal keeps its own.
@@ -56,6 +61,7 @@ impl EngineOptions {
             data_dir: data_dir.into(),
             clock: Arc::new(SystemClock),
             task_host,
+            objects: Arc::new(NoStore),
             region: arn::DEFAULT_REGION.to_owned(),
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
@@ -126,6 +132,18 @@ pub enum EngineError {
     ExecutionDoesNotExist {
         /// The ARN.
         execution_arn: String,
+    },
+    /// There is no such Map Run.
+    #[error("Map Run '{map_run_arn}' does not exist")]
+    MapRunDoesNotExist {
+        /// The ARN.
+        map_run_arn: String,
+    },
+    /// A Map Run that has ended cannot be changed.
+    #[error("Map Run '{map_run_arn}' has ended: it cannot be changed any more")]
+    MapRunHasEnded {
+        /// The ARN.
+        map_run_arn: String,
     },
     /// The name is taken by an execution with another input, or by one that has ended.
     #[error("execution '{execution_arn}' already exists: use another name")]
@@ -227,7 +245,7 @@ impl Engine {
         let path = options.data_dir.join(journal::FILE);
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
-        let EngineOptions { data_dir, clock, task_host, crash, logs, .. } = options;
+        let EngineOptions { data_dir, clock, task_host, objects, crash, logs, .. } = options;
         let (region, account) = reader.region_and_account();
         let crash_points = Arc::new(CrashPoints::new(crash));
         let (journal, messages) = channel();
@@ -243,6 +261,7 @@ impl Engine {
             journal,
             express,
             logs,
+            objects,
             last_id: reader.last_execution_id()?,
             last_millis: reader.last_millis()?,
         }));
@@ -250,11 +269,17 @@ impl Engine {
         engine.load_registry(&reader)?;
         let recovered = engine.replay(&reader)?;
         let express = reader.store().express_starts()?;
+        let orphans_are_possible = !reader.open_map_runs()?.is_empty();
         drop(reader);
         let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint };
         engine.spawn(writer, messages, wanted, jobs)?;
         for slot in recovered {
             engine.scheduler.input(&slot, Input::Recovered);
+        }
+        if orphans_are_possible {
+            // Map Runs that are still wanted are under way again after this.
+            engine.scheduler.sync()?;
+            abort_orphans(&engine.scheduler)?;
         }
         engine.restart_express(express)?;
         for entry in engine.scheduler.registry.deleting() {
@@ -549,11 +574,28 @@ impl Engine {
     /// Folds every open execution.
     fn replay(&self, reader: &Reader) -> Result<Vec<Arc<Slot>>, EngineError> {
         let mut slots = Vec::new();
+        let mut processors: BTreeMap<([u8; 32], String), Arc<StateMachine>> = BTreeMap::new();
         for open in reader.open_executions()? {
             let arn = open.execution_arn;
             let text = reader.definition(&arn, &open.sha256)?;
             let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
-            let definition = self.parsed(name, &open.sha256, &text)?;
+            let mut definition = self.parsed(name, &open.sha256, &text)?;
+            let child_of = match open.map_run {
+                Some((id, number)) => reader.map_run_by_id(id)?.map(|run| (run, number)),
+                None => None,
+            };
+            if let Some((run, _)) = &child_of {
+                let key = (open.sha256, run.state.clone());
+                let processor = match processors.get(&key) {
+                    Some(processor) => Arc::clone(processor),
+                    None => processor_of(&definition, &run.state).ok_or_else(|| EngineError::Replay {
+                        execution_arn: arn.clone(),
+                        source: ReplayError::UnknownState { name: run.state.clone() },
+                    })?,
+                };
+                processors.insert(key, Arc::clone(&processor));
+                definition = processor;
+            }
             let records = reader.records(open.id, &arn)?;
             let execution = Execution::replay(definition, &records)
                 .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
@@ -563,6 +605,9 @@ impl Engine {
             };
             let count = records.len() as u64;
             let slot = Slot::new(open.id, arn.into(), execution, count, Keeping::Journal, belonging);
+            if let Some((run, number)) = child_of {
+                slot.set_child_of(ChildOf { map_run_arn: run.arn.into(), number });
+            }
             lock(&self.scheduler.open).insert(&slot);
             slots.push(slot);
         }
@@ -649,6 +694,7 @@ impl Engine {
             name,
             sha256: target.revision.sha256,
             start_millis,
+            map_run: None,
         };
         self.scheduler.commit(slot, &mut live, transition, Some(new), Some(answer));
         drop(live);

@@ -104,6 +104,7 @@ pub mod items;
 mod journal;
 pub mod log_events;
 pub mod machine;
+mod map_run;
 mod mock_config;
 pub mod object_store;
 pub mod registry;
@@ -123,6 +124,7 @@ pub use journal::{
     StateMachineDescription,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
+pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
 pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_payload, lambda_invoke_result};

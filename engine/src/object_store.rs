@@ -158,7 +158,7 @@ impl ObjectError {
 }
 
 /// Where objects are. Calls may block; the engine makes them on threads of their own.
-pub trait ObjectStore: Send + Sync {
+pub trait ObjectStore: fmt::Debug + Send + Sync {
     /// Opens an object for reading.
     fn get(&self, request: &GetObject) -> Result<Object, ObjectError>;
 

@@ -16,8 +16,10 @@ use crate::engine::{EngineError, Notice};
 use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TimerId, Transition, advance,
+    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
 };
+use crate::map_run::{ChildOf, MapRuns, Told};
+use crate::object_store::ObjectStore;
 use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
 use crate::simulate::input_of;
 use crate::task::{Completion, TaskHost, TaskReport};
@@ -47,7 +49,9 @@ pub(crate) enum Keeping {
 /// What an execution has of its state machine, whatever becomes of that.
 #[derive(Debug, Clone)]
 pub(crate) struct Belonging {
-    machine_id: i64,
+    pub(crate) machine_id: i64,
+    pub(crate) revision: u32,
+    pub(crate) sha256: [u8; 32],
     deleting: Arc<AtomicBool>,
     configuration: Arc<Configuration>,
     log_group_arn: Option<Arc<str>>,
@@ -57,6 +61,8 @@ impl Belonging {
     pub(crate) fn new(entry: &Entry, revision: &Revision) -> Self {
         Self {
             machine_id: entry.id,
+            revision: revision.number,
+            sha256: revision.sha256,
             deleting: Arc::clone(&entry.deleting),
             configuration: Arc::clone(&revision.configuration),
             log_group_arn: revision.configuration.logging.destination().map(Into::into),
@@ -71,6 +77,7 @@ pub(crate) struct Slot {
     pub(crate) live: Mutex<Live>,
     keeping: Keeping,
     belonging: Belonging,
+    child_of: OnceLock<ChildOf>,
     ended: Mutex<bool>,
     signal: Condvar,
 }
@@ -92,7 +99,17 @@ impl Slot {
     ) -> Arc<Self> {
         let live = Mutex::new(Live { execution, records });
         let (ended, signal) = (Mutex::new(false), Condvar::new());
-        Arc::new(Self { id, arn, live, keeping, belonging, ended, signal })
+        let child_of = OnceLock::new();
+        Arc::new(Self { id, arn, live, keeping, belonging, child_of, ended, signal })
+    }
+
+    /// Says whose child the execution is, before anything happens to it.
+    pub(crate) fn set_child_of(&self, child_of: ChildOf) {
+        let _ = self.child_of.set(child_of);
+    }
+
+    pub(crate) fn machine(&self) -> &Belonging {
+        &self.belonging
     }
 
     fn is_deleting(&self) -> bool {
@@ -169,6 +186,8 @@ pub(crate) struct Scheduler {
     pub(crate) account: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) task_host: Arc<dyn TaskHost>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) map_runs: MapRuns,
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
     pub(crate) registry: Registry,
@@ -197,6 +216,7 @@ pub(crate) struct Parts {
     pub(crate) account: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) task_host: Arc<dyn TaskHost>,
+    pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) journal: Sender<Message>,
     pub(crate) express: Sender<Job>,
@@ -214,6 +234,8 @@ impl Scheduler {
             account: parts.account,
             clock: parts.clock,
             task_host: parts.task_host,
+            objects: parts.objects,
+            map_runs: MapRuns::default(),
             open: Mutex::default(),
             registry: Registry::default(),
             definitions: Mutex::default(),
@@ -258,6 +280,8 @@ impl Scheduler {
             self.timers.stop();
             // The thread of the Express executions ends with its channel.
             lock(&self.express).take();
+            // So do those of Map Runs.
+            self.map_runs.clear();
             self.activities.wake();
             for slot in lock(&self.open).slots() {
                 drop(lock(&slot.ended));
@@ -297,10 +321,11 @@ impl Scheduler {
             let busy = self.timers.is_busy(self.now_millis());
             let before = self.sent.load(Ordering::SeqCst);
             self.sync()?;
-            let busy = busy || self.express_jobs.load(Ordering::SeqCst) > 0;
+            let busy = busy || self.map_runs.is_busy() || self.express_jobs.load(Ordering::SeqCst) > 0;
             if !busy
                 && self.sent.load(Ordering::SeqCst) == before + 1
                 && !self.timers.is_busy(self.now_millis())
+                && !self.map_runs.is_busy()
             {
                 return Ok(());
             }
@@ -364,7 +389,10 @@ impl Scheduler {
             transition.records.extend(stop.records);
             // What would only begin to be cancelled need not begin.
             transition.effects.retain(|effect| {
-                !matches!(effect, Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. })
+                !matches!(
+                    effect,
+                    Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. } | Effect::StartMapRun(_)
+                )
             });
             transition.effects.extend(stop.effects);
         }
@@ -491,7 +519,7 @@ impl Scheduler {
     fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Invoke(task) if task.is_of_activity() => self.activities.offer(task),
+                Effect::Invoke(task) if task.is_of_activity() => self.offer(slot, task),
                 Effect::Invoke(task) => {
                     let done = self.completion(slot, task.key.event_id);
                     self.task_host.invoke(task, done);
@@ -506,6 +534,10 @@ impl Scheduler {
                     self.activities.withdraw(&key);
                     self.task_host.cancel(&key);
                 }
+                Effect::StartMapRun(plan) => self.start_map_run(slot, *plan),
+                Effect::StopMapRun { map_run_arn } => {
+                    self.map_runs.tell(&map_run_arn, Told::Stop);
+                }
                 Effect::Finished => self.finished(slot),
             }
         }
@@ -513,6 +545,10 @@ impl Scheduler {
 
     fn finished(self: &Arc<Self>, slot: &Arc<Slot>) {
         lock(&self.open).remove(slot);
+        if let Some(child) = slot.child_of.get() {
+            let status = lock(&slot.live).execution.status();
+            self.map_runs.tell(&child.map_run_arn, Told::Ended(child.number, status));
+        }
         if slot.keeping == (Keeping::Memory { noted: true }) {
             let arn = Arc::clone(&slot.arn);
             let change: Change = Box::new(move |connection| delete_express(connection, &arn));
@@ -526,6 +562,17 @@ impl Scheduler {
         {
             self.delete_if_idle(&entry);
         }
+    }
+
+    /// Offers a task to the workers of its activity, if there is such an activity.
+    fn offer(self: &Arc<Self>, slot: &Arc<Slot>, task: TaskRequest) {
+        let name = task.resource.rsplit(':').next().unwrap_or_default();
+        if self.registry.read(|contents| contents.activities.contains_key(name)) {
+            return self.activities.offer(task);
+        }
+        let cause = format!("Activity does not exist: '{}'", task.resource);
+        let (event_id, error) = (task.key.event_id, "ActivityDoesNotExist".to_owned());
+        self.input(slot, Input::TaskNotScheduled { event_id, error, cause });
     }
 
     /// The way back of a task's call.

@@ -15,7 +15,13 @@ use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state
 use crate::machine::{
     Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
 };
+use crate::object_store::{MemoryStore, ObjectStore};
 use crate::task::TaskOutcome;
+
+mod map_runs;
+
+pub use map_runs::SimulatedChild;
+use map_runs::SimulatedMapRun;
 
 /// Timers that may fire before a simulation gives up. Ours: a definition that
 /// waits for ever in a circle ends at its 25,000th event, long before this.
@@ -42,6 +48,8 @@ pub struct SimulationOptions {
     pub stop_after_millis: Option<i64>,
     /// Watch the execution only this long, in milliseconds; then it may still be running.
     pub watch_millis: Option<i64>,
+    /// What item readers read and result writers write.
+    pub objects: Arc<dyn ObjectStore>,
 }
 
 impl Default for SimulationOptions {
@@ -57,6 +65,7 @@ impl Default for SimulationOptions {
             role_arn: None,
             stop_after_millis: None,
             watch_millis: None,
+            objects: Arc::new(MemoryStore::new()),
         }
     }
 }
@@ -125,6 +134,8 @@ pub struct SimulatedRun {
     pub waits: Vec<SkippedWait>,
     /// Everything a journal would hold.
     pub records: Vec<Record>,
+    /// The child executions of Map Runs, in the order of their ends.
+    pub children: Vec<SimulatedChild>,
     /// The state of the machine at the end.
     pub execution: Execution,
 }
@@ -164,7 +175,7 @@ pub fn run_with(
 ) -> SimulatedRun {
     let mut simulation = Simulation::new(options, definition);
     let started = Box::new(started(options, input));
-    simulation.take(Input::Start(started));
+    simulation.take(0, Input::Start(started));
     simulation.drive(tasks);
     simulation.finish()
 }
@@ -185,9 +196,9 @@ pub fn resume(
         SimulationOptions { start_millis: execution.start_millis(), ..SimulationOptions::default() };
     let mut simulation = Simulation::new(&options, definition);
     simulation.now_millis = execution.last_millis();
-    simulation.execution = execution;
+    simulation.executions = vec![execution];
     simulation.records = records.to_vec();
-    simulation.take(Input::Recovered);
+    simulation.take(0, Input::Recovered);
     simulation.drive(tasks);
     Some(simulation.finish())
 }
@@ -208,28 +219,38 @@ fn started(options: &SimulationOptions, input: Value) -> Started {
     }
 }
 
-/// What is due next: a timer of the execution, a step of a task, or the stop.
+/// What is due next, and of which execution: a timer, a step of a task, or the stop.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
-    Timer(TimerId),
+    Timer(usize, TimerId),
     /// A step of a task: its event, and which step of all.
-    Task(u64, u64),
+    Task(usize, u64, u64),
     Stop,
 }
 
+/// The executions of a simulation; 0 is the one that was asked for, others
+/// are children of Map Runs.
 struct Simulation {
-    execution: Execution,
+    executions: Vec<Execution>,
     now_millis: i64,
     start_millis: i64,
-    calls: VecDeque<TaskRequest>,
+    calls: VecDeque<(usize, TaskRequest)>,
     due: BTreeSet<(i64, Due)>,
-    steps: BTreeMap<(u64, u64), TaskStep>,
+    steps: BTreeMap<(usize, u64, u64), TaskStep>,
     steps_planned: u64,
     watched_until_millis: i64,
     /// The events of tasks that are completed by their token.
-    with_token: BTreeSet<u64>,
+    with_token: BTreeSet<(usize, u64)>,
     waits: Vec<SkippedWait>,
     records: Vec<Record>,
+    objects: Arc<dyn ObjectStore>,
+    map_runs: BTreeMap<String, SimulatedMapRun>,
+    /// Map Runs that may have something to do.
+    to_pump: VecDeque<String>,
+    /// Children: execution → Map Run and number.
+    child_of: BTreeMap<usize, (String, u64)>,
+    child_records: BTreeMap<usize, Vec<Record>>,
+    children: Vec<SimulatedChild>,
 }
 
 impl Simulation {
@@ -239,7 +260,7 @@ impl Simulation {
             due.insert((options.start_millis + millis, Due::Stop));
         }
         Self {
-            execution: Execution::new(Arc::clone(definition)),
+            executions: vec![Execution::new(Arc::clone(definition))],
             now_millis: options.start_millis,
             start_millis: options.start_millis,
             calls: VecDeque::new(),
@@ -252,16 +273,28 @@ impl Simulation {
             with_token: BTreeSet::new(),
             waits: Vec::new(),
             records: Vec::new(),
+            objects: Arc::clone(&options.objects),
+            map_runs: BTreeMap::new(),
+            to_pump: VecDeque::new(),
+            child_of: BTreeMap::new(),
+            child_records: BTreeMap::new(),
+            children: Vec::new(),
         }
     }
 
     fn drive(&mut self, tasks: &mut dyn FnMut(&TaskRequest) -> Reply) {
         for _ in 0..TIMERS_MAX {
-            while let Some(task) = self.calls.pop_front() {
-                let reply = tasks(&task);
-                self.reply(&task, reply);
+            loop {
+                if let Some(arn) = self.to_pump.pop_front() {
+                    self.pump(&arn);
+                } else if let Some((index, task)) = self.calls.pop_front() {
+                    let reply = tasks(&task);
+                    self.reply(index, &task, reply);
+                } else {
+                    break;
+                }
             }
-            if self.execution.status() != Status::Running {
+            if self.executions.first().is_none_or(|root| root.status() != Status::Running) {
                 return;
             }
             let Some((at_millis, due)) = self.due.pop_first() else { return };
@@ -270,58 +303,60 @@ impl Simulation {
             }
             self.skip_to(at_millis);
             match due {
-                Due::Timer(timer) => self.take(Input::TimerFired(timer)),
-                Due::Task(event_id, number) => {
-                    if let Some(step) = self.steps.remove(&(event_id, number)) {
-                        self.step(event_id, step);
+                Due::Timer(index, timer) => self.take(index, Input::TimerFired(timer)),
+                Due::Task(index, event_id, number) => {
+                    if let Some(step) = self.steps.remove(&(index, event_id, number)) {
+                        self.step(index, event_id, step);
                     }
                 }
-                Due::Stop => self.take(Input::Stop { error: None, cause: None }),
+                Due::Stop => self.take(0, Input::Stop { error: None, cause: None }),
             }
         }
     }
 
-    fn reply(&mut self, task: &TaskRequest, reply: Reply) {
+    fn reply(&mut self, index: usize, task: &TaskRequest, reply: Reply) {
         let event_id = task.key.event_id;
         if task.token.is_some() {
-            self.with_token.insert(event_id);
+            self.with_token.insert((index, event_id));
         }
         if task.is_of_activity() && !matches!(reply, Reply::Steps(_)) {
-            self.step(event_id, TaskStep::Taken(None));
+            self.step(index, event_id, TaskStep::Taken(None));
         }
         match reply {
-            Reply::Now(outcome) => self.step(event_id, TaskStep::Ended(outcome)),
-            Reply::After(millis, outcome) => self.plan(event_id, millis, TaskStep::Ended(outcome)),
+            Reply::Now(outcome) => self.step(index, event_id, TaskStep::Ended(outcome)),
+            Reply::After(millis, outcome) => self.plan(index, event_id, millis, TaskStep::Ended(outcome)),
             Reply::Never => {}
             Reply::Steps(steps) => {
-                steps.into_iter().for_each(|(millis, step)| self.plan(event_id, millis, step));
+                steps.into_iter().for_each(|(millis, step)| self.plan(index, event_id, millis, step));
             }
         }
     }
 
-    fn plan(&mut self, event_id: u64, millis: i64, step: TaskStep) {
+    fn plan(&mut self, index: usize, event_id: u64, millis: i64, step: TaskStep) {
         self.steps_planned += 1;
-        self.steps.insert((event_id, self.steps_planned), step);
+        self.steps.insert((index, event_id, self.steps_planned), step);
         let at_millis = self.now_millis.saturating_add(millis.max(0));
-        self.due.insert((at_millis, Due::Task(event_id, self.steps_planned)));
+        self.due.insert((at_millis, Due::Task(index, event_id, self.steps_planned)));
     }
 
-    fn step(&mut self, event_id: u64, step: TaskStep) {
-        let has_token = self.with_token.contains(&event_id);
-        self.take(match step {
+    fn step(&mut self, index: usize, event_id: u64, step: TaskStep) {
+        let has_token = self.with_token.contains(&(index, event_id));
+        let input = match step {
             TaskStep::Submitted(output) if has_token => Input::TaskSucceeded { event_id, output },
             TaskStep::Submitted(output) => Input::TaskSubmitted { event_id, output },
             TaskStep::Taken(worker) => Input::ActivityStarted { event_id, worker },
             TaskStep::Heartbeat => Input::TaskHeartbeat { event_id },
             TaskStep::Ended(outcome) if has_token => by_token(event_id, outcome),
             TaskStep::Ended(outcome) => input_of(event_id, outcome),
-        });
+        };
+        self.take(index, input);
     }
 
     fn skip_to(&mut self, at_millis: i64) {
         if at_millis > self.now_millis {
+            let running = self.executions.iter().filter(|execution| execution.status() == Status::Running);
             self.waits.push(SkippedWait {
-                states: self.execution.current_states(),
+                states: running.flat_map(Execution::current_states).collect(),
                 from_millis: self.now_millis - self.start_millis,
                 millis: at_millis - self.now_millis,
             });
@@ -329,31 +364,44 @@ impl Simulation {
         }
     }
 
-    fn take(&mut self, input: Input) {
+    fn take(&mut self, index: usize, input: Input) {
+        let Some(execution) = self.executions.get_mut(index) else { return };
         // Live state and definition belong together by construction.
-        let Ok(transition) = advance(&mut self.execution, input, self.now_millis) else { return };
-        self.records.extend(transition.records);
+        let Ok(transition) = advance(execution, input, self.now_millis) else { return };
+        if index == 0 {
+            self.records.extend(transition.records);
+        } else {
+            self.child_records.entry(index).or_default().extend(transition.records);
+        }
         for effect in transition.effects {
-            match effect {
-                Effect::Invoke(task) | Effect::Resume { task, .. } => self.calls.push_back(task),
-                Effect::SetTimer { timer, at_millis } => {
-                    self.due.insert((at_millis, Due::Timer(timer)));
-                }
-                Effect::CancelTimer(timer) => self.due.retain(|(_, due)| *due != Due::Timer(timer)),
-                Effect::CancelTask(key) => {
-                    self.calls.retain(|task| task.key != key);
-                    self.steps.retain(|(event_id, _), _| *event_id != key.event_id);
-                    self.due.retain(
-                        |(_, due)| !matches!(due, Due::Task(event_id, _) if *event_id == key.event_id),
-                    );
-                }
-                Effect::Finished => {}
-            }
+            self.release(index, effect);
         }
     }
 
-    fn finish(self) -> SimulatedRun {
-        let execution = self.execution;
+    fn release(&mut self, index: usize, effect: Effect) {
+        match effect {
+            Effect::Invoke(task) | Effect::Resume { task, .. } => self.calls.push_back((index, task)),
+            Effect::SetTimer { timer, at_millis } => {
+                self.due.insert((at_millis, Due::Timer(index, timer)));
+            }
+            Effect::CancelTimer(timer) => self.due.retain(|(_, due)| *due != Due::Timer(index, timer)),
+            Effect::CancelTask(key) => {
+                self.calls.retain(|(_, task)| task.key != key);
+                let is_other = |of: usize, event_id: u64| of != index || event_id != key.event_id;
+                self.steps.retain(|(of, event_id, _), _| is_other(*of, *event_id));
+                self.due.retain(|(_, due)| match due {
+                    Due::Task(of, event_id, _) => is_other(*of, *event_id),
+                    _ => true,
+                });
+            }
+            Effect::StartMapRun(plan) => self.start_map_run(index, *plan),
+            Effect::StopMapRun { map_run_arn } => self.stop_map_run(&map_run_arn),
+            Effect::Finished => self.child_ended(index),
+        }
+    }
+
+    fn finish(mut self) -> SimulatedRun {
+        let execution = self.executions.swap_remove(0);
         SimulatedRun {
             status: execution.status(),
             output: execution.output().map(|payload| payload.value().clone()),
@@ -363,6 +411,7 @@ impl Simulation {
             elapsed_millis: self.now_millis - self.start_millis,
             waits: self.waits,
             records: self.records,
+            children: self.children,
             execution,
         }
     }

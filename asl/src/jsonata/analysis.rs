@@ -244,6 +244,11 @@ impl Facts {
     }
 }
 
+/// The functions expressions can call, without `$`.
+pub(crate) fn functions() -> impl Iterator<Item = &'static str> {
+    BUILTINS.iter().chain(EXTRAS).copied()
+}
+
 fn is_function(name: &str) -> bool {
     BUILTINS.binary_search(&name).is_ok() || EXTRAS.contains(&name)
 }

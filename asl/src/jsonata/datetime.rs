@@ -1,4 +1,4 @@
-//! Dates and times: `$fromMillis` and `$toMillis`, with pictures as XPath's
+//! Dates and times: `$fromMillis` and `$toMillis`, with pictures as `XPath`'s
 //! `fn:format-dateTime` defines them.
 //!
 //! Time is counted as in JavaScript: milliseconds since 1970 in UTC, without

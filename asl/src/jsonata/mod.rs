@@ -23,6 +23,8 @@ mod raised;
 mod random;
 #[cfg(test)]
 mod recorded;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod regex;
 #[cfg(test)]
 mod tests;
 mod wording;
@@ -37,7 +39,7 @@ use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
-pub(crate) use self::analysis::{Facts, STATES};
+pub(crate) use self::analysis::{Facts, STATES, functions};
 use crate::limits;
 use crate::template::Scope;
 

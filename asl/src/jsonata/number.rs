@@ -200,7 +200,8 @@ fn shift(value: f64, exponent: f64) -> f64 {
 pub(super) fn power(base: f64, exponent: f64) -> Result<f64, Raised> {
     // `ECMAScript` differs from C here: one to the power of infinity, or of what
     // is not a number, is not a number.
-    let result = if exponent.is_nan() || (base.abs() == 1.0 && exponent.is_infinite()) {
+    let is_one = base.abs().to_bits() == 1.0_f64.to_bits();
+    let result = if exponent.is_nan() || (is_one && exponent.is_infinite()) {
         f64::NAN
     } else {
         libm::pow(base, exponent)

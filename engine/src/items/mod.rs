@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use crate::object_store::{ObjectError, ObjectStore};
 
-pub use batch::{Batch, Batcher, Pushed};
+pub use batch::{Batch, Batcher, Filling, Pushed};
 pub use results::{
     ChildResult, Destination, ResultFormat, Results, WriteError, Written, collect_results, manifest_key,
     write_results,

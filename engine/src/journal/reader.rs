@@ -47,6 +47,8 @@ pub struct ExecutionDescription {
     pub version: Option<u32>,
     /// The alias it was started with.
     pub alias: Option<String>,
+    /// ARN of the Map Run whose child it is.
+    pub map_run_arn: Option<String>,
     /// How many events its history has, once it has ended.
     pub events: u64,
 }
@@ -70,6 +72,10 @@ pub struct ExecutionSummary {
     pub version: Option<u32>,
     /// The alias it was started with.
     pub alias: Option<String>,
+    /// ARN of the Map Run whose child it is.
+    pub map_run_arn: Option<String>,
+    /// Of a child: how many items it has.
+    pub item_count: Option<u64>,
     /// Its number in the journal: tells executions of one millisecond apart.
     pub number: i64,
 }
@@ -79,6 +85,8 @@ pub struct ExecutionSummary {
 pub struct ExecutionFilter {
     /// Only of this state machine, by name or ARN.
     pub state_machine: Option<String>,
+    /// Only the children of this Map Run, by ARN. Without it, children are not listed.
+    pub map_run: Option<String>,
     /// Only those started with this version.
     pub version: Option<u32>,
     /// Only those started with this alias.
@@ -125,6 +133,8 @@ pub struct OpenExecution {
     pub sha256: [u8; 32],
     /// The number of its state machine in the journal.
     pub machine_id: i64,
+    /// Of a child: the number of its Map Run, and its own number there.
+    pub map_run: Option<(i64, u64)>,
 }
 
 /// Reads a journal, also while an engine writes it. See [`Reader::open`].
@@ -200,6 +210,7 @@ impl Reader {
             trace_header: None,
             version: summary.version,
             alias: summary.alias,
+            map_run_arn: summary.map_run_arn,
             events: 0,
         };
         if let Some(Fact::ExecutionStarted { started, .. }) = first.first().map(|record| &record.fact) {
@@ -229,6 +240,12 @@ impl Reader {
             conditions.push("m.id = (SELECT max(id) FROM state_machines WHERE name = ?)");
             values.push(state_machine_name(machine).to_owned().into());
         }
+        if let Some(map_run) = &filter.map_run {
+            conditions.push("e.map_run_id = (SELECT id FROM map_runs WHERE arn = ?)");
+            values.push(map_run.clone().into());
+        } else {
+            conditions.push("e.map_run_id IS NULL");
+        }
         if let Some(version) = filter.version {
             conditions.push("e.version = ?");
             values.push(i64::from(version).into());
@@ -252,7 +269,7 @@ impl Reader {
         values.push(i64::from(filter.limit.unwrap_or(1000)).into());
         values.push(i64::from(filter.offset).into());
         let query = format!(
-            "SELECT {SUMMARY} FROM executions e JOIN state_machines m ON m.id = e.machine_id WHERE {} \
+            "SELECT {SUMMARY} WHERE {} \
              ORDER BY e.start_millis DESC, e.id DESC LIMIT ? OFFSET ?",
             conditions.join(" AND ")
         );
@@ -289,8 +306,9 @@ impl Reader {
 
     /// Every execution that has not ended, oldest first.
     pub fn open_executions(&self) -> Found<Vec<OpenExecution>> {
-        let query = "SELECT e.id, m.name, e.name, e.sha256, m.id FROM executions e \
-                     JOIN state_machines m ON m.id = e.machine_id WHERE e.status = 0 ORDER BY e.id";
+        let query = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name, e.sha256, m.id, e.map_run_id, \
+                     e.map_number FROM executions e JOIN state_machines m ON m.id = e.machine_id \
+                     LEFT JOIN map_runs r ON r.id = e.map_run_id WHERE e.status = 0 ORDER BY e.id";
         self.rows(query, [], |row| {
             let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
             Ok(OpenExecution {
@@ -298,6 +316,7 @@ impl Reader {
                 execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
                 sha256: row.get(3)?,
                 machine_id: row.get(4)?,
+                map_run: row.get::<_, Option<i64>>(5)?.zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
             })
         })
     }
@@ -377,9 +396,10 @@ impl Reader {
 
     fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
         let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
+        // Children of Map Runs have the label behind the name of the state machine.
+        let machine = machine.split('/').next().unwrap_or_default();
         let query = format!(
-            "SELECT {SUMMARY} FROM executions e JOIN state_machines m ON m.id = e.machine_id \
-             WHERE m.name = ?1 AND e.name = ?2 ORDER BY m.id"
+            "SELECT {SUMMARY} WHERE m.name = ?1 AND e.name = ?2 ORDER BY m.id"
         );
         let found = self.rows(&query, [machine, name], |row| self.summary(row))?.pop();
         Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
@@ -410,6 +430,8 @@ impl Reader {
             version: row.get(6)?,
             alias: row.get(7)?,
             number: row.get(0)?,
+            map_run_arn: row.get(8)?,
+            item_count: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
         };
         Ok((summary.number, summary))
     }
@@ -438,7 +460,7 @@ impl Reader {
         Ok(described)
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         query: &str,
         parameters: impl rusqlite::Params,
@@ -452,7 +474,9 @@ impl Reader {
 }
 
 /// The columns that `summary` reads.
-const SUMMARY: &str = "e.id, m.name, e.name, e.status, e.start_millis, e.stop_millis, e.version, e.alias";
+const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, e.status, e.start_millis, \
+     e.stop_millis, e.version, e.alias, r.arn, e.map_items FROM executions e \
+     JOIN state_machines m ON m.id = e.machine_id LEFT JOIN map_runs r ON r.id = e.map_run_id";
 
 /// The current revision of every state machine that was not deleted.
 const MACHINES: &str = "SELECT m.name, r.sha256, r.revision, r.role_arn, r.created_millis \

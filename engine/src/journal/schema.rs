@@ -116,6 +116,30 @@ const MIGRATIONS: &[&str] = &["
         version INTEGER,
         alias TEXT
     ) STRICT, WITHOUT ROWID;
+", "
+    -- A Map Run is the sum of its children: executions that name it.
+    CREATE TABLE map_runs (
+        id INTEGER PRIMARY KEY,
+        arn TEXT NOT NULL UNIQUE,
+        execution_arn TEXT NOT NULL,
+        label TEXT NOT NULL,
+        state TEXT NOT NULL,
+        fingerprint TEXT,
+        max_concurrency INTEGER NOT NULL,
+        tolerated_count INTEGER,
+        tolerated_percentage REAL,
+        items_total INTEGER,
+        is_batched INTEGER NOT NULL,
+        status INTEGER NOT NULL,
+        start_millis INTEGER NOT NULL,
+        stop_millis INTEGER
+    ) STRICT;
+    CREATE INDEX map_runs_execution ON map_runs (execution_arn, id);
+    CREATE INDEX map_runs_open ON map_runs (id) WHERE status = 0;
+    ALTER TABLE executions ADD COLUMN map_run_id INTEGER;
+    ALTER TABLE executions ADD COLUMN map_number INTEGER;
+    ALTER TABLE executions ADD COLUMN map_items INTEGER;
+    CREATE UNIQUE INDEX executions_map_run ON executions (map_run_id, map_number) WHERE map_run_id IS NOT NULL;
 "];
 
 /// The newest schema this engine knows.

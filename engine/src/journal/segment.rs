@@ -11,7 +11,7 @@
 
 use super::checksum::crc32c;
 use super::pack::{Malformed, Packed, Packer, Unpacker};
-use crate::machine::{Fact, Record, Scheduled, Started};
+use crate::machine::{Fact, MapRun, Record, Scheduled, Started};
 
 /// The version of the format; the first byte of every segment.
 const VERSION: u8 = 1;
@@ -128,6 +128,19 @@ packed_struct!(Started {
     seed,
     trace_header
 });
+packed_struct!(MapRun {
+    arn,
+    label,
+    max_concurrency,
+    tolerated_failure_count,
+    tolerated_failure_percentage_bits,
+    reader_arguments,
+    max_items,
+    items_per_batch,
+    bytes_per_batch,
+    batch_input,
+    writer_arguments
+});
 packed_struct!(Scheduled { resource, region, arguments, timeout_seconds, heartbeat_seconds, credentials });
 
 packed_facts! {
@@ -169,4 +182,8 @@ packed_facts! {
     36_u64 => TaskSubmitted { resource, output }
     37_u64 => TaskSubmitFailed { resource, failure }
     38_u64 => TaskScheduleFailed { resource, failure }
+    39_u64 => MapRunStarted { run }
+    40_u64 => MapRunSucceeded { output }
+    41_u64 => MapRunFailed { failure }
+    42_u64 => MapRunAborted {}
 }

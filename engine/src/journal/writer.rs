@@ -31,6 +31,8 @@ pub(crate) struct NewExecution {
     pub(crate) name: Arc<str>,
     pub(crate) sha256: [u8; 32],
     pub(crate) start_millis: i64,
+    /// Of a child: its Map Run, its number there, and how many items it has.
+    pub(crate) map_run: Option<(i64, u64, u64)>,
 }
 
 /// New records of one execution.
@@ -188,8 +190,8 @@ fn append_all(
     releases: &mut Vec<Release>,
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, alias) \
-         VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)",
+        "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, alias, \
+         map_run_id, map_number, map_items) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     let mut append = connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?;
     let mut close =
@@ -199,7 +201,7 @@ fn append_all(
         appends
     {
         if let Some(new) = new {
-            let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis } = new;
+            let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis, map_run } = new;
             insert.execute(params![
                 execution_id,
                 machine_id,
@@ -208,7 +210,10 @@ fn append_all(
                 start_millis,
                 revision,
                 version,
-                alias
+                alias,
+                map_run.map(|(id, _, _)| id),
+                map_run.map(|(_, number, _)| number.cast_signed()),
+                map_run.map(|(_, _, items)| items.cast_signed())
             ])?;
         }
         append.execute(params![execution_id, first_record.cast_signed(), segment])?;

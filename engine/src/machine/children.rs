@@ -12,8 +12,7 @@ use super::flow::{Flow, NumberField};
 use super::history::StateType;
 use super::payload::Payload;
 use super::record::{Fact, FrameId};
-use super::retry::Failure;
-use super::run::{Halt, Run, Step, Trouble, bounded, in_state};
+use super::run::{Halt, Run, Step, Trouble, bounded};
 
 impl Run<'_> {
     /// Starts the branches of a Parallel.
@@ -36,10 +35,8 @@ impl Run<'_> {
 
     /// Starts the iterations of a Map.
     pub(super) fn open_map(&mut self, id: FrameId, map: &Map) -> Step {
-        if map.distributed.is_some() {
-            let cause = "A Map of the mode DISTRIBUTED is not run by this version of the engine.";
-            let failure = Failure::runtime(in_state(self.visit(id)?.1, cause));
-            return self.fail(id, &failure);
+        if let Some(distributed) = &map.distributed {
+            return self.open_distributed(id, map, distributed);
         }
         match self.items_and_limit(id, map) {
             Ok((items, length, limit)) => {
@@ -165,6 +162,9 @@ impl Run<'_> {
     fn abort_children(&mut self, parent: FrameId) -> Step {
         for child in self.execution.children_of(parent) {
             self.abort_children(child)?;
+            if self.execution.map_runs.values().any(|(frame, _)| *frame == child) {
+                self.push(child, Fact::MapRunAborted)?;
+            }
             self.abort_state(child)?;
             let (index, chain) = match self.execution.frames.get(&child) {
                 Some(frame) => (frame.index, frame.chain),

@@ -107,6 +107,11 @@ impl<'a> Surroundings<'a> {
         Seen { around: self, input, extra }
     }
 
+    /// A copy of the context object.
+    pub(super) fn context_object(&self) -> Value {
+        self.context().clone()
+    }
+
     fn context(&self) -> &Value {
         match self.source {
             Source::Given(context) => context,

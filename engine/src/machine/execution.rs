@@ -12,6 +12,7 @@ use asl::{State, StateKind, StateMachine, States};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::map_run::MapRun;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 use super::retry::Failure;
@@ -93,6 +94,8 @@ pub struct Execution {
     pub(super) timers: BTreeMap<TimerId, Armed>,
     /// Running tasks: the id of the scheduled event → the frame.
     pub(super) tasks: BTreeMap<u64, FrameId>,
+    /// Map Runs under way: the id of the started event → the frame and the ARN.
+    pub(super) map_runs: BTreeMap<u64, (FrameId, Text)>,
 }
 
 /// A timer that is armed.
@@ -200,6 +203,8 @@ pub(super) enum Phase {
     RetryWaiting,
     /// Branches or iterations run.
     Children(Box<Children>),
+    /// A Map Run is under way, or about to start, or its results are there.
+    MapRun(Box<MapRunPhase>),
     /// A task, or all branches or iterations, ended well.
     Result { payload: Payload },
     /// The state failed. `announced`: the event that says so is written.
@@ -237,6 +242,18 @@ pub(super) struct Children {
     pub(super) announced: bool,
 }
 
+/// How far a distributed Map has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MapRunPhase {
+    /// The items, unless an item reader reads them.
+    pub(super) items: Payload,
+    pub(super) run: Option<Box<MapRun>>,
+    /// The results of a Map Run that succeeded.
+    pub(super) output: Option<Payload>,
+    /// The event that says that all ended well is written.
+    pub(super) announced: bool,
+}
+
 impl Execution {
     /// An execution of which no record has been applied yet.
     pub fn new(definition: Arc<StateMachine>) -> Self {
@@ -257,6 +274,7 @@ impl Execution {
             next_timer: 0,
             timers: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            map_runs: BTreeMap::new(),
         }
     }
 
@@ -405,6 +423,7 @@ impl Execution {
         self.frames.clear();
         self.timers.clear();
         self.tasks.clear();
+        self.map_runs.clear();
     }
 
     fn enter(&mut self, record: &Record, name: &Text, input: &Payload) -> Result<(), ReplayError> {
@@ -455,6 +474,9 @@ impl Execution {
         | Fact::TaskScheduleFailed { .. }
         | Fact::TaskTimedOut { .. }
         | Fact::EvaluationFailed { .. }
+        | Fact::MapRunSucceeded { .. }
+        | Fact::MapRunFailed { .. }
+        | Fact::MapRunAborted
         | Fact::RetryStarted = &record.fact
         {
             self.disarm(record.frame);
@@ -473,6 +495,9 @@ impl Execution {
                 self.timers
                     .retain(|_, armed| armed.frame != record.frame || armed.purpose != Purpose::Heartbeat);
                 self.arm(record.frame, Some(*heartbeat), Purpose::Heartbeat);
+            }
+            Fact::MapRunStarted { run } => {
+                self.map_runs.insert(record.id, (record.frame, run.arn.clone()));
             }
             Fact::WaitArmed { timer } => self.arm(record.frame, Some(*timer), Purpose::Wait),
             Fact::RetryArmed { timer, .. } => self.arm(record.frame, Some(*timer), Purpose::Retry),
@@ -493,6 +518,14 @@ impl Execution {
     fn open_children(&mut self, record: &Record) -> Result<(), ReplayError> {
         let frame = self.frame_mut(record)?;
         frame.link(record.id);
+        if let (Fact::MapStateStarted { items, .. }, Some(StateKind::Map(map))) =
+            (&record.fact, frame.visit.as_ref().map(|visit| &visit.state.kind))
+            && map.distributed.is_some()
+        {
+            let items = items.clone();
+            frame.phase = Phase::MapRun(Box::new(MapRunPhase { items, run: None, output: None, announced: false }));
+            return Ok(());
+        }
         let (given, is_map, length, limit) = match &record.fact {
             Fact::MapStateStarted { items, length, limit } => (items, true, *length, *limit),
             Fact::ParallelStateStarted { input } => {
@@ -623,6 +656,7 @@ impl Execution {
     fn disarm(&mut self, id: FrameId) {
         self.timers.retain(|_, armed| armed.frame != id || armed.purpose == Purpose::ExecutionTimeout);
         self.tasks.retain(|_, frame| *frame != id);
+        self.map_runs.retain(|_, (frame, _)| *frame != id);
     }
 
     fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
@@ -703,6 +737,7 @@ impl Frame {
         match &self.phase {
             Phase::Failed { announced, .. } => *announced,
             Phase::Children(children) => children.announced,
+            Phase::MapRun(phase) => phase.announced,
             _ => false,
         }
     }
@@ -749,16 +784,27 @@ impl Frame {
                 self.phase = Phase::RetryWaiting;
             }
             Fact::RetryStarted => self.phase = Phase::Entered,
+            Fact::MapRunStarted { run } => {
+                let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
+                phase.run = Some(run.clone());
+            }
+            Fact::MapRunSucceeded { output } => {
+                let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
+                phase.output = Some(output.clone());
+            }
+            Fact::MapRunFailed { failure } => {
+                self.phase = Phase::Failed { failure: failure.clone(), announced: false };
+            }
             Fact::MapStateFailed | Fact::ParallelStateFailed => {
                 if let Phase::Failed { announced, .. } = &mut self.phase {
                     *announced = true;
                 }
             }
-            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded => {
-                if let Phase::Children(children) = &mut self.phase {
-                    children.announced = true;
-                }
-            }
+            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded => match &mut self.phase {
+                Phase::Children(children) => children.announced = true,
+                Phase::MapRun(phase) => phase.announced = true,
+                _ => {}
+            },
             Fact::ChildrenDropped { chain } => {
                 let Phase::Children(children) = &mut self.phase else { return Err(misplaced(record)) };
                 let (failure, _) = children.failing.take().ok_or_else(|| misplaced(record))?;

@@ -258,6 +258,7 @@ fn error_and_cause(fact: &Fact) -> (Option<&str>, Option<&str>) {
         Fact::TaskFailed { failure, .. }
         | Fact::TaskSubmitFailed { failure, .. }
         | Fact::TaskScheduleFailed { failure, .. }
+        | Fact::MapRunFailed { failure }
         | Fact::TaskTimedOut { failure, .. } => (failure.error.as_deref(), failure.cause.as_deref()),
         _ => (None, None),
     }
@@ -306,6 +307,10 @@ fn event_type(fact: &Fact) -> &'static str {
             by_integration(resource, ["TaskTimedOut", "LambdaFunctionTimedOut", "ActivityTimedOut"])
         }
         Fact::MapStateStarted { .. } => "MapStateStarted",
+        Fact::MapRunStarted { .. } => "MapRunStarted",
+        Fact::MapRunSucceeded { .. } => "MapRunSucceeded",
+        Fact::MapRunFailed { .. } => "MapRunFailed",
+        Fact::MapRunAborted => "MapRunAborted",
         Fact::MapStateSucceeded => "MapStateSucceeded",
         Fact::MapStateFailed => "MapStateFailed",
         Fact::MapIterationStarted { .. } => "MapIterationStarted",
@@ -451,6 +456,8 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
             iteration_key(fact),
             vec![("name", Detail::Text(name)), ("index", Detail::Number(u64::from(*index)))],
         ),
+        Fact::MapRunStarted { run } => ("mapRunStartedEventDetails", vec![("mapRunArn", Detail::Text(&run.arn))]),
+        Fact::MapRunFailed { .. } => ("mapRunFailedEventDetails", failure(fact)),
         Fact::TaskScheduled { task, .. } => scheduled(task),
         Fact::ActivityStarted { worker, .. } => {
             let worker = worker.as_ref().map(|worker| ("workerName", Detail::Text(worker)));

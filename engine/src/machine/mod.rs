@@ -18,6 +18,7 @@
 //! | `task` | Task: scheduling, outcomes, timeouts, heartbeats |
 //! | `token` | task tokens |
 //! | `children` | Parallel and Map: branches, iterations, aborts |
+//! | `map_run` | the distributed Map: the plan of a Map Run, and its end |
 //! | `failing` | Retry, Catch, and where a failure goes |
 //! | `retry` | failures, matching, delays |
 //! | `context` | what the fields of a state read |
@@ -31,6 +32,7 @@ mod execution;
 mod failing;
 mod flow;
 mod history;
+mod map_run;
 mod payload;
 mod random;
 mod record;
@@ -46,10 +48,12 @@ pub(crate) use choice::holds as choice_holds;
 pub(crate) use context::{Replayable, instant};
 pub use context::{Extra, Seen, Surroundings};
 pub use execution::{Execution, ReplayError, Status};
-pub use flow::{Flow, NumberField, Outcome, error_output};
+pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, Integration, Pattern, StateType};
+pub(crate) use map_run::processor_of;
+pub use map_run::{MapRun, MapRunOutcome, MapRunPlan};
 pub use payload::Payload;
-pub(crate) use random::uuid;
+pub(crate) use random::{draw, uuid};
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 pub use retry::{Failure, Nature, delay_millis, errors};
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};

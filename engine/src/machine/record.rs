@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::history::StateType;
+use super::map_run::MapRun;
 use super::payload::Payload;
 use super::retry::Failure;
 
@@ -152,6 +153,14 @@ pub enum Fact {
 
     /// `MapStateStarted`; private: the items, and how many iterations run at a time.
     MapStateStarted { items: Payload, length: u32, limit: u32 },
+    /// `MapRunStarted`; private: the evaluated fields of the state.
+    MapRunStarted { run: Box<MapRun> },
+    /// `MapRunSucceeded`; private: the results.
+    MapRunSucceeded { output: Payload },
+    /// `MapRunFailed`.
+    MapRunFailed { failure: Failure },
+    /// `MapRunAborted`.
+    MapRunAborted,
     /// `MapStateSucceeded`.
     MapStateSucceeded,
     /// `MapStateFailed`.

@@ -20,6 +20,12 @@ pub mod errors {
     pub const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
     /// The execution cannot go on; nothing catches it.
     pub const RUNTIME: &str = "States.Runtime";
+    /// The items of a Map cannot be read.
+    pub const ITEM_READER_FAILED: &str = "States.ItemReaderFailed";
+    /// The results of a Map cannot be written.
+    pub const RESULT_WRITER_FAILED: &str = "States.ResultWriterFailed";
+    /// More items of a Map failed than may.
+    pub const EXCEED_TOLERATED_FAILURE_THRESHOLD: &str = "States.ExceedToleratedFailureThreshold";
     /// The transient error of Lambda that also stands for an unknown outcome.
     pub const LAMBDA_SERVICE: &str = "Lambda.ServiceException";
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::context::Replayable;
 use super::execution::{Execution, Frame, Phase, Purpose, ReplayError, Visit};
 use super::history::Integration;
+use super::map_run::{self, MapRunOutcome, MapRunPlan};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
 use super::retry::{Failure, Nature, errors};
@@ -132,6 +133,13 @@ pub enum Input {
     },
     /// A timer fired.
     TimerFired(TimerId),
+    /// A Map Run ended.
+    MapRunEnded {
+        /// The id of its `MapRunStarted` event.
+        event_id: u64,
+        /// How.
+        outcome: MapRunOutcome,
+    },
     /// Somebody stops the execution.
     Stop {
         /// The error, if one was given.
@@ -166,6 +174,13 @@ pub enum Effect {
     CancelTimer(TimerId),
     /// Nobody waits for the task any more.
     CancelTask(TaskKey),
+    /// Run a Map Run, or go on with it after a crash.
+    StartMapRun(Box<MapRunPlan>),
+    /// Nobody waits for the Map Run any more: it and its child executions are aborted.
+    StopMapRun {
+        /// ARN of the Map Run.
+        map_run_arn: Text,
+    },
     /// The execution is at its end.
     Finished,
 }
@@ -244,9 +259,12 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
     }
     let timers: Vec<TimerId> = execution.timers.keys().copied().collect();
     let tasks: BTreeMap<u64, FrameId> = execution.tasks.clone();
+    let map_runs = execution.map_runs.clone();
     let recovered = input == Input::Recovered;
     let reported = match &input {
-        Input::TaskSucceeded { event_id, .. } | Input::TaskFailed { event_id, .. } => Some(*event_id),
+        Input::TaskSucceeded { event_id, .. }
+        | Input::TaskFailed { event_id, .. }
+        | Input::MapRunEnded { event_id, .. } => Some(*event_id),
         _ => None,
     };
     let mut run = Run::new(execution, now_millis);
@@ -258,6 +276,7 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
     let records = run.records;
     let known_timers = if recovered { Vec::new() } else { timers };
     let mut effects = effects(execution, &known_timers, &tasks);
+    effects.extend(map_run_effects(execution, &map_runs, recovered, reported));
     if recovered {
         effects.extend(resumed(execution, &tasks));
     }
@@ -291,6 +310,29 @@ fn effects(execution: &Execution, timers: &[TimerId], tasks: &BTreeMap<u64, Fram
     }
     if execution.status != super::Status::Running {
         effects.push(Effect::Finished);
+    }
+    effects
+}
+
+/// Map Runs that started, or that nobody waits for any more and that do not
+/// know it. After a crash all that are open start again.
+fn map_run_effects(
+    execution: &Execution,
+    before: &BTreeMap<u64, (FrameId, Text)>,
+    recovered: bool,
+    reported: Option<u64>,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (event_id, (_, arn)) in before {
+        if !execution.map_runs.contains_key(event_id) && Some(*event_id) != reported {
+            effects.push(Effect::StopMapRun { map_run_arn: arn.clone() });
+        }
+    }
+    for (event_id, (frame, _)) in &execution.map_runs {
+        if recovered || !before.contains_key(event_id) {
+            let plan = map_run::plan(execution, *frame, *event_id);
+            effects.extend(plan.map(Box::new).map(Effect::StartMapRun));
+        }
     }
     effects
 }
@@ -350,6 +392,7 @@ impl<'a> Run<'a> {
             }
             Input::TaskHeartbeat { event_id } => self.task_heartbeat(event_id),
             Input::TimerFired(timer) => self.timer_fired(timer),
+            Input::MapRunEnded { event_id, outcome } => self.map_run_ended(event_id, outcome),
             Input::Stop { error, cause } => {
                 let (error, cause) = (error.map(Text::from), cause.map(Text::from));
                 // Recorded on AWS: the event follows nothing.
@@ -409,6 +452,7 @@ impl<'a> Run<'a> {
             Phase::Result { .. } => self.complete(id),
             Phase::Failed { .. } => self.handle_failure(id),
             Phase::Children(_) => self.tend_children(id),
+            Phase::MapRun(_) => self.tend_map_run(id),
             Phase::Ended { .. } => self.end_frame(id),
             Phase::Waiting { due_millis } if *due_millis <= self.host.now_millis => self.complete(id),
             Phase::Task { .. } | Phase::Waiting { .. } | Phase::RetryWaiting => Ok(()),
@@ -528,6 +572,12 @@ pub(super) fn in_state(visit: &Visit, cause: &str) -> String {
 
 /// A payload of what a state hands on, if it is within AWS's limit.
 pub(super) fn bounded(visit: &Visit, payload: Payload) -> Result<Payload, Trouble> {
+    check_size(visit, &payload)?;
+    Ok(payload)
+}
+
+/// Refuses a payload that is larger or deeper than it may be.
+pub(super) fn check_size(visit: &Visit, payload: &Payload) -> Result<(), Trouble> {
     if payload.len() > asl::limits::PAYLOAD_BYTES_MAX {
         return Err(Trouble::Failure(Failure::output_too_large(&visit.name)));
     }
@@ -535,5 +585,5 @@ pub(super) fn bounded(visit: &Visit, payload: Payload) -> Result<Payload, Troubl
         let cause = in_state(visit, "A value is nested more than 127 levels deep.");
         return Err(Trouble::Failure(Failure::runtime(cause)));
     }
-    Ok(payload)
+    Ok(())
 }

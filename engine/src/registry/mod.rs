@@ -21,8 +21,6 @@ mod configuration;
 mod state_machine;
 mod store;
 mod tag;
-#[cfg(test)]
-mod tests;
 mod version;
 
 use std::collections::BTreeMap;

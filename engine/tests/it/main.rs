@@ -2,4 +2,6 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that panics says what is wrong")]
 
 mod durable;
+mod map_run;
 mod properties;
+mod registry;

@@ -105,7 +105,7 @@ impl Api {
     /// }
     /// # let directory = tempfile::tempdir().unwrap();
     /// let engine = Engine::open(EngineOptions::new(directory.path(), Arc::new(NoTasks))).unwrap();
-    /// let api = server::Api::new(engine);
+    /// let api = stepwright_server::Api::new(engine);
     /// let error = api.call("DescribeExecution", json!({ "executionArn": "mine" })).unwrap_err();
     /// assert_eq!(error.to_string(), "InvalidArn: Invalid Arn: 'Invalid ARN prefix: mine'");
     /// ```

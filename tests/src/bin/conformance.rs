@@ -1,6 +1,7 @@
 //! Runs the recordings of the real service against the engine, and says what differs.
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command line tool speaks on the terminal")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -10,6 +11,9 @@ use stepwright_tests::conformance::{self, Kind};
 #[derive(Parser)]
 #[command(name = "conformance", about = "Runs the recordings of AWS Step Functions against the engine")]
 struct Arguments {
+    /// Where the recordings are, if not in ../shared/conformance/sfn.
+    #[arg(long)]
+    cases: Option<PathBuf>,
     /// Only these features (the file names of the recordings).
     #[arg(long)]
     feature: Vec<String>,
@@ -39,7 +43,7 @@ fn kind(name: &str) -> Result<Kind, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Some(folder) = conformance::recordings() else {
+    let Some(folder) = arguments.cases.or_else(conformance::recordings) else {
         println!("SKIPPED: ../shared/conformance is not there, no recording was compared");
         return ExitCode::SUCCESS;
     };

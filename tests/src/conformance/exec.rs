@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use asl::StateMachine;
 use engine::log_events::log_document;
+use engine::object_store::MemoryStore;
 use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
 use serde_json::{Map, Value, json};
@@ -89,8 +90,24 @@ fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
         role_arn: text("role_arn"),
         // Recorded while it was still running: nobody waited for its end.
         watch_millis: (case.body["expected"]["status"] == "RUNNING").then_some(RUNNING_WATCHED_MILLIS),
+        objects: Arc::new(objects(case, bindings)),
         ..SimulationOptions::default()
     }
+}
+
+/// The buckets and objects of a case.
+fn objects(case: &Case, bindings: &Bindings) -> MemoryStore {
+    let store = MemoryStore::new();
+    for resource in case.list("resources").iter().filter(|resource| resource["service"] == "s3") {
+        let parameters = bindings.fill(&resource["params"]);
+        let text = |field: &str| parameters[field].as_str().unwrap_or_default();
+        match resource["op"].as_str() {
+            Some("create_bucket") => store.create_bucket(text("Bucket")),
+            Some("put_object") => store.insert(text("Bucket"), text("Key"), text("Body")),
+            _ => {}
+        }
+    }
+    store
 }
 
 fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
@@ -110,8 +127,9 @@ fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
         let wanted = Value::Object(wanted.collect());
         let mut found = outcome(run, decoded);
         parse_once(&mut found);
-        let (wanted, found) = (Tree::of(&wanted, &ignored), Tree::of(&found, &ignored));
-        unify(&wanted, &found, &mut bindings.clone(), "$")
+        let compared =
+            unify(&Tree::of(&wanted, &ignored), &Tree::of(&found, &ignored), &mut bindings.clone(), "$");
+        compared.map_err(|difference| Difference(format!("{difference}{}", ending(run))))
     };
     let history = expected.get("history").map(|wanted| {
         let mut found = match serde_json::to_value(&run.history) {
@@ -144,6 +162,17 @@ fn logged(case: &Case, run: &SimulatedRun) -> Result<Value, Difference> {
     .map_err(|error| Difference(format!("logs: the configuration is not known: {error}")))?;
     let arn = run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn));
     Ok(run.history.iter().filter_map(|event| log_document(event, &arn, &logging, 0)).collect())
+}
+
+/// How a failed execution ended, for a difference that does not tell.
+fn ending(run: &SimulatedRun) -> String {
+    match (&run.error, &run.cause) {
+        (None, None) => String::new(),
+        (error, cause) => {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            format!(" (it ended with {}: {})", text(error), text(cause))
+        }
+    }
 }
 
 /// As `DescribeExecution` tells it.

@@ -115,7 +115,9 @@ fn as_recorded(events: &[Tree]) -> Vec<Tree> {
     let mut at = 0;
     while let Some(event) = events.get_mut(at) {
         let kind = type_of(event);
-        if PARALLEL_ENDS.contains(&kind) {
+        if event.get("type").is_none() {
+            inside = false;
+        } else if PARALLEL_ENDS.contains(&kind) {
             events.splice(start..at, taken.iter().cloned());
             inside = false;
         } else if kind == "ParallelStateStarted" {

@@ -10,6 +10,7 @@
 //! | `stubs` | who answers their tasks |
 //! | `actor` | who completes tasks by their tokens |
 //! | `script` | cases that are steps of the API |
+//! | `world` | the engine they run on |
 //! | `report` | verdicts, the table, the list of differences |
 //!
 //! The rules are those of the runner over HTTP that lies beside the
@@ -28,6 +29,7 @@ mod stubs;
 mod tests;
 mod tree;
 mod unify;
+mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,6 +103,6 @@ fn run_case(case: &Case) -> Verdict {
     match (case.quarantine(), case.kind) {
         (Some(reason), _) => Verdict::quarantined(reason),
         (None, Kind::Exec | Kind::MockExec) => exec::run(case),
-        (None, Kind::Api) => Verdict::not_run(case, "this runner does not know the API yet"),
+        (None, Kind::Api) => world::run(case, exec::bindings(case)),
     }
 }

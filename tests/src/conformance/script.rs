@@ -27,6 +27,8 @@ pub struct Refusal {
 pub trait Service {
     /// Calls an operation, e.g. `CreateStateMachine`.
     fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, Refusal>;
+    /// Prepares something in another service, e.g. a log group; who needs nothing there ignores it.
+    fn prepare(&mut self, service: &str, operation: &str, parameters: &Value);
     /// Lets time pass until the execution is at its end, or, of anything else, until all executions are.
     fn wait_for_end(&mut self, arn: &str);
     /// Lets everything happen that needs no time.
@@ -53,12 +55,14 @@ struct Script<'c> {
 
 impl Script<'_> {
     fn step(&mut self, step: &Value) {
+        let service = step["service"].as_str().unwrap_or("stepfunctions");
         match (step["await"].as_str(), step["op"].as_str()) {
             (Some(what), _) => self.wait(step, what),
-            (None, Some(_)) if step["service"].as_str().is_some_and(|service| service != "stepfunctions") => {
-                // Buckets, queues and log groups need no making here.
+            (None, Some(operation)) if service == "stepfunctions" => self.call(step, operation),
+            (None, Some(operation)) => {
+                let parameters = self.bindings.fill(&step["params"]);
+                self.service.prepare(service, operation, &parameters);
             }
-            (None, Some(operation)) => self.call(step, operation),
             (None, None) => self.differ("step", &format!("this runner does not know a step like {step}")),
         }
     }
@@ -83,6 +87,7 @@ impl Script<'_> {
             if expected["logs"] != "|logs" {
                 logs = logs.as_array().and_then(|logs| logs.last()).cloned().unwrap_or_default();
             }
+            parse_once(&mut logs);
             self.compare(key_of(expected), &expected["value"], logs);
         }
     }
@@ -153,9 +158,9 @@ impl Script<'_> {
         }
     }
 
+    /// `found` is read as the recorder did; see [`parse_once`].
     fn compare(&mut self, key: &str, wanted: &Value, mut found: Value) {
         let mut wanted = wanted.clone();
-        parse_once(&mut found);
         if self.case.normalises("sort_variable_references") {
             sort_variable_references(&mut wanted);
             sort_variable_references(&mut found);

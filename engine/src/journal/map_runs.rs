@@ -1,0 +1,205 @@
+//! Map Runs in the journal: their rows, and what their children add up to.
+
+use rusqlite::{Connection, Row, params};
+
+use super::reader::Reader;
+use super::schema::JournalError;
+use crate::items::ChildResult;
+use crate::machine::{Payload, Status};
+use crate::map_run::Limits;
+
+/// The row of a Map Run.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MapRunRow {
+    pub(crate) id: i64,
+    pub(crate) arn: String,
+    pub(crate) execution_arn: String,
+    pub(crate) label: String,
+    /// The name of the Map state, which is unique in its definition.
+    pub(crate) state: String,
+    pub(crate) fingerprint: Option<String>,
+    pub(crate) max_concurrency: u64,
+    pub(crate) tolerated_count: Option<u64>,
+    pub(crate) tolerated_percentage: Option<f64>,
+    pub(crate) items_total: Option<u64>,
+    pub(crate) is_batched: bool,
+    pub(crate) status: Status,
+    pub(crate) start_millis: i64,
+    pub(crate) stop_millis: Option<i64>,
+}
+
+/// What the journal knows of a child without reading its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChildRow {
+    pub(crate) number: u64,
+    pub(crate) items: u64,
+    pub(crate) status: Status,
+    pub(crate) execution_arn: String,
+}
+
+impl MapRunRow {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_concurrency: self.max_concurrency,
+            tolerated_count: self.tolerated_count,
+            tolerated_percentage: self.tolerated_percentage,
+        }
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let count = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned));
+        Ok(Self {
+            id: row.get(0)?,
+            arn: row.get(1)?,
+            execution_arn: row.get(2)?,
+            label: row.get(3)?,
+            state: row.get(4)?,
+            fingerprint: row.get(5)?,
+            max_concurrency: count(6)?.unwrap_or_default(),
+            tolerated_count: count(7)?,
+            tolerated_percentage: row.get(8)?,
+            items_total: count(9)?,
+            is_batched: row.get(10)?,
+            status: status(row.get(11)?)?,
+            start_millis: row.get(12)?,
+            stop_millis: row.get(13)?,
+        })
+    }
+}
+
+fn status(number: i64) -> rusqlite::Result<Status> {
+    let status = usize::try_from(number).ok().and_then(|number| Status::ALL.get(number).copied());
+    status.ok_or(rusqlite::Error::InvalidQuery)
+}
+
+const COLUMNS: &str = "SELECT id, arn, execution_arn, label, state, fingerprint, max_concurrency, tolerated_count, \
+     tolerated_percentage, items_total, is_batched, status, start_millis, stop_millis FROM map_runs";
+
+impl Reader {
+    /// The Map Run of an ARN.
+    pub(crate) fn map_run(&self, arn: &str) -> Result<Option<MapRunRow>, JournalError> {
+        Ok(self.rows(&format!("{COLUMNS} WHERE arn = ?1"), [arn], MapRunRow::read)?.pop())
+    }
+
+    /// The Map Run of a number.
+    pub(crate) fn map_run_by_id(&self, id: i64) -> Result<Option<MapRunRow>, JournalError> {
+        Ok(self.rows(&format!("{COLUMNS} WHERE id = ?1"), [id], MapRunRow::read)?.pop())
+    }
+
+    /// The Map Runs of an execution, newest first.
+    pub(crate) fn map_runs_of(&self, execution_arn: &str) -> Result<Vec<MapRunRow>, JournalError> {
+        let query = format!("{COLUMNS} WHERE execution_arn = ?1 ORDER BY id DESC");
+        self.rows(&query, [execution_arn], MapRunRow::read)
+    }
+
+    /// The Map Runs that have not ended.
+    pub(crate) fn open_map_runs(&self) -> Result<Vec<MapRunRow>, JournalError> {
+        self.rows(&format!("{COLUMNS} WHERE status = 0 ORDER BY id"), [], MapRunRow::read)
+    }
+
+    /// The children of a Map Run, in their order.
+    pub(crate) fn map_run_children(&self, id: i64) -> Result<Vec<ChildRow>, JournalError> {
+        let Some(run) = self.map_run_by_id(id)? else { return Ok(Vec::new()) };
+        let query = "SELECT map_number, map_items, status, name FROM executions WHERE map_run_id = ?1 ORDER BY map_number";
+        self.rows(query, [id], |row| {
+            Ok(ChildRow {
+                number: row.get::<_, i64>(0)?.cast_unsigned(),
+                items: row.get::<_, i64>(1)?.cast_unsigned(),
+                status: status(row.get(2)?)?,
+                execution_arn: crate::arn::child_arn(&run.arn, &row.get::<_, String>(3)?),
+            })
+        })
+    }
+
+    /// How many executions with how many items there are of each status.
+    pub(crate) fn map_run_sums(&self, id: i64) -> Result<Vec<(Status, u64, u64)>, JournalError> {
+        let query = "SELECT status, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY status";
+        self.rows(query, [id], |row| {
+            let (count, items): (i64, i64) = (row.get(1)?, row.get(2)?);
+            Ok((status(row.get(0)?)?, count.cast_unsigned(), items.cast_unsigned()))
+        })
+    }
+
+    /// The results of some children, from a number on; and from where to read next.
+    pub(crate) fn map_run_results(
+        &self,
+        id: i64,
+        from: u64,
+        limit: u32,
+    ) -> Result<(Vec<ChildResult>, Option<u64>), JournalError> {
+        let Some(run) = self.map_run_by_id(id)? else { return Ok((Vec::new(), None)) };
+        let query = "SELECT map_number, name FROM executions WHERE map_run_id = ?1 AND map_number >= ?2 \
+                     ORDER BY map_number LIMIT ?3";
+        let rows: Vec<(i64, String)> =
+            self.rows(query, params![id, from.cast_signed(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let next = rows.last().filter(|_| rows.len() == limit as usize).map(|(number, _)| number.cast_unsigned() + 1);
+        let state_machine_arn = crate::arn::map_run_state_machine_arn(&run.arn);
+        let mut results = Vec::with_capacity(rows.len());
+        for (_, name) in rows {
+            let arn = crate::arn::child_arn(&run.arn, &name);
+            let Some(child) = self.describe_execution(&arn)? else { continue };
+            results.push(ChildResult {
+                execution_arn: arn,
+                state_machine_arn: state_machine_arn.clone(),
+                name,
+                status: Some(child.status),
+                input: child.input,
+                output: child.output.as_deref().map(Payload::from_journal),
+                error: child.error,
+                cause: child.cause,
+                start_millis: Some(child.start_millis),
+                stop_millis: child.stop_millis,
+            });
+        }
+        Ok((results, next))
+    }
+}
+
+/// Makes a Map Run.
+pub(crate) fn insert_map_run(connection: &Connection, row: &MapRunRow) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO map_runs (arn, execution_arn, label, state, fingerprint, max_concurrency, tolerated_count, \
+                  tolerated_percentage, items_total, is_batched, status, start_millis) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11)";
+    connection.prepare_cached(insert)?.execute(params![
+        row.arn,
+        row.execution_arn,
+        row.label,
+        row.state,
+        row.fingerprint,
+        row.max_concurrency.cast_signed(),
+        row.tolerated_count.map(u64::cast_signed),
+        row.tolerated_percentage,
+        row.items_total.map(u64::cast_signed),
+        row.is_batched,
+        row.start_millis
+    ])?;
+    Ok(())
+}
+
+/// Notes how many items there were.
+pub(crate) fn note_items(connection: &Connection, id: i64, total: u64) -> rusqlite::Result<()> {
+    let update = "UPDATE map_runs SET items_total = ?2 WHERE id = ?1";
+    connection.prepare_cached(update)?.execute(params![id, total.cast_signed()])?;
+    Ok(())
+}
+
+/// Notes new limits.
+pub(crate) fn update_limits(connection: &Connection, id: i64, limits: Limits) -> rusqlite::Result<()> {
+    let update =
+        "UPDATE map_runs SET max_concurrency = ?2, tolerated_count = ?3, tolerated_percentage = ?4 WHERE id = ?1";
+    let Limits { max_concurrency, tolerated_count, tolerated_percentage } = limits;
+    connection.prepare_cached(update)?.execute(params![
+        id,
+        max_concurrency.cast_signed(),
+        tolerated_count.map(u64::cast_signed),
+        tolerated_percentage
+    ])?;
+    Ok(())
+}
+
+/// Notes the end of a Map Run; the first one counts.
+pub(crate) fn close_map_run(connection: &Connection, id: i64, status: Status, now_millis: i64) -> rusqlite::Result<()> {
+    let update = "UPDATE map_runs SET status = ?2, stop_millis = ?3 WHERE id = ?1 AND status = 0";
+    connection.prepare_cached(update)?.execute(params![id, status as i64, now_millis])?;
+    Ok(())
+}

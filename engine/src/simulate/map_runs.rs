@@ -1,0 +1,156 @@
+//! Map Runs in virtual time: their children are executions of the same simulation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Simulation;
+use crate::arn::child_arn;
+use crate::items::{ChildResult, Results};
+use crate::machine::{Execution, HistoryEvent, Input, MapRunPlan, Status, draw, uuid};
+use crate::map_run::{ChildInputs, Limits, Tally, results_outcome};
+
+/// A child execution of a simulated Map Run.
+#[derive(Debug, Clone)]
+pub struct SimulatedChild {
+    /// ARN of the Map Run.
+    pub map_run_arn: String,
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// Its number in the Map Run, from 0.
+    pub number: u64,
+    /// How it ended.
+    pub status: Status,
+    /// Its history.
+    pub history: Vec<HistoryEvent>,
+}
+
+/// A Map Run under way.
+pub(super) struct SimulatedMapRun {
+    plan: Arc<MapRunPlan>,
+    /// Which execution waits for it.
+    parent: usize,
+    tally: Tally,
+    inputs: Option<ChildInputs>,
+    /// Children that run: number → execution.
+    running: BTreeMap<u64, usize>,
+    results: BTreeMap<u64, ChildResult>,
+    is_aborting: bool,
+}
+
+impl Simulation {
+    pub(super) fn start_map_run(&mut self, parent: usize, plan: MapRunPlan) {
+        let plan = Arc::new(plan);
+        let mut tally = Tally::new(Limits::of(&plan.run), None);
+        let inputs = match ChildInputs::open(&plan, &self.objects, 0, None) {
+            Ok(inputs) => Some(inputs),
+            Err(failure) => {
+                tally.fail(failure);
+                None
+            }
+        };
+        let arn = plan.run.arn.to_string();
+        let run = SimulatedMapRun {
+            plan,
+            parent,
+            tally,
+            inputs,
+            running: BTreeMap::new(),
+            results: BTreeMap::new(),
+            is_aborting: false,
+        };
+        self.map_runs.insert(arn.clone(), run);
+        self.to_pump.push_back(arn);
+    }
+
+    pub(super) fn stop_map_run(&mut self, arn: &str) {
+        if let Some(run) = self.map_runs.get_mut(arn) {
+            run.tally.stop();
+            self.to_pump.push_back(arn.to_owned());
+        }
+    }
+
+    /// An execution is at its end: if it is a child, its Map Run hears of it.
+    pub(super) fn child_ended(&mut self, index: usize) {
+        let Some((arn, number)) = self.child_of.get(&index).cloned() else { return };
+        let Some(run) = self.map_runs.get_mut(&arn) else { return };
+        let Some(execution) = self.executions.get(index) else { return };
+        run.running.remove(&number);
+        run.tally.end(number, execution.status());
+        run.results.extend(result(execution).map(|result| (number, result)));
+        self.to_pump.push_back(arn.clone());
+        let history = self.child_records.remove(&index).unwrap_or_default();
+        self.children.push(SimulatedChild {
+            map_run_arn: arn,
+            execution_arn: execution.started().map(|started| started.execution_arn.to_string()).unwrap_or_default(),
+            number,
+            status: execution.status(),
+            history: history.iter().filter_map(HistoryEvent::of).collect(),
+        });
+    }
+
+    /// Starts the children a Map Run may start, or ends it.
+    pub(super) fn pump(&mut self, arn: &str) {
+        while let Some(run) = self.map_runs.get_mut(arn) {
+            let next = match &mut run.inputs {
+                Some(inputs) if run.tally.wants_child() => inputs.next(self.now_millis),
+                _ => break,
+            };
+            match next {
+                Ok(Some(child)) => {
+                    let number = run.tally.start(child.items);
+                    let plan = Arc::clone(&run.plan);
+                    let index = self.executions.len();
+                    run.running.insert(number, index);
+                    let drawn = |position| draw(plan.parent.seed, position);
+                    let first = (plan.event_id << 32) | (number << 2);
+                    let name = uuid(drawn(first), drawn(first + 1));
+                    let started = plan.child(&child_arn(arn, &name), &name, child.input, drawn(first + 2));
+                    self.executions.push(Execution::new(plan.definition()));
+                    self.child_of.insert(index, (arn.to_owned(), number));
+                    self.take(index, Input::Start(started));
+                }
+                Ok(None) => run.tally.exhaust(),
+                Err(failure) => run.tally.fail(failure),
+            }
+        }
+        self.wind_up(arn);
+    }
+
+    /// Aborts the children of a Map Run that fails, and reports the end of one that is done.
+    fn wind_up(&mut self, arn: &str) {
+        let Some(run) = self.map_runs.get_mut(arn) else { return };
+        if run.tally.is_ending() && !run.is_aborting {
+            run.is_aborting = true;
+            let children: Vec<usize> = run.running.values().copied().collect();
+            for child in children {
+                self.take(child, Input::Stop { error: None, cause: None });
+            }
+        }
+        if !self.map_runs.get(arn).is_some_and(|run| run.tally.is_done()) {
+            return;
+        }
+        let Some(run) = self.map_runs.remove(arn) else { return };
+        if run.tally.is_stopped() {
+            return;
+        }
+        let results = || -> Results<'_> { Box::new(run.results.values().cloned().map(Ok)) };
+        let outcome = results_outcome(&run.plan, &*self.objects, run.tally.failure(), results);
+        self.take(run.parent, Input::MapRunEnded { event_id: run.plan.event_id, outcome });
+    }
+}
+
+fn result(execution: &Execution) -> Option<ChildResult> {
+    let started = execution.started()?;
+    Some(ChildResult {
+        execution_arn: started.execution_arn.to_string(),
+        state_machine_arn: started.state_machine_arn.to_string(),
+        name: started.name.to_string(),
+        status: Some(execution.status()),
+        input: started.input.text().to_owned(),
+        output: execution.output().cloned(),
+        error: execution.error().map(str::to_owned),
+        cause: execution.cause().map(str::to_owned),
+        start_millis: Some(execution.start_millis()),
+        stop_millis: execution.stop_millis(),
+    })
+}
