@@ -124,8 +124,8 @@ pub use journal::{
     StateMachineDescription,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
-pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
+pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
 pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_payload, lambda_invoke_result};
 pub use tokens::ActivityTask;

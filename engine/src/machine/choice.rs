@@ -13,7 +13,7 @@ use serde_json::{Number, Value};
 use super::retry::errors;
 
 /// Whether a condition holds. `field` is where it is, e.g. `Choices[0]/Condition`.
-pub(crate) fn holds(condition: &Condition, field: &str, scope: &Scope<'_>) -> Result<bool, QueryError> {
+pub(super) fn holds(condition: &Condition, field: &str, scope: &Scope<'_>) -> Result<bool, QueryError> {
     match condition {
         Condition::Expression(expression) => expression.evaluate(field, scope),
         Condition::And(parts) => {

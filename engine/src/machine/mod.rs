@@ -44,9 +44,8 @@ mod task;
 mod tests;
 mod token;
 
-pub(crate) use choice::holds as choice_holds;
-pub(crate) use context::{Replayable, instant};
 pub use context::{Extra, Seen, Surroundings};
+pub(crate) use context::{Replayable, instant};
 pub use execution::{Execution, ReplayError, Status};
 pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, Integration, Pattern, StateType};

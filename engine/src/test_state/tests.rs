@@ -219,7 +219,10 @@ fn a_catcher_takes_what_a_retrier_gives_up() {
     };
     let first = failing(json!({}), 1);
     assert_eq!(first["status"], "RETRIABLE");
-    assert_eq!(first["inspectionData"]["errorDetails"], json!({ "retryIndex": 0, "retryBackoffIntervalSeconds": 4 }));
+    assert_eq!(
+        first["inspectionData"]["errorDetails"],
+        json!({ "retryIndex": 0, "retryBackoffIntervalSeconds": 4 })
+    );
     let last = failing(json!({}), 2);
     assert_eq!((&last["status"], &last["nextState"]), (&json!("CAUGHT_ERROR"), &json!("C")));
     assert_eq!(canonical(&last["output"]), json!({ "a": 1, "error": { "Error": "E", "Cause": "c" } }));
@@ -230,7 +233,7 @@ fn a_catcher_takes_what_a_retrier_gives_up() {
     assert_eq!((&broken["status"], &broken["error"]), (&json!("FAILED"), &json!("States.Runtime")));
     assert_eq!(
         broken["cause"],
-        "The JSONPath '$.no.such' specified for the field 'Payload.$' could not be found in the input '{\"a\": 1}'"
+        "The JSONPath '$.no.such' specified for the field 'Payload.$' could not be found in the input '{\"a\":1}'"
     );
     assert_eq!(broken["inspectionData"].as_object().map(serde_json::Map::len), Some(2));
 }
