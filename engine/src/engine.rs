@@ -20,7 +20,8 @@ use crate::journal::{
 };
 use crate::log_events::LogSink;
 use crate::machine::{
-    processor_of,     Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
+    Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
+    processor_of,
 };
 use crate::map_run::{ChildOf, abort_orphans};
 use crate::object_store::{NoStore, ObjectStore};

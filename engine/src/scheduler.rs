@@ -391,7 +391,10 @@ impl Scheduler {
             transition.effects.retain(|effect| {
                 !matches!(
                     effect,
-                    Effect::Invoke(_) | Effect::Resume { .. } | Effect::SetTimer { .. } | Effect::StartMapRun(_)
+                    Effect::Invoke(_)
+                        | Effect::Resume { .. }
+                        | Effect::SetTimer { .. }
+                        | Effect::StartMapRun(_)
                 )
             });
             transition.effects.extend(stop.effects);

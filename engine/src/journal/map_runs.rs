@@ -47,7 +47,9 @@ impl MapRunRow {
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let count = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned));
+        let count = |index: usize| {
+            Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(i64::cast_unsigned))
+        };
         Ok(Self {
             id: row.get(0)?,
             arn: row.get(1)?,
@@ -113,7 +115,8 @@ impl Reader {
 
     /// How many executions with how many items there are of each status.
     pub(crate) fn map_run_sums(&self, id: i64) -> Result<Vec<(Status, u64, u64)>, JournalError> {
-        let query = "SELECT status, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY status";
+        let query =
+            "SELECT status, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY status";
         self.rows(query, [id], |row| {
             let (count, items): (i64, i64) = (row.get(1)?, row.get(2)?);
             Ok((status(row.get(0)?)?, count.cast_unsigned(), items.cast_unsigned()))
@@ -132,7 +135,10 @@ impl Reader {
                      ORDER BY map_number LIMIT ?3";
         let rows: Vec<(i64, String)> =
             self.rows(query, params![id, from.cast_signed(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let next = rows.last().filter(|_| rows.len() == limit as usize).map(|(number, _)| number.cast_unsigned() + 1);
+        let next = rows
+            .last()
+            .filter(|_| rows.len() == limit as usize)
+            .map(|(number, _)| number.cast_unsigned() + 1);
         let state_machine_arn = crate::arn::map_run_state_machine_arn(&run.arn);
         let mut results = Vec::with_capacity(rows.len());
         for (_, name) in rows {
@@ -185,8 +191,7 @@ pub(crate) fn note_items(connection: &Connection, id: i64, total: u64) -> rusqli
 
 /// Notes new limits.
 pub(crate) fn update_limits(connection: &Connection, id: i64, limits: Limits) -> rusqlite::Result<()> {
-    let update =
-        "UPDATE map_runs SET max_concurrency = ?2, tolerated_count = ?3, tolerated_percentage = ?4 WHERE id = ?1";
+    let update = "UPDATE map_runs SET max_concurrency = ?2, tolerated_count = ?3, tolerated_percentage = ?4 WHERE id = ?1";
     let Limits { max_concurrency, tolerated_count, tolerated_percentage } = limits;
     connection.prepare_cached(update)?.execute(params![
         id,
@@ -198,7 +203,12 @@ pub(crate) fn update_limits(connection: &Connection, id: i64, limits: Limits) ->
 }
 
 /// Notes the end of a Map Run; the first one counts.
-pub(crate) fn close_map_run(connection: &Connection, id: i64, status: Status, now_millis: i64) -> rusqlite::Result<()> {
+pub(crate) fn close_map_run(
+    connection: &Connection,
+    id: i64,
+    status: Status,
+    now_millis: i64,
+) -> rusqlite::Result<()> {
     let update = "UPDATE map_runs SET status = ?2, stop_millis = ?3 WHERE id = ?1 AND status = 0";
     connection.prepare_cached(update)?.execute(params![id, status as i64, now_millis])?;
     Ok(())

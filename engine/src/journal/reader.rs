@@ -316,7 +316,9 @@ impl Reader {
                 execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
                 sha256: row.get(3)?,
                 machine_id: row.get(4)?,
-                map_run: row.get::<_, Option<i64>>(5)?.zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
+                map_run: row
+                    .get::<_, Option<i64>>(5)?
+                    .zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
             })
         })
     }
@@ -398,9 +400,7 @@ impl Reader {
         let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
         // Children of Map Runs have the label behind the name of the state machine.
         let machine = machine.split('/').next().unwrap_or_default();
-        let query = format!(
-            "SELECT {SUMMARY} WHERE m.name = ?1 AND e.name = ?2 ORDER BY m.id"
-        );
+        let query = format!("SELECT {SUMMARY} WHERE m.name = ?1 AND e.name = ?2 ORDER BY m.id");
         let found = self.rows(&query, [machine, name], |row| self.summary(row))?.pop();
         Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
     }

@@ -201,7 +201,8 @@ fn append_all(
         appends
     {
         if let Some(new) = new {
-            let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis, map_run } = new;
+            let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis, map_run } =
+                new;
             insert.execute(params![
                 execution_id,
                 machine_id,

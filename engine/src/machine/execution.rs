@@ -523,7 +523,8 @@ impl Execution {
             && map.distributed.is_some()
         {
             let items = items.clone();
-            frame.phase = Phase::MapRun(Box::new(MapRunPhase { items, run: None, output: None, announced: false }));
+            frame.phase =
+                Phase::MapRun(Box::new(MapRunPhase { items, run: None, output: None, announced: false }));
             return Ok(());
         }
         let (given, is_map, length, limit) = match &record.fact {

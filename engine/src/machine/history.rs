@@ -456,7 +456,9 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
             iteration_key(fact),
             vec![("name", Detail::Text(name)), ("index", Detail::Number(u64::from(*index)))],
         ),
-        Fact::MapRunStarted { run } => ("mapRunStartedEventDetails", vec![("mapRunArn", Detail::Text(&run.arn))]),
+        Fact::MapRunStarted { run } => {
+            ("mapRunStartedEventDetails", vec![("mapRunArn", Detail::Text(&run.arn))])
+        }
         Fact::MapRunFailed { .. } => ("mapRunFailedEventDetails", failure(fact)),
         Fact::TaskScheduled { task, .. } => scheduled(task),
         Fact::ActivityStarted { worker, .. } => {

@@ -20,7 +20,9 @@ use crate::arn::child_arn;
 use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
 use crate::items::{ChildResult, Results};
 use crate::journal::{MapRunRow, NewExecution, close_map_run, insert_map_run, note_items, update_limits};
-use crate::machine::{Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Payload, Status, advance, errors};
+use crate::machine::{
+    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Payload, Status, advance, errors,
+};
 use crate::scheduler::{Keeping, Scheduler, Slot, lock};
 
 /// Children of which results are read from the journal at a time.
@@ -159,7 +161,11 @@ struct Driver {
 impl Driver {
     /// Counts the children there are already, and opens the items behind the
     /// last one that was taken.
-    fn open(scheduler: &Arc<Scheduler>, parent: &Arc<Slot>, plan: Arc<MapRunPlan>) -> Result<Self, EngineError> {
+    fn open(
+        scheduler: &Arc<Scheduler>,
+        parent: &Arc<Slot>,
+        plan: Arc<MapRunPlan>,
+    ) -> Result<Self, EngineError> {
         let has_reader = plan.distributed().is_some_and(|distributed| distributed.item_reader.is_some());
         let total = (!has_reader).then(|| length(&plan.items));
         let found = scheduler.readers.with(|reader| reader.map_run(&plan.run.arn))?;
@@ -369,7 +375,8 @@ impl Iterator for ResultPages<'_> {
                 return Some(Ok(result));
             }
             let from = self.next?;
-            let read = self.scheduler.readers.with(|reader| reader.map_run_results(self.row, from, RESULTS_PAGE));
+            let read =
+                self.scheduler.readers.with(|reader| reader.map_run_results(self.row, from, RESULTS_PAGE));
             match read {
                 Ok((results, next)) => (self.page, self.next) = (results.into_iter(), next),
                 Err(error) => {

@@ -58,7 +58,8 @@ impl ChildInputs {
             return Ok(inputs);
         };
         let arguments = plan.run.reader_arguments.as_ref().map_or(&Value::Null, Payload::value);
-        let request = ReadRequest::new(reader, arguments, plan.run.max_items).map_err(|error| unread(&error))?;
+        let request =
+            ReadRequest::new(reader, arguments, plan.run.max_items).map_err(|error| unread(&error))?;
         inputs.source = request.source_uri();
         let mut stream = request.open(store).map_err(|error| unread(&error))?;
         inputs.fingerprint = stream.fingerprint().map(str::to_owned);
@@ -80,7 +81,9 @@ impl ChildInputs {
         match self.batcher.clone() {
             Some(batcher) => self.next_batch(&batcher, now_millis),
             None => match self.selected(now_millis)? {
-                Some(input) if input.len() > PAYLOAD_BYTES_MAX => Err(self.too_large(input.len(), PAYLOAD_BYTES_MAX)),
+                Some(input) if input.len() > PAYLOAD_BYTES_MAX => {
+                    Err(self.too_large(input.len(), PAYLOAD_BYTES_MAX))
+                }
                 Some(input) => Ok(Some(ChildInput { input, items: 1 })),
                 None => Ok(None),
             },

@@ -134,7 +134,8 @@ impl Tally {
     /// Whether one more child may start.
     pub(crate) fn wants_child(&self) -> bool {
         let most = MAP_RUN_CONCURRENCY_MAX as u64;
-        let limit = if self.limits.max_concurrency == 0 { most } else { self.limits.max_concurrency.min(most) };
+        let limit =
+            if self.limits.max_concurrency == 0 { most } else { self.limits.max_concurrency.min(most) };
         !self.is_exhausted && !self.is_ending() && (self.running.len() as u64) < limit
     }
 
@@ -178,7 +179,6 @@ impl Tally {
         self.limits = limits;
         self.judge();
     }
-
 
     /// Whether the children that run are to be aborted.
     pub(crate) fn is_ending(&self) -> bool {

@@ -46,8 +46,11 @@ fn simulate_on(
     stop_after_millis: Option<i64>,
 ) -> SimulatedRun {
     let definition = Arc::new(StateMachine::parse(&definition.to_string()).unwrap());
-    let options =
-        SimulationOptions { objects: Arc::new(store.clone()), stop_after_millis, ..SimulationOptions::default() };
+    let options = SimulationOptions {
+        objects: Arc::new(store.clone()),
+        stop_after_millis,
+        ..SimulationOptions::default()
+    };
     run_with(&options, &definition, input.clone(), tasks)
 }
 
@@ -85,7 +88,10 @@ fn items_selected_and_batched_for_children() {
     let run = simulate(&machine(&map, &pass()), &json!({ "rows": ["a", "b", "c"] }));
     let item = |index: u64, value: &str| json!({ "i": index, "v": value, "from": "STATE_DATA", "all": 3 });
     let batch = |items: Value| json!({ "BatchInput": { "run": "run" }, "Items": items });
-    assert_eq!(run.output.unwrap(), json!([batch(json!([item(0, "a"), item(1, "b")])), batch(json!([item(2, "c")]))]));
+    assert_eq!(
+        run.output.unwrap(),
+        json!([batch(json!([item(0, "a"), item(1, "b")])), batch(json!([item(2, "c")]))])
+    );
     assert_eq!(run.children.len(), 2);
 }
 
@@ -100,16 +106,24 @@ fn a_child_is_an_execution_of_its_own() {
     let run = simulate(&machine(&json!({}), &child), &json!([{ "n": 1 }]));
     let output = &run.output.unwrap()[0];
     assert_eq!(output["id"], run.children[0].execution_arn.as_str());
-    assert!(run.children[0].execution_arn.starts_with("arn:aws:states:us-east-1:123456789012:execution:simulation/L:"));
+    assert!(
+        run.children[0]
+            .execution_arn
+            .starts_with("arn:aws:states:us-east-1:123456789012:execution:simulation/L:")
+    );
     let machine = json!({ "Id": "arn:aws:states:us-east-1:123456789012:stateMachine:simulation/L", "Name": "simulation/L" });
-    assert_eq!((&output["machine"], &output["input"], &output["item"]), (&machine, &json!({ "n": 1 }), &json!(false)));
+    assert_eq!(
+        (&output["machine"], &output["input"], &output["item"]),
+        (&machine, &json!({ "n": 1 }), &json!(false))
+    );
     let history: Vec<_> = run.children[0].history.iter().map(|event| event.event_type()).collect();
     assert_eq!(history, ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]);
 }
 
 #[test]
 fn objects_are_iterated_in_pairs() {
-    let definition = json!({ "StartAt": "Map", "States": { "Map": machine(&json!({}), &pass())["States"]["Map"] } });
+    let definition =
+        json!({ "StartAt": "Map", "States": { "Map": machine(&json!({}), &pass())["States"]["Map"] } });
     let run = simulate(&definition, &json!({ "a": 1, "b": [2] }));
     assert_eq!(run.output.unwrap(), json!([{ "Key": "a", "Value": 1 }, { "Key": "b", "Value": [2] }]));
     let run = simulate(&machine(&json!({}), &pass()), &json!([]));
@@ -120,13 +134,17 @@ fn objects_are_iterated_in_pairs() {
 fn one_failure_is_one_too_many_without_a_threshold() {
     let definition = machine(&json!({}), &task());
     let run = simulate_on(&MemoryStore::new(), &definition, &json!([0, 1, 2]), &mut failing(&[1]), None);
-    assert_eq!((run.status, run.error.as_deref()), (Status::Failed, Some("States.ExceedToleratedFailureThreshold")));
+    assert_eq!(
+        (run.status, run.error.as_deref()),
+        (Status::Failed, Some("States.ExceedToleratedFailureThreshold"))
+    );
     assert_eq!(run.cause.as_deref(), Some("The specified tolerated failure threshold was exceeded"));
     assert_eq!(
         types(&run)[2..],
         ["MapStateStarted", "MapRunStarted", "MapRunFailed", "MapStateFailed", "ExecutionFailed"]
     );
-    let statuses: BTreeMap<u64, Status> = run.children.iter().map(|child| (child.number, child.status)).collect();
+    let statuses: BTreeMap<u64, Status> =
+        run.children.iter().map(|child| (child.number, child.status)).collect();
     assert_eq!(statuses[&0], Status::Succeeded);
     assert_eq!((statuses[&1], statuses[&2]), (Status::Failed, Status::Aborted), "the others are aborted");
 }
@@ -143,7 +161,8 @@ fn tolerated_failures_are_results() {
     }
     for map in [json!({ "ToleratedFailureCount": 1 }), json!({ "ToleratedFailurePercentage": 66 })] {
         let definition = machine(&map, &task());
-        let run = simulate_on(&MemoryStore::new(), &definition, &json!([0, 1, 2]), &mut failing(&[1, 2]), None);
+        let run =
+            simulate_on(&MemoryStore::new(), &definition, &json!([0, 1, 2]), &mut failing(&[1, 2]), None);
         assert_eq!(run.status, Status::Failed, "{map}");
     }
 }
@@ -158,7 +177,8 @@ fn no_more_children_run_than_may() {
 #[test]
 fn a_stop_aborts_the_children() {
     let definition = machine(&json!({ "MaxConcurrency": 2 }), &task());
-    let run = simulate_on(&MemoryStore::new(), &definition, &json!([0, 1, 2, 3]), &mut failing(&[]), Some(1_500));
+    let run =
+        simulate_on(&MemoryStore::new(), &definition, &json!([0, 1, 2, 3]), &mut failing(&[]), Some(1_500));
     assert_eq!(run.status, Status::Aborted);
     let statuses: Vec<_> = run.children.iter().map(|child| child.status).collect();
     assert_eq!(statuses, [Status::Succeeded, Status::Succeeded, Status::Aborted, Status::Aborted]);
@@ -177,7 +197,10 @@ fn results_go_to_a_bucket() {
     let run = simulate_on(&store, &machine(&map, &pass()), &json!([[1, 2], 3]), &mut |_| Reply::Never, None);
     let output = run.output.unwrap();
     let uuid = output["MapRunArn"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
-    assert_eq!(output["ResultWriterDetails"], json!({ "Bucket": "out", "Key": format!("jobs/{uuid}/manifest.json") }));
+    assert_eq!(
+        output["ResultWriterDetails"],
+        json!({ "Bucket": "out", "Key": format!("jobs/{uuid}/manifest.json") })
+    );
     assert_eq!(store.content("out", &format!("jobs/{uuid}/SUCCEEDED_0.jsonl")).unwrap(), b"1\n2\n3\n");
     let nowhere = MemoryStore::new();
     let run = simulate_on(&nowhere, &machine(&map, &pass()), &json!([1]), &mut |_| Reply::Never, None);
@@ -201,7 +224,8 @@ fn a_reader_that_fails_can_be_caught() {
     let store = MemoryStore::new();
     store.insert("b", "good", "{\"a\":1}\n[2]\n");
     store.insert("b", "bad", "{\"a\":1}\n{");
-    let run = |key: &str| simulate_on(&store, &definition, &json!({ "key": key }), &mut |_| Reply::Never, None);
+    let run =
+        |key: &str| simulate_on(&store, &definition, &json!({ "key": key }), &mut |_| Reply::Never, None);
     assert_eq!(run("good").output.unwrap(), json!([{ "a": 1 }, [2]]));
     let caught = run("bad");
     assert!(caught.output.unwrap().as_str().unwrap().contains("S3://b/bad: line 2 is not JSON"));
@@ -213,12 +237,17 @@ fn an_item_that_is_too_large_fails_the_map() {
     let definition = machine(&json!({ "ItemBatcher": { "MaxInputBytesPerBatch": 40 } }), &pass());
     let run = simulate(&definition, &json!(["x", "y".repeat(60)]));
     assert_eq!(run.error.as_deref(), Some("States.DataLimitExceeded"));
-    assert!(run.cause.unwrap().contains("Item 1 of STATE_DATA makes an input of 74 bytes, a child execution may get 40."));
+    assert!(
+        run.cause
+            .unwrap()
+            .contains("Item 1 of STATE_DATA makes an input of 74 bytes, a child execution may get 40.")
+    );
 }
 
 #[test]
 fn too_many_results_for_the_output() {
-    let definition = machine(&json!({}), &json!({ "Type": "Pass", "Output": "{% $pad('', 100000, 'x') %}", "End": true }));
+    let definition =
+        machine(&json!({}), &json!({ "Type": "Pass", "Output": "{% $pad('', 100000, 'x') %}", "End": true }));
     let run = simulate(&definition, &json!([1, 2, 3]));
     assert_eq!(run.error.as_deref(), Some("States.DataLimitExceeded"));
 }
@@ -234,7 +263,8 @@ fn map_runs_in_map_runs() {
     });
     let run = simulate(&definition, &json!([[1, 2], [3]]));
     assert_eq!(run.output.unwrap(), json!([[1, 2], [3]]));
-    let of_inner = run.children.iter().filter(|child| child.execution_arn.contains(":execution:simulation/Inner:"));
+    let of_inner =
+        run.children.iter().filter(|child| child.execution_arn.contains(":execution:simulation/Inner:"));
     assert_eq!((of_inner.count(), run.children.len()), (3, 5));
 }
 

@@ -81,7 +81,10 @@ impl Simulation {
         let history = self.child_records.remove(&index).unwrap_or_default();
         self.children.push(SimulatedChild {
             map_run_arn: arn,
-            execution_arn: execution.started().map(|started| started.execution_arn.to_string()).unwrap_or_default(),
+            execution_arn: execution
+                .started()
+                .map(|started| started.execution_arn.to_string())
+                .unwrap_or_default(),
             number,
             status: execution.status(),
             history: history.iter().filter_map(HistoryEvent::of).collect(),

@@ -167,11 +167,18 @@ fn a_map_run_from_start_to_end() {
     assert_eq!(runs.len(), 1);
     let run = engine.describe_map_run(&runs[0].map_run_arn).unwrap();
     assert_eq!((run.status, run.max_concurrency, run.stop_millis), (Status::Succeeded, 2, Some(T0)));
-    assert_eq!((run.item_counts.total, run.item_counts.succeeded, run.item_counts.results_written), (5, 5, 5));
+    assert_eq!(
+        (run.item_counts.total, run.item_counts.succeeded, run.item_counts.results_written),
+        (5, 5, 5)
+    );
     assert_eq!(run.execution_counts, run.item_counts);
     assert_eq!(run.state_machine_arn, "arn:aws:states:us-east-1:123456789012:stateMachine:m/Each");
     assert_eq!(children(&engine, &run.map_run_arn, Some(Status::Succeeded)), 5);
-    assert_eq!(engine.list_executions(&ExecutionFilter::default()).unwrap().len(), 1, "children are not listed");
+    assert_eq!(
+        engine.list_executions(&ExecutionFilter::default()).unwrap().len(),
+        1,
+        "children are not listed"
+    );
     let filter = ExecutionFilter { map_run: Some(run.map_run_arn.clone()), ..ExecutionFilter::default() };
     let child = engine.list_executions(&filter).unwrap().pop().unwrap();
     let child = engine.describe_execution(&child.execution_arn).unwrap();
@@ -215,10 +222,8 @@ fn crash_at(at: u64, definition: &Value, output: &Value) -> u64 {
     assert_eq!((run.item_counts.total, run.item_counts.succeeded), (5, 5), "crash at {at}: {run:?}");
     let filter = ExecutionFilter { map_run: Some(run.map_run_arn), ..ExecutionFilter::default() };
     let children = engine.list_executions(&filter).unwrap();
-    let inputs: Vec<String> = children
-        .iter()
-        .map(|child| engine.describe_execution(&child.execution_arn).unwrap().input)
-        .collect();
+    let inputs: Vec<String> =
+        children.iter().map(|child| engine.describe_execution(&child.execution_arn).unwrap().input).collect();
     let distinct: BTreeSet<&String> = inputs.iter().collect();
     assert_eq!(distinct.len(), inputs.len(), "crash at {at}: no child is there twice");
     // A call may be repeated only because its outcome was lost.
@@ -324,7 +329,9 @@ fn a_dataset_that_changes_is_not_read_on() {
     lab.run_to_the_end(&engine);
     let ended = engine.wait(&arn).unwrap();
     assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some("States.ItemReaderFailed")));
-    assert!(ended.cause.unwrap().starts_with("S3://in/numbers has changed since the Map Run began to read it"));
+    assert!(
+        ended.cause.unwrap().starts_with("S3://in/numbers has changed since the Map Run began to read it")
+    );
     engine.shutdown();
 }
 

@@ -103,7 +103,8 @@ fn refusal<T>(result: Result<T, EngineError>) -> RegistryError {
 
 #[test]
 fn a_creation_is_the_same_request_only_if_it_asks_for_the_same() {
-    let engine = Lab::new(Host::default()).open();
+    let lab = Lab::new(Host::default());
+    let engine = lab.open();
     let published = CreateStateMachine {
         publish: true,
         version_description: Some("first".to_owned()),
@@ -133,7 +134,8 @@ fn a_creation_is_the_same_request_only_if_it_asks_for_the_same() {
 
 #[test]
 fn updates_make_revisions_and_versions_only_of_what_is_new() {
-    let engine = Lab::new(Host::default()).open();
+    let lab = Lab::new(Host::default());
+    let engine = lab.open();
     engine.create_state_machine(machine("m", PASS)).unwrap();
     let update = |definition: &str, publish: bool| {
         let definition = Some(definition.to_owned());
@@ -170,7 +172,8 @@ fn updates_make_revisions_and_versions_only_of_what_is_new() {
 
 #[test]
 fn aliases_lead_to_versions_and_keep_them() {
-    let engine = Lab::new(Host::default()).open();
+    let lab = Lab::new(Host::default());
+    let engine = lab.open();
     engine.create_state_machine(CreateStateMachine { publish: true, ..machine("m", PASS) }).unwrap();
     let alias = |name: &str, version: u32| CreateAlias {
         state_machine: "m".to_owned(),

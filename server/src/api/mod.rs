@@ -11,7 +11,7 @@
 //! | `shapes`, `validation` | the facts of AWS's service model, and checks against them |
 //! | `parameters`, `pages`, `arns`, `error` | parts of requests and answers |
 //! | `json_errors` | what AWS says of a text that is not JSON |
-//! | `state_machines`, `versions`, `executions`, `activities`, `tags`, `definitions` | the operations |
+//! | `state_machines`, `versions`, `executions`, `map_runs`, `activities`, `tags`, `definitions` | the operations |
 
 mod activities;
 mod arns;
@@ -19,6 +19,7 @@ mod definitions;
 mod error;
 mod executions;
 mod json_errors;
+mod map_runs;
 mod operations;
 mod pages;
 mod parameters;

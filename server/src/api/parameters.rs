@@ -36,6 +36,10 @@ impl<'a> Parameters<'a> {
         self.value(name).and_then(|value| value.as_u64().or_else(|| value.as_f64().map(|value| value as u64)))
     }
 
+    pub(super) fn fraction(&self, name: &str) -> Option<f64> {
+        self.value(name).and_then(Value::as_f64)
+    }
+
     pub(super) fn structure(&self, name: &str) -> Option<Parameters<'a>> {
         self.value(name).and_then(Value::as_object).map(Parameters)
     }

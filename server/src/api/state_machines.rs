@@ -127,10 +127,14 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
 pub(super) fn describe_for_execution(api: &Api, parameters: &Parameters<'_>) -> Answer {
     let arn = api.place.execution(parameters.required("executionArn"))?;
     let details = api.engine.state_machine_of_execution(arn).map_err(|error| ApiError::of(error, arn))?;
+    let execution = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
+    let label = execution.map_run_arn.as_deref().and_then(label);
     Ok(Fields::default()
-        .with("stateMachineArn", details.arn.as_str())
+        .with("stateMachineArn", execution.state_machine_arn.as_str())
         .with("name", details.name.as_str())
         .maybe("definition", definition_of(&details, parameters))
+        .maybe("mapRunArn", execution.map_run_arn.as_deref())
+        .maybe("label", label)
         .with("roleArn", details.role_arn.as_str())
         .with("updateDate", seconds(details.updated_millis))
         .with("loggingConfiguration", logging_answer(&details.configuration.logging))
@@ -157,6 +161,11 @@ pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
         })
         .collect();
     Ok(Fields::default().with("stateMachines", machines).maybe("nextToken", next).into())
+}
+
+/// The label in the ARN of a Map Run: `…:mapRun:name/label:uuid`.
+fn label(map_run_arn: &str) -> Option<&str> {
+    map_run_arn.split_once('/')?.1.split(':').next()
 }
 
 /// What the engine refuses; a definition with AWS's words about its text.
@@ -274,7 +283,6 @@ fn definition_of(details: &StateMachineDetails, parameters: &Parameters<'_>) -> 
 
 /// The variables that states read, by state; nothing when none does. Recorded on AWS.
 fn variable_references(details: &StateMachineDetails) -> Option<Value> {
-    let machine = asl::StateMachine::parse_for(&details.definition, asl::ExecutionType::Standard).ok()?;
-    let references = asl::variable_references(&machine);
+    let references = asl::variable_references(details.parsed.as_deref()?);
     (!references.is_empty()).then(|| json!(references))
 }
