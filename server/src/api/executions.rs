@@ -26,7 +26,7 @@ pub(super) fn start(api: &Api, parameters: &Parameters<'_>) -> Answer {
 pub(super) fn start_sync(api: &Api, parameters: &Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let trace_header = request.trace_header.clone();
-    let ended = api.engine.start_sync_execution(request).map_err(|error| ApiError::of(error, arn))?;
+    let ended = api.engine.start_sync_execution(&request).map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
     let status = match ended.status {
         // Model, `SyncExecutionStatus`: there is no other way to end.
