@@ -113,6 +113,9 @@ pub struct Diagnostic {
     pub location: String,
     /// The bytes of the text it is about.
     pub span: Range<usize>,
+    /// What to do next, for people: AWS's answers have nothing like it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
 }
 
 impl fmt::Display for Diagnostic {
@@ -133,6 +136,13 @@ impl Diagnostics {
     /// Adds a finding.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.items.push(diagnostic);
+    }
+
+    /// Says what to do next about the finding that was added last.
+    pub(crate) fn advise(&mut self, advice: String) {
+        if let Some(last) = self.items.last_mut() {
+            last.advice = Some(advice);
+        }
     }
 
     /// Whether the definition is refused.

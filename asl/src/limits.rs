@@ -72,9 +72,9 @@ pub const RETRY_DELAY_SECONDS_MAX: u64 = 31_622_399;
 pub const INLINE_MAP_CONCURRENCY_MAX: usize = 40;
 /// `MaxConcurrency` and `ToleratedFailureCount` of a Map. Ours: what fits a signed 32-bit number; AWS documents none.
 pub const MAP_COUNT_MAX: u64 = 2_147_483_647;
-/// `MaxItems` of an item reader, and items of one batch. Developer guide, "ItemReader (Map)": 100,000,000.
+/// `MaxItems` of an item reader, and items of one batch. Developer guide, item readers: 100,000,000.
 pub const MAP_ITEMS_MAX: u64 = 100_000_000;
-/// `MaxInputBytesPerBatch`, in bytes. Developer guide, "ItemBatcher (Map)": 256 KiB.
+/// `MaxInputBytesPerBatch`, in bytes. Developer guide, item batchers: 256 KiB.
 pub const BATCH_INPUT_BYTES_MAX: u64 = 262_144;
 /// `Label` of a distributed Map, in characters. Recorded: 40.
 pub const MAP_LABEL_CHARS_MAX: usize = 40;
@@ -92,8 +92,11 @@ pub const JSONATA_RANGE_FUNCTION_ITEMS_MAX: usize = 360_145;
 pub const JSONATA_STRING_UNITS_MAX: usize = 4_194_304;
 /// What one evaluation may return, in bytes of JSON text. Ours, from the measured memory budget of about 10 MiB.
 pub const JSONATA_OUTPUT_BYTES_MAX: usize = 10_485_760;
-/// Wall-clock time of one evaluation, in milliseconds. Ours: AWS documents none, and nothing may hang.
-pub const JSONATA_MILLIS_MAX: u64 = 5_000;
+/// Steps of one evaluation: nodes evaluated and items looked at. Ours: AWS documents no time, and nothing may
+/// hang; as many take a second or two.
+pub const JSONATA_STEPS_MAX: u64 = 20_000_000;
+/// Everything one evaluation makes, in bytes, whether it is still needed or not. Ours: bounds what it can hold.
+pub const JSONATA_BYTES_MAX: usize = 268_435_456;
 /// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
 /// result ends up inside other documents.
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
@@ -131,7 +134,7 @@ pub const JSONPATH_PATTERN_BYTES_MAX: usize = 4_096;
 /// A compiled regular expression in a JSONPath, in bytes. Ours.
 pub const JSONPATH_PATTERN_PROGRAM_BYTES_MAX: usize = 1_048_576;
 /// Backtracking steps of one match of a regular expression in a JSONPath. Ours.
-pub const JSONPATH_PATTERN_STEPS_MAX: usize = 100_000;
+pub const JSONPATH_PATTERN_STEPS_MAX: usize = 10_000;
 /// Intrinsic functions in each other. Developer guide, "Intrinsic functions": 10.
 pub const INTRINSIC_DEPTH_MAX: usize = 10;
 /// The argument of `States.Base64Encode`, `States.Base64Decode` and `States.Hash`, in characters. Developer
@@ -147,4 +150,9 @@ pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
 pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
 /// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
 /// exponential time.
-pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 1_000_000;
+pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 200_000;
+/// Instructions of a regular expression with lookaround or backreferences. Ours, as the one above.
+pub const JSONATA_REGEX_STEPS_MAX: usize = 65_536;
+/// A text searched with lookaround or backreferences, in bytes. Ours: one step back may cost a walk over the
+/// whole text.
+pub const JSONATA_REGEX_TEXT_BYTES_MAX: usize = 32_768;

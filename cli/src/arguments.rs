@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   stepwright run coreview-delivery --spec feed.toml --input feed.csv --export figures.csv
   stepwright list --status failed                      what needs attention
   stepwright show latest                               the last execution, state by state
+  stepwright validate order.asl.json                   what AWS would refuse, and why
   stepwright synth                                     what deploys the workflows",
     after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 130 interrupted\n\
                   Data goes to stdout, everything else to stderr."
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Write what deploys the workflows: state machines, templates, cloud assembly
     Synth(Synth),
+    /// Check definitions of state machines: what AWS refuses, shown where it is, and what to do about it
+    Validate(Validate),
     /// List executions, newest first
     List(List),
     /// Show one execution: its states, its events, or what went into a state and came out
@@ -200,6 +203,40 @@ pub(crate) struct Synth {
     pub(crate) binaries: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) build: Build,
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright validate order.asl.json
+  stepwright validate                            the workflows of the project
+  terraform show -json | jq -r .definition | stepwright validate -
+  stepwright validate *.json -q                  one line a finding, for editors
+  stepwright validate order.asl.json -o json | jq '.[].diagnostics'
+
+Codes and messages are those of AWS's ValidateStateMachineDefinition. Warnings do not fail.")]
+pub(crate) struct Validate {
+    /// Files with a definition each; `-` reads stdin [default: the workflows of the project]
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Type of the state machines: an Express one can wait neither for a job nor for a token
+    #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
+    pub(crate) r#type: MachineType,
+    /// Exit 1 for warnings, too
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// Type of a state machine, in AWS's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum MachineType {
+    /// Durable, up to a year
+    #[default]
+    Standard,
+    /// In memory, up to five minutes
+    Express,
 }
 
 /// `list`

@@ -17,10 +17,12 @@ mod project;
 mod receipt;
 mod run;
 mod show;
+mod snippet;
 mod synth;
 mod terminal;
 mod text;
 mod tree;
+mod validate;
 mod view;
 
 use std::{fmt::Write as _, io::Write as _, process::ExitCode};
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         _ if cli.version => Ok(version(cli.global.verbose > 0, terminal)),
         Some(Command::Run(arguments)) => run::run(arguments, terminal),
         Some(Command::Synth(arguments)) => synth::synth(arguments, terminal),
+        Some(Command::Validate(arguments)) => validate::validate(arguments, terminal),
         Some(Command::List(arguments)) => list::list(arguments, terminal),
         Some(Command::Show(arguments)) => show::show(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),

@@ -16,7 +16,7 @@ use crate::engine::{EngineError, Notice};
 use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TimerId, Transition, advance,
+    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
 };
 use crate::map_run::{ChildOf, MapRuns, Told};
 use crate::object_store::ObjectStore;
@@ -522,7 +522,7 @@ impl Scheduler {
     fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Invoke(task) if task.is_of_activity() => self.activities.offer(task),
+                Effect::Invoke(task) if task.is_of_activity() => self.offer(slot, task),
                 Effect::Invoke(task) => {
                     let done = self.completion(slot, task.key.event_id);
                     self.task_host.invoke(task, done);
@@ -565,6 +565,17 @@ impl Scheduler {
         {
             self.delete_if_idle(&entry);
         }
+    }
+
+    /// Offers a task to the workers of its activity, if there is such an activity.
+    fn offer(self: &Arc<Self>, slot: &Arc<Slot>, task: TaskRequest) {
+        let name = task.resource.rsplit(':').next().unwrap_or_default();
+        if self.registry.read(|contents| contents.activities.contains_key(name)) {
+            return self.activities.offer(task);
+        }
+        let cause = format!("Activity does not exist: '{}'", task.resource);
+        let (event_id, error) = (task.key.event_id, "ActivityDoesNotExist".to_owned());
+        self.input(slot, Input::TaskNotScheduled { event_id, error, cause });
     }
 
     /// The way back of a task's call.

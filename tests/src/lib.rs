@@ -5,6 +5,7 @@
 //! test that misses them says so and passes, because a checkout alone has none.
 
 pub mod conformance;
+pub mod fuzz;
 
 #[cfg(test)]
 mod crash;

@@ -5,6 +5,8 @@
 mod bench;
 mod conformance;
 mod crash;
+mod fuzz;
+mod models;
 mod shim;
 mod test;
 mod tools;
@@ -46,6 +48,18 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Feeds random inputs to everything that reads what others wrote: --inputs N, --seed S, --target NAME, --index I.
+    Fuzz {
+        /// Handed to the fuzz process.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Derives what TestState knows of AWS's services from the models in `botocore`.
+    Models {
+        /// The folder `botocore/data` of an installed or unpacked botocore.
+        #[arg(long, value_name = "DIR")]
+        botocore: PathBuf,
+    },
     /// Measures and prints one JSON line per figure.
     Bench {
         /// Only figures whose name contains one of these.
@@ -61,6 +75,8 @@ fn main() -> ExitCode {
         Verb::Ci => ci(&root),
         Verb::Crash { kills } => crash::run(&root, kills),
         Verb::Conformance { arguments } => conformance::run(&root, &arguments),
+        Verb::Fuzz { arguments } => fuzz::run_targets(&root, &arguments),
+        Verb::Models { botocore } => models::derive(&root, &botocore),
         Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };
     match outcome {

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::advice::Guesses;
 use super::model::QueryLanguage;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 
@@ -84,50 +85,78 @@ pub(super) struct Write {
 }
 
 /// Checks a machine and everything inside it.
-pub(super) fn check(machine: &ScopeFlow, diagnostics: &mut Diagnostics) {
-    let mut names = IndexSet::new();
-    collect_names(machine, &mut names);
+pub(super) fn check(machine: &ScopeFlow, guesses: &mut Guesses, diagnostics: &mut Diagnostics) {
+    let (mut names, mut assigned) = (IndexSet::new(), IndexSet::new());
+    collect_names(machine, &mut names, &mut assigned);
     let nothing = Variables::none(names.len());
-    check_scope(machine, &names, &nothing, diagnostics);
+    Check { names, assigned, guesses, diagnostics }.scope(machine, &nothing);
 }
 
 /// The variables whose fate matters: those that are read, and those assigned
 /// inside of another scope.
-fn collect_names<'a>(scope: &'a ScopeFlow, names: &mut IndexSet<&'a str>) {
+fn collect_names<'a>(scope: &'a ScopeFlow, names: &mut IndexSet<&'a str>, assigned: &mut IndexSet<&'a str>) {
     for state in scope.states.values() {
+        assigned.extend(state.writes.iter().map(|write| write.variable.as_str()));
         names.extend(state.reads.iter().map(|read| read.variable.as_str()));
         for inner in &state.inner {
             let writes = inner.states.values().flat_map(|state| &state.writes);
             names.extend(writes.map(|write| write.variable.as_str()));
-            collect_names(inner, names);
+            collect_names(inner, names, assigned);
         }
     }
 }
 
-fn check_scope(scope: &ScopeFlow, names: &IndexSet<&str>, outer: &Variables, diagnostics: &mut Diagnostics) {
-    check_targets(scope, diagnostics);
-    check_ends(scope, diagnostics);
-    check_shadows(scope, names, outer, diagnostics);
-    let before = variables_before(scope, names, outer);
-    for (index, state) in scope.states.values().enumerate() {
-        // A state that cannot be reached is reported as such.
-        let Some(known) = before.state(index) else {
-            for inner in &state.inner {
-                check_targets(inner, diagnostics);
+/// What the checks of all scopes share.
+struct Check<'a> {
+    /// The variables that have a bit.
+    names: IndexSet<&'a str>,
+    /// The variables that some state assigns.
+    assigned: IndexSet<&'a str>,
+    guesses: &'a mut Guesses,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Check<'_> {
+    fn scope(&mut self, scope: &ScopeFlow, outer: &Variables) {
+        check_targets(scope, self.guesses, self.diagnostics);
+        check_ends(scope, self.diagnostics);
+        check_shadows(scope, &self.names, outer, self.diagnostics);
+        let before = variables_before(scope, &self.names, outer);
+        for (index, state) in scope.states.values().enumerate() {
+            // A state that cannot be reached is reported as such.
+            let Some(known) = before.state(index) else {
+                for inner in &state.inner {
+                    check_targets(inner, self.guesses, self.diagnostics);
+                }
+                continue;
+            };
+            for read in &state.reads {
+                if known.has(&self.names, &read.variable) {
+                    continue;
+                }
+                let advice = Some(self.advice(read));
+                self.diagnostics.push(Diagnostic { advice, ..undefined(read) });
             }
-            continue;
-        };
-        for read in &state.reads {
-            if !known.has(names, &read.variable) {
-                diagnostics.push(undefined(read));
+            for inner in &state.inner {
+                if inner.is_isolated {
+                    self.scope(inner, &Variables::none(self.names.len()));
+                } else {
+                    self.scope(inner, known);
+                }
             }
         }
-        for inner in &state.inner {
-            if inner.is_isolated {
-                check_scope(inner, names, &Variables::none(names.len()), diagnostics);
-            } else {
-                check_scope(inner, names, known, diagnostics);
-            }
+    }
+
+    fn advice(&mut self, read: &Read) -> String {
+        if self.assigned.contains(read.variable.as_str()) {
+            return "it is assigned elsewhere, where no way leads here: values set by a state are there from the \
+                    next one on, those of a branch or an iteration only inside of it"
+                .to_owned();
+        }
+        let similar = self.guesses.similar(&read.variable, self.assigned.iter().copied());
+        match similar {
+            Some(similar) => format!("did you mean `${similar}`?"),
+            None => format!("assign it before: \"Assign\": {{\"{}\": …}}", read.variable),
         }
     }
 }
@@ -142,10 +171,11 @@ fn undefined(read: &Read) -> Diagnostic {
         ),
         location: read.location.clone(),
         span: read.span.clone(),
+        advice: None,
     }
 }
 
-fn check_targets(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
+fn check_targets(scope: &ScopeFlow, guesses: &mut Guesses, diagnostics: &mut Diagnostics) {
     let mut require = |target: &str, location: &str, span: &Range<usize>| {
         if !scope.states.contains_key(target) {
             diagnostics.push(Diagnostic {
@@ -154,6 +184,7 @@ fn check_targets(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
                 message: format!("Missing 'Next' target: {target}"),
                 location: location.to_owned(),
                 span: span.clone(),
+                advice: guesses.names(target, scope.states.keys().map(String::as_str), "states here"),
             });
         }
     };
@@ -184,6 +215,7 @@ fn check_shadows(
             ),
             location: write.location.clone(),
             span: write.span.clone(),
+            advice: None,
         });
     }
 }
@@ -197,6 +229,7 @@ fn check_ends(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
             message: "Workflow has no terminal state".to_owned(),
             location: String::new(),
             span: scope.span.end.saturating_sub(1)..scope.span.end,
+            advice: Some("give the last state \"End\": true, or lead to a Succeed or Fail".to_owned()),
         });
         return;
     }
@@ -209,6 +242,11 @@ fn check_ends(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
                 message: format!("State \"{name}\" is not reachable."),
                 location: state.location.clone(),
                 span: state.span.clone(),
+                advice: Some(
+                    "lead to it with Next, Default, a Choice rule or a Catch of a state that is reached, or \
+                     delete it"
+                        .to_owned(),
+                ),
             });
         }
     }

@@ -3,6 +3,7 @@
 //! Owns the form of definitions and every finding about them. Refuses to run
 //! anything: what a state does is the engine's business.
 
+mod advice;
 mod flow;
 mod model;
 mod print;

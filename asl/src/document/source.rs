@@ -1,6 +1,7 @@
 //! Reads JSON text into a tree that remembers where everything stands.
 //!
-//! Owns what makes a text unreadable: syntax, keys used twice, depth, size.
+//! Owns what makes a text unreadable: syntax, keys used twice, depth, size. What
+//! is wrong is said in the words of the service, as far as they are recorded.
 //! Strings and numbers are decoded by `serde_json`, so that both agree on them.
 
 use std::ops::Range;
@@ -116,16 +117,15 @@ impl Reader<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// What stands here is not what should; `expected` completes "was expecting …".
     fn unexpected(&self, expected: &str) -> Unreadable {
-        let (found, length) = match self.rest().chars().next() {
-            Some(found) => (format!("{found:?}"), found.len_utf8()),
-            None => ("the end of the text".to_owned(), 0),
+        let Some(found) = self.rest().chars().next() else {
+            let message = format!("Unexpected end-of-input: was expecting {expected}");
+            return Unreadable { message, span: self.at..self.at };
         };
-        let (line, column) = position(self.text, self.at);
-        Unreadable {
-            message: format!("Expected {expected} but found {found} at line {line}, column {column}"),
-            span: self.at..self.at + length,
-        }
+        let message =
+            format!("Unexpected character ('{found}' (code {})): was expecting {expected}", u32::from(found));
+        Unreadable { message, span: self.at..self.at + found.len_utf8() }
     }
 
     fn value(&mut self) -> Result<Node, Unreadable> {
@@ -169,21 +169,18 @@ impl Reader<'_> {
             self.skip_blanks();
             let start = self.at;
             if self.peek() != Some(b'"') {
-                return Err(self.unexpected("a key in double quotes"));
+                return Err(self.unexpected("double-quote to start field name"));
             }
             let key = self.string()?;
             let key_span = start..self.at;
             if fields.contains_key(&key) {
-                let (line, column) = position(self.text, start);
-                let message =
-                    format!("The key '{key}' is used twice in one object, at line {line}, column {column}");
-                return Err(Unreadable { message, span: key_span });
+                return Err(Unreadable { message: format!("Duplicate field '{key}'"), span: key_span });
             }
             self.skip_blanks();
-            self.expect(b':', "':' after the key")?;
+            self.expect(b':', "a colon to separate field name and value")?;
             let value = self.value()?;
             fields.insert(key, Member { key_span, value });
-            if self.end_of_items(b'}', "',' or '}'")? {
+            if self.end_of_items(b'}', "comma to separate Object entries")? {
                 return Ok(NodeKind::Object(fields));
             }
         }
@@ -199,7 +196,7 @@ impl Reader<'_> {
         }
         loop {
             items.push(self.value()?);
-            if self.end_of_items(b']', "',' or ']'")? {
+            if self.end_of_items(b']', "comma to separate Array entries")? {
                 return Ok(NodeKind::Array(items));
             }
         }
@@ -238,13 +235,13 @@ impl Reader<'_> {
                 Some(b'\\') => self.at += 2,
                 Some(_) => self.at += 1,
                 None => {
-                    self.at = start;
-                    return Err(self.unexpected("a string that ends in '\"'"));
+                    let message = "Unexpected end-of-input: was expecting closing quote for a string value";
+                    return Err(Unreadable { message: message.to_owned(), span: start..self.text.len() });
                 }
             }
         }
         self.at += 1;
-        self.decode(start, "a valid string")
+        self.decode(start, "Unrecognized character escape or control character in a string value")
     }
 
     fn number(&mut self) -> Result<NodeKind, Unreadable> {
@@ -252,37 +249,31 @@ impl Reader<'_> {
         while matches!(self.peek(), Some(b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')) {
             self.at += 1;
         }
-        self.decode(start, "a valid number").map(NodeKind::Number)
+        self.decode(start, "Invalid numeric value").map(NodeKind::Number)
     }
 
     fn decode<T: serde::de::DeserializeOwned>(&self, start: usize, what: &str) -> Result<T, Unreadable> {
         let token = self.text.get(start..self.at).unwrap_or_default();
-        serde_json::from_str(token).map_err(|_| {
-            let (line, column) = position(self.text, start);
-            Unreadable {
-                message: format!("Expected {what} at line {line}, column {column}"),
-                span: start..self.at,
-            }
-        })
+        serde_json::from_str(token).map_err(|_| Unreadable { message: what.to_owned(), span: start..self.at })
     }
 
     fn word(&mut self) -> Result<NodeKind, Unreadable> {
-        for (word, kind) in
-            [("null", NodeKind::Null), ("true", NodeKind::Boolean(true)), ("false", NodeKind::Boolean(false))]
-        {
-            if self.rest().starts_with(word) {
-                self.at += word.len();
-                return Ok(kind);
+        let rest = self.rest();
+        let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
+        let kind = match rest.get(..length) {
+            Some("null") => NodeKind::Null,
+            Some("true") => NodeKind::Boolean(true),
+            Some("false") => NodeKind::Boolean(false),
+            Some("") | None => return Err(self.unexpected(A_VALUE)),
+            Some(word) => {
+                let message = format!("Unrecognized token '{word}': was expecting {A_VALUE}");
+                return Err(Unreadable { message, span: self.at..self.at + length });
             }
-        }
-        Err(self.unexpected("a JSON value"))
+        };
+        self.at += length;
+        Ok(kind)
     }
 }
 
-/// Line and column, both from 1, the column in characters.
-pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
-}
+/// What may stand where a value is expected, in the words of the service (recorded).
+const A_VALUE: &str = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";

@@ -1,3 +1,7 @@
+mod distributed;
+mod jsonpath;
+mod large;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -84,38 +88,72 @@ fn a_whole_machine_becomes_a_model() {
 }
 
 #[test]
-fn texts_that_are_not_json_are_refused_with_a_position() {
-    for (text, expected) in [
-        ("", "ERROR MISSING_DESCRIPTION /: The definition is empty"),
+fn texts_that_are_not_json_are_refused() {
+    let json = "INVALID_JSON_DESCRIPTION /";
+    let values = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
+    for (text, code, message, underlined) in [
+        ("", "MISSING_DESCRIPTION /", "The definition is empty".to_owned(), ""),
+        ("{", json, "Unexpected end-of-input: was expecting double-quote to start field name".to_owned(), ""),
+        ("{\"a\": nope}", json, format!("Unrecognized token 'nope': was expecting {values}"), "nope"),
+        ("{\"a\": }", json, format!("Unexpected character ('}}' (code 125)): was expecting {values}"), "}"),
         (
-            "{",
-            "ERROR INVALID_JSON_DESCRIPTION /: Expected a key in double quotes but found the end of the text at line 1, column 2",
+            "{'a': 1}",
+            json,
+            "Unexpected character (''' (code 39)): was expecting double-quote to start field name".to_owned(),
+            "'",
         ),
         (
-            "{\n  \"a\": nope}",
-            "ERROR INVALID_JSON_DESCRIPTION /: Expected a JSON value but found 'n' at line 2, column 8",
+            "{\"a\" 1}",
+            json,
+            "Unexpected character ('1' (code 49)): was expecting a colon to separate field name and value"
+                .to_owned(),
+            "1",
+        ),
+        (
+            "{\"a\": 1 \"b\": 2}",
+            json,
+            "Unexpected character ('\"' (code 34)): was expecting comma to separate Object entries"
+                .to_owned(),
+            "\"",
         ),
         (
             "{} x",
-            "ERROR INVALID_JSON_DESCRIPTION /: Expected the end of the text but found 'x' at line 1, column 4",
+            json,
+            "Unexpected character ('x' (code 120)): was expecting the end of the text".to_owned(),
+            "x",
         ),
+        ("{\"a\": 1, \"a\": 2}", json, "Duplicate field 'a'".to_owned(), "\"a\""),
+        ("{\"a\": 01}", json, "Invalid numeric value".to_owned(), "01"),
         (
-            "{\"a\": 1, \"a\": 2}",
-            "ERROR INVALID_JSON_DESCRIPTION /: The key 'a' is used twice in one object, at line 1, column 10",
+            "{\"a\": \"\\q\"}",
+            json,
+            "Unrecognized character escape or control character in a string value".to_owned(),
+            "\"\\q\"",
         ),
-        ("{\"a\": 01}", "ERROR INVALID_JSON_DESCRIPTION /: Expected a valid number at line 1, column 7"),
-        ("{\"a\": \"\\q\"}", "ERROR INVALID_JSON_DESCRIPTION /: Expected a valid string at line 1, column 7"),
         (
             "[1, 2",
-            "ERROR INVALID_JSON_DESCRIPTION /: Expected ',' or ']' but found the end of the text at line 1, column 6",
+            json,
+            "Unexpected end-of-input: was expecting comma to separate Array entries".to_owned(),
+            "",
         ),
-        ("[]", "ERROR SCHEMA_VALIDATION_FAILED /: Expected value of type Object"),
-        ("{}", "ERROR SCHEMA_VALIDATION_FAILED /: These fields are required: [States, StartAt]"),
+        (
+            "{\"a\": \"b",
+            json,
+            "Unexpected end-of-input: was expecting closing quote for a string value".to_owned(),
+            "\"b",
+        ),
+        ("[]", "SCHEMA_VALIDATION_FAILED /", "Expected value of type Object".to_owned(), "[]"),
+        ("{}", "SCHEMA_VALIDATION_FAILED /", "These fields are required: [States, StartAt]".to_owned(), "{}"),
     ] {
-        check(text, &[expected]);
+        check(text, &[&format!("ERROR {code}: {message}")]);
+        let diagnostics = validate(text);
+        let span = diagnostics.iter().next().expect("a finding").span.clone();
+        assert_eq!(text.get(span), Some(underlined), "{text}");
     }
-    let deep = "[".repeat(300);
-    assert!(findings(&deep)[0].ends_with("Arrays and objects are nested deeper than 256"));
+    for depth in [300, 1_000, 1_000_000] {
+        let found = findings(&"[".repeat(depth));
+        assert!(found[0].ends_with("Arrays and objects are nested deeper than 256"), "{found:?}");
+    }
     let long = format!("\"{}\"", "x".repeat(1_048_576));
     assert!(findings(&long)[0].contains("at most 1048576 are allowed"));
 }

@@ -1,5 +1,5 @@
 //! Integers in pictures: `$formatInteger`, `$parseInteger`, and the fields of
-//! dates, as XPath's `fn:format-integer` defines them.
+//! dates, as `XPath`'s `fn:format-integer` defines them.
 
 #[cfg(test)]
 mod tests;
@@ -269,8 +269,8 @@ impl Decimal {
     }
 
     fn pattern(&self, width: Option<(usize, usize)>) -> String {
-        let last = char::from_u32(u32::from(self.zero) + 9).unwrap_or(self.zero);
-        let mut symbols = format!("{}-{last}", self.zero);
+        let nine = char::from_u32(u32::from(self.zero) + 9).unwrap_or(self.zero);
+        let mut symbols = format!("{}-{nine}", self.zero);
         for symbol in self.separators.symbols() {
             symbols.push_str(&regex::escape(&symbol.to_string()));
         }
@@ -285,7 +285,9 @@ impl Separators {
     /// At regular distances, the same text goes on to the left. The texts come
     /// backwards, as the pattern was read.
     fn of(mut positions: BTreeMap<usize, String>) -> Self {
-        positions.values_mut().for_each(|text| *text = text.chars().rev().collect());
+        for text in positions.values_mut() {
+            *text = text.chars().rev().collect();
+        }
         // Behind the last digit is nothing to separate.
         positions.remove(&0);
         let from_left: Vec<usize> = positions.keys().rev().copied().collect();

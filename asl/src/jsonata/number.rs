@@ -13,10 +13,6 @@ use std::fmt::Write as _;
 
 use super::raised::{Raised, quoted};
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "used by the evaluator that replaces jsonata-core")
-)]
 pub(super) use picture::format_number;
 pub(super) use picture::regular_distance;
 
@@ -200,7 +196,8 @@ fn shift(value: f64, exponent: f64) -> f64 {
 pub(super) fn power(base: f64, exponent: f64) -> Result<f64, Raised> {
     // `ECMAScript` differs from C here: one to the power of infinity, or of what
     // is not a number, is not a number.
-    let result = if exponent.is_nan() || (base.abs() == 1.0 && exponent.is_infinite()) {
+    let is_one = base.abs().to_bits() == 1.0_f64.to_bits();
+    let result = if exponent.is_nan() || (is_one && exponent.is_infinite()) {
         f64::NAN
     } else {
         libm::pow(base, exponent)

@@ -1,6 +1,6 @@
 //! The evaluator: what a compiled path finds in a document.
 //!
-//! It follows Jayway JsonPath to the letter, also where that is surprising:
+//! It follows Jayway's JSONPath to the letter, also where that is surprising:
 //! what follows an index or a wildcard after `..` is applied to the items of
 //! each array in its own way, a filter on an object keeps the object itself,
 //! and the step of a slice does nothing.
@@ -47,6 +47,7 @@ impl Budget {
     }
 
     /// Accounts for a value only where it is a copy.
+    #[expect(clippy::ptr_arg, reason = "whether it is owned is the question")]
     pub(super) fn copied(&self, value: &Cow<'_, Value>) -> Result<(), Failure> {
         match value {
             Cow::Borrowed(_) => Ok(()),

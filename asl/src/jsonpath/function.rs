@@ -30,7 +30,7 @@ pub(super) fn call(
         "first" => call.nth(0),
         "last" => call.nth(-1),
         "index" => {
-            let position = call.argument_values()?.iter().find_map(|value| value.as_f64());
+            let position = call.argument_values()?.iter().find_map(Value::as_f64);
             let position = position.ok_or_else(|| other("The index of a sequence is missing"))?;
             #[expect(clippy::cast_possible_truncation, reason = "Java's intValue truncates, too")]
             call.nth(position as i64)

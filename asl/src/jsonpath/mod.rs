@@ -1,6 +1,6 @@
 //! JSONPath in AWS's dialect, and intrinsic functions.
 //!
-//! AWS uses Jayway JsonPath; its answers and its error texts are part of what
+//! AWS uses Jayway's library; its answers and its error texts are part of what
 //! a state machine sees, so this is an evaluator of that dialect and of no
 //! other. On top of it come AWS's roots (`$$`, `$variable`), its one deviation
 //! ([`Path::find`]) and its wordings.
@@ -178,7 +178,7 @@ impl Path {
     /// holds a path (`InputPath`, `TimeoutSecondsPath` …). The error is AWS's.
     pub fn select<'v>(&self, scope: &Scope<'v>) -> Result<Cow<'v, Value>, PathError> {
         let document = self.document(scope)?;
-        self.find(document).map_err(|error| self.invalid(error))
+        self.find(document).map_err(|error| self.invalid(&error))
     }
 
     /// The value the path starts at.
@@ -187,7 +187,7 @@ impl Path {
             Root::Input => Ok(scope.states.get("input").unwrap_or(&Value::Null)),
             Root::Context => Ok(scope.states.get("context").unwrap_or(&Value::Null)),
             Root::Variable(name) => scope.variables.get(name).ok_or_else(|| {
-                self.invalid(PathError {
+                self.invalid(&PathError {
                     kind: PathErrorKind::UnknownVariable,
                     message: format!("The variable '{name}' is not assigned"),
                 })
@@ -196,8 +196,11 @@ impl Path {
     }
 
     /// AWS's wording for a field that holds a path. Recorded on AWS.
-    fn invalid(&self, error: PathError) -> PathError {
-        PathError { message: format!("Invalid path '{}' : {}", self.source(), error.message), ..error }
+    fn invalid(&self, error: &PathError) -> PathError {
+        PathError {
+            kind: error.kind,
+            message: format!("Invalid path '{}' : {}", self.source(), error.message),
+        }
     }
 
     /// Puts a value into a document, as `ResultPath` does: objects missing on
@@ -283,8 +286,6 @@ impl Query {
 
 /// The document in which a path was not found, as its cause quotes it.
 fn searched(path: &Path, scope: &Scope<'_>) -> String {
-    path.document(scope)
-        .or_else(|_| Ok::<_, PathError>(scope.states.get("input").unwrap_or(&Value::Null)))
-        .map(Value::to_string)
-        .unwrap_or_default()
+    let input = || scope.states.get("input").unwrap_or(&Value::Null);
+    path.document(scope).unwrap_or_else(|_| input()).to_string()
 }

@@ -1,4 +1,4 @@
-//! From text to a compiled path: what Jayway JsonPath accepts, refuses and
+//! From text to a compiled path: what Jayway's JSONPath accepts, refuses and
 //! says about it.
 
 use super::filter;

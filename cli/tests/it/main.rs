@@ -415,3 +415,35 @@ fn a_failure_while_the_engine_recovered_is_told_before_a_new_start() {
     }
     assert!(told > 0, "no point left a task without outcome");
 }
+
+#[test]
+fn definitions_are_checked_from_files_stdin_and_the_project() {
+    let bench = Bench::new();
+    let fine = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+    let warned = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "InputPath": "$gone", "End": true}}}"#;
+    std::fs::write(bench.path("fine.json"), fine).expect("written");
+    std::fs::write(bench.path("warned.json"), warned).expect("written");
+    std::fs::write(bench.path("wrong.json"), "{\n  \"StartAt\": \"A\"\n}").expect("written");
+
+    let done = bench.run("validate fine.json");
+    assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(0), "✓ fine.json is valid\n", ""));
+    let done = bench.run("validate");
+    assert_eq!(done.code, Some(0), "the workflows of the project: {}", done.err);
+    assert!(done.out.contains("✓ double is valid"), "{}", done.out);
+
+    let done = bench.run("validate fine.json wrong.json -q");
+    let line = "wrong.json:1:1: ERROR SCHEMA_VALIDATION_FAILED: These fields are required: [States]\n";
+    assert_eq!((done.code, done.out.as_str()), (Some(1), line));
+    let done = bench.run("validate wrong.json -o json");
+    assert_eq!(done.code, Some(1));
+    assert_eq!(done.json()[0]["diagnostics"][0]["code"], "SCHEMA_VALIDATION_FAILED");
+    assert_eq!(bench.run("validate warned.json").code, Some(0));
+    assert_eq!(bench.run("validate warned.json --deny-warnings").code, Some(1));
+    assert_eq!(bench.run("validate nowhere.json").code, Some(3));
+
+    let input = std::fs::File::open(bench.path("wrong.json")).expect("opened");
+    let output = bench.command("validate -").stdin(input).output().expect("stepwright runs");
+    let done = Done::of(&output);
+    assert_eq!(done.code, Some(1));
+    assert!(done.out.contains("--> stdin:1:1"), "{}", done.out);
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::segment::{decode, encode};
 use super::{JournalError, Reader};
-use crate::machine::{Failure, Nature, Record};
+use crate::machine::{Fact, Failure, Nature, Payload, Record, Text, Timer, TimerId};
 use crate::simulate::{Reply, SimulationOptions, run_with};
 use crate::{
     Completion, Engine, EngineError, EngineOptions, ManualClock, StartExecution, TaskHost, TaskOutcome,
@@ -43,12 +43,20 @@ fn records() -> Vec<Record> {
     let mut run = run_with(&SimulationOptions::default(), &definition, json!({ "a": 1 }), &mut { reply });
     assert_eq!(run.error.as_deref(), Some("E"));
     // Facts the run above has not got.
-    let mut record = run.records[0].clone();
-    record.fact = crate::machine::Fact::TaskTimedOut {
-        resource: "r".into(),
-        failure: Failure { error: None, cause: Some("ü".into()), nature: Nature::HeartbeatMissed },
-    };
-    run.records.push(record);
+    let failure = Failure { error: None, cause: Some("ü".into()), nature: Nature::HeartbeatMissed };
+    let resource: Text = "r".into();
+    let timer = |id| Some(Timer { id: TimerId(id), due_millis: -1 });
+    let more = [
+        Fact::TaskTimedOut { resource: resource.clone(), failure: failure.clone() },
+        Fact::TaskTokenIssued { token: "0123".into() },
+        Fact::ActivityStarted { worker: Some("w".into()), timeout: timer(1), heartbeat: timer(u64::MAX) },
+        Fact::ActivityStarted { worker: None, timeout: None, heartbeat: None },
+        Fact::TaskSubmitted { resource: resource.clone(), output: Payload::from_value(json!({ "id": 1 })) },
+        Fact::TaskSubmitFailed { resource: resource.clone(), failure: failure.clone() },
+        Fact::TaskScheduleFailed { resource, failure },
+    ];
+    let first = run.records[0].clone();
+    run.records.extend(more.into_iter().map(|fact| Record { fact, ..first.clone() }));
     run.records
 }
 

@@ -9,7 +9,7 @@ use super::flow::Outcome;
 use super::record::{Fact, FrameId, Text};
 use super::retry::{Failure, Nature, delay_millis, errors};
 use super::run::{Run, Step, Trouble};
-use super::states::within_limits;
+use super::states::check_limits;
 
 impl Run<'_> {
     /// A frame's state has failed; the failure is recorded.
@@ -72,7 +72,8 @@ impl Run<'_> {
     ) -> Result<Outcome, Trouble> {
         let (frame, visit) = self.visit(id)?;
         let outcome = self.flow(frame, visit).by_catcher(&visit.input, index, catcher, failure)?;
-        within_limits(frame, visit, outcome)
+        check_limits(frame, visit, &outcome)?;
+        Ok(outcome)
     }
 
     /// Writes that a Parallel or Map failed. Recorded on AWS: not when nothing could catch it.

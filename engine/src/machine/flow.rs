@@ -16,11 +16,12 @@ use std::borrow::Cow;
 
 use asl::jsonpath::{Path, PathError};
 use asl::{
-    Catcher, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath, Selection,
-    State, Template, TextOrExpression,
+    Catcher, Choice, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath,
+    Selection, State, Template, TextOrExpression,
 };
 use serde_json::{Map, Value, json};
 
+use super::choice;
 use super::context::{Extra, Seen, Surroundings};
 use super::payload::Payload;
 use super::record::Text;
@@ -44,6 +45,17 @@ pub struct Outcome {
     pub output: Payload,
     /// The variables to set.
     pub assigned: Vec<(Text, Payload)>,
+}
+
+/// What a Choice picked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// The rule; `None` = `Default`.
+    pub rule: Option<usize>,
+    /// The next state.
+    pub next: Text,
+    /// What the Choice hands on.
+    pub outcome: Outcome,
 }
 
 /// How AWS words it when a path does not lead to the number a field needs.
@@ -129,8 +141,23 @@ impl<'a> Flow<'a> {
         self.without_result_by(self.own_fields(), raw)
     }
 
-    /// What a Choice hands on when the rule at a position holds.
-    pub fn by_rule(&self, raw: &Payload, index: usize, rule: &ChoiceRule) -> Result<Outcome, QueryError> {
+    /// What a Choice picks: the first rule that holds, else `Default`; `None`
+    /// when there is neither.
+    pub fn choice(&self, choice: &Choice, raw: &Payload) -> Result<Option<Chosen>, QueryError> {
+        let effective = self.effective_input(raw)?;
+        let seen = self.see(effective.value());
+        for (index, rule) in choice.rules.iter().enumerate() {
+            if choice::holds(&rule.condition, &format!("Choices[{index}]/Condition"), &seen.scope())? {
+                let outcome = self.by_rule(raw, index, rule)?;
+                return Ok(Some(Chosen { rule: Some(index), next: rule.next.as_str().into(), outcome }));
+            }
+        }
+        let Some(next) = &choice.default else { return Ok(None) };
+        let outcome = self.without_result(raw)?;
+        Ok(Some(Chosen { rule: None, next: next.as_str().into(), outcome }))
+    }
+
+    fn by_rule(&self, raw: &Payload, index: usize, rule: &ChoiceRule) -> Result<Outcome, QueryError> {
         let prefix = format!("Choices[{index}]/");
         let fields = Fields { prefix: &prefix, assign: rule.assign.as_ref(), output: rule.output.as_ref() };
         self.without_result_by(fields, raw)
@@ -218,10 +245,14 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The items of a Map: an array; in JSONPath also an object, of which every pair is an item.
+    /// The items of a Map: an array, or an object of which every pair is an item.
     pub fn items(&self, items: &Items, effective: &Payload) -> Result<Payload, QueryError> {
         let seen = self.see(effective.value());
         match (items, self.state.query_language) {
+            // Recorded on AWS: an expression has to answer an array. An object can be written down.
+            (Items::Template(template @ (Template::Literal(Value::Object(_)) | Template::Object(_))), _) => {
+                self.evaluate(template, "Items", effective)
+            }
             (Items::Template(template), _) => {
                 let array = template.evaluate_array("Items", &seen.scope())?;
                 Ok(Payload::from_value(Value::Array(array)))

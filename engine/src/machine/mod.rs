@@ -47,7 +47,7 @@ mod token;
 pub(crate) use context::instant;
 pub use context::{Extra, Seen, Surroundings};
 pub use execution::{Execution, ReplayError, Status};
-pub use flow::{Flow, NumberField, Outcome, error_output};
+pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, Integration, Pattern, StateType};
 pub(crate) use map_run::processor_of;
 pub use map_run::{MapRun, MapRunOutcome, MapRunPlan};

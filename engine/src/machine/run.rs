@@ -572,6 +572,12 @@ pub(super) fn in_state(visit: &Visit, cause: &str) -> String {
 
 /// A payload of what a state hands on, if it is within AWS's limit.
 pub(super) fn bounded(visit: &Visit, payload: Payload) -> Result<Payload, Trouble> {
+    check_size(visit, &payload)?;
+    Ok(payload)
+}
+
+/// Refuses a payload that is larger or deeper than it may be.
+pub(super) fn check_size(visit: &Visit, payload: &Payload) -> Result<(), Trouble> {
     if payload.len() > asl::limits::PAYLOAD_BYTES_MAX {
         return Err(Trouble::Failure(Failure::output_too_large(&visit.name)));
     }
@@ -579,5 +585,5 @@ pub(super) fn bounded(visit: &Visit, payload: Payload) -> Result<Payload, Troubl
         let cause = in_state(visit, "A value is nested more than 127 levels deep.");
         return Err(Trouble::Failure(Failure::runtime(cause)));
     }
-    Ok(payload)
+    Ok(())
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use asl::{Choice, Fail, QueryError, QueryLanguage, StateKind, Transition, Wait};
 
-use super::choice;
 use super::context::Surroundings;
 use super::execution::{Frame, Phase, Visit};
-use super::flow::{Flow, NumberField, Outcome};
+use super::flow::{Chosen, Flow, NumberField, Outcome};
 use super::history::StateType;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Text};
 use super::retry::{Failure, Nature, errors};
-use super::run::{Halt, Run, Step, Trouble, bounded, in_state};
+use super::run::{Halt, Run, Step, Trouble, bounded, check_size, in_state};
 
 impl Run<'_> {
     /// Enters a state.
@@ -72,7 +71,8 @@ impl Run<'_> {
             Some(result) => flow.with_result(&visit.input, &bounded(visit, result)?)?,
             None => flow.without_result(&visit.input)?,
         };
-        within_limits(frame, visit, outcome)
+        check_limits(frame, visit, &outcome)?;
+        Ok(outcome)
     }
 
     /// The flow of JSON through the state a frame is in.
@@ -97,7 +97,7 @@ impl Run<'_> {
 
     fn choose(&mut self, id: FrameId, choice: &Choice) -> Step {
         match self.chosen(id, choice) {
-            Ok(Some((outcome, next))) => self.leave(id, outcome, Some(next)),
+            Ok(Some(chosen)) => self.leave(id, chosen.outcome, Some(chosen.next)),
             Ok(None) => {
                 let cause =
                     "Failed to transition out of the state. The state does not point to a next state.";
@@ -108,21 +108,13 @@ impl Run<'_> {
         }
     }
 
-    fn chosen(&self, id: FrameId, choice: &Choice) -> Result<Option<(Outcome, Text)>, Trouble> {
+    fn chosen(&self, id: FrameId, choice: &Choice) -> Result<Option<Chosen>, Trouble> {
         let (frame, visit) = self.visit(id)?;
-        let flow = self.flow(frame, visit);
-        let effective = flow.effective_input(&visit.input)?;
-        let seen = flow.see(effective.value());
-        for (index, rule) in choice.rules.iter().enumerate() {
-            if choice::holds(&rule.condition, &format!("Choices[{index}]/Condition"), &seen.scope())? {
-                let outcome = flow.by_rule(&visit.input, index, rule)?;
-                let outcome = within_limits(frame, visit, outcome)?;
-                return Ok(Some((outcome, rule.next.as_str().into())));
-            }
+        let chosen = self.flow(frame, visit).choice(choice, &visit.input)?;
+        if let Some(chosen) = &chosen {
+            check_limits(frame, visit, &chosen.outcome)?;
         }
-        let Some(next) = &choice.default else { return Ok(None) };
-        let outcome = within_limits(frame, visit, flow.without_result(&visit.input)?)?;
-        Ok(Some((outcome, next.as_str().into())))
+        Ok(chosen)
     }
 
     fn wait(&mut self, id: FrameId, wait: &Wait) -> Step {
@@ -188,11 +180,12 @@ fn state_is_jsonata(visit: &Visit) -> bool {
     visit.state.query_language == QueryLanguage::Jsonata
 }
 
-/// What a state hands on, if output and variables are within AWS's limits.
-pub(super) fn within_limits(frame: &Frame, visit: &Visit, outcome: Outcome) -> Result<Outcome, Trouble> {
+/// Refuses what a state hands on when its output or variables are beyond AWS's limits.
+pub(super) fn check_limits(frame: &Frame, visit: &Visit, outcome: &Outcome) -> Result<(), Trouble> {
     let mut total = 0;
     for (_, payload) in &outcome.assigned {
-        total += bounded(visit, payload.clone())?.len();
+        check_size(visit, payload)?;
+        total += payload.len();
     }
     if total > asl::limits::ASSIGN_BYTES_MAX
         || total + frame.variable_bytes > asl::limits::VARIABLES_BYTES_MAX
@@ -200,8 +193,7 @@ pub(super) fn within_limits(frame: &Frame, visit: &Visit, outcome: Outcome) -> R
         let cause = in_state(visit, "The size of the variables exceeds the service limit.");
         return Err(Trouble::Failure(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause)));
     }
-    bounded(visit, outcome.output.clone())?;
-    Ok(outcome)
+    check_size(visit, &outcome.output)
 }
 
 /// A frame vanished in the middle of a step: cannot happen, and is not worth a panic.

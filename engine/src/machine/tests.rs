@@ -1,6 +1,9 @@
 //! Tables of what the machine does: a definition, what tasks answer, the history.
 #![expect(clippy::needless_pass_by_value, reason = "tables read better with values")]
 
+mod jsonpath;
+mod tokens;
+
 use std::sync::Arc;
 
 use asl::StateMachine;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
+use engine::registry::CreateActivity;
 use engine::{
     Completion, Crash, CrashPlan, Engine, EngineError, EngineOptions, ExecutionFilter, ManualClock,
     StartExecution, Status, TaskHost, TaskKey, TaskOutcome, TaskRequest, lambda_invoke_result,
@@ -19,6 +20,7 @@ struct Host {
     kept: Mutex<Vec<(TaskRequest, Completion)>>,
     invoked: Mutex<Vec<TaskKey>>,
     cancelled: Mutex<Vec<TaskKey>>,
+    resumed: Mutex<Vec<(TaskRequest, Value, Completion)>>,
     /// A journal in which the cause of every call has to be when the call comes.
     journal: Option<PathBuf>,
     /// Calls that came before that.
@@ -58,6 +60,10 @@ impl TaskHost for Host {
             Some(outcome) => done.finish(outcome),
             None => self.kept.lock().unwrap().push((task, done)),
         }
+    }
+
+    fn resume(&self, task: TaskRequest, submission: Value, done: Completion) {
+        self.resumed.lock().unwrap().push((task, submission, done));
     }
 
     fn cancel(&self, task: &TaskKey) {
@@ -326,6 +332,124 @@ fn recovery_fails_attempts_of_unknown_outcome_and_keeps_timers() {
     assert_eq!(engine.next_timer_millis(), Some(T0 + 1_000), "Retry decides");
     run_to_the_end(&engine, &clock);
     assert_eq!(engine.wait(&arn).unwrap().output.as_deref(), Some("2"));
+    engine.shutdown();
+}
+
+/// In JSONPath: a callback, an activity and a job, one after the other.
+fn patterns() -> String {
+    let states = json!({
+        "Callback": {
+            "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "HeartbeatSeconds": 60,
+            "Parameters": { "QueueUrl": "q", "MessageBody": { "token.$": "$$.Task.Token" } }, "Next": "Activity"
+        },
+        "Activity": {
+            "Type": "Task", "Resource": "arn:aws:states:us-east-1:123456789012:activity:work",
+            "TimeoutSeconds": 60, "Next": "Job"
+        },
+        "Job": { "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": {}, "End": true }
+    });
+    json!({ "StartAt": "Callback", "States": states }).to_string()
+}
+
+const NO_WAIT: std::time::Duration = std::time::Duration::ZERO;
+const ACTIVITY: &str = "arn:aws:states:us-east-1:123456789012:activity:work";
+
+#[test]
+fn tokens_activities_and_jobs_survive_the_engine() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(T0);
+    let host = Arc::new(Host::default());
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.create_activity(CreateActivity { name: "work".into(), ..CreateActivity::default() }).unwrap();
+    engine.put_state_machine("m", &patterns(), None).unwrap();
+    let arn = engine.start_execution(named("e", "{}")).unwrap().execution_arn;
+    engine.settle().unwrap();
+    let (call, done) = host.kept.lock().unwrap().pop().unwrap();
+    let token = call.token.unwrap();
+    assert_eq!(call.arguments["MessageBody"]["token"], json!(token));
+    done.finish(TaskOutcome::Succeeded("{}".into()));
+    engine.settle().unwrap();
+    engine.shutdown();
+
+    // The token outlives the engine that issued it; the activity's task waits for a worker.
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.send_task_heartbeat(&token).unwrap();
+    assert!(matches!(engine.send_task_success(&token, "{").unwrap_err(), EngineError::InvalidOutput { .. }));
+    engine.send_task_success(&token, r#"{"from":"token"}"#).unwrap();
+    assert!(matches!(engine.send_task_success(&token, "{}").unwrap_err(), EngineError::TaskTimedOut));
+    for wrong in ["", "Invalid token", &format!("{token}00"), &token.replace('a', "b")] {
+        let error = engine.send_task_failure(wrong, None, None).unwrap_err();
+        assert!(matches!(error, EngineError::InvalidToken | EngineError::TaskTimedOut), "{wrong} {error}");
+    }
+    engine.settle().unwrap();
+    engine.shutdown();
+
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.settle().unwrap();
+    let work = engine.get_activity_task(ACTIVITY, Some("w"), NO_WAIT).unwrap().unwrap();
+    assert_eq!(work.input, r#"{"from":"token"}"#);
+    assert_eq!(engine.get_activity_task(ACTIVITY, None, NO_WAIT).unwrap(), None);
+    engine.shutdown();
+
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.settle().unwrap();
+    assert_eq!(engine.get_activity_task(ACTIVITY, None, NO_WAIT).unwrap(), None, "a worker has it");
+    engine.send_task_success(&work.task_token, "[1]").unwrap();
+    engine.settle().unwrap();
+    let (_, mut done) = host.kept.lock().unwrap().pop().unwrap();
+    done.submitted(r#"{"run":7}"#.into());
+    engine.settle().unwrap();
+    engine.shutdown();
+    drop(done);
+
+    // The host goes on with the job, and does not start it again.
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.settle().unwrap();
+    assert!(host.kept.lock().unwrap().is_empty());
+    let (_, submission, done) = host.resumed.lock().unwrap().pop().unwrap();
+    assert_eq!(submission, json!({ "run": 7 }));
+    done.finish(TaskOutcome::Succeeded("2".into()));
+    let ended = engine.wait(&arn).unwrap();
+    assert_eq!((ended.status, ended.output.as_deref()), (Status::Succeeded, Some("2")));
+    let types: Vec<_> =
+        engine.execution_history(&arn, false, 0, None).unwrap().iter().map(|e| e.event_type()).collect();
+    let expected = [
+        "ExecutionStarted",
+        "TaskStateEntered",
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSubmitted",
+        "TaskSucceeded",
+        "TaskStateExited",
+        "TaskStateEntered",
+        "ActivityScheduled",
+        "ActivityStarted",
+        "ActivitySucceeded",
+        "TaskStateExited",
+        "TaskStateEntered",
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSubmitted",
+        "TaskSucceeded",
+        "TaskStateExited",
+        "ExecutionSucceeded",
+    ];
+    assert_eq!(types, expected);
+    engine.shutdown();
+}
+
+#[test]
+fn a_task_of_an_activity_that_is_not_there_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open(directory.path(), &ManualClock::at(T0), &Arc::new(Host::default()), None).unwrap();
+    let state = json!({ "Type": "Task", "Resource": ACTIVITY, "End": true });
+    engine
+        .put_state_machine("m", &json!({ "StartAt": "A", "States": { "A": state } }).to_string(), None)
+        .unwrap();
+    let arn = engine.start_execution(named("e", "{}")).unwrap().execution_arn;
+    let ended = engine.wait(&arn).unwrap();
+    assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some("ActivityDoesNotExist")));
+    assert_eq!(engine.get_activity_task(ACTIVITY, None, NO_WAIT).unwrap(), None);
     engine.shutdown();
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use asl::StateMachine;
 use engine::machine::Execution;
-use engine::simulate::{Reply, SimulationOptions, resume, run_with};
+use engine::simulate::{Reply, SimulationOptions, TaskStep, resume, run_with};
 use engine::{Status, TaskOutcome, TaskRequest, lambda_invoke_result};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,25 +56,76 @@ fn definitions() -> Vec<Arc<StateMachine>> {
         "Last": task("Last", end.clone()),
         "Caught": caught
     });
-    [("A", chain), ("Start", map), ("P", parallel)]
-        .into_iter()
-        .map(|(start, states)| {
-            let text = json!({ "QueryLanguage": "JSONata", "StartAt": start, "States": states }).to_string();
-            Arc::new(StateMachine::parse(&text).unwrap_or_else(|found| panic!("{found}")))
-        })
-        .collect()
+    [
+        ("JSONata", "A", chain),
+        ("JSONata", "Start", map),
+        ("JSONata", "P", parallel),
+        ("JSONPath", "Items", patterns()),
+    ]
+    .into_iter()
+    .map(|(language, start, states)| {
+        let text = json!({ "QueryLanguage": language, "StartAt": start, "States": states }).to_string();
+        Arc::new(StateMachine::parse(&text).unwrap_or_else(|found| panic!("{found}")))
+    })
+    .collect()
+}
+
+/// In JSONPath: an object's items, and tasks that go on after their call.
+fn patterns() -> Value {
+    let retry = json!([
+        { "ErrorEquals": ["Lambda.ServiceException", "States.Timeout"], "MaxAttempts": 1000, "IntervalSeconds": 1, "BackoffRate": 1 },
+        { "ErrorEquals": ["Custom"], "MaxAttempts": 2, "IntervalSeconds": 2 }
+    ]);
+    let catch = json!([{ "ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Assign": { "why.$": "$.Error" }, "Next": "Caught" }]);
+    let callback = json!({ "StartAt": "Callback", "States": { "Callback": {
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "TimeoutSeconds": 30, "Retry": retry,
+        "Parameters": { "QueueUrl": "q", "MessageBody": { "n.$": "$.n", "token.$": "$$.Task.Token" } },
+        "ResultSelector": { "got.$": "$" }, "ResultPath": "$.result", "End": true } } });
+    json!({
+        "Items": { "Type": "Pass", "Result": { "o": { "a": 1, "b": 2, "c": 3 }, "limit": "2" }, "ResultPath": "$.data", "Next": "Each" },
+        "Each": {
+            "Type": "Map", "ItemsPath": "$.data.o", "MaxConcurrencyPath": "$.data.limit", "ItemProcessor": callback,
+            "ItemSelector": { "key.$": "$$.Map.Item.Key", "n.$": "$$.Map.Item.Value" },
+            "ResultPath": "$.each", "Catch": catch, "Next": "Activity"
+        },
+        "Activity": {
+            "Type": "Task", "Resource": "arn:aws:states:us-east-1:123456789012:activity:work", "Retry": retry, "Catch": catch,
+            "TimeoutSeconds": 30, "HeartbeatSeconds": 20, "InputPath": "$.each", "ResultPath": "$.activity", "Next": "Choose"
+        },
+        "Choose": { "Type": "Choice", "Choices": [
+            { "And": [{ "Variable": "$.activity", "IsPresent": true }, { "Variable": "$.activity", "NumericLessThan": 150 }],
+              "Next": "Job", "Assign": { "chosen.$": "$.activity" } }], "Default": "Caught" },
+        "Job": {
+            "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "TimeoutSeconds": 30, "Retry": retry,
+            "Parameters": { "Arguments.$": "States.Array($chosen)" }, "OutputPath": "$", "End": true
+        },
+        "Caught": { "Type": "Pass", "Parameters": { "seen.$": "$" }, "End": true }
+    })
 }
 
 /// What a task answers depends on who asks, not on when.
 fn reply(task: &TaskRequest, salt: u64, by_attempt: bool) -> Reply {
     let mut hasher = DefaultHasher::new();
-    (salt, &task.state_name, task.arguments.to_string()).hash(&mut hasher);
+    let asked = task.arguments.pointer("/MessageBody/n").unwrap_or(&task.arguments);
+    (salt, &task.state_name, asked.to_string()).hash(&mut hasher);
     if by_attempt {
         task.attempt.hash(&mut hasher);
     }
     let drawn = hasher.finish();
     let number = drawn / 100 % 200;
     let failed = |error: &str| TaskOutcome::Failed { error: error.to_owned(), cause: format!("{number}") };
+    if task.resource != "arn:aws:states:::lambda:invoke" {
+        let ended = match drawn % 8 {
+            0 => failed("Custom"),
+            _ => TaskOutcome::Succeeded(json!(number).to_string()),
+        };
+        let begun = match &task.token {
+            Some(_) if task.is_of_activity() => TaskStep::Taken(Some("worker".to_owned())),
+            _ => TaskStep::Submitted(json!({ "id": number }).to_string()),
+        };
+        let millis = i64::try_from(number).unwrap() * 10;
+        return Reply::Steps(vec![(millis / 2, begun), (millis, TaskStep::Ended(ended))]);
+    }
     let returned = TaskOutcome::Succeeded(lambda_invoke_result(&json!(number).to_string()));
     match drawn % 20 {
         0 => Reply::Now(failed("Custom")),
@@ -95,7 +146,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn live_state_is_replayed_state(which in 0..3_usize, salt: u64) {
+    fn live_state_is_replayed_state(which in 0..4_usize, salt: u64) {
         let definition = &definitions()[which];
         let run = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, true));
         prop_assert_ne!(run.status, Status::Running);
@@ -110,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn a_crash_after_any_record_changes_no_status(which in 0..3_usize, salt: u64) {
+    fn a_crash_after_any_record_changes_no_status(which in 0..4_usize, salt: u64) {
         let definition = &definitions()[which];
         let run = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, false));
         for cut in 1..run.records.len() {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::advice;
 use super::super::flow::{Edge, StateFlow};
 use super::super::model::{
     Choice, ChoiceRule, Comparand, Condition, Is, Operand, QueryLanguage, Relation, Test,
@@ -76,6 +77,15 @@ fn operator(key: &str) -> Option<&'static (&'static str, Operator)> {
     COMPARISONS.iter().chain(TESTS).find(|(name, _)| *name == key)
 }
 
+/// The way a Choice goes when no rule matches.
+pub(super) fn default_way(fields: &Fields<'_>, flow: &mut StateFlow, assigns: Vec<String>) {
+    if let Some(at) = fields.at("Default")
+        && let Some(target) = at.node.as_text()
+    {
+        flow.edges.push(Edge::new(target, &at.location, at.node.span.clone(), assigns));
+    }
+}
+
 impl Reader {
     pub(super) fn choice_kind(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Choice> {
         if !self.require(fields, &["Choices"]) {
@@ -89,15 +99,6 @@ impl Reader {
         let default = self.optional_text(fields, "Default");
         let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
         Some(Choice { rules, default })
-    }
-
-    /// The way a Choice goes when no rule matches.
-    pub(super) fn default_way(&mut self, fields: &Fields<'_>, flow: &mut StateFlow, assigns: Vec<String>) {
-        if let Some(at) = fields.at("Default")
-            && let Some(target) = at.node.as_text()
-        {
-            flow.edges.push(Edge::new(target, &at.location, at.node.span.clone(), assigns));
-        }
     }
 
     fn choice_rule(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<ChoiceRule> {
@@ -142,6 +143,13 @@ impl Reader {
                 format!("Field '{key}' is not supported")
             };
             self.schema_at_key(message, fields, key);
+            let advice = if is_jsonpath {
+                advice::in_language("Variable", QueryLanguage::Jsonata).map(str::to_owned)
+            } else {
+                let names = ["Assign", "Comment", "Condition", "Next", "Output"];
+                self.guesses.names(key, names, "fields of a rule")
+            };
+            self.advise(advice);
         }
         self.require(fields, &["Condition", "Next"]);
         let at = fields.at("Condition")?;
@@ -165,7 +173,7 @@ impl Reader {
             }
         }
         if other {
-            self.foreign_fields_of_rule(fields, is_rule, flow);
+            self.foreign_fields_of_rule(fields, is_rule);
         }
         let combination = operators.iter().copied().find(|key| COMBINATIONS.contains(key));
         let required: &[&str] = match (combination.is_some(), is_rule) {
@@ -182,6 +190,8 @@ impl Reader {
                 format!("Only one of these fields is allowed: [{}]", operators.join(", "))
             };
             self.schema(message, &fields.at);
+            let advice = "to ask for several, write \"And\": [{\"Variable\": …}, {\"Variable\": …}]";
+            self.advise((operators.len() > 1).then_some(advice));
             return None;
         };
         match combination {
@@ -198,14 +208,14 @@ impl Reader {
         }
     }
 
-    fn foreign_fields_of_rule(&mut self, fields: &Fields<'_>, is_rule: bool, flow: &StateFlow) {
+    fn foreign_fields_of_rule(&mut self, fields: &Fields<'_>, is_rule: bool) {
         let foreign = fields.keys().filter(|key| {
             let is_operator = COMBINATIONS.contains(key) || operator(key).is_some();
             !is_operator && (!RULE.contains(key) || !is_rule && matches!(*key, "Assign" | "Next"))
         });
         for key in foreign.collect::<Vec<_>>() {
-            let message = if matches!(key, "Condition" | "Output") && flow.language == QueryLanguage::JsonPath
-            {
+            let is_jsonata = matches!(key, "Condition" | "Output");
+            let message = if is_jsonata {
                 format!(
                     "The QueryLanguage is set to 'JSONPath', but field '{key}' is only supported for the \
                      'JSONata' QueryLanguage"
@@ -214,6 +224,16 @@ impl Reader {
                 format!("Field '{key}' is not supported")
             };
             self.schema_at_key(message, fields, key);
+            let advice = if is_jsonata {
+                advice::in_language(key, QueryLanguage::JsonPath).map(str::to_owned)
+            } else if RULE.contains(&key) {
+                Some(format!("only the rule itself has `{key}`, not the conditions in it"))
+            } else {
+                let operators = COMPARISONS.iter().chain(TESTS).map(|(name, _)| *name);
+                let similar = self.guesses.similar(key, operators.chain(COMBINATIONS).chain(RULE));
+                similar.map(|name| format!("did you mean `{name}`?"))
+            };
+            self.advise(advice);
         }
     }
 
@@ -248,7 +268,7 @@ impl Reader {
                 let to = if *is_path {
                     self.reference_path(&at, flow).map(Operand::Path)
                 } else {
-                    self.literal(*comparand, &at).map(Operand::Literal)
+                    self.literal(name, *comparand, &at, flow).map(Operand::Literal)
                 };
                 to.map(|to| Test::Compare { comparand: *comparand, relation: *relation, to })
             }
@@ -256,7 +276,7 @@ impl Reader {
         Some(Condition::Test { variable: variable?, operator: name, test: test? })
     }
 
-    fn literal(&mut self, comparand: Comparand, at: &At<'_>) -> Option<Value> {
+    fn literal(&mut self, name: &str, comparand: Comparand, at: &At<'_>, flow: &StateFlow) -> Option<Value> {
         let is_right = match comparand {
             Comparand::String | Comparand::Timestamp => self.text(at).is_some(),
             Comparand::Boolean => self.boolean(at).is_some(),
@@ -268,8 +288,10 @@ impl Reader {
                 is_number
             }
         };
-        if let (Comparand::Timestamp, Some(text)) = (comparand, at.node.as_text()) {
-            self.timestamp_text(text, at);
+        match (comparand, at.node.as_text()) {
+            (Comparand::Timestamp, Some(text)) => self.timestamp_text(text, at),
+            (Comparand::String, _) => self.warn_of_missing_path(name, at, flow),
+            _ => {}
         }
         is_right.then(|| at.node.to_value())
     }

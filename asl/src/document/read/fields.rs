@@ -5,10 +5,10 @@ use std::ops::{Range, RangeInclusive};
 
 use indexmap::IndexMap;
 
+use super::super::advice;
 use super::super::model::QueryLanguage;
 use super::super::source::{Member, Node, NodeKind};
 use super::{At, Reader};
-use crate::diagnostic::{Code, Severity};
 
 /// Fields that only states written in JSONPath have, whatever their type.
 const JSONPATH_ONLY: &[&str] = &[
@@ -44,12 +44,16 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    fn has(&self, key: &str, language: QueryLanguage) -> bool {
+    fn names(&self, language: QueryLanguage) -> impl Iterator<Item = &'static str> + Clone {
         let own = match language {
             QueryLanguage::JsonPath => self.jsonpath,
             QueryLanguage::Jsonata => self.jsonata,
         };
-        self.both.contains(&key) || own.contains(&key)
+        self.both.iter().chain(own).copied()
+    }
+
+    fn has(&self, key: &str, language: QueryLanguage) -> bool {
+        self.names(language).any(|name| name == key)
     }
 }
 
@@ -129,14 +133,12 @@ impl Reader {
             } else {
                 format!("Field '{key}' is not supported")
             };
-            let span = fields.key_span(key);
-            self.report_span(
-                Severity::Error,
-                Code::SchemaValidationFailed,
-                message,
-                &fields.at.location,
-                span,
-            );
+            self.schema_at_key(message, fields, key);
+            let advice = match advice::in_language(key, language) {
+                Some(advice) if foreign => Some(advice.to_owned()),
+                _ => self.guesses.names(key, allowed.names(language), "fields here"),
+            };
+            self.advise(advice);
         }
     }
 
@@ -145,6 +147,11 @@ impl Reader {
         let missing: Vec<&str> = keys.iter().copied().filter(|key| !fields.has(key)).collect();
         if !missing.is_empty() {
             self.schema(format!("These fields are required: [{}]", missing.join(", ")), &fields.at);
+            // A field that is there under a wrong name is reported as unknown, too.
+            let misspelt =
+                missing.iter().find_map(|key| Some((*key, self.guesses.similar(key, fields.keys())?)));
+            let advice = misspelt.map(|(key, given)| format!("`{given}` should probably be `{key}`"));
+            self.advise(advice);
         }
         missing.is_empty()
     }
@@ -219,6 +226,9 @@ impl Reader {
             let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
             let names = names.join(", ");
             self.schema(format!("The field '{key}' should have one of these values: [{names}]"), &at);
+            let given = at.node.as_text().unwrap_or_default();
+            let meant = self.guesses.similar(given, values.iter().map(|(name, _)| *name));
+            self.advise(meant.map(|name| format!("did you mean `{name}`?")));
         }
         known.map(|(_, value)| *value)
     }

@@ -40,6 +40,7 @@ impl Reader {
             let name = self.text(&at);
             if name.as_deref() == Some(ALL) && (items.len() > 1 || !is_last) {
                 self.schema(format!("{ALL} must appear alone and at end of list"), &at);
+                self.advise(Some(format!("move it into an entry of its own, the last one: [\"{ALL}\"]")));
             }
             names.push(name);
         }

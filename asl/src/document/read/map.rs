@@ -79,7 +79,7 @@ const WRITER: Allowed =
 const WRITER_CONFIG: Allowed =
     Allowed { both: &["OutputType", "Transformation"], jsonpath: &[], jsonata: &[] };
 
-/// `CSVDelimiter` by name. Developer guide, "ItemReader (Map)".
+/// `CSVDelimiter` by name. Developer guide, the page on item readers.
 const DELIMITERS: &[(&str, char)] =
     &[("COMMA", ','), ("PIPE", '|'), ("SEMICOLON", ';'), ("SPACE", ' '), ("TAB", '\t')];
 const INPUT_TYPES: &[(&str, InputType)] = &[
@@ -224,6 +224,11 @@ impl Reader {
         };
         if !is_distributed {
             return Some(Mode::Inline);
+        }
+        if self.is_express
+            && let Some(at) = config.at("Mode")
+        {
+            self.schema("Express state machine does not support the 'DISTRIBUTED' mode of Map", &at);
         }
         self.require(&config, &["ExecutionType"]);
         Some(Mode::Distributed(execution_type.unwrap_or_default()))

@@ -13,6 +13,7 @@ mod state;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::advice::{self, Guesses};
 use super::flow::ScopeFlow;
 use super::model::{ExecutionType, QueryLanguage, State, StateMachine, States, SubMachine};
 use super::source::{self, Node};
@@ -61,6 +62,7 @@ struct Reader {
     language: QueryLanguage,
     /// Whether the states run in an Express execution.
     is_express: bool,
+    guesses: Guesses,
 }
 
 /// A value of a definition and its place.
@@ -91,7 +93,14 @@ impl Reader {
         span: Range<usize>,
     ) {
         let location = if location.is_empty() { "/" } else { location }.to_owned();
-        self.diagnostics.push(Diagnostic { severity, code, message, location, span });
+        self.diagnostics.push(Diagnostic { severity, code, message, location, span, advice: None });
+    }
+
+    /// What to do about the finding that was reported last.
+    fn advise(&mut self, advice: Option<impl Into<String>>) {
+        if let Some(advice) = advice {
+            self.diagnostics.advise(advice.into());
+        }
     }
 
     /// An error of form about a field, reported at its object, underlining the key.
@@ -115,7 +124,7 @@ impl Reader {
         let node = self.json(text)?;
         let (state, flow) = self.state(&At { node: &node, location: format!("/States/{name}") });
         for inner in &flow.inner {
-            super::flow::check(inner, &mut self.diagnostics);
+            super::flow::check(inner, &mut self.guesses, &mut self.diagnostics);
         }
         state
     }
@@ -124,13 +133,17 @@ impl Reader {
         if text.trim().is_empty() {
             let message = "The definition is empty".to_owned();
             self.report_span(Severity::Error, Code::MissingDescription, message, "", 0..text.len());
+            let smallest = "{\"StartAt\": \"Done\", \"States\": {\"Done\": {\"Type\": \"Succeed\"}}}";
+            self.advise(Some(format!("the smallest definition is {smallest}")));
             return None;
         }
         match source::read(text) {
             Ok(node) => Some(node),
             Err(unreadable) => {
                 let code = Code::InvalidJsonDescription;
+                let advice = advice::of_syntax(text, unreadable.span.start);
                 self.report_span(Severity::Error, code, unreadable.message, "", unreadable.span);
+                self.advise(advice);
                 None
             }
         }
@@ -149,7 +162,7 @@ impl Reader {
         self.choice(fields, "Version", &[("1.0", ())]);
         let version = fields.peek("Version").map(str::to_owned);
         let (sub, flow) = self.sub_machine(fields)?;
-        super::flow::check(&flow, &mut self.diagnostics);
+        super::flow::check(&flow, &mut self.guesses, &mut self.diagnostics);
         Some(StateMachine {
             comment,
             query_language: self.language,
@@ -213,6 +226,9 @@ impl Reader {
         if !self.names.insert(name.to_owned()) {
             let message = format!("Duplicate State name: {name}");
             self.report_span(Severity::Error, Code::DuplicateStateName, message, &at.location, span.clone());
+            let advice =
+                "give it another name: names are unique in the whole machine, also across Map and Parallel";
+            self.advise(Some(advice));
         }
     }
 

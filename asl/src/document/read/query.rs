@@ -5,7 +5,9 @@
 use std::ops::RangeInclusive;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
+use super::super::advice;
 use super::super::flow::{Read, StateFlow};
 use super::super::model::{
     BooleanOrExpression, NumberOrExpression, QueryLanguage, ResultPath, Selection, TextOrExpression,
@@ -14,7 +16,7 @@ use super::super::source::{Node, NodeKind};
 use super::fields::Fields;
 use super::{At, Reader};
 use crate::diagnostic::{Code, Severity};
-use crate::jsonata::Expression;
+use crate::jsonata::{self, Expression};
 use crate::jsonpath::{Path, Query, Root};
 use crate::template::Template;
 use crate::timestamp;
@@ -39,6 +41,22 @@ impl Place {
             _ => true,
         }
     }
+}
+
+/// The intrinsic functions `ErrorPath` and `CausePath` may call. Developer
+/// guide, "Fail workflow state".
+const FUNCTIONS_OF_TEXT: [&str; 7] = [
+    "States.Format",
+    "States.JsonToString",
+    "States.ArrayGetItem",
+    "States.Base64Encode",
+    "States.Base64Decode",
+    "States.Hash",
+    "States.UUID",
+];
+
+fn returns_text(call: &str) -> bool {
+    call.split('(').next().is_some_and(|name| FUNCTIONS_OF_TEXT.contains(&name.trim()))
 }
 
 /// The text between `{%` and `%}`, if the string is an expression.
@@ -87,6 +105,7 @@ impl Reader {
             }
         }
         let at = fields.at(key)?;
+        self.warn_of_missing_path(key, &at, flow);
         let text = self.text(&at)?;
         match expression_source(&text) {
             Some(source) if flow.language == QueryLanguage::Jsonata => {
@@ -150,7 +169,7 @@ impl Reader {
         }
         let parts = parts.into_iter().collect::<Option<Vec<_>>>()?;
         Some(if parts.iter().all(is_literal) {
-            Template::Literal(at.node.to_value())
+            Template::Literal(parts.into_iter().filter_map(literal).collect())
         } else {
             Template::Array(parts)
         })
@@ -165,9 +184,11 @@ impl Reader {
                 QueryLanguage::JsonPath => key.strip_suffix(".$"),
                 QueryLanguage::Jsonata => None,
             };
-            let value = match name {
-                Some(_) => self.query_of_key(key, &part, &fields, flow).map(Template::Query),
-                None => self.template(&part, place, flow),
+            let value = if name.is_some() {
+                self.query_of_key(key, &part, &fields, flow).map(Template::Query)
+            } else {
+                self.warn_of_missing_dollar(key, &part, flow);
+                self.template(&part, place, flow)
             };
             let name = name.unwrap_or(key);
             if name != key && fields.has(name) {
@@ -182,7 +203,8 @@ impl Reader {
         }
         complete.then(|| {
             if parts.values().all(is_literal) {
-                Template::Literal(at.node.to_value())
+                let values = parts.into_iter().filter_map(|(key, part)| Some((key, literal(part)?)));
+                Template::Literal(Value::Object(values.collect()))
             } else {
                 Template::Object(parts)
             }
@@ -232,12 +254,64 @@ impl Reader {
 
 /// JSONPath.
 impl Reader {
+    fn warn_of_missing_dollar(&mut self, key: &str, at: &At<'_>, flow: &StateFlow) {
+        if flow.language == QueryLanguage::JsonPath && at.node.as_text().is_some_and(looks_like_query) {
+            let message = format!(
+                "The value of the field '{key}' looks like a path or an intrinsic function, but is passed on as \
+                 text: only keys that end in '.$' are evaluated"
+            );
+            self.report(Severity::Warning, Code::NoDollar, message, at);
+            self.advise(Some(format!("write the key as \"{key}.$\" to pass on what it leads to")));
+        }
+    }
+
+    /// A text that looks like a path in a field that takes none.
+    pub(super) fn warn_of_missing_path(&mut self, key: &str, at: &At<'_>, flow: &StateFlow) {
+        if flow.language == QueryLanguage::JsonPath && at.node.as_text().is_some_and(looks_like_query) {
+            let message = format!(
+                "The value of the field '{key}' looks like a path, but is taken as text: only fields whose \
+                 names end in 'Path' are evaluated"
+            );
+            self.report(Severity::Warning, Code::NoPath, message, at);
+        }
+    }
+
+    /// A path in the `Result` of a Pass.
+    pub(super) fn warn_of_static_result(&mut self, at: &At<'_>) {
+        match &at.node.kind {
+            NodeKind::Object(members) => {
+                for (key, member) in members {
+                    let part = At { node: &member.value, location: format!("{}/{key}", at.location) };
+                    if key.ends_with(".$") {
+                        let message = format!(
+                            "The field '{key}' stands in the Result of a Pass, which is passed on as it is: use \
+                             Parameters to have it evaluated"
+                        );
+                        self.report(Severity::Warning, Code::PassResultIsStatic, message, &part);
+                    } else {
+                        self.warn_of_static_result(&part);
+                    }
+                }
+            }
+            NodeKind::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.warn_of_static_result(&at.item(index, item));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A path that may find any number of values: `InputPath`, `OutputPath`.
     fn path(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<Path> {
         let text = self.text(at)?;
-        let Ok(path) = Path::parse(&text) else {
-            self.schema("Value must be a valid JSONPath.", at);
-            return None;
+        let path = match Path::parse(&text) {
+            Ok(path) => path,
+            Err(error) => {
+                self.schema("Value must be a valid JSONPath.", at);
+                self.advise(Some(error.to_string()));
+                return None;
+            }
         };
         note_read(&path, at, flow);
         Some(path)
@@ -303,6 +377,14 @@ impl Reader {
                 self.reference_path(at, flow);
                 None
             }
+            Ok(Query::Intrinsic(call)) if !returns_text(call.source()) => {
+                let message = format!(
+                    "Value must be a valid JSONPath or a call of one of these intrinsic functions: [{}]",
+                    FUNCTIONS_OF_TEXT.join(", ")
+                );
+                self.schema(message, at);
+                None
+            }
             Ok(query) => {
                 query.paths().into_iter().for_each(|path| note_read(path, at, flow));
                 Some(query)
@@ -337,7 +419,31 @@ impl Reader {
             &object.at.location,
             at.node.span.clone(),
         );
+        self.advise(Some(advice_of_query(key, at)));
         None
+    }
+}
+
+/// What to do about a value that is neither a path nor a call.
+fn advice_of_query(key: &str, at: &At<'_>) -> String {
+    let plain = key.strip_suffix(".$").unwrap_or(key);
+    match at.node.as_text().map(|text| (text, Query::parse(text))) {
+        Some((text, Err(error))) if text.starts_with('$') || text.starts_with("States.") => error.to_string(),
+        Some((text, _)) if !text.is_empty() => format!(
+            "write a path (\"$.{}\") or a call (\"States.Format('{{}}', $.x)\"); a plain text stands under the \
+             key \"{plain}\"",
+            shortened(text)
+        ),
+        _ => format!("what is not evaluated stands under the key \"{plain}\""),
+    }
+}
+
+/// A text that fits into an advice.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(40).collect::<String>())
     }
 }
 
@@ -369,6 +475,8 @@ impl Reader {
     ) -> Option<Expression> {
         let Some(source) = at.node.as_text().and_then(expression_source) else {
             self.schema("Expected a JSONata expression, a text that starts with {% and ends with %}", at);
+            let text = at.node.as_text().map(str::trim).filter(|text| !text.is_empty());
+            self.advise(text.map(|text| format!("write \"{{% {} %}}\"", shortened(text))));
             return None;
         };
         self.expression(source, at, place, flow)
@@ -392,11 +500,19 @@ impl Reader {
         for name in &facts.top_level {
             let message = format!("Reference to '{name}' at the top level is not supported.");
             self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
+            self.advise(Some(advice::of_top_level(name)));
         }
         for field in &facts.states_fields {
             if !place.has(field) {
                 let message = format!("Reference to '$states.{field}' is not supported in this field.");
                 self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
+                let advice = match field.as_str() {
+                    "result" => {
+                        "`$states.result` exists once there is a result: in Assign and Output of a Task, Pass, Parallel or Map"
+                    }
+                    _ => "`$states.errorOutput` exists in Assign and Output of a catcher",
+                };
+                self.advise(Some(advice));
             }
         }
         for function in facts.unknown_functions() {
@@ -406,6 +522,13 @@ impl Reader {
                 format!("There is no function ${function}: the state will fail if it is called")
             };
             self.report(Severity::Warning, Code::UnknownFunction, message, at);
+            let advice = if function == "eval" {
+                Some("`$parse` reads JSON".to_owned())
+            } else {
+                let similar = self.guesses.similar(function, jsonata::functions());
+                similar.map(|name| format!("did you mean `${name}`?"))
+            };
+            self.advise(advice);
         }
         flow.reads.extend(facts.free_variables().map(|variable| Read {
             variable: variable.to_owned(),
@@ -418,4 +541,17 @@ impl Reader {
 
 const fn is_literal(template: &Template) -> bool {
     matches!(template, Template::Literal(_))
+}
+
+fn literal(template: Template) -> Option<Value> {
+    match template {
+        Template::Literal(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// Whether a text looks as if somebody meant a path or an intrinsic function.
+fn looks_like_query(text: &str) -> bool {
+    let is_path = text.starts_with("$.") || text.starts_with("$$.") || text.starts_with("$[") || text == "$$";
+    (is_path || text.starts_with("States.") && text.ends_with(')')) && Query::parse(text).is_ok()
 }

@@ -66,18 +66,17 @@ fn is_integration((service, action): (&str, &str)) -> bool {
     })
 }
 
-/// The integration pattern behind an integration's name, if it has one.
-pub(super) fn pattern(resource: &str) -> Option<&'static str> {
-    [".sync:2", ".sync", ".waitForTaskToken"].into_iter().find(|end| resource.ends_with(end))
-}
-
-/// What is said of a pattern in an Express state machine (recorded, the blank
-/// at the end of the second, too).
-pub(super) fn not_in_express(pattern: &str) -> &'static str {
-    if pattern == ".waitForTaskToken" {
-        "Express state machine does not support '.waitForTaskToken' service integration "
-    } else {
-        "Express state machine does not support '.sync' service integration"
+/// What is said of a resource that Express state machines cannot call. Those
+/// of integration patterns are recorded, also the blank at the end of one.
+pub(super) fn not_in_express(resource: &str) -> Option<&'static str> {
+    let (_, pattern) = resource.rsplit_once('.').unwrap_or_default();
+    match pattern {
+        "waitForTaskToken" => {
+            Some("Express state machine does not support '.waitForTaskToken' service integration ")
+        }
+        "sync" | "sync:2" => Some("Express state machine does not support '.sync' service integration"),
+        _ if resource.contains(":activity:") => Some("Express state machine does not support activities"),
+        _ => None,
     }
 }
 

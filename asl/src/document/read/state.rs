@@ -162,7 +162,7 @@ impl Reader {
                 Some(None)
             }
             Type::Choice => {
-                self.default_way(fields, flow, names);
+                super::choice::default_way(fields, flow, names);
                 Some(None)
             }
             _ => self.transition(fields, flow, names).map(Some),
@@ -243,6 +243,11 @@ impl Reader {
             }
             (None, false) => {
                 self.schema("One of these fields is required: [Next, End]", &fields.at);
+                let misspelt = self.guesses.similar("Next", fields.keys().filter(|key| *key != "Type"));
+                self.advise(Some(match misspelt {
+                    Some(given) => format!("`{given}` should probably be `Next`"),
+                    None => "name the state that comes after it, or add \"End\": true".to_owned(),
+                }));
                 None
             }
         }
@@ -281,7 +286,10 @@ impl Reader {
         }
         let complete = !fields.has("Parameters");
         let parameters = self.arguments(fields, flow);
-        let result = fields.at("Result").map(|at| at.node.to_value());
+        let result = fields.at("Result").map(|at| {
+            self.warn_of_static_result(&at);
+            at.node.to_value()
+        });
         (complete || parameters.is_some()).then_some(Pass { parameters, result })
     }
 
@@ -305,6 +313,11 @@ impl Reader {
                 "The task waits for its token, but the arguments do not pass {token} on: nobody can complete it"
             );
             self.report(Severity::Warning, Code::MissingTaskToken, message, at);
+            let example = match flow.language {
+                QueryLanguage::JsonPath => "\"token.$\": \"$$.Task.Token\"",
+                QueryLanguage::Jsonata => "\"token\": \"{% $states.context.Task.Token %}\"",
+            };
+            self.advise(Some(format!("add {example} to what the task sends")));
         }
         let timeout_seconds = self.number(fields, "TimeoutSeconds", SECONDS, flow);
         let heartbeat_seconds = self.number(fields, "HeartbeatSeconds", SECONDS, flow);
@@ -331,9 +344,9 @@ impl Reader {
             );
             self.schema(message, at);
         } else if self.is_express
-            && let Some(pattern) = resource::pattern(resource)
+            && let Some(problem) = resource::not_in_express(resource)
         {
-            self.schema(resource::not_in_express(pattern), at);
+            self.schema(problem, at);
         }
     }
 

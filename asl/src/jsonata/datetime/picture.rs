@@ -302,7 +302,7 @@ impl Component {
 
     /// The number of the first name.
     pub(super) fn first(self) -> i64 {
-        if self == Self::HalfDay { 0 } else { 1 }
+        i64::from(self != Self::HalfDay)
     }
 
     pub(super) fn name(self, value: i64) -> Option<&'static str> {

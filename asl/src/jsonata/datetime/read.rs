@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regex::RegexBuilder;
 
 use super::moment::{MILLIS_MAX, Moment, days_of_month};
-use super::picture::{self, Component, Marker, Part, Presentation, Zone};
+use super::picture::{self, Component, Marker, Part, Presentation};
 use crate::jsonata::raised::{Raised, quoted};
 use crate::limits;
 
@@ -121,7 +121,7 @@ impl Marker {
     fn read(&self, text: &str) -> f64 {
         match &self.presentation {
             Presentation::Integer(format) => format.read(text),
-            Presentation::Zone(zone) => zone.read(text),
+            Presentation::Zone(_) => read_offset(text),
             Presentation::Name(_) => {
                 let found = (self.component.first()..)
                     .zip(self.names())
@@ -133,20 +133,20 @@ impl Marker {
     }
 }
 
-impl Zone {
-    /// Minutes east of UTC.
-    fn read(&self, text: &str) -> f64 {
-        let number = |text: &str| text.parse().unwrap_or(f64::NAN);
-        let Some(sign) = text.find(['+', '-']) else { return 0.0 };
-        let (sign, digits) = text.split_at(sign).1.split_at(1);
-        let (hours, minutes) = match digits.split_once(':') {
-            Some((hours, minutes)) => (number(hours), number(minutes)),
-            None if digits.len() <= 2 => (number(digits), 0.0),
-            None => ((number(digits) / 100.0).floor(), number(digits) % 100.0),
-        };
-        let minutes = hours * 60.0 + minutes;
-        if sign == "-" { -minutes } else { minutes }
-    }
+/// Minutes east of UTC.
+fn read_offset(text: &str) -> f64 {
+    let number = |text: &str| text.parse().unwrap_or(f64::NAN);
+    let Some((sign, digits)) = text.find(['+', '-']).and_then(|at| text.get(at..)?.split_at_checked(1))
+    else {
+        return 0.0;
+    };
+    let (hours, minutes) = match digits.split_once(':') {
+        Some((hours, minutes)) => (number(hours), number(minutes)),
+        None if digits.len() <= 2 => (number(digits), 0.0),
+        None => ((number(digits) / 100.0).floor(), number(digits) % 100.0),
+    };
+    let minutes = hours * 60.0 + minutes;
+    if sign == "-" { -minutes } else { minutes }
 }
 
 /// Milliseconds, of fields without a gap: larger ones are those of now, smaller
@@ -275,8 +275,7 @@ fn iso_time(text: &str) -> Option<(i64, i64)> {
 /// Seconds east of UTC.
 fn iso_offset(text: &str) -> Option<i64> {
     let (sign, offset) = match text.split_at_checked(1) {
-        None => return Some(0),
-        Some(("Z", "")) => return Some(0),
+        None | Some(("Z", "")) => return Some(0),
         Some(("+", offset)) => (1, offset),
         Some(("-", offset)) => (-1, offset),
         Some(_) => return None,

@@ -73,13 +73,13 @@ fn push_small(text: &mut String, value: usize) {
     if value >= 100 {
         text.push_str(word(&UNITS, value / 100));
         text.push_str(" hundred");
-        if value % 100 > 0 {
+        if !value.is_multiple_of(100) {
             text.push_str(" and ");
             push_small(text, value % 100);
         }
     } else if value >= 20 {
         text.push_str(word(&TENS, value / 10 - 2));
-        if value % 10 > 0 {
+        if !value.is_multiple_of(10) {
             text.push('-');
             text.push_str(word(&UNITS, value % 10));
         }

@@ -1,4 +1,4 @@
-//! `$formatNumber`: pictures of numbers, as XPath's `fn:format-number` defines them.
+//! `$formatNumber`: pictures of numbers, as `XPath`'s `fn:format-number` defines them.
 //!
 //! A picture has one sub-picture, or two (the second is for negative numbers).
 //! Active characters stand for digits, separators and the exponent; what is
@@ -296,7 +296,7 @@ impl Layout {
         for (at, digit) in integer.iter().enumerate() {
             let left = integer.len() - at;
             let separated = match self.regular_group {
-                Some(distance) => left % distance == 0,
+                Some(distance) => left.is_multiple_of(distance),
                 None => self.integer_groups.contains(&left),
             };
             if separated && at > 0 {

@@ -220,7 +220,7 @@ fn matches(left: &Node<'_>, right: &Node<'_>, budget: &Budget) -> Result<bool, F
     };
     let matches = |node: &Node<'_>| {
         let text = node.subject();
-        budget.steps(text.len() / 64 + 1)?;
+        budget.steps(pattern.cost(&text))?;
         pattern.matches(&text).map_err(|_| Budget::exceeded())
     };
     if let Node::Json(json) = subject

@@ -19,6 +19,9 @@ enum Engine {
     Backtracking(Box<fancy_regex::Regex>),
 }
 
+/// Backtracking may take up to its limit of steps, each of them quicker than one of the evaluation.
+const BACKTRACKING_COST: usize = 500;
+
 /// A match needed more steps than there are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TooManySteps;
@@ -45,6 +48,14 @@ impl Pattern {
                 .map(|regex| Engine::Backtracking(Box::new(regex)))?,
         };
         Some(Self { text: pattern.to_owned(), engine })
+    }
+
+    /// What a match counts for in the budget of an evaluation, in steps.
+    pub(super) fn cost(&self, text: &str) -> usize {
+        match self.engine {
+            Engine::Linear(_) => text.len() / 64 + 1,
+            Engine::Backtracking(_) => text.len() / 64 + BACKTRACKING_COST,
+        }
     }
 
     /// The pattern matches the whole text.

@@ -1,5 +1,7 @@
 //! What the intrinsic functions do.
 
+use std::fmt::Write as _;
+
 use md5::Md5;
 use serde_json::{Map, Value};
 use sha1::Sha1;
@@ -308,13 +310,13 @@ impl Arguments<'_> {
             Some(Argument::Text { written, .. }) => written,
             _ => self.string(template)?,
         };
-        let escapes = matches!(self.written.first(), Some(Argument::Text { .. }));
+        let literal = matches!(self.written.first(), Some(Argument::Text { .. }));
         let mut arguments = arguments.iter();
         let mut text = String::with_capacity(template.len());
         let mut characters = template.chars().peekable();
         while let Some(character) = characters.next() {
             match (character, characters.peek()) {
-                ('\\', Some(&escaped)) if escapes => {
+                ('\\', Some(&escaped)) if literal => {
                     text.push(escaped);
                     characters.next();
                 }
@@ -357,5 +359,9 @@ fn canonical(value: &Value) -> Value {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

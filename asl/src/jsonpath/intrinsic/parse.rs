@@ -117,16 +117,14 @@ impl<'t> Parser<'t> {
                     self.offset += at + 1;
                     return Ok(Argument::Text { value, written });
                 }
-                '\\' => match characters.next() {
-                    Some((_, escaped @ ('\'' | '{' | '}' | '\\'))) => {
-                        value.push(escaped);
-                        written.extend(['\\', escaped]);
-                    }
-                    _ => {
+                '\\' => {
+                    let Some((_, escaped @ ('\'' | '{' | '}' | '\\'))) = characters.next() else {
                         self.offset += at;
                         return Err(self.refusal("A backslash may stand only before ', {, } and \\"));
-                    }
-                },
+                    };
+                    value.push(escaped);
+                    written.extend(['\\', escaped]);
+                }
                 other => {
                     value.push(other);
                     written.push(other);
@@ -170,21 +168,21 @@ fn path_length(text: &str) -> usize {
     let mut quote = None;
     let mut characters = text.char_indices();
     while let Some((at, character)) = characters.next() {
-        match (character, quote) {
-            ('\\', Some(_)) => {
+        if let Some(open) = quote {
+            if character == '\\' {
                 characters.next();
+            } else if character == open {
+                quote = None;
             }
-            (character, Some(open)) => {
-                if character == open {
-                    quote = None;
-                }
-            }
-            ('\'' | '"', None) if brackets + parentheses > 0 => quote = Some(character),
-            ('[', None) => brackets += 1,
-            (']', None) => brackets = brackets.saturating_sub(1),
-            ('(', None) => parentheses += 1,
-            (')' | ',', None) if brackets == 0 && parentheses == 0 => return at,
-            (')', None) => parentheses = parentheses.saturating_sub(1),
+            continue;
+        }
+        match character {
+            '\'' | '"' if brackets + parentheses > 0 => quote = Some(character),
+            '[' => brackets += 1,
+            ']' => brackets = brackets.saturating_sub(1),
+            '(' => parentheses += 1,
+            ')' | ',' if brackets == 0 && parentheses == 0 => return at,
+            ')' => parentheses = parentheses.saturating_sub(1),
             _ => {}
         }
     }

@@ -1,0 +1,79 @@
+//! Runs the fuzz targets; `cargo xtask fuzz` builds and starts it.
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a command line tool speaks on the terminal")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use stepwright_tests::fuzz::{Options, run};
+
+#[derive(Parser)]
+#[command(name = "fuzz", about = "Feeds random inputs to everything that reads what others wrote")]
+struct Arguments {
+    /// Inputs of all targets together.
+    #[arg(long, default_value_t = 1_000_000)]
+    inputs: u64,
+    /// What the inputs follow from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only targets whose name contains this.
+    #[arg(long)]
+    target: Option<String>,
+    /// Only the input of this index.
+    #[arg(long)]
+    index: Option<u64>,
+    /// Where to note what is worked on, for the case that the process dies.
+    #[arg(long)]
+    notes: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let options = Options {
+        inputs: arguments.inputs,
+        seed: arguments.seed,
+        target: arguments.target,
+        index: arguments.index,
+        notes: arguments.notes,
+        ..Options::default()
+    };
+    // Panics are counted and shown at the end.
+    std::panic::set_hook(Box::new(|_| {}));
+    let report = run(&options);
+    println!("seed {}", options.seed);
+    for target in &report.targets {
+        let (index, slowest) = target.slowest;
+        println!(
+            "{:<22} {:>9} inputs {:>9.0}/s, slowest {:>8.1} ms (index {index})",
+            target.name,
+            target.inputs,
+            per_second(target.inputs, target.took.as_secs_f64()),
+            slowest.as_secs_f64() * 1e3,
+        );
+    }
+    let took: f64 = report.targets.iter().map(|target| target.took.as_secs_f64()).sum();
+    println!(
+        "{} inputs in {took:.1} s, {:.0}/s, {} MiB at most, {} failures",
+        report.inputs(),
+        per_second(report.inputs(), took),
+        peak_mebibytes(),
+        report.failures.len(),
+    );
+    for failure in &report.failures {
+        eprintln!("{failure}");
+    }
+    if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate, for reading")]
+fn per_second(inputs: u64, seconds: f64) -> f64 {
+    inputs as f64 / seconds.max(1e-9)
+}
+
+/// The most memory this process had.
+fn peak_mebibytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes: Option<u64> = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
+    kibibytes.unwrap_or(0) / 1024
+}

@@ -1,0 +1,83 @@
+//! Fuzzing: inputs made from a seed, thrown at everything that reads what
+//! others wrote. Nothing may panic, hang or take memory without a bound, and
+//! each target has laws that hold for every input.
+//!
+//! An input is made from the seed of the run, the name of its target and its
+//! index alone, so that any of them can be repeated. `cargo xtask fuzz` runs
+//! millions, the tests a few thousand.
+
+mod choices;
+mod definition;
+mod jsonata;
+mod jsonpath;
+mod mutate;
+mod run;
+mod sample;
+mod times;
+
+use std::time::Duration;
+
+pub use choices::Choices;
+pub use run::{Options, Report, run};
+
+/// How long one input may take. Expressions end after five seconds by themselves.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Something that reads text.
+pub trait Target: Sync {
+    /// What it is called on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Its share of the inputs, beside that of the others.
+    fn share(&self) -> u64 {
+        10
+    }
+
+    /// Makes an input.
+    fn input(&self, choices: &mut Choices) -> String;
+
+    /// Feeds it. The error is the law that does not hold; a panic counts as one.
+    fn check(&self, input: &str) -> Result<(), String>;
+}
+
+/// All targets. A new one is added here.
+pub fn targets() -> Vec<Box<dyn Target>> {
+    vec![
+        Box::new(jsonata::Generated),
+        Box::new(jsonata::Mutated),
+        Box::new(jsonata::Arguments),
+        Box::new(jsonata::Hostile),
+        Box::new(jsonpath::Paths),
+        Box::new(jsonpath::Mutated),
+        Box::new(jsonpath::Intrinsics),
+        Box::new(definition::Generated),
+        Box::new(definition::Mutated),
+        Box::new(definition::Hostile),
+        Box::new(times::Timestamps),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, run};
+
+    /// A few thousand inputs in every test run.
+    #[test]
+    fn no_input_breaks_a_law() {
+        let options = Options { inputs: 6_000, seed: 1, ..Options::default() };
+        let report = run(&options);
+        assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+        assert_eq!(report.inputs(), 6_000);
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_inputs() {
+        for target in super::targets() {
+            let input = |index| target.input(&mut super::Choices::of(7, target.name(), index));
+            for index in 0..20 {
+                assert_eq!(input(index), input(index), "{}", target.name());
+            }
+            assert!((0..20).any(|index| input(index) != input(index + 1)), "{}", target.name());
+        }
+    }
+}
