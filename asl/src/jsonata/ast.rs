@@ -238,6 +238,13 @@ impl Node {
     }
 }
 
+impl Path {
+    /// Nothing but its steps.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.keep_singleton && self.group.is_none()
+    }
+}
+
 impl Step {
     /// Nothing but its node.
     pub(super) fn is_plain(&self) -> bool {

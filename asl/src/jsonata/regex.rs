@@ -104,4 +104,20 @@ impl Regex {
             }
         }
     }
+
+    /// The match after another that ended at `from`, as functions of the language
+    /// walk over matches. *Recorded:* the first match may be empty; any later one
+    /// raises D1004, and none is looked for at the end of the text. `$match` and its
+    /// kind ask for one match more than they take: `$match("abc", /x*/, 1)` raises.
+    pub(super) fn find_after<'t>(&self, text: &'t str, from: usize) -> Result<Option<Match<'t>>, Raised> {
+        if from >= text.len() {
+            return Ok(None);
+        }
+        match self.find_at(text, from)? {
+            Some(found) if found.start == found.end => {
+                Err(Raised::new("D1004", "Regular expression matches zero length string"))
+            }
+            found => Ok(found),
+        }
+    }
 }

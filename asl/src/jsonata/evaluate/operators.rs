@@ -67,9 +67,15 @@ impl<'a> Evaluator<'a> {
         {
             return Ok(Value::Int(result));
         }
-        let left = self.operand("T2001", "left", operator, left)?;
-        let right = self.operand("T2002", "right", operator, right)?;
-        let (Some(left), Some(right)) = (left, right) else { return Ok(Value::Undefined) };
+        let (left, right) = match (left.as_f64(), right.as_f64()) {
+            (Some(left), Some(right)) if left.is_finite() && right.is_finite() => (left, right),
+            _ => {
+                let left = self.operand("T2001", "left", operator, left)?;
+                let right = self.operand("T2002", "right", operator, right)?;
+                let (Some(left), Some(right)) = (left, right) else { return Ok(Value::Undefined) };
+                (left, right)
+            }
+        };
         Ok(Value::number(match operator {
             Operator::Add => left + right,
             Operator::Subtract => left - right,

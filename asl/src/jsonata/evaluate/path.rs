@@ -24,6 +24,19 @@ enum Flow<'a> {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn path(&mut self, path: &'a Path, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        if let [step] = path.steps.as_slice()
+            && let Kind::Name(name) = &step.node.kind
+            && input.is_object()
+            && step.is_plain()
+            && path.is_plain()
+        {
+            // The name of a field and nothing more.
+            self.budget.has_levels(1)?;
+            return Ok(match input.field(name) {
+                value @ Value::Array(_) => Flow::of(value, true).into_value(),
+                value => value,
+            });
+        }
         let (mut done, found) = self.look_up_plain_steps(path, input, env)?;
         let mut flow = match found {
             Some(Value::Undefined) => return self.end_of_path(path, Flow::Nothing, env),
@@ -102,6 +115,9 @@ impl<'a> Evaluator<'a> {
     }
 
     fn end_of_path(&mut self, path: &'a Path, flow: Flow<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        if path.is_plain() {
+            return Ok(flow.into_value());
+        }
         let value = match flow {
             Flow::Nothing => Value::Undefined,
             Flow::One(value) if path.keep_singleton => {
@@ -590,6 +606,13 @@ impl<'a> Flow<'a> {
             Self::Nothing => true,
             Self::One(_) => false,
             Self::Many(value) => value.items().is_none_or(|items| items.len() == 0),
+        }
+    }
+
+    fn into_value(self) -> Value<'a> {
+        match self {
+            Self::Nothing => Value::Undefined,
+            Self::One(value) | Self::Many(value) => value,
         }
     }
 
