@@ -265,7 +265,7 @@ mod tests {
             ..TestStateInput::default()
         };
         let answer = answer(&request, &Alone::default()).expect("an answer");
-        insta::assert_snapshot!(report(Some("Send"), &answer, PLAIN), @"");
+        insta::assert_snapshot!("caught", report(Some("Send"), &answer, PLAIN));
     }
 
     #[test]
