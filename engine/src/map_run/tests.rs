@@ -278,7 +278,11 @@ fn a_map_run_goes_on_after_any_record() {
     for durable in 1..run.records.len() {
         let records = &run.records[..durable];
         let resumed = crate::simulate::resume(&definition, records, &mut failing(&[])).unwrap();
-        assert_eq!((resumed.status, resumed.output.as_ref()), (Status::Succeeded, Some(&expected)), "{durable}");
+        assert_eq!(
+            (resumed.status, resumed.output.as_ref()),
+            (Status::Succeeded, Some(&expected)),
+            "{durable}"
+        );
         assert_eq!(types(&resumed), types(&run), "{durable}");
     }
 }

@@ -381,8 +381,11 @@ fn a_sibling_that_fails_aborts_the_map_run() {
 fn pace_of_a_map_run() {
     const ITEMS: i64 = 20_000;
     let lab = Lab::new(numbers(ITEMS));
-    let mut definition = machine(&json!({ "MaxConcurrency": 1000, "ItemSelector": "{% {'n': $states.context.Map.Item.Value} %}" }));
-    definition["States"]["Map"]["ItemProcessor"]["States"]["Double"] = json!({ "Type": "Pass", "Output": 1, "End": true });
+    let mut definition = machine(
+        &json!({ "MaxConcurrency": 1000, "ItemSelector": "{% {'n': $states.context.Map.Item.Value} %}" }),
+    );
+    definition["States"]["Map"]["ItemProcessor"]["States"]["Double"] =
+        json!({ "Type": "Pass", "Output": 1, "End": true });
     let begin = std::time::Instant::now();
     let (engine, arn) = lab.start(&Arc::default(), &definition);
     engine.wait(&arn).unwrap();
