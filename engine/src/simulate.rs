@@ -343,7 +343,9 @@ impl Simulation {
             Reply::After(millis, outcome) => self.plan(index, event_id, millis, TaskStep::Ended(outcome)),
             Reply::Never => {}
             Reply::Steps(steps) => {
-                steps.into_iter().for_each(|(millis, step)| self.plan(index, event_id, millis, step));
+                for (millis, step) in steps {
+                    self.plan(index, event_id, millis, step);
+                }
             }
         }
     }

@@ -14,13 +14,18 @@ use super::random;
 use super::record::Started;
 
 /// The time of the transition and the numbers of the execution's stream.
-pub(super) struct Replayable {
+pub(crate) struct Replayable {
     pub(super) now_millis: i64,
     pub(super) seed: u64,
     pub(super) draws: Cell<u64>,
 }
 
 impl Replayable {
+    /// The beginning of a stream.
+    pub(crate) const fn new(now_millis: i64, seed: u64) -> Self {
+        Self { now_millis, seed, draws: Cell::new(0) }
+    }
+
     pub(super) fn draw(&self) -> u64 {
         let position = self.draws.get();
         self.draws.set(position + 1);
@@ -175,14 +180,20 @@ fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> 
 }
 
 fn execution_context(started: &Started, start_millis: i64) -> Value {
-    json!({
+    let mut context = json!({
         "Id": &*started.execution_arn,
         "Input": started.input.value(),
         "StartTime": instant(start_millis),
         "Name": &*started.name,
         "RoleArn": &*started.role_arn,
-        "RedriveCount": 0,
-    })
+    });
+    // Recorded on AWS: an Express execution, which cannot be redriven, has no such count.
+    if !started.execution_arn.contains(":express:")
+        && let Some(context) = context.as_object_mut()
+    {
+        context.insert("RedriveCount".to_owned(), 0.into());
+    }
+    context
 }
 
 /// `State`. Recorded on AWS: only states that can be retried have a `RetryCount`.

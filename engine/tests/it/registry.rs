@@ -103,7 +103,8 @@ fn refusal<T>(result: Result<T, EngineError>) -> RegistryError {
 
 #[test]
 fn a_creation_is_the_same_request_only_if_it_asks_for_the_same() {
-    let engine = Lab::new(Host::default()).open();
+    let lab = Lab::new(Host::default());
+    let engine = lab.open();
     let published = CreateStateMachine {
         publish: true,
         version_description: Some("first".to_owned()),
@@ -133,7 +134,8 @@ fn a_creation_is_the_same_request_only_if_it_asks_for_the_same() {
 
 #[test]
 fn updates_make_revisions_and_versions_only_of_what_is_new() {
-    let engine = Lab::new(Host::default()).open();
+    let lab = Lab::new(Host::default());
+    let engine = lab.open();
     engine.create_state_machine(machine("m", PASS)).unwrap();
     let update = |definition: &str, publish: bool| {
         let definition = Some(definition.to_owned());
@@ -170,7 +172,8 @@ fn updates_make_revisions_and_versions_only_of_what_is_new() {
 
 #[test]
 fn aliases_lead_to_versions_and_keep_them() {
-    let engine = Lab::new(Host::default()).open();
+    let lab = Lab::new(Host::default());
+    let engine = lab.open();
     engine.create_state_machine(CreateStateMachine { publish: true, ..machine("m", PASS) }).unwrap();
     let alias = |name: &str, version: u32| CreateAlias {
         state_machine: "m".to_owned(),
@@ -338,7 +341,7 @@ fn express_executions_leave_logs_only() {
     };
     let configuration = Configuration { logging, ..Configuration::default() };
     engine.create_state_machine(CreateStateMachine { configuration, ..express("e", CALL) }).unwrap();
-    let ended = engine.start_sync_execution(start("e", "n")).unwrap();
+    let ended = engine.start_sync_execution(&start("e", "n")).unwrap();
     assert_eq!((ended.status, ended.output.as_deref()), (Status::Succeeded, Some("7")));
     assert!(ended.execution_arn.contains(":express:e:n:"), "{}", ended.execution_arn);
     // The same name any number of times, also at once.
@@ -361,7 +364,7 @@ fn express_executions_leave_logs_only() {
     }
     let standard = engine.create_state_machine(machine("m", PASS)).unwrap();
     assert!(matches!(
-        engine.start_sync_execution(start(&standard.arn, "n")),
+        engine.start_sync_execution(&start(&standard.arn, "n")),
         Err(EngineError::StateMachineTypeNotSupported { .. })
     ));
 }
@@ -372,7 +375,7 @@ fn an_express_execution_has_five_minutes() {
     let engine = lab.open();
     engine.create_state_machine(express("e", CALL)).unwrap();
     let beside = engine.clone();
-    let waiting = std::thread::spawn(move || beside.start_sync_execution(start("e", "n")).unwrap());
+    let waiting = std::thread::spawn(move || beside.start_sync_execution(&start("e", "n")).unwrap());
     while lab.host.kept.lock().unwrap().is_empty() {
         std::thread::yield_now();
     }

@@ -71,8 +71,6 @@ impl ApiError {
             EngineError::StateMachineDoesNotExist { .. } => Self::no_state_machine(arn),
             EngineError::StateMachineTypeNotSupported { .. } => Self::type_not_supported(),
             EngineError::ExecutionDoesNotExist { .. } => Self::no_execution(arn),
-            EngineError::MapRunDoesNotExist { .. } => Self::no_resource(),
-            EngineError::MapRunHasEnded { .. } => Self::validation("The Map Run has ended."),
             EngineError::ExecutionAlreadyExists { execution_arn } => {
                 Self::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{execution_arn}'"))
             }
@@ -87,6 +85,12 @@ impl ApiError {
                 "InvalidExecutionInput",
                 format!("Invalid State Machine Execution Input: '{problem}'"),
             ),
+            EngineError::MapRunDoesNotExist { map_run_arn } => {
+                Self::new("ResourceNotFound", format!("Resource not found: '{map_run_arn}'"))
+            }
+            EngineError::MapRunHasEnded { map_run_arn } => {
+                Self::validation(format!("Map Run '{map_run_arn}' is not running and cannot be updated"))
+            }
             EngineError::InvalidToken => Self::invalid_token(),
             EngineError::TaskTimedOut => {
                 Self::new("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")

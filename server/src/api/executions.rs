@@ -7,6 +7,7 @@ use engine::{
 };
 use serde_json::{Value, json};
 
+use super::arns::{self, resource};
 use super::error::{Answer, ApiError};
 use super::pages::Page;
 use super::parameters::{Fields, Parameters, seconds};
@@ -17,16 +18,16 @@ const BILLED_MEMORY_MB: u64 = 64;
 /// What the duration of an Express execution is rounded up to, in milliseconds. Pricing page: 100.
 const BILLED_MILLIS: i64 = 100;
 
-pub(super) fn start(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn start(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let started = api.engine.start_execution(request).map_err(|error| ApiError::of(error, arn))?;
     Ok(json!({ "executionArn": started.execution_arn, "startDate": seconds(started.start_millis) }))
 }
 
-pub(super) fn start_sync(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let trace_header = request.trace_header.clone();
-    let ended = api.engine.start_sync_execution(request).map_err(|error| ApiError::of(error, arn))?;
+    let ended = api.engine.start_sync_execution(&request).map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
     let status = match ended.status {
         // Model, `SyncExecutionStatus`: there is no other way to end.
@@ -51,19 +52,19 @@ pub(super) fn start_sync(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn stop(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn stop(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let (error, cause) = (parameters.owned("error"), parameters.owned("cause"));
     let stopped = api.engine.stop_execution(arn, error, cause).map_err(|error| ApiError::of(error, arn))?;
     Ok(json!({ "stopDate": seconds(stopped) }))
 }
 
-pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let described = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
     let (redrive_status, reason) = redrive_status(api, &described);
-    let machine = engine::arn::state_machine_name(&described.state_machine_arn);
+    let machine = machine_name(&described.state_machine_arn);
     // Recorded on AWS: an execution that timed out has neither error nor cause.
     let failed = described.status != Status::TimedOut;
     Ok(Fields::default()
@@ -78,6 +79,7 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .maybe("output", described.output.clone().filter(|_| with_data))
         .maybe("outputDetails", described.output.as_ref().map(|_| json!({ "included": with_data })))
         .maybe("traceHeader", described.trace_header.clone())
+        .maybe("mapRunArn", described.map_run_arn.clone())
         .maybe("error", described.error.clone().filter(|_| with_data && failed))
         .maybe("cause", described.cause.clone().filter(|_| with_data && failed))
         .maybe(
@@ -94,56 +96,63 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let Some(arn) = parameters.text("stateMachineArn") else {
-        return Err(match parameters.text("mapRunArn") {
-            Some(_) => ApiError::no_resource(),
-            None => {
-                ApiError::validation("Must provide either a stateMachineArn or a mapRunArn, but not both.")
-            }
-        });
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let (arn, filter) = match (parameters.text("stateMachineArn"), parameters.text("mapRunArn")) {
+        (Some(arn), None) => (arn, of_state_machine(api, parameters, arn)?),
+        (None, Some(arn)) => (arn, of_map_run(api, arn)?),
+        _ => {
+            let message = "Must provide either a stateMachineArn or a mapRunArn, but not both.";
+            return Err(ApiError::validation(message));
+        }
     };
-    if parameters.text("mapRunArn").is_some() {
-        return Err(ApiError::validation(
-            "Must provide either a stateMachineArn or a mapRunArn, but not both.",
-        ));
-    }
+    let (status, redriven) = (parameters.text("statusFilter"), parameters.text("redriveFilter"));
+    let scope = ["ListExecutions", arn, status.unwrap_or_default(), redriven.unwrap_or_default()];
+    let page = Page::of(parameters, &scope)?;
+    let status = status.map(|status| Status::ALL.into_iter().find(|known| known.as_str() == status));
+    let mut executions = if status == Some(None) || redriven == Some("REDRIVEN") {
+        // A status in which there is no execution here; and none was redriven.
+        Vec::new()
+    } else {
+        let filter = ExecutionFilter {
+            status: status.flatten(),
+            limit: u32::try_from(page.one_more()).ok(),
+            after: page.after.as_deref().map(after).transpose()?,
+            ..filter
+        };
+        api.engine.list_executions(&filter).map_err(|error| ApiError::of(error, arn))?
+    };
+    let next = page.cut(&mut executions, |last| format!("{} {}", last.start_millis, last.number));
+    let executions: Vec<Value> = executions.iter().map(|execution| summary(api, execution)).collect();
+    Ok(Fields::default().with("executions", executions).maybe("nextToken", next).into())
+}
+
+/// The executions of a Standard state machine, of a version or of an alias.
+fn of_state_machine(api: &Api, parameters: Parameters<'_>, arn: &str) -> Answer<ExecutionFilter> {
     if parameters.text("redriveFilter").is_some() {
         return Err(ApiError::validation("redriveFilter is only supported when a mapRunArn is specified."));
     }
     let target = api.place.state_machine(arn)?;
     match api.engine.state_machine_type(target.name) {
-        None => return Err(ApiError::no_state_machine(arn)),
-        Some(StateMachineType::Express) => return Err(ApiError::type_not_supported()),
-        Some(StateMachineType::Standard) => {}
+        None => Err(ApiError::no_state_machine(arn)),
+        Some(StateMachineType::Express) => Err(ApiError::type_not_supported()),
+        Some(StateMachineType::Standard) => Ok(ExecutionFilter {
+            state_machine: Some(target.name.to_owned()),
+            version: target.version(),
+            alias: target.alias().map(str::to_owned),
+            ..ExecutionFilter::default()
+        }),
     }
-    let status = parameters.text("statusFilter");
-    let page = Page::of(parameters, &["ListExecutions", arn, status.unwrap_or_default()])?;
-    let mut executions =
-        match status.map(|status| Status::ALL.into_iter().find(|known| known.as_str() == status)) {
-            // A status that this engine has no execution in.
-            Some(None) => Vec::new(),
-            status => {
-                let filter = ExecutionFilter {
-                    state_machine: Some(target.name.to_owned()),
-                    version: target.version(),
-                    alias: target.alias().map(str::to_owned),
-                    status: status.flatten(),
-                    limit: u32::try_from(page.one_more()).ok(),
-                    after: page.after.as_deref().map(after).transpose()?,
-                    ..ExecutionFilter::default()
-                };
-                api.engine.list_executions(&filter).map_err(|error| ApiError::of(error, arn))?
-            }
-        };
-    let next = page.cut(&mut executions, |last| format!("{} {}", last.start_millis, last.number));
-    let executions: Vec<Value> =
-        executions.iter().map(|execution| summary(api, target.name, execution)).collect();
-    Ok(Fields::default().with("executions", executions).maybe("nextToken", next).into())
 }
 
-pub(super) fn history(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+/// The child executions of a Map Run.
+fn of_map_run(api: &Api, arn: &str) -> Answer<ExecutionFilter> {
+    resource(arn, &["mapRun"])?;
+    api.engine.describe_map_run(arn).map_err(|error| ApiError::of(error, arn))?;
+    Ok(ExecutionFilter { map_run: Some(arn.to_owned()), ..ExecutionFilter::default() })
+}
+
+pub(super) fn history(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let reverse = parameters.flag("reverseOrder").unwrap_or_default();
     let page = Page::of(parameters, &["GetExecutionHistory", arn, if reverse { "reverse" } else { "" }])?;
     let from: usize = page.after_number()?.unwrap_or_default();
@@ -167,7 +176,7 @@ pub(super) fn history(api: &Api, parameters: &Parameters<'_>) -> Answer {
 }
 
 /// What to start, and the ARN it was asked for with.
-fn start_request<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<(&'a str, StartExecution)> {
+fn start_request<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(&'a str, StartExecution)> {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     let input = parameters.text("input").unwrap_or("{}");
     if let Some(problem) = json_errors::problem_of_input(input) {
@@ -186,7 +195,7 @@ fn start_request<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<(&'a str,
     Ok((target.arn, request))
 }
 
-fn with_data(parameters: &Parameters<'_>) -> bool {
+fn with_data(parameters: Parameters<'_>) -> bool {
     parameters.text("includedData") != Some("METADATA_ONLY")
 }
 
@@ -199,7 +208,8 @@ fn billing(ended: &SyncExecution) -> Value {
     })
 }
 
-fn summary(api: &Api, machine: &str, execution: &ExecutionSummary) -> Value {
+fn summary(api: &Api, execution: &ExecutionSummary) -> Value {
+    let machine = machine_name(&execution.state_machine_arn);
     let alias = execution.alias.as_ref().map(|alias| api.place.qualified_arn(machine, alias));
     Fields::default()
         .with("executionArn", execution.execution_arn.as_str())
@@ -213,6 +223,8 @@ fn summary(api: &Api, machine: &str, execution: &ExecutionSummary) -> Value {
             execution.version.map(|version| api.place.qualified_arn(machine, version)),
         )
         .maybe("stateMachineAliasArn", alias)
+        .maybe("mapRunArn", execution.map_run_arn.as_deref())
+        .maybe("itemCount", execution.item_count)
         .with("redriveCount", 0)
         .into()
 }
@@ -234,9 +246,8 @@ fn redrive_status(api: &Api, described: &ExecutionDescription) -> (&'static str,
         Status::Succeeded => return not("Execution is SUCCEEDED and cannot be redriven"),
         Status::Failed | Status::Aborted | Status::TimedOut => described.stop_millis.unwrap_or_default(),
     };
-    let machine = engine::arn::state_machine_name(&described.state_machine_arn);
-    let status = api.engine.state_machine(machine, None).map(|details| details.status);
-    if status.is_err() || status.is_ok_and(|status| status == StateMachineStatus::Deleting) {
+    let machine = machine_name(&described.state_machine_arn);
+    if api.engine.state_machine_status(machine) != Some(StateMachineStatus::Active) {
         return not("State machine is in DELETING status");
     }
     let seconds_since = |millis: i64| (api.engine.now_millis() - millis).max(0).cast_unsigned() / 1000;
@@ -249,5 +260,13 @@ fn redrive_status(api: &Api, described: &ExecutionDescription) -> (&'static str,
     if seconds_since(closed) > asl::limits::REDRIVE_WINDOW_SECONDS {
         return not("Execution redrivable period exceeded");
     }
-    ("REDRIVABLE", None)
+    // A child is redriven by the redrive of its parent. Developer guide, "Redriving Map Runs".
+    let redrivable = if described.map_run_arn.is_some() { "REDRIVABLE_BY_MAP_RUN" } else { "REDRIVABLE" };
+    (redrivable, None)
+}
+
+/// The name in the ARN of an execution's state machine; of a child without the label.
+fn machine_name(state_machine_arn: &str) -> &str {
+    let name = engine::arn::state_machine_name(state_machine_arn);
+    name.split_once('/').map_or(name, |(name, _)| name)
 }

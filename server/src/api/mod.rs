@@ -11,7 +11,7 @@
 //! | `shapes`, `validation` | the facts of AWS's service model, and checks against them |
 //! | `parameters`, `pages`, `arns`, `error` | parts of requests and answers |
 //! | `json_errors` | what AWS says of a text that is not JSON |
-//! | `state_machines`, `versions`, `executions`, `activities`, `tags`, `definitions` | the operations |
+//! | `state_machines`, `versions`, `executions`, `map_runs`, `activities`, `tags`, `definitions`, `test_state` | the operations |
 
 mod activities;
 mod arns;
@@ -19,12 +19,14 @@ mod definitions;
 mod error;
 mod executions;
 mod json_errors;
+mod map_runs;
 mod operations;
 mod pages;
 mod parameters;
 mod shapes;
 mod state_machines;
 mod tags;
+mod test_state;
 #[cfg(test)]
 mod tests;
 mod validation;
@@ -43,7 +45,7 @@ use arns::Place;
 use parameters::Parameters;
 
 /// How long `GetActivityTask` waits for a task. Model: 60 seconds.
-const ACTIVITY_POLL: Duration = Duration::from_secs(60);
+const ACTIVITY_POLL: Duration = Duration::from_mins(1);
 
 /// Whether a log group exists, by the ARN in a logging configuration.
 pub type LogGroupExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -119,6 +121,6 @@ impl Api {
             _ => return Err(ApiError::new("SerializationException", "")),
         };
         validation::check(operation.members, &parameters)?;
-        (operation.run)(self, &Parameters(&parameters))
+        (operation.run)(self, Parameters(&parameters))
     }
 }

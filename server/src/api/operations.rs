@@ -4,17 +4,18 @@ use super::error::Answer;
 use super::parameters::Parameters;
 use super::shapes::{
     ALIAS_NAME, ARN, CAUSE, DATA, DEFINITION, DESCRIPTION, ENCRYPTION, ERROR, EXECUTION_STATUS,
-    EXECUTIONS_PAGE_TOKEN, FLAG, INCLUDED_DATA, LOGGING, LONG_ARN, MAX_DIAGNOSTICS, Member, NAME, PAGE_SIZE,
-    PAGE_TOKEN, REDRIVE_FILTER, REVISION_ID, ROUTES, SEVERITY, TAG_KEYS, TAGS, TASK_TOKEN, TRACE_HEADER,
+    EXECUTIONS_PAGE_TOKEN, FAILURE_COUNT, FAILURE_PERCENTAGE, FLAG, INCLUDED_DATA, INSPECTION_LEVEL, LOGGING,
+    LONG_ARN, MAX_CONCURRENCY, MAX_DIAGNOSTICS, MOCK, Member, NAME, PAGE_SIZE, PAGE_TOKEN, REDRIVE_FILTER,
+    REVISION_ID, ROUTES, SEVERITY, STATE_CONFIGURATION, STATE_NAME, TAG_KEYS, TAGS, TASK_TOKEN, TRACE_HEADER,
     TRACING, TYPE, optional, required,
 };
-use super::{Api, activities, definitions, executions, state_machines, tags, versions};
+use super::{Api, activities, definitions, executions, map_runs, state_machines, tags, test_state, versions};
 
 /// An operation of the API.
 pub(super) struct Operation {
     pub(super) name: &'static str,
     pub(super) members: &'static [Member],
-    pub(super) run: fn(&Api, &Parameters<'_>) -> Answer,
+    pub(super) run: fn(&Api, Parameters<'_>) -> Answer,
 }
 
 macro_rules! operations {
@@ -46,6 +47,7 @@ pub(super) static ALL: &[Operation] = operations! {
     "DescribeExecution" (
         required("executionArn", &ARN), optional("includedData", &INCLUDED_DATA),
     ) => executions::describe;
+    "DescribeMapRun" (required("mapRunArn", &LONG_ARN)) => map_runs::describe;
     "DescribeStateMachine" (
         required("stateMachineArn", &ARN), optional("includedData", &INCLUDED_DATA),
     ) => state_machines::describe;
@@ -64,6 +66,9 @@ pub(super) static ALL: &[Operation] = operations! {
         optional("maxResults", &PAGE_SIZE), optional("nextToken", &EXECUTIONS_PAGE_TOKEN),
         optional("mapRunArn", &LONG_ARN), optional("redriveFilter", &REDRIVE_FILTER),
     ) => executions::list;
+    "ListMapRuns" (
+        required("executionArn", &ARN), optional("maxResults", &PAGE_SIZE), optional("nextToken", &PAGE_TOKEN),
+    ) => map_runs::list;
     "ListStateMachineAliases" (
         required("stateMachineArn", &ARN), optional("nextToken", &PAGE_TOKEN), optional("maxResults", &PAGE_SIZE),
     ) => versions::list_aliases;
@@ -95,7 +100,18 @@ pub(super) static ALL: &[Operation] = operations! {
         required("executionArn", &ARN), optional("error", &ERROR), optional("cause", &CAUSE),
     ) => executions::stop;
     "TagResource" (required("resourceArn", &ARN), required("tags", &TAGS)) => tags::add;
+    "TestState" (
+        required("definition", &DEFINITION), optional("roleArn", &ARN), optional("input", &DATA),
+        optional("inspectionLevel", &INSPECTION_LEVEL), optional("revealSecrets", &FLAG),
+        optional("variables", &DATA), optional("stateName", &STATE_NAME), optional("mock", &MOCK),
+        optional("context", &DATA), optional("stateConfiguration", &STATE_CONFIGURATION),
+    ) => test_state::test;
     "UntagResource" (required("resourceArn", &ARN), required("tagKeys", &TAG_KEYS)) => tags::remove;
+    "UpdateMapRun" (
+        required("mapRunArn", &LONG_ARN), optional("maxConcurrency", &MAX_CONCURRENCY),
+        optional("toleratedFailurePercentage", &FAILURE_PERCENTAGE),
+        optional("toleratedFailureCount", &FAILURE_COUNT),
+    ) => map_runs::update;
     "UpdateStateMachine" (
         required("stateMachineArn", &ARN), optional("definition", &DEFINITION), optional("roleArn", &ARN),
         optional("loggingConfiguration", &LOGGING), optional("tracingConfiguration", &TRACING),
