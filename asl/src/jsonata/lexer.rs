@@ -18,10 +18,14 @@ pub(super) enum Token {
     True,
     False,
     Null,
-    Regex {
-        pattern: String,
-        flags: String,
-    },
+    Regex(Box<Pattern>),
+}
+
+/// What is between the slashes of a regular expression, and behind them.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Pattern {
+    pub(super) text: String,
+    pub(super) flags: String,
 }
 
 /// A token and where it ends, in characters, as JSONata counts.
@@ -296,7 +300,7 @@ impl<'s> Lexer<'s> {
                     flags.push(flag);
                     self.next_char();
                 }
-                return Ok(Token::Regex { pattern, flags });
+                return Ok(Token::Regex(Box::new(Pattern { text: pattern, flags })));
             }
             if !escaped {
                 match character {
@@ -391,7 +395,7 @@ impl Token {
             Self::True => "true".to_owned(),
             Self::False => "false".to_owned(),
             Self::Null => "null".to_owned(),
-            Self::Regex { .. } => "{}".to_owned(),
+            Self::Regex(_) => "{}".to_owned(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::ast::{
 };
 use super::lexer::error;
 use super::regex::Regex;
-use super::syntax::{Pairs, Syntax, SyntaxKind};
+use super::syntax::{Definition, Pairs, Syntax, SyntaxKind};
 
 #[derive(Debug, Default)]
 struct Lowering {
@@ -128,7 +128,7 @@ impl Lowering {
             SyntaxKind::Whole(number) => Kind::Whole(number),
             SyntaxKind::Number(number) => Kind::Number(number),
             SyntaxKind::Text(text) => Kind::Text(text),
-            SyntaxKind::Regex { pattern, flags } => match Regex::new(&pattern, &flags) {
+            SyntaxKind::Regex(pattern) => match Regex::new(&pattern.text, &pattern.flags) {
                 Ok(regex) => Kind::Regex(Box::new(regex)),
                 Err(raised) => return Err(error(raised.code, raised.message, position)),
             },
@@ -170,9 +170,10 @@ impl Lowering {
             SyntaxKind::Partial(procedure, arguments) => {
                 Kind::Partial(Box::new(self.call(*procedure, arguments, seeking)?))
             }
-            SyntaxKind::Lambda { parameters, signature, body } => {
+            SyntaxKind::Lambda(definition) => {
+                let Definition { parameters, signature, body } = *definition;
                 let parameters = parameters.into_iter().map(|name| self.symbol(name)).collect();
-                let mut body = self.step(*body)?.node;
+                let mut body = self.step(body)?.node;
                 mark_tail_calls(&mut body);
                 Kind::Lambda(Box::new(Lambda { parameters, signature, body }))
             }

@@ -4,7 +4,7 @@
 use super::SyntaxError;
 use super::lexer::{Lexer, Located, Token, error, quoted};
 use super::signature::Signature;
-use super::syntax::{Pairs, Syntax, SyntaxKind};
+use super::syntax::{Definition, Pairs, Syntax, SyntaxKind};
 
 /// Levels of brackets and operands inside of each other. Ours: an evaluation
 /// ends at 100, and the stack of a thread is not endless.
@@ -119,7 +119,7 @@ impl Parser<'_> {
             Token::Whole(number) => SyntaxKind::Whole(number),
             Token::Number(number) => SyntaxKind::Number(number),
             Token::Text(text) => SyntaxKind::Text(text),
-            Token::Regex { pattern, flags } => SyntaxKind::Regex { pattern, flags },
+            Token::Regex(pattern) => SyntaxKind::Regex(pattern),
             Token::Name(name) => SyntaxKind::Name(name),
             Token::Variable(name) => SyntaxKind::Variable(name),
             Token::Sign(sign @ ("and" | "or" | "in")) => SyntaxKind::Name(sign.to_owned()),
@@ -329,9 +329,9 @@ impl Parser<'_> {
         }
         let signature = if self.is_sign("<") { Some(self.signature()?) } else { None };
         self.expect("{", false)?;
-        let body = Box::new(self.expression(0)?);
+        let body = self.expression(0)?;
         self.expect("}", true)?;
-        Ok(SyntaxKind::Lambda { parameters, signature, body })
+        Ok(SyntaxKind::Lambda(Box::new(Definition { parameters, signature, body })))
     }
 
     /// From the first `<` to the `>` that belongs to it.

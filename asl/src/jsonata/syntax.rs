@@ -1,6 +1,7 @@
 //! The tree of an expression as it is written: what the parser makes of the
 //! tokens, before paths and functions are put together.
 
+use super::lexer::Pattern;
 use super::signature::Signature;
 
 #[derive(Debug)]
@@ -21,10 +22,7 @@ pub(super) enum SyntaxKind {
     Whole(i64),
     Number(f64),
     Text(String),
-    Regex {
-        pattern: String,
-        flags: String,
-    },
+    Regex(Box<Pattern>),
     Name(String),
     Variable(String),
     Wildcard,
@@ -50,14 +48,18 @@ pub(super) enum SyntaxKind {
     Call(Box<Syntax>, Vec<Syntax>),
     /// A call with a `?` among its arguments.
     Partial(Box<Syntax>, Vec<Syntax>),
-    Lambda {
-        parameters: Vec<String>,
-        signature: Option<Signature>,
-        body: Box<Syntax>,
-    },
+    Lambda(Box<Definition>),
     Transform(Box<Syntax>, Box<Syntax>, Option<Box<Syntax>>),
     /// Deeper than any evaluation can reach.
     TooDeep,
+}
+
+/// A function as it is written. (Kept apart: most parts of a tree are small.)
+#[derive(Debug)]
+pub(super) struct Definition {
+    pub(super) parameters: Vec<String>,
+    pub(super) signature: Option<Signature>,
+    pub(super) body: Syntax,
 }
 
 pub(super) type Pairs = Vec<(Syntax, Syntax)>;
@@ -102,8 +104,8 @@ fn children(kind: &mut SyntaxKind) -> Vec<&mut Syntax> {
         SyntaxKind::Negate(inner)
         | SyntaxKind::Bind(_, inner)
         | SyntaxKind::Focus(inner, _)
-        | SyntaxKind::Index(inner, _)
-        | SyntaxKind::Lambda { body: inner, .. } => vec![inner],
+        | SyntaxKind::Index(inner, _) => vec![inner],
+        SyntaxKind::Lambda(definition) => vec![&mut definition.body],
         SyntaxKind::Array(items) | SyntaxKind::Block(items) => items.iter_mut().collect(),
         SyntaxKind::Object(fields) => fields.iter_mut().flat_map(|(key, value)| [key, value]).collect(),
         SyntaxKind::Dots(first, rest) | SyntaxKind::Filters(first, rest) => {
@@ -138,8 +140,8 @@ fn depth_below(kind: &SyntaxKind) -> usize {
         SyntaxKind::Negate(inner)
         | SyntaxKind::Bind(_, inner)
         | SyntaxKind::Focus(inner, _)
-        | SyntaxKind::Index(inner, _)
-        | SyntaxKind::Lambda { body: inner, .. } => inner.depth,
+        | SyntaxKind::Index(inner, _) => inner.depth,
+        SyntaxKind::Lambda(definition) => definition.body.depth,
         SyntaxKind::Array(items) | SyntaxKind::Block(items) => all(items),
         SyntaxKind::Object(fields) => pairs(fields),
         SyntaxKind::Dots(first, rest) | SyntaxKind::Filters(first, rest) => first.depth.max(placed(rest)),
