@@ -217,10 +217,18 @@ impl Lowering {
             result.seeking = seeking;
         }
         let Kind::Path(path) = &mut result.node.kind else { return Ok(result) };
+        path.steps.reserve(rest.len());
         for (index, (_, tree)) in rest.into_iter().enumerate() {
             let position = tree.position;
-            let mut step = self.step(tree)?;
             let known = if index == 0 { 0 } else { path.steps.len() };
+            if let SyntaxKind::Name(name) = tree.kind {
+                let mut node = Node::new(Kind::Name(name));
+                node.keep_array = tree.keep_array;
+                path.steps.push(Step::new(node));
+                normalise_steps(path, known, position)?;
+                continue;
+            }
+            let mut step = self.step(tree)?;
             if let Kind::Path(inner) = step.node.kind {
                 path.steps.extend(inner.steps);
             } else {

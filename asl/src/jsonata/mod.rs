@@ -1,11 +1,17 @@
 //! JSONata expressions as AWS runs them: parsed once, evaluated under budgets.
 //!
 //! AWS runs JSONata 2.0.6 without `$eval` and with six functions of its own.
-//! This module hides the evaluator behind that language: nothing outside it
-//! sees the evaluator's types, its clock or its random numbers. Whatever an
-//! expression does, an evaluation ends: depth, time, the items of sequences,
-//! the length of texts and the size of the result are bounded (see
-//! [`crate::limits`]).
+//! From text to value: [`lexer`] → [`parser`] → [`lower`] (what is written
+//! becomes what is evaluated) → [`evaluate`], with [`functions`] beside it;
+//! [`analysis`] tells the reader of documents what an expression refers to.
+//! Written from the language's documentation and from recorded answers, which
+//! `tests/answers.rs` compares.
+//!
+//! Values are borrowed from the caller's JSON as far as they come from there.
+//! Nothing outside sees them, nor a clock or randomness of our own. Whatever an
+//! expression does, an evaluation ends: depth, steps, the items of sequences,
+//! the length of texts, the memory held and the size of the result are bounded
+//! (see [`crate::limits`]).
 
 mod analysis;
 mod ast;
