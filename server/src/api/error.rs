@@ -71,8 +71,6 @@ impl ApiError {
             EngineError::StateMachineDoesNotExist { .. } => Self::no_state_machine(arn),
             EngineError::StateMachineTypeNotSupported { .. } => Self::type_not_supported(),
             EngineError::ExecutionDoesNotExist { .. } => Self::no_execution(arn),
-            EngineError::MapRunDoesNotExist { .. } => Self::no_resource(),
-            EngineError::MapRunHasEnded { .. } => Self::validation("The Map Run has ended."),
             EngineError::ExecutionAlreadyExists { execution_arn } => {
                 Self::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{execution_arn}'"))
             }
