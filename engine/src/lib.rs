@@ -51,6 +51,11 @@
 //!   commits the records of up to 512 executions at a time and releases
 //!   effects (calls of tasks, timers, answers, notices) after the commit. A
 //!   commit that fails is not tried again: the engine stops.
+//! - [`registry`] holds what executions are started of: state machines with
+//!   their revisions, versions and aliases; activities; tags. A map in memory,
+//!   its tables in the journal.
+//! - Express executions run on the same machine, in memory: see
+//!   [`Engine::start_sync_execution`]. Any execution can write logs: see [`LogSink`].
 //! - A distributed Map is a Map Run with a thread of its own, whose state is
 //!   the sum of its child executions: a child is journalled with its number
 //!   and the count of the items it took. Items come from, and results go to,

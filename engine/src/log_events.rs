@@ -4,6 +4,9 @@
 //! where documents go: that is a [`LogSink`]'s business. Recorded on AWS: ids
 //! are strings, and what `GetExecutionHistory` calls `…EventDetails` is `details`.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};

@@ -16,11 +16,12 @@
 //!     } }
 //! }"#).unwrap();
 //! let mut test = config.test_case("orders", "Retried").unwrap();
-//! assert!(matches!(test.answer("Charge"), Some(TaskOutcome::Failed { .. })));
-//! assert!(matches!(test.answer("Charge"), Some(TaskOutcome::Failed { .. })));
+//! let resource = "arn:aws:states:::lambda:invoke";
+//! assert!(matches!(test.answer("Charge", resource), Some(TaskOutcome::Failed { .. })));
+//! assert!(matches!(test.answer("Charge", resource), Some(TaskOutcome::Failed { .. })));
 //! let returned = TaskOutcome::Succeeded(r#"{"StatusCode":200}"#.to_owned());
-//! assert_eq!(test.answer("Charge"), Some(returned));
-//! assert_eq!(test.answer("Ship"), None);
+//! assert_eq!(test.answer("Charge", resource), Some(returned));
+//! assert_eq!(test.answer("Ship", resource), None);
 //! ```
 
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::machine::errors;
+use crate::machine::{Integration, errors};
 use crate::task::TaskOutcome;
 
 /// Why a mock configuration cannot be used.
@@ -113,7 +114,11 @@ impl MockedTasks {
     /// execution: retries, iterations and loops alike. `None` = the test case
     /// does not mock the state. More attempts than there are answers fail with
     /// `States.Runtime`, which nothing catches: the test case is not complete.
-    pub fn answer(&mut self, state: &str) -> Option<TaskOutcome> {
+    ///
+    /// A mocked function answers as Lambda's API does, with `StatusCode` and
+    /// `Payload`. Where `resource` is the ARN of a function, the result is the
+    /// payload, as it is of a function that is called. Recorded on AWS.
+    pub fn answer(&mut self, state: &str, resource: &str) -> Option<TaskOutcome> {
         let responses = self.states.get(state)?;
         let attempts = self.attempts.entry(state.to_owned()).or_default();
         let attempt = *attempts;
@@ -121,6 +126,9 @@ impl MockedTasks {
         let answers = responses.answers.iter();
         let answer = answers.clone().find(|(first, last, _)| (*first..=*last).contains(&attempt));
         Some(match answer {
+            Some((_, _, outcome)) if Integration::of(resource) == Integration::Function => {
+                payload_of(outcome)
+            }
             Some((_, _, outcome)) => outcome.clone(),
             None => TaskOutcome::Failed {
                 error: errors::RUNTIME.to_owned(),
@@ -131,6 +139,17 @@ impl MockedTasks {
             },
         })
     }
+}
+
+/// What a function returned, of the answer of Lambda's API.
+fn payload_of(outcome: &TaskOutcome) -> TaskOutcome {
+    if let TaskOutcome::Succeeded(answer) = outcome
+        && let Ok(answer) = serde_json::from_str::<Value>(answer)
+        && let Some(payload) = answer.get("Payload")
+    {
+        return TaskOutcome::Succeeded(payload.to_string());
+    }
+    outcome.clone()
 }
 
 impl Responses {

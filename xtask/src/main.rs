@@ -76,7 +76,6 @@ fn main() -> ExitCode {
         Verb::Crash { kills } => crash::run(&root, kills),
         Verb::Conformance { arguments } => conformance::run(&root, &arguments),
         Verb::Fuzz { arguments } => fuzz::run_targets(&root, &arguments),
-    },
         Verb::Models { botocore } => models::derive(&root, &botocore),
         Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };

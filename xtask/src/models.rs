@@ -161,7 +161,9 @@ impl<'m> Shapes<'m> {
                 None => json!({ "string": bounds() }),
             },
             Some("blob") => json!({ "blob": bounds() }),
-            Some("integer" | "long" | "float" | "double" | "short" | "byte" | "bigdecimal" | "biginteger") => {
+            Some(
+                "integer" | "long" | "float" | "double" | "short" | "byte" | "bigdecimal" | "biginteger",
+            ) => {
                 json!({ "number": bounds() })
             }
             Some("boolean") => json!("boolean"),

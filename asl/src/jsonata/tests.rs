@@ -1,3 +1,5 @@
+mod answers;
+
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -147,7 +149,7 @@ fn range_truncates_and_includes_the_end() {
     assert_eq!(value("$range(3, 1, -1)"), json!([3, 2, 1]));
     assert_eq!(evaluate("$range(1, 0, 1)"), Ok(None));
     assert_eq!(value("$count($range(1, 5000, 1))"), json!(5000));
-    assert_eq!(bound("$range(1, 1e9, 1)"), wording::MEMORY);
+    assert_eq!(bound("$range(1, 1e9, 1)"), failure::MEMORY);
 }
 
 #[test]
@@ -221,8 +223,8 @@ fn depth_is_bounded_at_one_hundred() {
 #[test]
 fn sequences_are_bounded() {
     assert_eq!(value("$count([1..873782])"), json!(873_782));
-    assert_eq!(bound("$count([1..873783])"), wording::MEMORY);
-    assert_eq!(bound("$sum([1..900000])"), wording::MEMORY);
+    assert_eq!(bound("$count([1..873783])"), failure::MEMORY);
+    assert_eq!(bound("$sum([1..900000])"), failure::MEMORY);
 }
 
 /// Each of these would take hours or all memory without a bound.
@@ -245,7 +247,7 @@ fn nothing_hangs() {
     ] {
         let start = now();
         let message = bound(source);
-        assert_eq!(message, wording::MEMORY, "{source}");
+        assert_eq!(message, failure::MEMORY, "{source}");
         assert!(start.elapsed() < Duration::from_secs(5), "{source} took {:?}", start.elapsed());
     }
 }
@@ -261,8 +263,9 @@ fn endless_loops_end() {
         "$sort([1..800000], function($a, $b) { $sum([1..1000]) > 0 })",
     ] {
         let start = now();
+        let bounds = Bounds { steps: 1_000_000, ..Bounds::AWS };
         let error =
-            Expression::parse(source).expect("parses").evaluate_within(100, &scope).expect_err(source);
+            Expression::parse(source).expect("parses").evaluate_within(bounds, &scope).expect_err(source);
         assert_eq!(error.kind, FailureKind::Bound, "{source}: {error}");
         assert!(start.elapsed() < Duration::from_secs(3), "{source} took {:?}", start.elapsed());
     }
@@ -308,17 +311,6 @@ fn errors_keep_their_codes() {
     }
 }
 
-/// Panics of the evaluator fail the expression, not the thread.
-#[test]
-fn a_panic_of_the_evaluator_is_an_error() {
-    // A function in a variable has no guard.
-    let source = "($f := $formatNumber; $f(1.5, $pad('0.', 70000, '0')))";
-    let error = evaluate(source).expect_err(source);
-    assert_eq!(error.kind, FailureKind::Raised, "{error}");
-    assert!(error.message.starts_with("The JSONata evaluator cannot handle this expression: "), "{error}");
-    assert_eq!(value("1 + 1"), json!(2), "the thread can go on");
-}
-
 #[test]
 fn widths_in_pictures_are_bounded() {
     let zeros = "0".repeat(40);
@@ -330,8 +322,8 @@ fn widths_in_pictures_are_bounded() {
         "[H,2000000000]".to_owned(),
         "[M01]-[H,2-2000000000]".to_owned(),
     ] {
-        assert_eq!(bound(&format!("$fromMillis(0, '{picture}')")), wording::MEMORY, "{picture}");
-        assert_eq!(bound(&format!("$now('{picture}')")), wording::MEMORY, "{picture}");
+        assert_eq!(bound(&format!("$fromMillis(0, '{picture}')")), failure::MEMORY, "{picture}");
+        assert_eq!(bound(&format!("$now('{picture}')")), failure::MEMORY, "{picture}");
     }
     assert_eq!(value("$fromMillis(0, '[Y,6-6] [H,4] [FNn,*-20]')"), json!("001970 0000 Thursday"));
     let literal = "$fromMillis(0, '[[Year, as people write it: [Y]')";

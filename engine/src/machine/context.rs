@@ -175,14 +175,20 @@ fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> 
 }
 
 fn execution_context(started: &Started, start_millis: i64) -> Value {
-    json!({
+    let mut context = json!({
         "Id": &*started.execution_arn,
         "Input": started.input.value(),
         "StartTime": instant(start_millis),
         "Name": &*started.name,
         "RoleArn": &*started.role_arn,
-        "RedriveCount": 0,
-    })
+    });
+    // Recorded on AWS: an Express execution, which cannot be redriven, has no such count.
+    if !started.execution_arn.contains(":express:")
+        && let Some(context) = context.as_object_mut()
+    {
+        context.insert("RedriveCount".to_owned(), 0.into());
+    }
+    context
 }
 
 /// `State`. Recorded on AWS: only states that can be retried have a `RetryCount`.

@@ -127,6 +127,8 @@ pub struct StateMachineDetails {
     pub updated_millis: i64,
     /// The definition, byte for byte as it was put.
     pub definition: String,
+    /// The same, parsed; `None` = an earlier release accepted it, and this one does not.
+    pub parsed: Option<Arc<StateMachine>>,
     /// ARN of the role.
     pub role_arn: String,
     /// Logging, tracing, encryption.
@@ -304,7 +306,9 @@ impl Engine {
         let arn = self.arn_of(name);
         let definition =
             self.scheduler.readers.with(|reader| reader.definition(execution_arn, &revision.sha256))?;
+        let parsed = self.parsed(name, &revision.sha256, &definition).ok();
         Ok(StateMachineDetails {
+            parsed,
             arn,
             name: name.to_owned(),
             kind: StateMachineType::Standard,
@@ -338,6 +342,11 @@ impl Engine {
     /// The type of a state machine; `None` = there is none of this name.
     pub fn state_machine_type(&self, name: &str) -> Option<StateMachineType> {
         self.scheduler.registry.entry(name).map(|entry| entry.kind)
+    }
+
+    /// Whether executions can be started of a state machine; `None` = there is none of this name.
+    pub fn state_machine_status(&self, name: &str) -> Option<StateMachineStatus> {
+        self.scheduler.registry.entry(name).map(|entry| entry.status())
     }
 
     /// The definition that a revision runs, parsed once.
@@ -424,12 +433,12 @@ impl Engine {
     fn details(&self, entry: &Entry, revision: &Revision) -> Result<StateMachineDetails, EngineError> {
         let arn = self.arn_of(&entry.name);
         let definition = self.scheduler.readers.with(|reader| reader.definition(&arn, &revision.sha256))?;
-        let deleting = entry.deleting.load(Ordering::SeqCst);
         Ok(StateMachineDetails {
+            parsed: self.definition_to_run(entry, revision).ok(),
             arn,
             name: entry.name.to_string(),
             kind: entry.kind,
-            status: if deleting { StateMachineStatus::Deleting } else { StateMachineStatus::Active },
+            status: entry.status(),
             created_millis: entry.created_millis,
             updated_millis: revision.created_millis,
             definition,
@@ -459,6 +468,14 @@ fn insert_version(
 }
 
 impl Entry {
+    fn status(&self) -> StateMachineStatus {
+        if self.deleting.load(Ordering::SeqCst) {
+            StateMachineStatus::Deleting
+        } else {
+            StateMachineStatus::Active
+        }
+    }
+
     fn published_if(
         self,
         publish: bool,

@@ -246,8 +246,7 @@ fn redrive_status(api: &Api, described: &ExecutionDescription) -> (&'static str,
         Status::Failed | Status::Aborted | Status::TimedOut => described.stop_millis.unwrap_or_default(),
     };
     let machine = machine_name(&described.state_machine_arn);
-    let status = api.engine.state_machine(machine, None).map(|details| details.status);
-    if status.is_err() || status.is_ok_and(|status| status == StateMachineStatus::Deleting) {
+    if api.engine.state_machine_status(machine) != Some(StateMachineStatus::Active) {
         return not("State machine is in DELETING status");
     }
     let seconds_since = |millis: i64| (api.engine.now_millis() - millis).max(0).cast_unsigned() / 1000;

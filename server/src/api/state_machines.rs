@@ -283,7 +283,6 @@ fn definition_of(details: &StateMachineDetails, parameters: &Parameters<'_>) -> 
 
 /// The variables that states read, by state; nothing when none does. Recorded on AWS.
 fn variable_references(details: &StateMachineDetails) -> Option<Value> {
-    let machine = asl::StateMachine::parse_for(&details.definition, asl::ExecutionType::Standard).ok()?;
-    let references = asl::variable_references(&machine);
+    let references = asl::variable_references(details.parsed.as_deref()?);
     (!references.is_empty()).then(|| json!(references))
 }

@@ -99,15 +99,23 @@ fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
 fn objects(case: &Case, bindings: &Bindings) -> MemoryStore {
     let store = MemoryStore::new();
     for resource in case.list("resources").iter().filter(|resource| resource["service"] == "s3") {
-        let parameters = bindings.fill(&resource["params"]);
-        let text = |field: &str| parameters[field].as_str().unwrap_or_default();
-        match resource["op"].as_str() {
-            Some("create_bucket") => store.create_bucket(text("Bucket")),
-            Some("put_object") => store.insert(text("Bucket"), text("Key"), text("Body")),
-            _ => {}
-        }
+        prepare_objects(
+            &store,
+            resource["op"].as_str().unwrap_or_default(),
+            &bindings.fill(&resource["params"]),
+        );
     }
     store
+}
+
+/// Creates a bucket, or puts an object into one.
+pub(super) fn prepare_objects(store: &MemoryStore, operation: &str, parameters: &Value) {
+    let text = |field: &str| parameters[field].as_str().unwrap_or_default();
+    match operation {
+        "create_bucket" => store.create_bucket(text("Bucket")),
+        "put_object" => store.insert(text("Bucket"), text("Key"), text("Body")),
+        _ => {}
+    }
 }
 
 fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {

@@ -53,7 +53,9 @@ impl Stubs {
     }
 
     pub(super) fn answer(&mut self, task: &TaskRequest) -> Reply {
-        if let Some(outcome) = self.mocked.as_mut().and_then(|mocked| mocked.answer(&task.state_name)) {
+        if let Some(outcome) =
+            self.mocked.as_mut().and_then(|mocked| mocked.answer(&task.state_name, &task.resource))
+        {
             return self.submitted_then(task, vec![(0, TaskStep::Ended(outcome))]);
         }
         let direct = !task.resource.starts_with("arn:aws:states:");

@@ -3,9 +3,9 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Cases that must be equal; raise them when more are.
-const OUTCOMES_MIN: usize = 649;
-const HISTORIES_MIN: usize = 354;
-const API_MIN: usize = 172;
+const OUTCOMES_MIN: usize = 681;
+const HISTORIES_MIN: usize = 377;
+const API_MIN: usize = 177;
 
 #[test]
 fn recorded_cases() {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use engine::object_store::MemoryStore;
 use engine::simulate::{Reply, SimulationOptions, TaskStep};
 use engine::{
     Clock, Completion, Engine, EngineOptions, ManualClock, MemoryLogSink, Status, TaskHost, TaskOutcome,
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 
 use super::bindings::Bindings;
 use super::case::Case;
+use super::exec::prepare_objects;
 use super::report::Verdict;
 use super::script::{Refusal, Service, run_script};
 use super::stubs::Stubs;
@@ -50,6 +52,7 @@ struct World {
     host: Arc<StubHost>,
     logs: Arc<MemoryLogSink>,
     log_groups: Arc<Mutex<BTreeSet<String>>>,
+    objects: Arc<MemoryStore>,
     /// Deleted with everything in it when the case is over.
     _folder: TempDir,
 }
@@ -65,7 +68,9 @@ impl World {
             clock: clock.clone(),
         });
         let logs = Arc::new(MemoryLogSink::default());
+        let objects = Arc::new(MemoryStore::new());
         let options = EngineOptions {
+            objects: objects.clone(),
             clock: Arc::new(clock.clone()),
             logs: Some(logs.clone()),
             ..EngineOptions::new(folder.path(), host.clone())
@@ -76,7 +81,7 @@ impl World {
         // arn:aws:logs:REGION:ACCOUNT:log-group:NAME:*
         let exists = move |arn: &str| arn.split(':').nth(6).is_some_and(|name| lock(&known).contains(name));
         let api = Api::new(engine).with_log_groups(Arc::new(exists)).with_activity_poll(Duration::ZERO);
-        Ok(Self { api, clock, host, logs, log_groups, _folder: folder })
+        Ok(Self { api, clock, host, logs, log_groups, objects, _folder: folder })
     }
 
     /// Jumps to the next thing that is due, at most to a time; `false` = there is none.
@@ -128,6 +133,9 @@ impl Service for World {
     }
 
     fn prepare(&mut self, service: &str, operation: &str, parameters: &Value) {
+        if service == "s3" {
+            prepare_objects(&self.objects, operation, parameters);
+        }
         if let ("logs", Some(name)) = (service, parameters["logGroupName"].as_str()) {
             let mut groups = lock(&self.log_groups);
             match operation {
