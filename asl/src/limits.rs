@@ -95,7 +95,8 @@ pub const JSONATA_OUTPUT_BYTES_MAX: usize = 10_485_760;
 /// Steps of one evaluation: nodes evaluated and items looked at. Ours: AWS documents no time, and nothing may
 /// hang; as many take a second or two.
 pub const JSONATA_STEPS_MAX: u64 = 20_000_000;
-/// Everything one evaluation makes, in bytes, whether it is still needed or not. Ours: bounds what it can hold.
+/// What the values of one evaluation hold at a time, in bytes. Ours, far above AWS's budget of about 10 MiB
+/// (measured), whose way of counting is not known.
 pub const JSONATA_BYTES_MAX: usize = 268_435_456;
 /// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
 /// result ends up inside other documents.

@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Synth(Synth),
     /// Check definitions of state machines: what AWS refuses, shown where it is, and what to do about it
     Validate(Validate),
+    /// Run one state on its own, with a mock in the place of its work, and show how JSON flows through it
+    TestState(TestState),
     /// List executions, newest first
     List(List),
     /// Show one execution: its states, its events, or what went into a state and came out
@@ -237,6 +239,88 @@ pub(crate) enum MachineType {
     Standard,
     /// In memory, up to five minutes
     Express,
+}
+
+/// `test-state`
+#[derive(Debug, Args)]
+#[command(before_help = r#"Examples:
+  stepwright test-state greet.json --input '{"name": "Ada"}'
+  stepwright test-state order.asl.json --state Charge --input @order.json --mock-result '{"StatusCode": 200}'
+  stepwright test-state order.asl.json --state Charge --mock-error Card.Declined --retry-count 2
+  stepwright test-state order.asl.json --state Each --mock-result '[1, 2]' --inspection-level debug
+  stepwright test-state order.asl.json --state Charge --mock-result @answer.json -o json | jq .nextState
+
+JSON is given as text or as @FILE. The answer is that of AWS's TestState; a mocked result is checked
+against the model of the service the state calls. Exit 1 if the state fails and nothing takes the error."#)]
+pub(crate) struct TestState {
+    /// The definition: of one state, or of a whole machine together with --state; `-` reads stdin
+    pub(crate) file: PathBuf,
+    /// The state of the machine to test, also one inside of a Map or Parallel
+    #[arg(long, value_name = "NAME")]
+    pub(crate) state: Option<String>,
+    /// Input of the state [default: {}]
+    #[arg(long, value_name = "JSON")]
+    pub(crate) input: Option<String>,
+    /// The variables on entry, an object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) variables: Option<String>,
+    /// The context object; only with a mock [default: one of an execution that began just now]
+    #[arg(long, value_name = "JSON")]
+    pub(crate) context: Option<String>,
+    /// What the work of a Task, Parallel or Map answers
+    #[arg(long, value_name = "JSON", conflicts_with = "mock_error")]
+    pub(crate) mock_result: Option<String>,
+    /// The name of the error the work fails with
+    #[arg(long, value_name = "ERROR")]
+    pub(crate) mock_error: Option<String>,
+    /// The cause that goes with the error
+    #[arg(long, value_name = "TEXT", requires = "mock_error")]
+    pub(crate) mock_cause: Option<String>,
+    /// How a mocked result is checked against the service's model
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub(crate) validation: Validation,
+    /// How often the retrier that takes the error has retried
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) retry_count: u32,
+    /// The state inside of the Map or Parallel that the error comes from
+    #[arg(long, value_name = "NAME", requires = "mock_error")]
+    pub(crate) error_from: Option<String>,
+    /// How many iterations of the Map have failed
+    #[arg(long, value_name = "N")]
+    pub(crate) failed_iterations: Option<u64>,
+    /// What the item reader of the Map has read
+    #[arg(long, value_name = "JSON")]
+    pub(crate) reader_data: Option<String>,
+    /// The role in the context object
+    #[arg(long, value_name = "ARN")]
+    pub(crate) role_arn: Option<String>,
+    /// How much to tell
+    #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "LEVEL")]
+    pub(crate) inspection_level: Inspection,
+}
+
+/// How a mocked result is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Validation {
+    /// Required fields are there, and what is there fits the model
+    #[default]
+    Strict,
+    /// What is there fits the model
+    Present,
+    /// Not at all
+    None,
+}
+
+/// How much a test tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Inspection {
+    /// Status, output, error, next state
+    #[default]
+    Info,
+    /// Also every stage of the data flow
+    Debug,
+    /// Everything
+    Trace,
 }
 
 /// `list`

@@ -49,17 +49,29 @@ fn takes(retrier: &Value, error: &str) -> bool {
     })
 }
 
+/// The names of all states, those inside of a Map or Parallel after the one they are in.
+pub(crate) fn state_names(machine: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for (name, state) in machine.get("States").and_then(Value::as_object).into_iter().flatten() {
+        names.push(name.clone());
+        names.extend(inner_machines(state).flat_map(state_names));
+    }
+    names
+}
+
 /// A state anywhere in the machine: names are unique across Map and Parallel.
-fn find_state<'a>(machine: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn find_state<'a>(machine: &'a Value, name: &str) -> Option<&'a Value> {
     let states = machine.get("States")?.as_object()?;
     if let Some(state) = states.get(name) {
         return Some(state);
     }
-    states.values().find_map(|state| {
-        let processor = state.get("ItemProcessor").or_else(|| state.get("Iterator"));
-        let branches = state.get("Branches").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        processor.into_iter().chain(branches).find_map(|inner| find_state(inner, name))
-    })
+    states.values().flat_map(inner_machines).find_map(|inner| find_state(inner, name))
+}
+
+fn inner_machines(state: &Value) -> impl Iterator<Item = &Value> {
+    let processor = state.get("ItemProcessor").or_else(|| state.get("Iterator"));
+    let branches = state.get("Branches").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    processor.into_iter().chain(branches)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod show;
 mod snippet;
 mod synth;
 mod terminal;
+mod test_state;
 mod text;
 mod tree;
 mod validate;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Run(arguments)) => run::run(arguments, terminal),
         Some(Command::Synth(arguments)) => synth::synth(arguments, terminal),
         Some(Command::Validate(arguments)) => validate::validate(arguments, terminal),
+        Some(Command::TestState(arguments)) => test_state::test_state(arguments, terminal),
         Some(Command::List(arguments)) => list::list(arguments, terminal),
         Some(Command::Show(arguments)) => show::show(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),

@@ -223,6 +223,19 @@ pub(crate) enum Problem {
     #[diagnostic(code(execution::no_state), help("states it entered:\n{}", listed(known)))]
     NoState { state: String, similar: Option<String>, known: Vec<String> },
 
+    #[error("the machine has no state `{state}`{}", similar.as_deref().map(|s| format!(". Did you mean `{s}`?")).unwrap_or_default())]
+    #[diagnostic(code(definition::no_state), help("states of the machine:\n{}", listed(known)))]
+    NoSuchState { state: String, similar: Option<String>, known: Vec<String> },
+
+    #[error("{detail}")]
+    #[diagnostic(
+        code(test::refused),
+        help(
+            "AWS's TestState refuses this in the same words; a result is checked less strictly with --validation present or none"
+        )
+    )]
+    TestRefused { detail: String },
+
     #[error("the application could not write its files: {detail}")]
     #[diagnostic(code(synth::failed), help("its own words stand above"))]
     Synth { detail: String },
@@ -259,12 +272,14 @@ impl Problem {
             | Self::NoData { .. }
             | Self::NoExecution { .. }
             | Self::NoState { .. }
+            | Self::NoSuchState { .. }
             | Self::BinaryMissing { .. } => exit::NOT_FOUND,
             Self::JournalLocked { .. }
             | Self::OtherCoreView { .. }
             | Self::JournalUnusable { .. }
             | Self::Definition { .. }
             | Self::Denied
+            | Self::TestRefused { .. }
             | Self::StartRefused { .. }
             | Self::SecretMissing { .. } => exit::REFUSED,
             _ => exit::FAILED,

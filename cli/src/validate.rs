@@ -79,7 +79,8 @@ fn definitions(arguments: &Validate, terminal: Terminal) -> Result<Vec<Definitio
     arguments.files.iter().map(|file| read(file)).collect()
 }
 
-fn read(file: &Path) -> Result<Definition, Problem> {
+/// Reads a definition from a file, or from stdin for `-`.
+pub(crate) fn read(file: &Path) -> Result<Definition, Problem> {
     // One byte more than a definition can have: the check then says that it is too long.
     let limit = u64::try_from(asl::limits::DEFINITION_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();

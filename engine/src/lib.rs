@@ -120,6 +120,7 @@ pub mod registry;
 mod scheduler;
 pub mod simulate;
 mod task;
+pub mod test_state;
 mod timers;
 mod tokens;
 

@@ -239,6 +239,11 @@ impl Node {
 }
 
 impl Step {
+    /// Nothing but its node.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.binds && self.stages.is_empty() && self.node.extra.is_none() && !self.node.keep_array
+    }
+
     pub(super) const fn new(node: Node) -> Self {
         Self {
             node,

@@ -5,27 +5,28 @@
 //! expression on the same values always ends in the same way.
 
 use super::failure::{Failure, Outcome};
+use super::memory;
 use super::value::Value;
 use crate::limits;
 
 /// The bounds of one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
+pub(super) struct Bounds {
     /// Levels of evaluation inside of each other.
-    pub depth: usize,
+    pub(super) depth: usize,
     /// Steps of work: one for each node that is evaluated and each item that is looked at.
-    pub steps: u64,
+    pub(super) steps: u64,
     /// Items of one sequence.
-    pub sequence_items: usize,
+    pub(super) sequence_items: usize,
     /// UTF-16 units of one string.
-    pub string_units: usize,
-    /// Everything an evaluation makes, in bytes, whether it is still needed or not.
-    pub bytes: usize,
+    pub(super) string_units: usize,
+    /// What the values of an evaluation hold at a time, in bytes.
+    pub(super) bytes: usize,
 }
 
 impl Bounds {
     /// AWS's bounds, as far as they are measured; see [`crate::limits`].
-    pub const AWS: Self = Self {
+    pub(super) const AWS: Self = Self {
         depth: limits::JSONATA_DEPTH_MAX,
         steps: limits::JSONATA_STEPS_MAX,
         sequence_items: limits::JSONATA_SEQUENCE_ITEMS_MAX,
@@ -39,12 +40,13 @@ pub(super) struct Budget {
     bounds: Bounds,
     pub(super) depth: usize,
     steps: u64,
-    bytes: usize,
+    /// What other values of the thread hold.
+    held_before: usize,
 }
 
 impl Budget {
-    pub(super) const fn new(bounds: Bounds) -> Self {
-        Self { bounds, depth: 0, steps: bounds.steps, bytes: bounds.bytes }
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { bounds, depth: 0, steps: bounds.steps, held_before: memory::held() }
     }
 
     /// One level deeper.
@@ -71,32 +73,33 @@ impl Budget {
         }
     }
 
-    fn allocate(&mut self, bytes: usize) -> Outcome<()> {
-        match self.bytes.checked_sub(bytes) {
-            Some(left) => {
-                self.bytes = left;
-                Ok(())
-            }
-            None => Err(Failure::memory()),
-        }
+    /// Whether there is room for that much more.
+    fn has_room(&self, bytes: usize) -> Outcome<()> {
+        let held = memory::held().saturating_sub(self.held_before);
+        if held.saturating_add(bytes) > self.bounds.bytes { Err(Failure::memory()) } else { Ok(()) }
     }
 
     /// A sequence or an array of that many items comes into being.
-    pub(super) fn items(&mut self, count: usize) -> Outcome<()> {
+    pub(super) fn items(&self, count: usize) -> Outcome<()> {
         if count > self.bounds.sequence_items {
             return Err(Failure::memory());
         }
-        self.allocate(count.saturating_mul(size_of::<Value<'_>>()) + 64)
+        self.has_room(count.saturating_mul(size_of::<Value<'_>>()))
     }
 
-    /// A text of that many bytes comes into being.
+    /// Work on a text of that many bytes.
     pub(super) fn text(&mut self, bytes: usize) -> Outcome<()> {
-        // A byte of UTF-8 is at most one UTF-16 unit, three bytes at least one.
-        if bytes > self.bounds.string_units && bytes / 3 > self.bounds.string_units {
+        self.spend(bytes / 64)?;
+        self.grows_to(bytes)
+    }
+
+    /// A text in the making has that many bytes.
+    pub(super) fn grows_to(&self, bytes: usize) -> Outcome<()> {
+        // Three bytes of UTF-8 are at least one UTF-16 unit.
+        if bytes / 3 > self.bounds.string_units {
             return Err(Failure::memory());
         }
-        self.spend(bytes / 64)?;
-        self.allocate(bytes + 32)
+        self.has_room(bytes)
     }
 
     /// A text that has come into being.

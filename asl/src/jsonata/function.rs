@@ -54,6 +54,9 @@ impl Drop for Function<'_> {
                     std::mem::replace(second, Value::Undefined),
                 ]);
             }
+            Self::Lambda(closure) if closure.input.is_shared() => {
+                dismantle(vec![std::mem::replace(&mut closure.input, Value::Undefined)]);
+            }
             _ => {}
         }
     }

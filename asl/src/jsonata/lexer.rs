@@ -31,14 +31,6 @@ pub(super) struct Located {
     pub(super) position: usize,
 }
 
-/// Two characters before one: the first that fits wins.
-const SIGNS: &[&str] = &[
-    "..", ":=", "!=", ">=", "<=", "**", "~>", ".", "[", "]", "{", "}", "(", ")", ",", "@", "#", ";", ":",
-    "?", "+", "-", "*", "/", "%", "|", "=", "<", ">", "^", "&", "!", "~",
-];
-
-/// The characters that end a name.
-const NAME_ENDS: &str = ".[]{}(),@#;:?+-*/%|=<>^&!~";
 const BLANKS: [char; 5] = [' ', '\t', '\n', '\r', '\u{b}'];
 
 #[derive(Debug)]
@@ -118,8 +110,9 @@ impl<'s> Lexer<'s> {
             self.next_char();
             return self.regex();
         }
-        if let Some(sign) = SIGNS.iter().find(|sign| self.rest().starts_with(**sign)) {
-            self.skip(sign.len());
+        if let Some(sign) = self.sign() {
+            self.at += sign.len();
+            self.position += sign.len();
             return Ok(Token::Sign(sign));
         }
         match first {
@@ -128,6 +121,49 @@ impl<'s> Lexer<'s> {
             '`' => self.quoted_name(),
             _ => Ok(self.name()),
         }
+    }
+
+    /// The operator or bracket that comes next: one of two characters before
+    /// one of one.
+    fn sign(&self) -> Option<&'static str> {
+        let mut bytes = self.rest().bytes();
+        let (first, second) = (bytes.next()?, bytes.next());
+        Some(match (first, second) {
+            (b'.', Some(b'.')) => "..",
+            (b':', Some(b'=')) => ":=",
+            (b'!', Some(b'=')) => "!=",
+            (b'>', Some(b'=')) => ">=",
+            (b'<', Some(b'=')) => "<=",
+            (b'*', Some(b'*')) => "**",
+            (b'~', Some(b'>')) => "~>",
+            (b'.', _) => ".",
+            (b'[', _) => "[",
+            (b']', _) => "]",
+            (b'{', _) => "{",
+            (b'}', _) => "}",
+            (b'(', _) => "(",
+            (b')', _) => ")",
+            (b',', _) => ",",
+            (b'@', _) => "@",
+            (b'#', _) => "#",
+            (b';', _) => ";",
+            (b':', _) => ":",
+            (b'?', _) => "?",
+            (b'+', _) => "+",
+            (b'-', _) => "-",
+            (b'*', _) => "*",
+            (b'/', _) => "/",
+            (b'%', _) => "%",
+            (b'|', _) => "|",
+            (b'=', _) => "=",
+            (b'<', _) => "<",
+            (b'>', _) => ">",
+            (b'^', _) => "^",
+            (b'&', _) => "&",
+            (b'!', _) => "!",
+            (b'~', _) => "~",
+            _ => return None,
+        })
     }
 
     fn text(&mut self, quote: char) -> Result<Token, SyntaxError> {
@@ -231,10 +267,13 @@ impl<'s> Lexer<'s> {
     }
 
     fn name(&mut self) -> Token {
-        let ends = |character: char| BLANKS.contains(&character) || NAME_ENDS.contains(character);
         let rest = self.rest();
-        let name = rest.find(ends).and_then(|end| rest.get(..end)).unwrap_or(rest);
-        self.skip(name.chars().count());
+        let name = match rest.bytes().position(ends_name) {
+            Some(end) => rest.get(..end).unwrap_or_default(),
+            None => rest,
+        };
+        self.at += name.len();
+        self.position += if name.is_ascii() { name.len() } else { name.encode_utf16().count() };
         match name {
             "and" => Token::Sign("and"),
             "or" => Token::Sign("or"),
@@ -289,6 +328,43 @@ enum Escaped {
 fn push_unit(text: &mut String, half: &mut Option<u32>, character: char) {
     text.extend(half.take().map(|_| char::REPLACEMENT_CHARACTER));
     text.push(character);
+}
+
+/// Blanks and signs end a name; all are ASCII.
+const fn ends_name(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\n'
+            | b'\r'
+            | 0xB
+            | b'.'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b'('
+            | b')'
+            | b','
+            | b'@'
+            | b'#'
+            | b';'
+            | b':'
+            | b'?'
+            | b'+'
+            | b'-'
+            | b'*'
+            | b'/'
+            | b'%'
+            | b'|'
+            | b'='
+            | b'<'
+            | b'>'
+            | b'^'
+            | b'&'
+            | b'!'
+            | b'~'
+    )
 }
 
 /// The number at the beginning of the text, as JSON writes numbers.

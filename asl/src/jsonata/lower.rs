@@ -16,7 +16,13 @@ struct Lowering {
     symbols: IndexSet<String>,
     /// Each `%`: how many steps up it still has to go, and the variable it reads.
     parents: Vec<(usize, Sym)>,
+    /// Steps looked at for the meaning of a `%`.
+    looked_at: usize,
 }
+
+/// Steps that may be looked at for the meaning of all `%` of an expression.
+/// Ours: `a.%.%.%…` looks further and further back.
+const LOOKED_AT_MAX: usize = 1_000_000;
 
 type Lowered<T> = Result<T, SyntaxError>;
 
@@ -277,6 +283,10 @@ impl Lowering {
         slot: Slot,
         position: usize,
     ) -> Lowered<()> {
+        self.looked_at += 1;
+        if self.looked_at > LOOKED_AT_MAX {
+            return Err(error("", "Expression has too many uses of the parent operator (%)", position));
+        }
         match kind {
             Kind::Name(_) | Kind::Wildcard => {
                 self.change_levels(slot, -1);

@@ -21,6 +21,7 @@ mod functions;
 mod integer;
 mod lexer;
 mod lower;
+mod memory;
 mod number;
 mod object;
 mod parser;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::frame::dismantle;
+use super::memory;
 use super::value::{Text, Value};
 
 /// From how many fields on an index pays.
@@ -17,11 +18,16 @@ pub(super) struct Object<'a> {
     fields: Vec<(Text<'a>, Value<'a>)>,
     index: Option<BTreeMap<Text<'a>, usize>>,
     has_number_keys: bool,
+    /// What it holds, in bytes, as it was counted.
+    counted: usize,
 }
+
+/// What a field takes, in bytes: its key and value, and its share of the rest.
+const FIELD_BYTES: usize = size_of::<(Text<'_>, Value<'_>)>() + 16;
 
 impl<'a> Object<'a> {
     pub(super) fn with_capacity(fields: usize) -> Self {
-        Self { fields: Vec::with_capacity(fields), index: None, has_number_keys: false }
+        Self { fields: Vec::with_capacity(fields), index: None, has_number_keys: false, counted: 0 }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -54,6 +60,8 @@ impl<'a> Object<'a> {
             return;
         }
         self.has_number_keys |= number_key(&key).is_some();
+        self.counted += FIELD_BYTES;
+        memory::take(FIELD_BYTES);
         if let Some(index) = &mut self.index {
             index.insert(key.clone(), self.fields.len());
         }
@@ -103,6 +111,7 @@ impl<'a> Object<'a> {
 
 impl Drop for Object<'_> {
     fn drop(&mut self) {
+        memory::give_back(self.counted);
         if self.values().any(Value::is_shared) {
             dismantle(self.take_values());
         }

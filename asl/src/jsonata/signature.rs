@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 use super::failure::{Failure, Outcome};
 use super::value::Value;
 
+/// Parameters times arguments. Ours: bounds the search for a way to place them.
+const PLACES_MAX: usize = 10_000;
+
 /// The types of values, one bit each, as the notation names them.
 mod kind {
     pub(super) const ARRAY: u16 = 1;
@@ -171,8 +174,12 @@ impl Signature {
             && self.parameters.iter().zip(&arguments).all(|(parameter, argument)| {
                 parameter.times != Times::AtLeastOnce && kind_of(argument) & parameter.takes != 0
             });
-        if fits_plainly && !self.parameters.iter().any(|parameter| parameter.is_array) {
-            return Ok(arguments);
+        if fits_plainly {
+            let pairs = self.parameters.iter().zip(arguments).zip(1..);
+            return pairs.map(|((parameter, argument), index)| parameter.prepare(argument, index)).collect();
+        }
+        if self.parameters.len().saturating_mul(arguments.len() + 1) > PLACES_MAX {
+            return Err(Failure::time());
         }
         let kinds: Vec<u16> = arguments.iter().map(kind_of).collect();
         let mut counts = vec![0; self.parameters.len()];

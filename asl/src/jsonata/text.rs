@@ -63,7 +63,7 @@ impl Printer<'_> {
             return Err(Failure::stack());
         }
         self.budget.spend(1)?;
-        self.budget.text(1)?;
+        self.budget.grows_to(self.text.len())?;
         match value {
             Value::Undefined | Value::Null | Value::Tuple(_) | Value::TailCall(_) => {
                 self.text.push_str("null")
@@ -85,6 +85,7 @@ impl Printer<'_> {
 
     fn quoted(&mut self, text: &str) -> Outcome<()> {
         self.budget.text(text.len())?;
+        self.budget.grows_to(self.text.len() + text.len())?;
         push_quoted(self.text, text);
         Ok(())
     }
@@ -148,6 +149,7 @@ pub(super) fn push_as_javascript(
         return Err(Failure::stack());
     }
     budget.spend(1)?;
+    budget.grows_to(text.len())?;
     match value {
         Value::Text(inner) => {
             budget.text(inner.len())?;

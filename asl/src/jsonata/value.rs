@@ -16,6 +16,7 @@ use super::ast::{Call, Sym};
 use super::evaluate::frame::{Env, dismantle};
 use super::function::Function;
 use super::functions::Builtin;
+use super::memory;
 use super::object::Object;
 
 /// The largest integer JavaScript counts up to without a gap: 2^53.
@@ -49,7 +50,19 @@ pub(super) enum Value<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum Text<'a> {
     Borrowed(&'a str),
-    Shared(Rc<str>),
+    Shared(Rc<SharedText>),
+}
+
+/// A text that was made.
+#[derive(Debug)]
+pub(super) struct SharedText {
+    text: String,
+}
+
+impl Drop for SharedText {
+    fn drop(&mut self) {
+        memory::give_back(self.text.len());
+    }
 }
 
 impl Deref for Text<'_> {
@@ -58,7 +71,7 @@ impl Deref for Text<'_> {
     fn deref(&self) -> &str {
         match self {
             Self::Borrowed(text) => text,
-            Self::Shared(text) => text,
+            Self::Shared(shared) => &shared.text,
         }
     }
 }
@@ -71,7 +84,8 @@ impl Borrow<str> for Text<'_> {
 
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
-        Self::Shared(text.into())
+        memory::take(text.len());
+        Self::Shared(Rc::new(SharedText { text }))
     }
 }
 
@@ -96,12 +110,14 @@ impl Ord for Text<'_> {
 }
 
 /// An array that an expression made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Array<'a> {
     pub(super) items: Vec<Value<'a>>,
     /// JSONata marks arrays as they come into being, and treats them by that
     /// mark wherever they are seen later: all holders of an array see it change.
     flags: Cell<u8>,
+    /// What it holds, in bytes, as it was counted.
+    counted: usize,
 }
 
 /// The array is the result of a step: one item stands for itself, none for nothing.
@@ -141,21 +157,27 @@ pub(super) struct TailCall<'a> {
 }
 
 impl<'a> Array<'a> {
-    pub(super) const fn plain(items: Vec<Value<'a>>) -> Self {
-        Self { items, flags: Cell::new(0) }
+    fn new(items: Vec<Value<'a>>, flags: u8) -> Self {
+        let counted = items.capacity() * size_of::<Value<'_>>() + size_of::<Self>();
+        memory::take(counted);
+        Self { items, flags: Cell::new(flags), counted }
     }
 
-    pub(super) const fn sequence(items: Vec<Value<'a>>) -> Self {
-        Self { items, flags: Cell::new(SEQUENCE) }
+    pub(super) fn plain(items: Vec<Value<'a>>) -> Self {
+        Self::new(items, 0)
     }
 
-    pub(super) const fn tuples(items: Vec<Value<'a>>) -> Self {
-        Self { items, flags: Cell::new(SEQUENCE | TUPLES) }
+    pub(super) fn sequence(items: Vec<Value<'a>>) -> Self {
+        Self::new(items, SEQUENCE)
+    }
+
+    pub(super) fn tuples(items: Vec<Value<'a>>) -> Self {
+        Self::new(items, SEQUENCE | TUPLES)
     }
 
     /// The context of an expression that is an array.
     pub(super) fn wrapper(item: Value<'a>) -> Self {
-        Self { items: vec![item], flags: Cell::new(SEQUENCE | OUTER_WRAPPER) }
+        Self::new(vec![item], SEQUENCE | OUTER_WRAPPER)
     }
 
     fn has(&self, flag: u8) -> bool {
@@ -197,6 +219,7 @@ impl<'a> Array<'a> {
 
 impl Drop for Array<'_> {
     fn drop(&mut self) {
+        memory::give_back(self.counted);
         if self.items.iter().any(Value::is_shared) {
             dismantle(std::mem::take(&mut self.items));
         }
@@ -308,11 +331,21 @@ impl<'a> Value<'a> {
     /// The field of an object; undefined if there is none.
     pub(super) fn field(&self, key: &str) -> Self {
         match self {
-            Self::JsonObject(fields) => fields.get(key).map_or(Self::Undefined, Self::from_json),
+            Self::JsonObject(fields) => json_field(fields, key).map_or(Self::Undefined, Self::from_json),
             Self::Object(object) => object.get(key).cloned().unwrap_or(Self::Undefined),
             _ => Self::Undefined,
         }
     }
+}
+
+/// Up to how many fields looking at each is faster than hashing the name.
+const FEW_FIELDS: usize = 10;
+
+fn json_field<'a>(fields: &'a Map<String, Json>, key: &str) -> Option<&'a Json> {
+    if fields.len() > FEW_FIELDS {
+        return fields.get(key);
+    }
+    fields.iter().find(|(known, _)| known.as_str() == key).map(|(_, value)| value)
 }
 
 /// The items of an array, whoever made it.

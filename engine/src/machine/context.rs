@@ -14,13 +14,18 @@ use super::random;
 use super::record::Started;
 
 /// The time of the transition and the numbers of the execution's stream.
-pub(super) struct Replayable {
+pub(crate) struct Replayable {
     pub(super) now_millis: i64,
     pub(super) seed: u64,
     pub(super) draws: Cell<u64>,
 }
 
 impl Replayable {
+    /// The beginning of a stream.
+    pub(crate) const fn new(now_millis: i64, seed: u64) -> Self {
+        Self { now_millis, seed, draws: Cell::new(0) }
+    }
+
     pub(super) fn draw(&self) -> u64 {
         let position = self.draws.get();
         self.draws.set(position + 1);

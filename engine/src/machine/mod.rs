@@ -46,8 +46,8 @@ mod task;
 mod tests;
 mod token;
 
-pub(crate) use context::instant;
 pub use context::{Extra, Seen, Surroundings};
+pub(crate) use context::{Replayable, instant};
 pub use execution::Execution;
 pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, Integration, Pattern, StateType};

@@ -3,8 +3,9 @@
 //!
 //! Owns what AWS's operation of this name does. The stages are those of
 //! [`crate::machine::Flow`], which executions run through as well. What a
-//! state calls comes from a mock, or from the [`TestHost`]; nothing here
-//! touches a clock, a network or a journal.
+//! state calls comes from a mock, or from the [`TestHost`]; nothing here but
+//! `live`, which is [`Engine::test_state`](crate::Engine::test_state), touches
+//! a clock or waits.
 //!
 //! Mocked results are checked against AWS's service models as far as they are
 //! known here: of some 130 services (`cargo xtask models`), and only where the
@@ -32,6 +33,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod live;
 mod model;
 mod prepare;
 mod run;

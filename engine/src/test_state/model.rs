@@ -73,17 +73,21 @@ impl Answer {
             .map_err(|problem| format!("Mock result schema validation error: {problem}"))
     }
 
-    fn check_shape(&self, shape: usize, field: &str, value: &Value, with_required: bool) -> Result<(), String> {
+    fn check_shape(
+        &self,
+        shape: usize,
+        field: &str,
+        value: &Value,
+        with_required: bool,
+    ) -> Result<(), String> {
         let Some(shape) = self.service.shapes.get(shape) else { return Ok(()) };
         let must_be = |what: &str| Err(format!("Field '{field}' must be {what}"));
         match (shape, value) {
             (Shape::Document, _)
             | (Shape::Boolean, Value::Bool(_))
             | (Shape::Timestamp, Value::String(_)) => Ok(()),
-            (Shape::Enum(values), Value::String(text)) => match values.contains(text) {
-                true => Ok(()),
-                false => Err(format!("Field '{field}' is not an expected value")),
-            },
+            (Shape::Enum(values), Value::String(text)) if values.contains(text) => Ok(()),
+            (Shape::Enum(_), Value::String(_)) => Err(format!("Field '{field}' is not an expected value")),
             (Shape::String(bounds) | Shape::Blob(bounds), Value::String(text)) => {
                 length(field, text.chars().count(), *bounds)
             }
@@ -187,8 +191,8 @@ impl Call {
             // Texts of JSON have been read.
             ("states", "startExecution.sync:2") => call("sfn", "describeExecution", &["Input", "Output"]),
             ("athena", "startQueryExecution.sync") => call("athena", "getQueryExecution", &[]),
-            ("sagemaker", job) if job.ends_with(".sync") => {
-                let job = job.strip_prefix("create")?.strip_suffix(".sync")?;
+            ("sagemaker", operation) if operation.contains('.') => {
+                let job = operation.strip_prefix("create")?.strip_suffix(".sync")?;
                 call("sagemaker", &format!("describe{job}"), &[])
             }
             (_, operation) if operation.contains('.') => None,
@@ -261,7 +265,8 @@ mod tests {
             problem("Field 'Instances' must be an array")
         );
         assert_eq!(check("sns:publish", json!([])), Err("Mocked result must be a JSON object.".to_owned()));
-        for unknown in ["sqs:sendMessage.waitForTaskToken", "http:invoke", "aws-sdk:nothing:here", "eks:call"] {
+        for unknown in ["sqs:sendMessage.waitForTaskToken", "http:invoke", "aws-sdk:nothing:here", "eks:call"]
+        {
             assert!(Answer::of(&format!("arn:aws:states:::{unknown}")).is_none(), "{unknown}");
         }
         assert!(Answer::of("arn:aws:lambda:us-east-1:123456789012:function:f").is_none());

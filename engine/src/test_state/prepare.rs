@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::TestHost;
 use super::model::Answer;
 use super::shapes::{FieldValidationMode, Mock, TestStateError, TestStateInput};
-use crate::machine::{Failure, Integration, Nature, Pattern, Payload, StateType, errors, instant, uuid};
+use crate::machine::{Failure, Integration, Nature, Pattern, Payload, errors, instant, uuid};
 
 /// The name a state without a machine goes by. Recorded on AWS.
 const STATE_NAME: &str = "StateName";
@@ -81,7 +81,9 @@ fn find(states: &States, name: &str) -> Option<Arc<State>> {
     }
     states.values().find_map(|state| match &state.kind {
         StateKind::Map(map) => find(&map.processor.states, name),
-        StateKind::Parallel(parallel) => parallel.branches.iter().find_map(|branch| find(&branch.states, name)),
+        StateKind::Parallel(parallel) => {
+            parallel.branches.iter().find_map(|branch| find(&branch.states, name))
+        }
         _ => None,
     })
 }
@@ -137,15 +139,19 @@ fn work(mock: &Mock, state: &State) -> Result<Work, TestStateError> {
             _ => Nature::Raised,
         };
         let (error, cause) = (error.error.as_deref(), error.cause.as_deref());
-        return Ok(Work::Failure(Failure { error: error.map(Into::into), cause: cause.map(Into::into), nature }));
+        return Ok(Work::Failure(Failure {
+            error: error.map(Into::into),
+            cause: cause.map(Into::into),
+            nature,
+        }));
     }
     let text = mock.result.as_deref().unwrap_or("null");
     let Ok(result) = Payload::parse(text) else {
         return Err(TestStateError::validation("Mocked result must be a valid JSON."));
     };
-    let check = |holds: bool, what: &str| match holds {
-        true => Ok(()),
-        false => Err(TestStateError::validation(format!("Mocked result must be {what}."))),
+    let check = |holds: bool, what: &str| {
+        let refusal = || TestStateError::validation(format!("Mocked result must be {what}."));
+        holds.then_some(()).ok_or_else(refusal)
     };
     match &state.kind {
         StateKind::Parallel(_) => check(result.value().is_array(), "an array")?,
@@ -230,7 +236,9 @@ fn given_context(text: &str, state: &State) -> Result<Value, TestStateError> {
                 for (field, kind) in *fields {
                     let must_be = match (kind, part.get(*field)) {
                         (_, None) | (Kind::Any, _) => continue,
-                        (Kind::String, Some(Value::String(_))) | (Kind::Number, Some(Value::Number(_))) => continue,
+                        (Kind::String, Some(Value::String(_))) | (Kind::Number, Some(Value::Number(_))) => {
+                            continue;
+                        }
                         (Kind::String, _) => "a string",
                         (Kind::Number, _) => "a number",
                     };
@@ -253,28 +261,38 @@ fn context(request: &TestStateInput, state: &State, input: &Payload, host: &dyn 
         let bits = host.seed().wrapping_add(position);
         uuid(bits.wrapping_mul(0x9E37_79B9_7F4A_7C15), bits.rotate_left(32) ^ 0xD1B5_4A32_D192_ED03)
     });
-    let mut entered = json!({ "Name": STATE_NAME, "EnteredTime": now });
-    if StateType::of(&state.kind).can_be_retried() {
-        entered["RetryCount"] = request.state_configuration.retrier_retry_count.into();
+    let mut entered = Map::new();
+    entered.insert("Name".to_owned(), STATE_NAME.into());
+    entered.insert("EnteredTime".to_owned(), now.as_str().into());
+    if matches!(state.kind, StateKind::Task(_) | StateKind::Parallel(_) | StateKind::Map(_)) {
+        entered.insert("RetryCount".to_owned(), request.state_configuration.retrier_retry_count.into());
     }
-    let mut context = json!({
-        "Execution": {
-            "Id": format!("arn:aws:states:{region}:{account}:express:{machine}:{execution}"),
-            "Input": input.value(),
-            "Name": execution,
-            "RoleArn": request.role_arn,
-            "StartTime": now,
-        },
-        "StateMachine": {
-            "Id": format!("arn:aws:states:{region}:{account}:stateMachine:{machine}"),
-            "Name": machine,
-        },
-        "State": entered,
-    });
+    let mut context = Map::new();
+    let parts = [
+        (
+            "Execution",
+            json!({
+                "Id": format!("arn:aws:states:{region}:{account}:express:{machine}:{execution}"),
+                "Input": input.value(),
+                "Name": execution,
+                "RoleArn": request.role_arn,
+                "StartTime": now,
+            }),
+        ),
+        (
+            "StateMachine",
+            json!({
+                "Id": format!("arn:aws:states:{region}:{account}:stateMachine:{machine}"),
+                "Name": machine,
+            }),
+        ),
+        ("State", Value::Object(entered)),
+    ];
+    context.extend(parts.map(|(name, part)| (name.to_owned(), part)));
     if let StateKind::Task(task) = &state.kind
         && matches!(Integration::of(&task.resource).pattern(), Pattern::Callback | Pattern::Worker)
     {
-        context["Task"] = json!({ "Token": token });
+        context.insert("Task".to_owned(), json!({ "Token": token }));
     }
-    context
+    Value::Object(context)
 }

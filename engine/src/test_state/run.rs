@@ -1,19 +1,21 @@
 //! Running one state, and writing down how JSON flows through it.
 
 use asl::{
-    Choice, Fail, Items, Map, Parallel, Pass, QueryError, QueryLanguage, State, StateKind, Task, Transition, Wait,
+    Choice, Fail, Items, Map, Parallel, Pass, QueryError, QueryLanguage, State, StateKind, Task, Transition,
+    Wait,
 };
 use serde_json::{Value, json};
 
 use super::TestHost;
 use super::prepare::{Prepared, Work};
 use super::shapes::{
-    ErrorDetails, InspectionData, InspectionLevel, StateConfiguration, TestStateInput, TestStateOutput, TestStatus,
+    ErrorDetails, InspectionData, InspectionLevel, StateConfiguration, TestStateInput, TestStateOutput,
+    TestStatus,
 };
 use crate::items::{Batcher, Pushed};
 use crate::machine::{
     Failure, Flow, Integration, Nature, NumberField, Outcome, Payload, Replayable, Surroundings, TaskKey,
-    TaskRequest, choice_holds, delay_millis, errors,
+    TaskRequest, delay_millis, errors,
 };
 use crate::task::TaskOutcome;
 
@@ -41,14 +43,17 @@ impl<'t> Test<'t> {
             level: request.inspection_level,
             host,
             random: Replayable::new(host.now_millis(), host.seed()),
-            data: InspectionData { input: Some(prepared.input.text().to_owned()), ..InspectionData::default() },
+            data: InspectionData {
+                input: Some(prepared.input.text().to_owned()),
+                ..InspectionData::default()
+            },
         }
     }
 
     pub(super) fn run(mut self) -> TestStateOutput {
         match self.execute() {
             Ok(done) => self.ended(TestStatus::Succeeded, None, Some(done)),
-            Err(failure) => self.failed(failure),
+            Err(failure) => self.failed(&failure),
         }
     }
 
@@ -95,19 +100,16 @@ impl<'t> Test<'t> {
             return self.without_result();
         }
         // Recorded on AWS: with a Result, input and parameters are not told of.
-        let result = match &pass.result {
-            Some(result) => {
-                let result = Payload::from_value(result.clone());
-                self.data.result = Some(result.text().to_owned());
-                result
-            }
-            None => {
-                let effective = self.effective_input()?;
-                let flow = self.flow(&self.prepared.context);
-                let result = flow.pass_result(pass, &effective).map_err(failure)?;
-                self.data.after_parameters = Some(result.text().to_owned());
-                result
-            }
+        let result = if let Some(result) = &pass.result {
+            let result = Payload::from_value(result.clone());
+            self.data.result = Some(result.text().to_owned());
+            result
+        } else {
+            let effective = self.effective_input()?;
+            let flow = self.flow(&self.prepared.context);
+            let result = flow.pass_result(pass, &effective).map_err(failure)?;
+            self.data.after_parameters = Some(result.text().to_owned());
+            result
         };
         self.with_result(&result)
     }
@@ -117,9 +119,10 @@ impl<'t> Test<'t> {
         let flow = self.flow(&self.prepared.context);
         let arguments = flow.arguments(task.arguments.as_ref(), &effective).map_err(failure)?;
         let text = Some(arguments.text().to_owned());
-        match self.in_jsonpath() {
-            true => self.data.after_parameters = text,
-            false => self.data.after_arguments = text,
+        if self.in_jsonpath() {
+            self.data.after_parameters = text;
+        } else {
+            self.data.after_arguments = text;
         }
         let timeout_seconds = self.timeouts(task, &effective)?;
         let result = match &self.prepared.work {
@@ -146,7 +149,12 @@ impl<'t> Test<'t> {
     }
 
     /// Calls the resource.
-    fn call(&self, task: &Task, arguments: &Payload, timeout_seconds: Option<u64>) -> Result<Payload, Failure> {
+    fn call(
+        &self,
+        task: &Task,
+        arguments: &Payload,
+        timeout_seconds: Option<u64>,
+    ) -> Result<Payload, Failure> {
         let execution_arn = self.prepared.context.pointer("/Execution/Id").and_then(Value::as_str);
         let execution_arn = execution_arn.unwrap_or_default();
         let request = TaskRequest {
@@ -160,9 +168,9 @@ impl<'t> Test<'t> {
             token: None,
         };
         match self.host.run(request) {
-            TaskOutcome::Succeeded(text) if text.len() > asl::limits::PAYLOAD_BYTES_MAX => Err(
-                Failure::result_too_large(Integration::of(&task.resource).name_in_causes(&task.resource)),
-            ),
+            TaskOutcome::Succeeded(text) if text.len() > asl::limits::PAYLOAD_BYTES_MAX => {
+                Err(Failure::result_too_large(Integration::of(&task.resource).name_in_causes(&task.resource)))
+            }
             TaskOutcome::Succeeded(text) => Payload::parse(&text).map_err(|error| {
                 let cause = format!("The result of the task is not JSON: {error}.");
                 Failure::new(Nature::Raised, errors::TASK_FAILED, cause)
@@ -183,23 +191,14 @@ impl<'t> Test<'t> {
     }
 
     fn choice(&mut self, choice: &Choice) -> Result<Done, Failure> {
-        let effective = self.effective_input()?;
-        let flow = self.flow(&self.prepared.context);
-        let seen = flow.see(effective.value());
-        for (index, rule) in choice.rules.iter().enumerate() {
-            let field = format!("Choices[{index}]/Condition");
-            if choice_holds(&rule.condition, &field, &seen.scope()).map_err(failure)? {
-                let outcome = flow.by_rule(&self.prepared.input, index, rule).map_err(failure)?;
-                return Ok(Done { outcome, next: Some(rule.next.clone()) });
-            }
-        }
-        let Some(next) = &choice.default else {
-            return Err(Failure::runtime(
+        self.effective_input()?;
+        let chosen = self.flow(&self.prepared.context).choice(choice, &self.prepared.input);
+        match chosen.map_err(failure)? {
+            Some(chosen) => Ok(Done { outcome: chosen.outcome, next: Some(chosen.next.to_string()) }),
+            None => Err(Failure::runtime(
                 "Failed to transition out of the state. The state does not point to a next state.",
-            ));
-        };
-        let outcome = flow.without_result(&self.prepared.input).map_err(failure)?;
-        Ok(Done { outcome, next: Some(next.clone()) })
+            )),
+        }
     }
 
     /// A Wait is over at once.
@@ -263,7 +262,7 @@ impl<'t> Test<'t> {
         if is_mocked_result && exceeds(failed, inputs.len(), count, percentage) {
             return Err(Failure::new(
                 Nature::Raised,
-                "States.ExceedToleratedFailureThreshold",
+                errors::EXCEED_TOLERATED_FAILURE_THRESHOLD,
                 "The specified tolerated failure threshold was exceeded",
             ));
         }
@@ -291,7 +290,8 @@ impl<'t> Test<'t> {
         let Some(reader) = reader else {
             let items = flow.items(&map.items, effective).map_err(failure)?;
             // Recorded on AWS: an inline Map takes arrays only here, and of `$$` one `$` is left.
-            if let (Items::Path(path), false, None) = (&map.items, items.value().is_array(), &map.distributed) {
+            if let (Items::Path(path), false, None) = (&map.items, items.value().is_array(), &map.distributed)
+            {
                 let path = path.source();
                 let path = path.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(path);
                 return Err(Failure::runtime(format!("Reference path \"{path}\" must point to array.")));
@@ -308,8 +308,10 @@ impl<'t> Test<'t> {
         let Ok(read) = serde_json::from_str::<Value>(read) else { return Ok(None) };
         let Some(pointer) = &reader.items_pointer else { return Ok(Some(Payload::from_value(read))) };
         let Some(items) = read.pointer(pointer) else {
-            let cause = format!("The ItemsPointer '{pointer}' does not lead to anything in the data of the ItemReader.");
-            return Err(Failure::new(Nature::Raised, "States.ItemReaderFailed", cause));
+            let cause = format!(
+                "The ItemsPointer '{pointer}' does not lead to anything in the data of the ItemReader."
+            );
+            return Err(Failure::new(Nature::Raised, errors::ITEM_READER_FAILED, cause));
         };
         let items = Payload::from_value(items.clone());
         self.data.after_items_pointer = Some(items.text().to_owned());
@@ -317,7 +319,12 @@ impl<'t> Test<'t> {
     }
 
     /// The inputs of the iterations, after `ItemSelector`.
-    fn iteration_inputs(&mut self, map: &Map, effective: &Payload, items: &Payload) -> Result<Vec<Payload>, Failure> {
+    fn iteration_inputs(
+        &mut self,
+        map: &Map,
+        effective: &Payload,
+        items: &Payload,
+    ) -> Result<Vec<Payload>, Failure> {
         let pairs: Vec<(Option<&String>, &Value)> = match items.value() {
             Value::Array(items) => items.iter().map(|item| (None, item)).collect(),
             Value::Object(fields) => fields.iter().map(|(key, item)| (Some(key), item)).collect(),
@@ -333,11 +340,9 @@ impl<'t> Test<'t> {
         let mut inputs = Vec::with_capacity(pairs.len());
         let mut context = self.prepared.context.clone();
         for (index, (key, item)) in pairs.into_iter().enumerate() {
-            let mut entry = json!({ "Index": index, "Value": item, "Source": "STATE_DATA" });
-            if let Some(key) = key {
-                entry["Key"] = key.clone().into();
+            if let Value::Object(parts) = &mut context {
+                parts.insert("Map".to_owned(), json!({ "Item": iteration_item(index, key, item) }));
             }
-            context["Map"] = json!({ "Item": entry });
             let flow = self.flow(&context);
             inputs.push(flow.evaluate(selector, map.item_selector_field, effective).map_err(failure)?);
         }
@@ -347,7 +352,7 @@ impl<'t> Test<'t> {
 
     /// The inputs of the iterations after `ItemBatcher`.
     fn batches(&mut self, map: &Map, effective: &Payload, inputs: &[Payload]) -> Result<(), Failure> {
-        let Some(batcher) = map.distributed.as_ref().and_then(|mode| mode.item_batcher.as_ref()) else {
+        let Some(fields) = map.distributed.as_ref().and_then(|mode| mode.item_batcher.as_ref()) else {
             return Ok(());
         };
         let flow = self.flow(&self.prepared.context);
@@ -355,18 +360,19 @@ impl<'t> Test<'t> {
             let number = field.map(|field| flow.number(field, name, NumberField::Count, effective));
             number.transpose().map(Option::unwrap_or_default).map_err(failure)
         };
-        let items_max = number(batcher.max_items_per_batch.as_ref(), "MaxItemsPerBatch")?;
-        let bytes_max = number(batcher.max_input_bytes_per_batch.as_ref(), "MaxInputBytesPerBatch")?;
-        let batch_input = batcher.batch_input.as_ref();
-        let batch_input =
-            batch_input.map(|template| flow.evaluate(template, "ItemBatcher/BatchInput", effective)).transpose();
-        let batcher = Batcher::new(items_max, bytes_max, batch_input.map_err(failure)?);
+        let items_max = number(fields.max_items_per_batch.as_ref(), "MaxItemsPerBatch")?;
+        let bytes_max = number(fields.max_input_bytes_per_batch.as_ref(), "MaxInputBytesPerBatch")?;
+        let batch_input = fields.batch_input.as_ref();
+        let batch_input = batch_input
+            .map(|template| flow.evaluate(template, "ItemBatcher/BatchInput", effective))
+            .transpose();
+        let rules = Batcher::new(items_max, bytes_max, batch_input.map_err(failure)?);
         let mut batches = Vec::new();
-        let mut filling = batcher.begin();
+        let mut filling = rules.begin();
         for input in inputs {
-            if batcher.push(&mut filling, input) == Pushed::Full {
-                batches.push(std::mem::replace(&mut filling, batcher.begin()).finish().input);
-                batcher.push(&mut filling, input);
+            if rules.push(&mut filling, input) == Pushed::Full {
+                batches.push(std::mem::replace(&mut filling, rules.begin()).finish().input);
+                rules.push(&mut filling, input);
             }
         }
         if filling.items() > 0 {
@@ -412,7 +418,7 @@ impl<'t> Test<'t> {
 
     /// The first retrier that is for the failure takes it while it has
     /// attempts left; otherwise the first catcher that is for it.
-    fn failed(mut self, failure: Failure) -> TestStateOutput {
+    fn failed(mut self, failure: &Failure) -> TestStateOutput {
         let state = self.state();
         let mut details = ErrorDetails::default();
         let retrier = state.retry.iter().position(|retrier| failure.matches(&retrier.error_equals));
@@ -423,7 +429,7 @@ impl<'t> Test<'t> {
                 let seconds = delay_millis(retrier, attempt, || 1.0) / 1_000;
                 details.retry_backoff_interval_seconds = Some(seconds);
                 self.data.error_details = Some(details);
-                return self.ended(TestStatus::Retriable, Some(&failure), None);
+                return self.ended(TestStatus::Retriable, Some(failure), None);
             }
         }
         let mut catchers = state.catch.iter().enumerate();
@@ -432,16 +438,16 @@ impl<'t> Test<'t> {
             details.catch_index = Some(index);
             self.data.error_details = Some(details);
             let flow = self.flow(&self.prepared.context);
-            return match flow.by_catcher(&self.prepared.input, index, catcher, &failure) {
+            return match flow.by_catcher(&self.prepared.input, index, catcher, failure) {
                 Ok(outcome) => {
                     let done = Done { outcome, next: Some(catcher.next.clone()) };
-                    self.ended(TestStatus::CaughtError, Some(&failure), Some(done))
+                    self.ended(TestStatus::CaughtError, Some(failure), Some(done))
                 }
                 Err(error) => self.ended(TestStatus::Failed, Some(&self::failure(error)), None),
             };
         }
         self.data.error_details = (details != ErrorDetails::default()).then_some(details);
-        self.ended(TestStatus::Failed, Some(&failure), None)
+        self.ended(TestStatus::Failed, Some(failure), None)
     }
 
     fn ended(mut self, status: TestStatus, failure: Option<&Failure>, done: Option<Done>) -> TestStateOutput {
@@ -480,4 +486,16 @@ fn failure(error: QueryError) -> Failure {
         _ => Nature::Raised,
     };
     Failure::new(nature, error.error, error.cause)
+}
+
+/// `Map.Item` of an iteration's context object.
+fn iteration_item(index: usize, key: Option<&String>, item: &Value) -> Value {
+    let mut entry = serde_json::Map::new();
+    entry.insert("Index".to_owned(), index.into());
+    if let Some(key) = key {
+        entry.insert("Key".to_owned(), key.as_str().into());
+    }
+    entry.insert("Value".to_owned(), item.clone());
+    entry.insert("Source".to_owned(), "STATE_DATA".into());
+    Value::Object(entry)
 }

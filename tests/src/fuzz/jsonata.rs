@@ -153,7 +153,10 @@ fn check(input: &str) -> Result<(), String> {
     match &first {
         // Whether a bound on time is met depends on the machine.
         Err(error) if error.kind == FailureKind::Bound => return Ok(()),
-        Err(error) if error.message.is_empty() && error.kind == FailureKind::Raised => {
+        // The words of `$error` are those of the expression.
+        Err(error)
+            if error.message.is_empty() && error.code.is_empty() && error.kind == FailureKind::Raised =>
+        {
             return Err("an error without words".to_owned());
         }
         Ok(Some(value)) if value.to_string().len() > 2 * asl::limits::JSONATA_OUTPUT_BYTES_MAX => {

@@ -120,12 +120,7 @@ impl<'a> Evaluator<'a> {
                 Function::Regex(regex) => functions::matching::call_regex(self, regex, &arguments),
                 Function::Next(next) => functions::matching::call_next(self, next),
                 Function::Partial(partial) => self.apply_partial(partial, arguments),
-                Function::Composed(first, second) => {
-                    self.budget.enter()?;
-                    let value = self.apply(first, arguments, &Value::Undefined)?;
-                    self.budget.depth -= 1;
-                    self.apply(second, vec![value], &Value::Undefined)
-                }
+                Function::Composed(..) => self.apply_composed(function, arguments),
                 Function::Transform(transform, env) => self.apply_transform(transform, env, arguments),
             },
             _ => Err(Failure::raised("T1006", "Attempted to invoke a non-function")),
@@ -148,6 +143,29 @@ impl<'a> Evaluator<'a> {
             lambda.parameters.iter().map(|name| (*name, arguments.next().unwrap_or(Value::Undefined)));
         let frame = Frame::new(bound.collect(), &closure.env);
         self.evaluate(&lambda.body, &closure.input, &Some(frame))
+    }
+
+    /// `$f ~> $g`, where `$g` may be put together in the same way, any number of times.
+    fn apply_composed(
+        &mut self,
+        function: &Rc<Function<'a>>,
+        mut arguments: Vec<Value<'a>>,
+    ) -> Outcome<Value<'a>> {
+        let mut function = Rc::clone(function);
+        loop {
+            let Function::Composed(first, second) = &*function else {
+                return self.apply(&Value::Function(function), arguments, &Value::Undefined);
+            };
+            self.budget.enter()?;
+            let value = self.apply(first, arguments, &Value::Undefined)?;
+            self.budget.depth -= 1;
+            arguments = vec![value];
+            let Value::Function(next) = second else {
+                return self.apply(second, arguments, &Value::Undefined);
+            };
+            let next = Rc::clone(next);
+            function = next;
+        }
     }
 
     fn apply_partial(&mut self, partial: &Partial<'a>, arguments: Vec<Value<'a>>) -> Outcome<Value<'a>> {

@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
-use super::super::ast::Node;
+use super::super::ast::{Kind, Node};
 use super::super::failure::{Failure, Outcome};
 use super::super::object::Object;
 use super::super::text;
 use super::super::value::{Items, Text, Tuple, Value};
 use super::Evaluator;
 use super::frame::{Env, Frame};
+
+/// Up to how many keys are compared with each other.
+const KNOWN_KEYS_MAX: usize = 16;
 
 /// The items that share a key.
 struct Group<'a> {
@@ -80,6 +83,9 @@ impl<'a> Evaluator<'a> {
         context: &Value<'a>,
         env: &Env<'a>,
     ) -> Outcome<Value<'a>> {
+        if let Some(object) = self.object_of_known_keys(pairs, context, env)? {
+            return Ok(object);
+        }
         let mut keys: Object<'a> = Object::with_capacity(pairs.len());
         for (pair, (key, _)) in pairs.iter().enumerate() {
             let key = self.evaluate(key, context, env)?;
@@ -100,6 +106,33 @@ impl<'a> Evaluator<'a> {
             }
         }
         Ok(Value::object(object))
+    }
+
+    /// An object whose keys are written as texts, and differ. `None` for any other.
+    fn object_of_known_keys(
+        &mut self,
+        pairs: &'a [(Node, Node)],
+        context: &Value<'a>,
+        env: &Env<'a>,
+    ) -> Outcome<Option<Value<'a>>> {
+        let known = |index: usize| match pairs.get(index) {
+            Some((Node { kind: Kind::Text(key), extra: None, .. }, _)) => Some(key),
+            _ => None,
+        };
+        let differ =
+            |index: usize| known(index).is_some_and(|key| (0..index).all(|other| known(other) != Some(key)));
+        if pairs.len() > KNOWN_KEYS_MAX || !(0..pairs.len()).all(differ) {
+            return Ok(None);
+        }
+        self.budget.has_levels(1)?;
+        let mut object = Object::with_capacity(pairs.len());
+        for (index, (_, node)) in pairs.iter().enumerate() {
+            let value = self.evaluate(node, context, env)?;
+            if let (Some(key), false) = (known(index), value.is_undefined()) {
+                object.insert(Text::Borrowed(key), value);
+            }
+        }
+        Ok(Some(Value::object(object.sorted())))
     }
 
     /// The items of a group, arrays among them without their brackets. One item

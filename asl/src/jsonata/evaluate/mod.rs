@@ -141,14 +141,14 @@ impl<'a> Evaluator<'a> {
                 value
             }
             Kind::Lambda(lambda) => {
-                self.capture(env)?;
+                self.capture(env);
                 let closure = Closure { lambda, env: env.clone(), input: input.clone(), name: None.into() };
                 Value::Function(Rc::new(Function::Lambda(closure)))
             }
             Kind::Call(call) => self.call(call, input, env)?,
             Kind::Partial(call) => self.partial(call, input, env)?,
             Kind::Transform(transform) => {
-                self.capture(env)?;
+                self.capture(env);
                 Value::Function(Rc::new(Function::Transform(transform, env.clone())))
             }
             // A sort is a step and is evaluated by its path.
@@ -288,18 +288,16 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A function is going to hold on to the frames.
-    fn capture(&mut self, env: &Env<'a>) -> Outcome<()> {
-        let Some(frame) = env else { return Ok(()) };
+    fn capture(&mut self, env: &Env<'a>) {
+        let Some(frame) = env else { return };
         if frame.is_captured.replace(true) {
-            return Ok(());
+            return;
         }
-        self.budget.items(4)?;
         if self.captured.len() >= self.captured_max {
             self.captured.retain(|frame| frame.strong_count() > 0);
             self.captured_max = self.captured.len().saturating_mul(2).max(1_024);
         }
         self.captured.push(Rc::downgrade(frame));
-        Ok(())
     }
 
     /// The time of the evaluation, taken once.

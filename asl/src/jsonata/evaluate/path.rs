@@ -24,61 +24,81 @@ enum Flow<'a> {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn path(&mut self, path: &'a Path, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
-        let mut steps = path.steps.iter();
-        let starts_from_variable =
-            matches!(path.steps.first(), Some(step) if matches!(step.node.kind, Kind::Variable(_)));
-        let mut flow = if input.is_array() && !starts_from_variable {
-            Flow::Many(input.clone())
-        } else {
-            Flow::One(input.clone())
+        let (mut done, found) = self.look_up_plain_steps(path, input, env)?;
+        let mut flow = match found {
+            Some(Value::Undefined) => return self.end_of_path(path, Flow::Nothing, env),
+            Some(value) if done == path.steps.len() && !value.is_array() => {
+                return self.end_of_path(path, Flow::One(value), env);
+            }
+            Some(value) => Flow::of(value, done == path.steps.len()),
+            None => {
+                let starts_from_variable =
+                    path.steps.first().is_some_and(|step| matches!(step.node.kind, Kind::Variable(_)));
+                if input.is_array() && !starts_from_variable {
+                    Flow::Many(input.clone())
+                } else {
+                    Flow::One(input.clone())
+                }
+            }
         };
-        if let Some(value) = self.part_of_states(path, env)? {
-            flow = value;
-            steps.next();
-            steps.next();
-            if steps.as_slice().is_empty() {
-                return self.end_of_path(path, flow, env);
-            }
-            if matches!(flow, Flow::Nothing) {
-                return self.end_of_path(path, flow, env);
-            }
-        }
-        while let Some(step) = steps.next() {
+        while let Some(step) = path.steps.get(done) {
             if step.binds {
-                let rest = std::slice::from_ref(step).iter().chain(steps);
+                let rest = path.steps.get(done..).unwrap_or_default();
                 return self.path_of_tuples(path, rest, flow, env);
             }
-            let is_last = steps.as_slice().is_empty();
-            let is_first = steps.as_slice().len() + 1 == path.steps.len();
-            flow = if is_first && step.node.takes_whole_context() {
+            flow = if done == 0 && step.node.takes_whole_context() {
                 let context = flow.into_array(&mut self.budget)?;
                 Flow::whole(self.evaluate(&step.node, &context, env)?)
             } else {
-                self.step(step, flow, env, is_last)?
+                self.step(step, flow, env, done + 1 == path.steps.len())?
             };
             if flow.is_nothing() {
                 break;
             }
+            done += 1;
         }
         self.end_of_path(path, flow, env)
     }
 
-    /// The first two steps of `$states.input…`, without putting `$states` together.
-    fn part_of_states(&mut self, path: &'a Path, env: &Env<'a>) -> Outcome<Option<Flow<'a>>> {
-        let [first, second, rest @ ..] = path.steps.as_slice() else { return Ok(None) };
-        let (Kind::Variable(variable), Kind::Name(part)) = (&first.node.kind, &second.node.kind) else {
-            return Ok(None);
+    /// Most paths are the names of fields, from a variable or the context on.
+    /// Follows them as long as they lead through objects: how many steps that
+    /// is, and the value after them.
+    fn look_up_plain_steps(
+        &mut self,
+        path: &'a Path,
+        input: &Value<'a>,
+        env: &Env<'a>,
+    ) -> Outcome<(usize, Option<Value<'a>>)> {
+        let mut steps = path.steps.iter().take_while(|step| step.is_plain()).peekable();
+        let (mut done, mut value) = match steps.peek().map(|step| &step.node.kind) {
+            Some(Kind::Name(_)) if input.is_object() => (0, None),
+            Some(Kind::Variable(name)) => {
+                steps.next();
+                match steps.peek().map(|step| &step.node.kind) {
+                    // A part of `$states`, without putting the whole together.
+                    Some(Kind::Name(part)) if self.is_states(*name, env) => {
+                        steps.next();
+                        (2, Some(self.scope.states.get(part).map_or(Value::Undefined, Value::from_json)))
+                    }
+                    _ => (1, Some(self.variable(*name, env))),
+                }
+            }
+            _ => return Ok((0, None)),
         };
-        let is_plain = |step: &Step| !step.binds && step.stages.is_empty() && step.node.extra.is_none();
-        if !is_plain(first) || !is_plain(second) || !self.is_states(*variable, env) {
-            return Ok(None);
-        }
         self.budget.has_levels(1)?;
-        self.budget.spend(2)?;
-        Ok(Some(match self.scope.states.get(part) {
-            Some(value) => Flow::of(Value::from_json(value), rest.is_empty()),
-            None => Flow::Nothing,
-        }))
+        while let Some(Kind::Name(name)) = steps.peek().map(|step| &step.node.kind) {
+            let field = match &value {
+                Some(object) if object.is_object() => object.field(name),
+                None => input.field(name),
+                Some(Value::Array(_) | Value::JsonArray(_)) => break,
+                Some(_) => Value::Undefined,
+            };
+            value = Some(field);
+            done += 1;
+            steps.next();
+        }
+        self.budget.spend(done)?;
+        Ok((done, value))
     }
 
     fn end_of_path(&mut self, path: &'a Path, flow: Flow<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
@@ -372,7 +392,7 @@ impl<'a> Evaluator<'a> {
     fn path_of_tuples(
         &mut self,
         path: &'a Path,
-        steps: impl Iterator<Item = &'a Step>,
+        steps: &'a [Step],
         flow: Flow<'a>,
         env: &Env<'a>,
     ) -> Outcome<Value<'a>> {

@@ -24,22 +24,35 @@ impl<'a> Evaluator<'a> {
         let Some(items) = input.items().filter(|items| items.len() > 1) else { return Ok(input) };
         let holds_tuples = matches!(&input, Value::Array(array) if array.holds_tuples());
         let items = items.to_vec();
-        self.budget.items(items.len())?;
-        let sorted =
-            self.merge_sort(items, &mut |evaluator, one, other| evaluator.is_after(terms, one, other, env))?;
+        self.budget.items(items.len() * (terms.len() + 2))?;
+        let mut keys: Vec<Vec<Value<'a>>> = items.iter().map(|_| Vec::new()).collect();
+        let order = self.merge_sort((0..items.len()).collect(), &mut |evaluator, one, other| {
+            evaluator.is_after(terms, &items, &mut keys, (*one, *other), env)
+        })?;
+        let sorted = order.into_iter().filter_map(|place| items.get(place).cloned()).collect();
         Ok(if holds_tuples { Value::Array(Rc::new(Array::tuples(sorted))) } else { Value::array(sorted) })
     }
 
+    /// Whether one item comes after another, by their places. The values of the
+    /// terms are kept once they are known.
     fn is_after(
         &mut self,
         terms: &'a [Term],
-        one: &Value<'a>,
-        other: &Value<'a>,
+        items: &[Value<'a>],
+        keys: &mut [Vec<Value<'a>>],
+        (one, other): (usize, usize),
         env: &Env<'a>,
     ) -> Outcome<bool> {
-        for term in terms {
-            let first = self.term(term, one, env)?;
-            let second = self.term(term, other, env)?;
+        for (index, term) in terms.iter().enumerate() {
+            for place in [one, other] {
+                if let (Some(known), Some(item)) = (keys.get_mut(place), items.get(place))
+                    && known.len() <= index
+                {
+                    known.push(self.term(term, item, env)?);
+                }
+            }
+            let key = |place: usize| keys.get(place).and_then(|known| known.get(index));
+            let (Some(first), Some(second)) = (key(one), key(other)) else { continue };
             match (first.is_undefined(), second.is_undefined()) {
                 (true, true) => continue,
                 // What has no value comes last, whatever the direction.
@@ -47,7 +60,7 @@ impl<'a> Evaluator<'a> {
                 (false, true) => return Ok(false),
                 (false, false) => {}
             }
-            let order = order_of_keys(&first, &second)?;
+            let order = order_of_keys(first, second)?;
             if order == Ordering::Equal {
                 continue;
             }
@@ -104,11 +117,11 @@ impl<'a> Evaluator<'a> {
 
     /// Sorts the first half, the second half, then merges both: the item of the
     /// first half goes first unless it is after the other.
-    fn merge_sort(
+    fn merge_sort<T>(
         &mut self,
-        mut items: Vec<Value<'a>>,
-        is_after: &mut dyn FnMut(&mut Self, &Value<'a>, &Value<'a>) -> Outcome<bool>,
-    ) -> Outcome<Vec<Value<'a>>> {
+        mut items: Vec<T>,
+        is_after: &mut dyn FnMut(&mut Self, &T, &T) -> Outcome<bool>,
+    ) -> Outcome<Vec<T>> {
         if items.len() <= 1 {
             return Ok(items);
         }

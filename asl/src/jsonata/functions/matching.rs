@@ -361,7 +361,7 @@ fn push(evaluator: &mut Evaluator<'_>, result: &mut String, part: &str) -> Outco
     evaluator.budget.spend(1)?;
     evaluator.budget.text(part.len())?;
     result.push_str(part);
-    if result.len() / 3 > evaluator.budget.string_units() { Err(Failure::memory()) } else { Ok(()) }
+    evaluator.budget.grows_to(result.len())
 }
 
 /// A match as a function that replaces it sees it.

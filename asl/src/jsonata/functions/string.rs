@@ -23,7 +23,7 @@ pub(super) fn string<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>])
 pub(super) fn part<'a>(text: &Text<'a>, range: std::ops::Range<usize>) -> Text<'a> {
     match text {
         Text::Borrowed(text) => Text::Borrowed(text.get(range).unwrap_or_default()),
-        Text::Shared(text) => Text::from(text.get(range).unwrap_or_default().to_owned()),
+        Text::Shared(_) => Text::from(text.get(range).unwrap_or_default().to_owned()),
     }
 }
 
@@ -237,9 +237,7 @@ pub(super) fn join<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
         evaluator.budget.spend(1)?;
         evaluator.budget.text(item.len() + separator.len())?;
         joined.push_str(&item);
-        if joined.len() / 3 > evaluator.budget.string_units() {
-            return Err(Failure::memory());
-        }
+        evaluator.budget.grows_to(joined.len())?;
     }
     evaluator.budget.made(&joined)?;
     Ok(Value::text(joined))
