@@ -21,7 +21,6 @@ use crate::machine::{
 use crate::map_run::{ChildOf, MapRuns, Told};
 use crate::object_store::ObjectStore;
 use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
-use crate::simulate::input_of;
 use crate::task::{Completion, TaskHost, TaskReport};
 use crate::timers::Timers;
 use crate::tokens::Activities;
@@ -425,8 +424,7 @@ impl Scheduler {
             }));
         }
         if records.is_empty() {
-            // Nothing new: what the effects follow from is durable already.
-            return self.release(slot, effects);
+            return self.release_in_turn(slot, effects);
         }
         let first_record = live.records;
         live.records += records.len() as u64;
@@ -449,6 +447,19 @@ impl Scheduler {
         };
         // When the writer is gone, everybody who waits learns it from `stopped`.
         let _ = self.send(Message::Append(Box::new(append)));
+    }
+
+    /// Releases effects that follow from what is durable already, as those of
+    /// a recovery do. On the writer's thread like all others: the execution's
+    /// lock is held here, and a host that answers at once would ask for it.
+    fn release_in_turn(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
+        if effects.is_empty() {
+            return;
+        }
+        let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
+        let release: Release = Box::new(move || scheduler.release(&slot, effects));
+        // When the writer is gone, everybody who waits learns it from `stopped`.
+        let _ = self.send(Message::Change(Box::new(|_| Ok(())), release));
     }
 
     /// Does something on the thread of the Express executions: a task that
@@ -605,7 +616,7 @@ fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, repor
     if let (Some(scheduler), Some(slot)) = (scheduler.upgrade(), slot.upgrade()) {
         let input = match report {
             TaskReport::Submitted(output) => Input::TaskSubmitted { event_id, output },
-            TaskReport::Finished(outcome) => input_of(event_id, outcome),
+            TaskReport::Finished(outcome) => outcome.into_input(event_id),
         };
         scheduler.input(&slot, input);
     }
