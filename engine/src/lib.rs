@@ -107,6 +107,7 @@
 pub mod arn;
 mod clock;
 mod crash;
+mod digest;
 mod engine;
 mod express;
 pub mod items;

@@ -16,8 +16,8 @@ use std::borrow::Cow;
 
 use asl::jsonpath::{Path, PathError};
 use asl::{
-    Catcher, Choice, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath,
-    Selection, State, Template, TextOrExpression,
+    Catcher, Choice, ChoiceRule, Items, NumberOrExpression, Pass, PercentageOrExpression, QueryError,
+    QueryLanguage, ResultPath, Selection, State, Template, TextOrExpression,
 };
 use serde_json::{Map, Value, json};
 
@@ -280,10 +280,31 @@ impl<'a> Flow<'a> {
         effective: &Payload,
     ) -> Result<u64, QueryError> {
         let seen = self.see(effective.value());
-        match number {
-            NumberOrExpression::Path(path) => number_at(path, &format!("{name}Path"), kind, &seen),
-            other => other.evaluate(name, &seen.scope()),
+        match (number, kind) {
+            (NumberOrExpression::Path(_), NumberField::Count) => {
+                number.evaluate(&format!("{name}Path"), &seen.scope())
+            }
+            (NumberOrExpression::Path(path), _) => number_at(path, &format!("{name}Path"), kind, &seen),
+            (other, _) => other.evaluate(name, &seen.scope()),
         }
+    }
+
+    /// `ToleratedFailurePercentage`. The cause of one that is out of range is recorded on AWS.
+    pub fn tolerated_failure_percentage(
+        &self,
+        map: &asl::Map,
+        effective: &Payload,
+    ) -> Result<Option<f64>, QueryError> {
+        let Some(percentage) = &map.tolerated_failure_percentage else { return Ok(None) };
+        let field = match percentage {
+            PercentageOrExpression::Path(_) => "ToleratedFailurePercentagePath",
+            _ => "ToleratedFailurePercentage",
+        };
+        let percentage = percentage.evaluate(field, &self.see(effective.value()).scope())?;
+        if (0.0..=100.0).contains(&percentage) {
+            return Ok(Some(percentage));
+        }
+        Err(runtime(field, "ToleratedFailurePercentage must be between 0 and 100.".to_owned()))
     }
 
     /// The time of `Timestamp` or `TimestampPath` in JSONPath, in milliseconds since the epoch.
@@ -391,6 +412,7 @@ fn runtime(field: &str, cause: String) -> QueryError {
     QueryError { error: errors::RUNTIME, cause, field: field.to_owned() }
 }
 
+/// The number a path leads to that stands for a time.
 fn number_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Result<u64, QueryError> {
     let source = path.source();
     let scope = seen.scope();
@@ -403,19 +425,12 @@ fn number_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Re
         Err(error) => return Err(unresolved(field, &error)),
     };
     let shown = shown(&found);
-    let number = match (&*found, kind) {
-        (Value::String(text), NumberField::Count) => text.parse().ok(),
-        (value, _) => value.as_i64(),
-    };
-    let problem = match (number.map(u64::try_from), kind) {
-        (Some(Ok(number)), _) => return Ok(number),
-        (_, NumberField::Count) => {
-            format!("The {field} field refers to value \"{shown}\" which is not a valid integer: {source}")
-        }
-        (Some(Err(_)), _) => {
+    let problem = match found.as_i64().map(u64::try_from) {
+        Some(Ok(number)) => return Ok(number),
+        Some(Err(_)) => {
             format!("The {field} parameter references a negative value: {source} == {shown}")
         }
-        (None, _) => {
+        None => {
             format!("The {field} parameter cannot be parsed as a long value: {source} == {shown}")
         }
     };

@@ -20,11 +20,11 @@ use crate::arn::child_arn;
 use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
 use crate::items::{ChildResult, Results};
 use crate::journal::{
-    MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items, update_limits,
+    ChildRow, MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items, update_limits,
 };
 use crate::machine::{
-    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Payload, ReplayError, Status, advance,
-    errors, processor_of,
+    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, ReplayError, Status, advance, errors,
+    processor_of,
 };
 use crate::scheduler::{Keeping, Scheduler, Slot, lock};
 
@@ -101,7 +101,12 @@ impl Scheduler {
         self.map_runs.jobs.fetch_add(1, Ordering::SeqCst);
         let job = Job(Arc::clone(&self.map_runs.jobs));
         let (scheduler, parent) = (Arc::downgrade(self), Arc::clone(slot));
-        let body = move || run(&scheduler, &parent, Arc::new(plan), &told, job);
+        let alarm = Alarm { scheduler: Arc::downgrade(self), arn: Arc::clone(&arn) };
+        let body = move || {
+            if let Err(error) = run(&scheduler, &parent, Arc::new(plan), &told, job) {
+                alarm.stop_engine(&error.to_string());
+            }
+        };
         let name = "stepwright-map-run".to_owned();
         if let Err(error) = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(body) {
             self.stop(format!("Map Run {arn}: start a thread: {error}"));
@@ -109,29 +114,50 @@ impl Scheduler {
     }
 }
 
-/// The body of a Map Run's thread.
+/// Stops the engine when a Map Run's thread cannot go on: the execution that
+/// waits for it would wait for ever, and the next engine can take it up again.
+struct Alarm {
+    scheduler: Weak<Scheduler>,
+    arn: Arc<str>,
+}
+
+impl Alarm {
+    fn stop_engine(&self, problem: &str) {
+        if let Some(scheduler) = self.scheduler.upgrade() {
+            scheduler.stop(format!("Map Run {}: {problem}", self.arn));
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.stop_engine("its thread panicked");
+        }
+    }
+}
+
+/// The body of a Map Run's thread. `Ok` = it is over, or the engine is gone.
 fn run(
     scheduler: &Weak<Scheduler>,
     parent: &Arc<Slot>,
     plan: Arc<MapRunPlan>,
     told: &Receiver<Told>,
     begin: Job,
-) {
+) -> Result<(), EngineError> {
     let jobs = Arc::clone(&begin.0);
-    let opened = scheduler.upgrade().map(|scheduler| Driver::open(&scheduler, parent, plan));
-    // Otherwise the engine is gone, or has told everybody why it stops.
-    let Some(Ok(mut driver)) = opened else { return };
+    let Some(engine) = scheduler.upgrade() else { return Ok(()) };
+    let mut driver = Driver::open(&engine, parent, plan)?;
+    drop(engine);
     let mut job = begin;
     loop {
-        let Some(scheduler) = scheduler.upgrade() else { return };
-        if driver.work(&scheduler).is_err() {
-            return;
-        }
-        drop((scheduler, job));
+        let Some(engine) = scheduler.upgrade() else { return Ok(()) };
+        driver.work(&engine)?;
+        drop((engine, job));
         if driver.is_over {
-            return;
+            return Ok(());
         }
-        let Ok(message) = told.recv() else { return };
+        let Ok(message) = told.recv() else { return Ok(()) };
         job = Job(Arc::clone(&jobs));
         match message {
             Told::Ended(number, status) => driver.ended(number, status),
@@ -167,7 +193,7 @@ impl Driver {
         plan: Arc<MapRunPlan>,
     ) -> Result<Self, EngineError> {
         let has_reader = plan.distributed().is_some_and(|distributed| distributed.item_reader.is_some());
-        let total = (!has_reader).then(|| length(&plan.items));
+        let total = (!has_reader).then(|| plan.items.item_count() as u64);
         let found = scheduler.readers.with(|reader| reader.map_run(&plan.run.arn))?;
         let limits = found.as_ref().map_or_else(|| Limits::of(&plan.run), MapRunRow::limits);
         let mut tally = Tally::new(limits, total);
@@ -175,12 +201,13 @@ impl Driver {
         let mut row = 0;
         if let Some(found) = &found {
             row = found.id;
-            for child in scheduler.readers.with(|reader| reader.map_run_children(found.id))? {
+            let mut recall = |child: ChildRow| {
                 tally.recall(child.number, child.items, child.status);
                 if child.status == Status::Running {
                     running.insert(child.number, child.execution_arn.into());
                 }
-            }
+            };
+            scheduler.readers.with(|reader| reader.map_run_children(found.id, &mut recall))?;
         }
         let machine = parent.machine();
         let mut driver = Self {
@@ -347,16 +374,6 @@ impl Driver {
     }
 }
 
-/// How many items are in the state's data.
-fn length(items: &Payload) -> u64 {
-    let length = match items.value() {
-        serde_json::Value::Array(items) => items.len(),
-        serde_json::Value::Object(items) => items.len(),
-        _ => 0,
-    };
-    length as u64
-}
-
 /// The results of the children of a Map Run, read from the journal page by page.
 struct ResultPages<'a> {
     scheduler: &'a Arc<Scheduler>,
@@ -396,8 +413,15 @@ pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineErro
         if scheduler.map_runs.has(&orphan.arn) {
             continue;
         }
-        for child in scheduler.readers.with(|reader| reader.map_run_children(orphan.id))? {
-            let slot = lock(&scheduler.open).by_arn(&child.execution_arn);
+        let mut running = Vec::new();
+        let mut note = |child: ChildRow| {
+            if child.status == Status::Running {
+                running.push(child.execution_arn);
+            }
+        };
+        scheduler.readers.with(|reader| reader.map_run_children(orphan.id, &mut note))?;
+        for arn in running {
+            let slot = lock(&scheduler.open).by_arn(&arn);
             if let Some(slot) = slot {
                 scheduler.input(&slot, Input::Stop { error: None, cause: None });
             }

@@ -2,7 +2,7 @@
 //! codes and AWS's words.
 
 use engine::EngineError;
-use engine::registry::RegistryError;
+use engine::registry::{Limited, RegistryError};
 
 /// An error of the Step Functions API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,9 +122,9 @@ impl ApiError {
             }
             RegistryError::LimitExceeded { what, count } => {
                 let code = match what {
-                    "state machines" => "StateMachineLimitExceeded",
-                    "activities" => "ActivityLimitExceeded",
-                    _ => "ServiceQuotaExceededException",
+                    Limited::StateMachines => "StateMachineLimitExceeded",
+                    Limited::Activities => "ActivityLimitExceeded",
+                    Limited::Versions | Limited::Aliases => "ServiceQuotaExceededException",
                 };
                 Self::new(code, format!("The maximum number of {what} ({count}) has been reached."))
             }
