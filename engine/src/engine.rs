@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use asl::{Diagnostics, StateMachine};
 
-use crate::arn::{self, execution_arn, execution_names, role_arn, state_machine_arn};
+use crate::arn::{self, execution_arn, execution_names, state_machine_arn};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::{CrashPlan, CrashPoints};
 use crate::journal::{
@@ -25,7 +25,7 @@ use crate::machine::{
 };
 use crate::map_run::{ChildOf, abort_orphans};
 use crate::object_store::{NoStore, ObjectStore};
-use crate::registry::{CreateStateMachine, RegistryError, StateMachineType, Target, UpdateStateMachine};
+use crate::registry::{RegistryError, StateMachineType, Target};
 use crate::scheduler::{
     Belonging, Job, Keeping, Live, NOTICES_MAX, OPEN_EXECUTIONS_MAX, Parts, Scheduler, Slot, lock,
 };
@@ -297,37 +297,6 @@ impl Engine {
 
     pub(crate) fn scheduler(&self) -> &Arc<Scheduler> {
         &self.scheduler
-    }
-
-    /// Puts the definition of a state machine. The same bytes and role as now
-    /// change nothing; others make a new revision for executions that start
-    /// from now on. `role`: `None` = keep, or make one up from the name.
-    pub fn put_state_machine(
-        &self,
-        name: &str,
-        definition: &str,
-        role: Option<&str>,
-    ) -> Result<PutStateMachine, EngineError> {
-        let state_machine_arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, name);
-        let Some(known) = self.scheduler.registry.entry(name) else {
-            self.create_state_machine(CreateStateMachine {
-                name: name.to_owned(),
-                definition: definition.to_owned(),
-                role_arn: role.map_or_else(|| role_arn(&self.scheduler.account, name), str::to_owned),
-                ..CreateStateMachine::default()
-            })?;
-            return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
-        };
-        self.update_state_machine(
-            name,
-            UpdateStateMachine {
-                definition: Some(definition.to_owned()),
-                role_arn: role.map(str::to_owned),
-                ..UpdateStateMachine::default()
-            },
-        )?;
-        let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
-        Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
     }
 
     /// All state machines in their current revision, by name.
