@@ -92,8 +92,12 @@ pub const JSONATA_RANGE_FUNCTION_ITEMS_MAX: usize = 360_145;
 pub const JSONATA_STRING_UNITS_MAX: usize = 4_194_304;
 /// What one evaluation may return, in bytes of JSON text. Ours, from the measured memory budget of about 10 MiB.
 pub const JSONATA_OUTPUT_BYTES_MAX: usize = 10_485_760;
-/// Wall-clock time of one evaluation, in milliseconds. Ours: AWS documents none, and nothing may hang.
-pub const JSONATA_MILLIS_MAX: u64 = 5_000;
+/// Steps of one evaluation: nodes evaluated and items looked at. Ours: AWS documents no time, and nothing may
+/// hang; as many take a second or two.
+pub const JSONATA_STEPS_MAX: u64 = 20_000_000;
+/// What the values of one evaluation hold at a time, in bytes. Ours, far above AWS's budget of about 10 MiB
+/// (measured), whose way of counting is not known.
+pub const JSONATA_BYTES_MAX: usize = 268_435_456;
 /// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
 /// result ends up inside other documents.
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;

@@ -44,9 +44,14 @@ impl DataDir {
         &self.root
     }
 
+    /// The folder of the buckets.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
     /// The folder of a bucket.
     pub(crate) fn bucket(&self, name: &str) -> PathBuf {
-        self.root.join("objects").join(name)
+        self.objects().join(name)
     }
 
     /// The location of a bucket as steps read it.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use engine::object_store::DirectoryStore;
 use engine::{Crash, CrashPlan, Engine, EngineOptions, ExecutionDescription, Notice, StartExecution, Status};
 use infra::manifest::{Access, Function, ResourceKind, Workflow};
 use serde_json::{Value, json};
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     data.check_coreview(&coreview)?;
     let host = start_host(&application, &data, &coreview)?;
     let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
+    options.objects = Arc::new(DirectoryStore::new(data.objects()));
     options.crash = planned_crash();
     let left_open = left_open(&data, &workflow)?;
     let engine = Engine::open(options).map_err(from_engine)?;

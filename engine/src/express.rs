@@ -47,14 +47,14 @@ pub struct SyncExecution {
 
 impl Engine {
     /// Runs an Express execution and waits for its end, for five minutes at most.
-    pub fn start_sync_execution(&self, request: StartExecution) -> Result<SyncExecution, EngineError> {
+    pub fn start_sync_execution(&self, request: &StartExecution) -> Result<SyncExecution, EngineError> {
         self.scheduler.check()?;
         let target = self.target(&request.state_machine)?;
         if target.entry.kind != StateMachineType::Express {
             let name = target.entry.name.to_string();
             return Err(EngineError::StateMachineTypeNotSupported { name });
         }
-        let (slot, started) = self.express_slot(&target, &request, None, None)?;
+        let (slot, started) = self.express_slot(&target, request, None, None)?;
         self.begin_express(&slot, started.clone())?;
         if !slot.wait(&self.scheduler, None) {
             self.scheduler.check()?;
@@ -94,7 +94,7 @@ impl Engine {
         let name = chosen_name(request.name.as_deref())?;
         let arn = self.express_arn(target, &name)?;
         let row = note(&arn, &name);
-        let (slot, started) = self.express_slot(target, request, Some(name), Some(arn))?;
+        let (slot, started) = self.express_slot(target, request, Some(name), Some(&arn))?;
         let noted = self.scheduler.change(Box::new(move |connection| insert_express(connection, &row)));
         if let Err(error) = noted {
             lock(&self.scheduler.open).remove(&slot);
@@ -124,7 +124,7 @@ impl Engine {
                 trace_header: start.trace_header,
                 ..StartExecution::default()
             };
-            let (slot, started) = self.express_slot(&target, &request, Some(start.name), Some(start.arn))?;
+            let (slot, started) = self.express_slot(&target, &request, Some(start.name), Some(&start.arn))?;
             self.begin_express(&slot, started)?;
         }
         Ok(())
@@ -141,15 +141,15 @@ impl Engine {
         target: &Target,
         request: &StartExecution,
         name: Option<String>,
-        noted: Option<String>,
+        noted: Option<&str>,
     ) -> Result<(Arc<Slot>, Box<StartedRecord>), EngineError> {
         let input = read_input(&request.input)?;
         let name = match name {
             Some(name) => name,
             None => chosen_name(request.name.as_deref())?,
         };
-        let arn: Arc<str> = match &noted {
-            Some(arn) => arn.as_str().into(),
+        let arn: Arc<str> = match noted {
+            Some(arn) => arn.into(),
             None => self.express_arn(target, &name)?.into(),
         };
         let (region, account) = (&self.scheduler.region, &self.scheduler.account);

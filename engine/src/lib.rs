@@ -56,6 +56,10 @@
 //!   its tables in the journal.
 //! - Express executions run on the same machine, in memory: see
 //!   [`Engine::start_sync_execution`]. Any execution can write logs: see [`LogSink`].
+//! - A distributed Map is a Map Run with a thread of its own, whose state is
+//!   the sum of its child executions: a child is journalled with its number
+//!   and the count of the items it took. Items come from, and results go to,
+//!   an [`object_store::ObjectStore`], one at a time.
 //! - [`simulate`] drives the same machine in virtual time, without a journal.
 //!
 //! ```text
@@ -97,7 +101,7 @@
 //!
 //! # What this version does not run
 //!
-//! Distributed Map, redrive.
+//! Redrive.
 #![warn(missing_docs)]
 
 pub mod arn;

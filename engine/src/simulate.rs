@@ -84,6 +84,22 @@ pub enum Reply {
     Steps(Vec<(i64, TaskStep)>),
 }
 
+impl Reply {
+    /// The same, everything this much later, in milliseconds of virtual time.
+    #[must_use]
+    pub fn delayed(self, millis: i64) -> Self {
+        match self {
+            Self::Now(outcome) => Self::After(millis, outcome),
+            Self::After(after, outcome) => Self::After(after.saturating_add(millis), outcome),
+            Self::Never => Self::Never,
+            Self::Steps(steps) => {
+                let later = |(after, step): (i64, TaskStep)| (after.saturating_add(millis), step);
+                Self::Steps(steps.into_iter().map(later).collect())
+            }
+        }
+    }
+}
+
 /// Something that happens to a simulated task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskStep {
@@ -327,7 +343,9 @@ impl Simulation {
             Reply::After(millis, outcome) => self.plan(index, event_id, millis, TaskStep::Ended(outcome)),
             Reply::Never => {}
             Reply::Steps(steps) => {
-                steps.into_iter().for_each(|(millis, step)| self.plan(index, event_id, millis, step));
+                for (millis, step) in steps {
+                    self.plan(index, event_id, millis, step);
+                }
             }
         }
     }

@@ -45,12 +45,7 @@ impl<S: Step> Answer<S> {
                 Reply::Now(TaskOutcome::Failed { error: error.to_owned(), cause: cause.to_owned() })
             }
             Self::After(time, answer) => {
-                let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-                match answer.reply() {
-                    Reply::Now(outcome) => Reply::After(millis, outcome),
-                    Reply::After(more, outcome) => Reply::After(millis.saturating_add(more), outcome),
-                    Reply::Never => Reply::Never,
-                }
+                answer.reply().delayed(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
             }
             Self::Never => Reply::Never,
         }

@@ -29,6 +29,17 @@ pub(crate) fn run_figures(root: &Path, filters: &[String]) -> Result<(), String>
     if wanted("step") {
         steps(root)?;
     }
+    if wanted("jsonata") {
+        run(cargo(root).args([
+            "bench",
+            "--quiet",
+            "--locked",
+            "-p",
+            "stepwright-asl",
+            "--bench",
+            "jsonata",
+        ]))?;
+    }
     if wanted("check") {
         check_after_edit(root)?;
     }

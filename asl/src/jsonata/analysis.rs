@@ -3,77 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
-
-/// The functions of JSONata 2.0.6, without `eval`, which AWS leaves out.
-const BUILTINS: &[&str] = &[
-    "abs",
-    "append",
-    "assert",
-    "average",
-    "base64decode",
-    "base64encode",
-    "boolean",
-    "ceil",
-    "contains",
-    "count",
-    "decodeUrl",
-    "decodeUrlComponent",
-    "distinct",
-    "each",
-    "encodeUrl",
-    "encodeUrlComponent",
-    "error",
-    "exists",
-    "filter",
-    "floor",
-    "formatBase",
-    "formatInteger",
-    "formatNumber",
-    "fromMillis",
-    "join",
-    "keys",
-    "length",
-    "lookup",
-    "lowercase",
-    "map",
-    "match",
-    "max",
-    "merge",
-    "millis",
-    "min",
-    "not",
-    "now",
-    "number",
-    "pad",
-    "parseInteger",
-    "power",
-    "random",
-    "reduce",
-    "replace",
-    "reverse",
-    "round",
-    "shuffle",
-    "sift",
-    "single",
-    "sort",
-    "split",
-    "spread",
-    "sqrt",
-    "string",
-    "substring",
-    "substringAfter",
-    "substringBefore",
-    "sum",
-    "toMillis",
-    "trim",
-    "type",
-    "uppercase",
-    "zip",
-];
-
-/// The functions AWS adds. Developer guide, "Transforming data with JSONata".
-const EXTRAS: &[&str] = &["hash", "parse", "partition", "range", "uuid"];
+use super::ast::{Kind, Node, Path, Program, Stage, Step, Sym};
+use super::functions::Builtin;
 
 /// The name of the reserved variable, without `$`.
 pub(crate) const STATES: &str = "states";
@@ -95,16 +26,14 @@ pub(crate) struct Facts {
     pub(crate) calls: BTreeSet<String>,
     /// Names, `$` and `$$` used where there is no context to take them from.
     pub(crate) top_level: Vec<String>,
-    /// An operator of JSONata 2.1 is used: the symbol 2.0.6 stumbles over.
-    pub(crate) newer_operator: Option<char>,
     /// The expression is no more than a variable and the names of fields.
     pub(crate) plain_path: Option<(String, Vec<String>)>,
 }
 
 impl Facts {
-    pub(crate) fn of(ast: &AstNode) -> Self {
-        let mut facts = Self { plain_path: plain_path(ast), ..Self::default() };
-        facts.walk(ast, false);
+    pub(super) fn of(program: &Program) -> Self {
+        let mut facts = Self { plain_path: plain_path(program), ..Self::default() };
+        Walk { program, facts: &mut facts }.node(&program.root, false);
         facts
     }
 
@@ -121,120 +50,9 @@ impl Facts {
         self.calls.iter().map(String::as_str).filter(|name| !self.bound.contains(*name) && !is_function(name))
     }
 
-    /// Whether the function is used, by call or as a value.
-    pub(super) fn uses(&self, function: &str) -> bool {
-        self.calls.contains(function) || self.variables.contains(function)
-    }
-
-    fn walk(&mut self, node: &AstNode, has_context: bool) {
-        match node {
-            AstNode::Path { steps } => self.walk_path(steps, has_context),
-            AstNode::Name(name) if !has_context => self.report_top_level(name),
-            AstNode::Variable(name) => self.read_variable(name, has_context),
-            AstNode::ParentVariable(name) => self.report_top_level(&format!("$${name}")),
-            AstNode::Function { name, args, .. } => {
-                self.calls.insert(name.clone());
-                for argument in args {
-                    self.walk(argument, has_context);
-                }
-            }
-            AstNode::Lambda { params, body, .. } => {
-                self.bound.extend(params.iter().cloned());
-                // What a body takes its names from is decided where it is
-                // called; only AWS knows, so nothing is reported in it.
-                self.walk(body, true);
-            }
-            AstNode::Binary { op, lhs, rhs } => self.walk_binary(*op, lhs, rhs, has_context),
-            AstNode::ObjectTransform { input, pattern } => {
-                self.walk(input, has_context);
-                for (key, value) in pattern {
-                    self.walk(key, true);
-                    self.walk(value, true);
-                }
-            }
-            AstNode::Sort { input, terms } => {
-                self.walk(input, has_context);
-                for (term, _) in terms {
-                    self.walk(term, true);
-                }
-            }
-            AstNode::Transform { location, update, delete } => {
-                self.walk(location, true);
-                self.walk(update, true);
-                if let Some(delete) = delete {
-                    self.walk(delete, true);
-                }
-            }
-            other => for_each_child(other, &mut |child| self.walk(child, has_context)),
-        }
-    }
-
-    fn walk_binary(&mut self, op: BinaryOp, lhs: &AstNode, rhs: &AstNode, has_context: bool) {
-        match (op, lhs) {
-            (BinaryOp::Coalesce, _) => self.newer_operator = Some('?'),
-            (BinaryOp::Default, _) => self.newer_operator = self.newer_operator.or(Some(':')),
-            (BinaryOp::ColonEqual, AstNode::Variable(name)) => {
-                self.bound.insert(name.clone());
-                return self.walk(rhs, has_context);
-            }
-            _ => {}
-        }
-        self.walk(lhs, has_context);
-        self.walk(rhs, has_context);
-    }
-
-    fn walk_path(&mut self, steps: &[PathStep], has_context: bool) {
-        for (index, step) in steps.iter().enumerate() {
-            self.bound.extend(step.focus.iter().cloned());
-            self.bound.extend(step.index_var.iter().cloned());
-            match &step.node {
-                AstNode::Variable(name) if index == 0 && name == STATES => self.read_states(steps),
-                node => self.walk(node, has_context || index > 0),
-            }
-            for stage in &step.stages {
-                match stage {
-                    Stage::Filter(filter) => self.walk(filter, true),
-                    Stage::Index(name) => {
-                        self.bound.insert(name.clone());
-                    }
-                    Stage::KeepArray => {}
-                }
-            }
-        }
-    }
-
-    /// A path that begins with `$states`: which parts of it are needed?
-    fn read_states(&mut self, steps: &[PathStep]) {
-        let mut names = steps.iter().skip(1).map(|step| match &step.node {
-            AstNode::Name(name) => Some(name.as_str()),
-            _ => None,
-        });
-        let plain_first = steps.first().is_some_and(|step| step.stages.is_empty());
-        match names.next().flatten() {
-            Some(field) if plain_first => {
-                self.states_fields.insert(field.to_owned());
-                if field == "context" && names.next().flatten().is_none_or(|part| part == "Task") {
-                    self.may_hold_task_token = true;
-                }
-            }
-            _ => self.read_whole_states(),
-        }
-    }
-
     fn read_whole_states(&mut self) {
         self.whole_states = true;
         self.may_hold_task_token = true;
-    }
-
-    fn read_variable(&mut self, name: &str, has_context: bool) {
-        match name {
-            "" if has_context => {}
-            "" => self.report_top_level("$"),
-            STATES => self.read_whole_states(),
-            _ => {
-                self.variables.insert(name.to_owned());
-            }
-        }
     }
 
     fn report_top_level(&mut self, name: &str) {
@@ -244,137 +62,216 @@ impl Facts {
     }
 }
 
+/// One walk over the tree. `has_context` tells whether there is something names
+/// can be taken from.
+struct Walk<'p> {
+    program: &'p Program,
+    facts: &'p mut Facts,
+}
+
+impl<'p> Walk<'p> {
+    fn name(&self, symbol: Sym) -> &'p str {
+        self.program.symbols.get(symbol).map_or("", String::as_str)
+    }
+
+    fn bind(&mut self, symbol: Sym) {
+        let name = self.name(symbol).to_owned();
+        self.facts.bound.insert(name);
+    }
+
+    fn node(&mut self, node: &'p Node, has_context: bool) {
+        self.kind(node, has_context);
+        if let Some(extra) = &node.extra {
+            for predicate in &extra.predicates {
+                self.node(predicate, true);
+            }
+            self.pairs(extra.group.iter().flatten(), true);
+        }
+    }
+
+    fn nodes(&mut self, nodes: impl IntoIterator<Item = &'p Node>, has_context: bool) {
+        for node in nodes {
+            self.node(node, has_context);
+        }
+    }
+
+    fn pairs(&mut self, pairs: impl IntoIterator<Item = &'p (Node, Node)>, has_context: bool) {
+        for (key, value) in pairs {
+            self.node(key, has_context);
+            self.node(value, has_context);
+        }
+    }
+
+    fn kind(&mut self, node: &'p Node, has_context: bool) {
+        match &node.kind {
+            Kind::Null
+            | Kind::Bool(_)
+            | Kind::Whole(_)
+            | Kind::Number(_)
+            | Kind::Text(_)
+            | Kind::Regex(_)
+            | Kind::Wildcard
+            | Kind::Descendant
+            | Kind::Parent(_)
+            | Kind::Placeholder
+            | Kind::TooDeep => {}
+            Kind::Name(name) => {
+                if !has_context {
+                    self.facts.report_top_level(name);
+                }
+            }
+            Kind::Context => {
+                if !has_context {
+                    self.facts.report_top_level("$");
+                }
+            }
+            Kind::Variable(symbol) => self.variable(self.name(*symbol)),
+            Kind::Path(path) => self.path(path, has_context),
+            Kind::Array { items, .. } => self.nodes(items, has_context),
+            Kind::Object(pairs) => self.pairs(pairs, has_context),
+            Kind::Negate(inner) => self.node(inner, has_context),
+            Kind::Binary(_, sides) => {
+                self.node(&sides.0, has_context);
+                self.node(&sides.1, has_context);
+            }
+            Kind::Bind(symbol, value) => {
+                self.bind(*symbol);
+                self.node(value, has_context);
+            }
+            Kind::Condition(parts) => {
+                self.node(&parts.0, has_context);
+                self.node(&parts.1, has_context);
+                self.nodes(&parts.2, has_context);
+            }
+            Kind::Block(block) => self.nodes(&block.items, has_context),
+            Kind::Lambda(lambda) => {
+                for parameter in &lambda.parameters {
+                    self.bind(*parameter);
+                }
+                // What a body takes its names from is decided where it is
+                // called; only AWS knows, so nothing is reported in it.
+                self.node(&lambda.body, true);
+            }
+            Kind::Call(call) | Kind::Partial(call) => {
+                match (&call.procedure.kind, &call.procedure.extra) {
+                    (Kind::Variable(symbol), None) => {
+                        let name = self.name(*symbol).to_owned();
+                        self.facts.calls.insert(name);
+                    }
+                    _ => self.node(&call.procedure, has_context),
+                }
+                self.nodes(&call.arguments, has_context);
+            }
+            Kind::Transform(transform) => {
+                self.node(&transform.pattern, true);
+                self.node(&transform.update, true);
+                self.nodes(&transform.delete, true);
+            }
+            Kind::Sort(terms) => self.nodes(terms.iter().map(|term| &term.expression), true),
+        }
+    }
+
+    fn path(&mut self, path: &'p Path, has_context: bool) {
+        for (index, step) in path.steps.iter().enumerate() {
+            for symbol in step.focus.iter().chain(&step.index) {
+                self.bind(*symbol);
+            }
+            match &step.node.kind {
+                Kind::Variable(symbol) if index == 0 && self.name(*symbol) == STATES => {
+                    self.states(path);
+                }
+                _ => self.node(&step.node, has_context || index > 0),
+            }
+            for stage in &step.stages {
+                match stage {
+                    Stage::Filter(filter) => self.node(filter, true),
+                    Stage::Index(symbol) => self.bind(*symbol),
+                }
+            }
+        }
+        self.pairs(path.group.iter().flatten(), true);
+    }
+
+    /// A path that begins with `$states`: which parts of it are needed?
+    fn states(&mut self, path: &'p Path) {
+        let mut names = path.steps.iter().skip(1).map(|step| match &step.node.kind {
+            Kind::Name(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let plain_first = path.steps.first().is_some_and(is_plain);
+        match names.next().flatten() {
+            Some(field) if plain_first => {
+                self.facts.states_fields.insert(field.to_owned());
+                if field == "context" && names.next().flatten().is_none_or(|part| part == "Task") {
+                    self.facts.may_hold_task_token = true;
+                }
+            }
+            _ => self.facts.read_whole_states(),
+        }
+    }
+
+    fn variable(&mut self, name: &str) {
+        match name {
+            "$" => self.facts.report_top_level("$$"),
+            STATES => self.facts.read_whole_states(),
+            _ => {
+                self.facts.variables.insert(name.to_owned());
+            }
+        }
+    }
+}
+
 /// The functions expressions can call, without `$`.
 pub(crate) fn functions() -> impl Iterator<Item = &'static str> {
-    BUILTINS.iter().chain(EXTRAS).copied()
+    Builtin::names()
 }
 
 fn is_function(name: &str) -> bool {
-    BUILTINS.binary_search(&name).is_ok() || EXTRAS.contains(&name)
+    Builtin::by_name(name).is_some()
 }
 
-fn plain_path(ast: &AstNode) -> Option<(String, Vec<String>)> {
-    match ast {
-        AstNode::Variable(name) if !name.is_empty() && !is_function(name) => Some((name.clone(), Vec::new())),
-        AstNode::Path { steps } => {
-            let (first, rest) = steps.split_first()?;
-            let AstNode::Variable(variable) = &first.node else { return None };
-            if variable.is_empty() || !is_plain(first) {
+fn plain_path(program: &Program) -> Option<(String, Vec<String>)> {
+    let name = |symbol: Sym| program.symbols.get(symbol).filter(|name| *name != "$" && !is_function(name));
+    let root = &program.root;
+    if root.extra.is_some() || root.keep_array {
+        return None;
+    }
+    match &root.kind {
+        Kind::Variable(symbol) => Some((name(*symbol)?.clone(), Vec::new())),
+        Kind::Path(path) if path.group.is_none() && !path.keep_singleton => {
+            let (first, rest) = path.steps.split_first()?;
+            let Kind::Variable(symbol) = &first.node.kind else { return None };
+            if !is_plain(first) {
                 return None;
             }
             let names: Option<Vec<String>> = rest
                 .iter()
-                .map(|step| match &step.node {
-                    AstNode::Name(name) if is_plain(step) => Some(name.clone()),
+                .map(|step| match &step.node.kind {
+                    Kind::Name(name) if is_plain(step) => Some(name.clone()),
                     _ => None,
                 })
                 .collect();
-            Some((variable.clone(), names?))
+            Some((name(*symbol)?.clone(), names?))
         }
         _ => None,
     }
 }
 
-fn is_plain(step: &PathStep) -> bool {
-    step.stages.is_empty()
-        && step.focus.is_none()
-        && step.index_var.is_none()
-        && step.ancestor_label.is_none()
-        && !step.is_tuple
-}
-
-/// Visits the direct children of a node. Every variant is listed, so that a new
-/// one of the evaluator does not compile until somebody has thought about it.
-pub(super) fn for_each_child(node: &AstNode, visit: &mut dyn FnMut(&AstNode)) {
-    match node {
-        AstNode::String(_)
-        | AstNode::Name(_)
-        | AstNode::Number(_)
-        | AstNode::Boolean(_)
-        | AstNode::Null
-        | AstNode::Undefined
-        | AstNode::Placeholder
-        | AstNode::Regex { .. }
-        | AstNode::Variable(_)
-        | AstNode::ParentVariable(_)
-        | AstNode::Wildcard
-        | AstNode::Descendant
-        | AstNode::Parent(_) => {}
-        AstNode::Path { steps } => {
-            for step in steps {
-                visit(&step.node);
-                for stage in &step.stages {
-                    if let Stage::Filter(filter) = stage {
-                        visit(filter);
-                    }
-                }
-            }
-        }
-        AstNode::Binary { lhs, rhs, .. } => {
-            visit(lhs);
-            visit(rhs);
-        }
-        AstNode::Unary { operand: inner, .. }
-        | AstNode::FunctionApplication(inner)
-        | AstNode::Lambda { body: inner, .. } => visit(inner),
-        AstNode::Function { args: items, .. }
-        | AstNode::Array(items)
-        | AstNode::Block(items)
-        | AstNode::ArrayGroup(items) => items.iter().for_each(visit),
-        AstNode::Call { procedure, args } => {
-            visit(procedure);
-            args.iter().for_each(visit);
-        }
-        AstNode::Object(pairs) => visit_pairs(pairs, visit),
-        AstNode::ObjectTransform { input, pattern } => {
-            visit(input);
-            visit_pairs(pattern, visit);
-        }
-        AstNode::Conditional { condition, then_branch, else_branch } => {
-            visit(condition);
-            visit(then_branch);
-            if let Some(branch) = else_branch {
-                visit(branch);
-            }
-        }
-        AstNode::Sort { input, terms } => {
-            visit(input);
-            for (term, _) in terms {
-                visit(term);
-            }
-        }
-        AstNode::Transform { location, update, delete } => {
-            visit(location);
-            visit(update);
-            if let Some(part) = delete {
-                visit(part);
-            }
-        }
-    }
-}
-
-fn visit_pairs(pairs: &[(AstNode, AstNode)], visit: &mut dyn FnMut(&AstNode)) {
-    for (key, value) in pairs {
-        visit(key);
-        visit(value);
-    }
+fn is_plain(step: &Step) -> bool {
+    step.stages.is_empty() && !step.binds && step.node.extra.is_none() && !step.node.keep_array
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{lower, parser};
     use super::*;
 
     fn facts(source: &str) -> Facts {
-        Facts::of(&jsonata_core::parser::parse(source).expect("parses"))
+        Facts::of(&lower::lower(parser::parse(source).expect("parses")).expect("lowers"))
     }
 
     fn names<'a>(items: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         items.into_iter().collect()
-    }
-
-    #[test]
-    fn the_list_of_builtins_is_sorted() {
-        assert!(BUILTINS.is_sorted());
     }
 
     #[test]

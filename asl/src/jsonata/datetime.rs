@@ -19,10 +19,6 @@ const ISO_8601: &str = "[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01t]";
 /// The only calendar and era there is, as pictures name it.
 const CALENDAR: &str = "ISO";
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "used by the evaluator that replaces jsonata-core")
-)]
 pub(super) use self::read::to_millis;
 
 /// `$fromMillis`: the moment in the picture, at the offset `±hhmm` from UTC.

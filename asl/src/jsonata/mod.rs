@@ -8,38 +8,44 @@
 //! [`crate::limits`]).
 
 mod analysis;
+mod ast;
+mod budget;
+mod compare;
 mod convert;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
 mod datetime;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
 mod encoding;
+mod evaluate;
+mod failure;
+mod function;
 mod functions;
-mod guard;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
 mod integer;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
+mod lexer;
+mod lower;
+mod memory;
 mod number;
+mod object;
+mod parser;
 mod raised;
 mod random;
 #[cfg(test)]
 mod recorded;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the evaluator that replaces jsonata-core"))]
 mod regex;
+mod signature;
+mod syntax;
 #[cfg(test)]
 mod tests;
-mod wording;
+mod text;
+mod value;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-use jsonata_core::ast::AstNode;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
-use jsonata_core::value::JValue;
 use serde_json::Value;
 
 pub(crate) use self::analysis::{Facts, STATES, functions};
+use self::ast::Program;
+use self::budget::Bounds;
+use self::evaluate::Evaluator;
 use crate::limits;
 use crate::template::Scope;
 
@@ -53,10 +59,8 @@ pub struct Expression {
 
 struct Inner {
     source: String,
-    ast: AstNode,
+    program: Program,
     facts: Facts,
-    /// Guards were put into the tree.
-    guarded: bool,
 }
 
 /// What a look at a plain path gives.
@@ -88,6 +92,9 @@ pub struct SyntaxError {
     pub code: String,
     /// What is wrong, in JSONata's words.
     pub message: String,
+    /// Where the token ends that is wrong, in characters from the beginning;
+    /// none where the whole expression is.
+    pub position: Option<usize>,
 }
 
 /// How an evaluation failed.
@@ -132,20 +139,12 @@ impl Expression {
             return Err(SyntaxError {
                 code: String::new(),
                 message: format!("Expression is longer than {} bytes", limits::JSONATA_SOURCE_BYTES_MAX),
+                position: None,
             });
         }
-        // The evaluator is not ours: where it panics, the expression is refused.
-        let mut ast = catch_unwind(|| jsonata_core::parser::parse(source))
-            .map_err(|panic| wording::parser_panic(&*panic))?
-            .map_err(|error| wording::syntax_error(&error))?;
-        let facts = Facts::of(&ast);
-        if let Some(symbol) = facts.newer_operator {
-            return Err(wording::newer_operator(symbol));
-        }
-        let original = ast.clone();
-        guard::protect(&mut ast);
-        let guarded = ast != original;
-        Ok(Self { inner: Arc::new(Inner { source: source.to_owned(), ast, facts, guarded }) })
+        let program = lower::lower(parser::parse(source)?)?;
+        let facts = Facts::of(&program);
+        Ok(Self { inner: Arc::new(Inner { source: source.to_owned(), program, facts }) })
     }
 
     /// Evaluates the expression. `None` is JSONata's undefined.
@@ -155,33 +154,18 @@ impl Expression {
     /// and one UUID per evaluation; what an expression needs beyond that is
     /// derived from them.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, EvaluationError> {
-        self.evaluate_within(limits::JSONATA_MILLIS_MAX, scope)
-    }
-
-    fn evaluate_within(&self, millis: u64, scope: &Scope<'_>) -> Result<Option<Value>, EvaluationError> {
         match self.look_up(scope) {
             Found::Value(value) => return Ok(Some(value.clone())),
             Found::Undefined => return Ok(None),
             Found::NeedsEvaluator => {}
         }
-        let options = EvaluatorOptions {
-            timeout_ms: Some(millis),
-            cancel: None,
-            // The evaluator refuses when the level is above the number, AWS at it.
-            max_stack_depth: Some(limits::JSONATA_DEPTH_MAX - 1),
-            max_sequence_length: Some(limits::JSONATA_SEQUENCE_ITEMS_MAX),
-        };
-        let evaluate = || {
-            let mut evaluator = Evaluator::with_options(self.bindings(scope), options);
-            functions::register(&mut evaluator, &self.inner.facts, self.inner.guarded, scope.host)
-                .and_then(|()| evaluator.evaluate(&self.inner.ast, &JValue::Undefined))
-                .map_err(|error| wording::evaluation_error(&error))
-                .and_then(|result| convert::to_json(&result))
-        };
-        // The evaluator is not ours: where it panics, one state fails and not
-        // the thread. Nothing it worked on outlives the panic.
-        catch_unwind(AssertUnwindSafe(evaluate))
-            .unwrap_or_else(|panic| Err(wording::evaluator_panic(&*panic)))
+        self.evaluate_within(Bounds::AWS, scope)
+    }
+
+    fn evaluate_within(&self, bounds: Bounds, scope: &Scope<'_>) -> Result<Option<Value>, EvaluationError> {
+        let mut evaluator = Evaluator::new(&self.inner.program, *scope, bounds);
+        let value = evaluator.run(value::Value::Undefined)?;
+        Ok(convert::to_json(&value)?)
     }
 
     /// The text of the expression, without `{%` and `%}` and the blanks around it.
@@ -219,28 +203,5 @@ impl Expression {
             };
         }
         Found::Value(value)
-    }
-
-    fn bindings(&self, scope: &Scope<'_>) -> Context {
-        let facts = &self.inner.facts;
-        let mut context = Context::new();
-        if facts.whole_states {
-            let parts = ["input", "context", "result", "errorOutput"].into_iter();
-            let parts =
-                parts.filter_map(|name| Some((name.to_owned(), convert::from_json(scope.states.get(name)?))));
-            context.bind(STATES.to_owned(), JValue::object(parts.collect::<IndexMap<_, _>>()));
-        } else if !facts.states_fields.is_empty() {
-            let used = facts
-                .states_fields
-                .iter()
-                .filter_map(|name| Some((name.clone(), convert::from_json(scope.states.get(name)?))));
-            context.bind(STATES.to_owned(), JValue::object(used.collect::<IndexMap<_, _>>()));
-        }
-        for name in &facts.variables {
-            if let Some(value) = scope.variables.get(name) {
-                context.bind(name.clone(), convert::from_json(value));
-            }
-        }
-        context
     }
 }

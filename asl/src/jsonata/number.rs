@@ -13,10 +13,6 @@ use std::fmt::Write as _;
 
 use super::raised::{Raised, quoted};
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "used by the evaluator that replaces jsonata-core")
-)]
 pub(super) use picture::format_number;
 pub(super) use picture::regular_distance;
 

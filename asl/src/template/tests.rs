@@ -145,3 +145,52 @@ fn expressions_of_a_template_are_listed_in_order() {
     let sources: Vec<&str> = template.expressions().into_iter().map(Expression::source).collect();
     assert_eq!(sources, ["1", "2"]);
 }
+
+#[test]
+fn fields_with_paths_take_what_the_paths_find() {
+    let path = |text: &str| crate::jsonpath::Path::parse(text).expect("a path");
+    let number = |text: &str| {
+        with_scope(|scope| NumberOrExpression::Path(path(text)).evaluate("MaxConcurrencyPath", scope))
+    };
+    assert_eq!(number("$.n"), Ok(3));
+    let error = number("$.text").expect_err("a text");
+    assert_eq!(error.error, "States.Runtime");
+    assert_eq!(
+        error.cause,
+        "The MaxConcurrencyPath field refers to value \"x\" which is not a valid integer: $.text"
+    );
+    let error = number("$v").expect_err("an object");
+    assert!(error.cause.contains("refers to value \"{\"foo\":\"bar\"}\" which"), "{error}");
+    assert_eq!(
+        number("$.gone").expect_err("nothing").cause,
+        "Invalid path '$.gone' : No results for path: $['gone']"
+    );
+
+    let percentage = |text: &str| {
+        with_scope(|scope| {
+            PercentageOrExpression::Path(path(text)).evaluate("ToleratedFailurePercentagePath", scope)
+        })
+    };
+    assert_eq!(percentage("$.n"), Ok(3.0));
+    assert!(percentage("$.text").expect_err("a text").cause.contains("is not a valid float: $.text"));
+
+    let text = |text: &str| {
+        let query = Query::parse(text).expect("a query");
+        with_scope(|scope| TextOrExpression::Query(query.clone()).evaluate("CausePath", scope))
+    };
+    assert_eq!(text("$.text"), Ok("x".to_owned()));
+    assert_eq!(text("States.Format('{}!', $.n)"), Ok("3!".to_owned()));
+    assert!(text("$.n").expect_err("a number").cause.contains("which is not a string: $.n"));
+}
+
+#[test]
+fn payload_templates_name_the_key_that_failed() {
+    let query = |text: &str| Template::Query(Query::parse(text).expect("a query"));
+    let inner = Template::Object(IndexMap::from([("value".to_owned(), query("$.gone"))]));
+    let template =
+        Template::Object(IndexMap::from([("n".to_owned(), query("$.n")), ("in".to_owned(), inner)]));
+    let error = with_scope(|scope| template.evaluate("Parameters", scope)).expect_err("fails");
+    let expected =
+        "The JSONPath '$.gone' specified for the field 'value.$' could not be found in the input '";
+    assert!(error.cause.starts_with(expected), "{}", error.cause);
+}

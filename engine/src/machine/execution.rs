@@ -16,63 +16,7 @@ use super::map_run::MapRun;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 use super::retry::Failure;
-
-/// Where an execution stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names are AWS's")]
-pub enum Status {
-    Running,
-    Succeeded,
-    Failed,
-    TimedOut,
-    Aborted,
-}
-
-impl Status {
-    /// Every status, in the order of its number in the journal.
-    pub const ALL: [Self; 5] = [Self::Running, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Aborted];
-
-    /// AWS's word, e.g. `TIMED_OUT`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "RUNNING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Aborted => "ABORTED",
-        }
-    }
-}
-
-impl std::fmt::Display for Status {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// Records and a definition do not belong together. It cannot happen while
-/// the journal names definitions by their hash.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReplayError {
-    /// A record names a state that the definition does not have.
-    #[error(
-        "the journal names the state '{name}', which the definition does not have: they do not belong together"
-    )]
-    UnknownState {
-        /// The state.
-        name: String,
-    },
-    /// A record is about a frame that does not exist, or that is elsewhere.
-    #[error(
-        "record {fact} does not fit frame {frame}: the journal is incomplete, or another version of the engine wrote it"
-    )]
-    Misplaced {
-        /// The record, for people.
-        fact: String,
-        /// The frame.
-        frame: FrameId,
-    },
-}
+use super::status::{ReplayError, Status};
 
 /// One execution: a fold over its records.
 #[derive(Debug, Clone, PartialEq)]
@@ -759,6 +703,7 @@ impl Frame {
             Fact::TaskFailed { failure, .. }
             | Fact::TaskSubmitFailed { failure, .. }
             | Fact::TaskScheduleFailed { failure, .. }
+            | Fact::MapRunFailed { failure }
             | Fact::TaskTimedOut { failure, .. } => {
                 self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
@@ -792,9 +737,6 @@ impl Frame {
             Fact::MapRunSucceeded { output } => {
                 let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
                 phase.output = Some(output.clone());
-            }
-            Fact::MapRunFailed { failure } => {
-                self.phase = Phase::Failed { failure: failure.clone(), announced: false };
             }
             Fact::MapStateFailed | Fact::ParallelStateFailed => {
                 if let Phase::Failed { announced, .. } = &mut self.phase {

@@ -11,6 +11,7 @@
 //! | `record` | the facts a journal holds |
 //! | `history` | their public face, `GetExecutionHistory` |
 //! | `execution` | the state, and `apply`, the only way to change it |
+//! | `status` | how an execution ends |
 //! | `run` | [`advance`]: inputs, the work loop, effects |
 //! | `states` | what entering each type of state does |
 //! | `flow` | how JSON flows through a state, stage by stage, in both languages |
@@ -39,6 +40,7 @@ mod record;
 mod retry;
 mod run;
 mod states;
+mod status;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -46,7 +48,7 @@ mod token;
 
 pub use context::{Extra, Seen, Surroundings};
 pub(crate) use context::{Replayable, instant};
-pub use execution::{Execution, ReplayError, Status};
+pub use execution::Execution;
 pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, Integration, Pattern, StateType};
 pub(crate) use map_run::processor_of;
@@ -56,4 +58,5 @@ pub(crate) use random::{draw, uuid};
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 pub use retry::{Failure, Nature, delay_millis, errors};
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};
+pub use status::{ReplayError, Status};
 pub(crate) use token::execution_arn;

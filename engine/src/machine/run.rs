@@ -8,12 +8,13 @@ use asl::QueryError;
 use serde_json::Value;
 
 use super::context::Replayable;
-use super::execution::{Execution, Frame, Phase, Purpose, ReplayError, Visit};
+use super::execution::{Execution, Frame, Phase, Purpose, Visit};
 use super::history::Integration;
 use super::map_run::{self, MapRunOutcome, MapRunPlan};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
 use super::retry::{Failure, Nature, errors};
+use super::status::ReplayError;
 use super::task::{self, Speaker};
 
 /// The id of the last event an execution can have. Quotas: 25,000 events.

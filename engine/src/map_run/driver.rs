@@ -116,11 +116,8 @@ fn run(
 ) {
     let jobs = Arc::clone(&begin.0);
     let opened = scheduler.upgrade().map(|scheduler| Driver::open(&scheduler, parent, plan));
-    let mut driver = match opened {
-        Some(Ok(driver)) => driver,
-        // The engine is gone, or has told everybody why it stops.
-        Some(Err(_)) | None => return,
-    };
+    // Otherwise the engine is gone, or has told everybody why it stops.
+    let Some(Ok(mut driver)) = opened else { return };
     let mut job = begin;
     loop {
         let Some(scheduler) = scheduler.upgrade() else { return };

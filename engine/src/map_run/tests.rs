@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::tally::{Limits, Tally};
-use crate::machine::{Status, TaskRequest};
+use crate::machine::{HistoryEvent, Status, TaskRequest};
 use crate::object_store::MemoryStore;
 use crate::simulate::{Reply, SimulatedRun, SimulationOptions, run_with};
 use crate::task::TaskOutcome;
@@ -116,7 +116,7 @@ fn a_child_is_an_execution_of_its_own() {
         (&output["machine"], &output["input"], &output["item"]),
         (&machine, &json!({ "n": 1 }), &json!(false))
     );
-    let history: Vec<_> = run.children[0].history.iter().map(|event| event.event_type()).collect();
+    let history: Vec<_> = run.children[0].history.iter().map(HistoryEvent::event_type).collect();
     assert_eq!(history, ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"]);
 }
 
@@ -266,6 +266,25 @@ fn map_runs_in_map_runs() {
     let of_inner =
         run.children.iter().filter(|child| child.execution_arn.contains(":execution:simulation/Inner:"));
     assert_eq!((of_inner.count(), run.children.len()), (3, 5));
+}
+
+#[test]
+fn a_map_run_goes_on_after_any_record() {
+    let map = json!({ "Items": "{% [1..3] %}", "ItemBatcher": { "MaxItemsPerBatch": 2 } });
+    let definition = Arc::new(StateMachine::parse(&machine(&map, &task()).to_string()).unwrap());
+    let run = run_with(&SimulationOptions::default(), &definition, json!({}), &mut failing(&[]));
+    let expected = json!([{ "Items": [1, 2] }, { "Items": [3] }]);
+    assert_eq!(run.output.as_ref(), Some(&expected));
+    for durable in 1..run.records.len() {
+        let records = &run.records[..durable];
+        let resumed = crate::simulate::resume(&definition, records, &mut failing(&[])).unwrap();
+        assert_eq!(
+            (resumed.status, resumed.output.as_ref()),
+            (Status::Succeeded, Some(&expected)),
+            "{durable}"
+        );
+        assert_eq!(types(&resumed), types(&run), "{durable}");
+    }
 }
 
 proptest! {

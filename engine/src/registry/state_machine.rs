@@ -258,9 +258,12 @@ impl Engine {
             open.has_machine(entry.id)
         };
         let id = entry.id;
-        self.scheduler.change(Box::new(move |connection| match open {
-            true => store::mark_deleting(connection, id, now),
-            false => store::delete_machine(connection, id, now),
+        self.scheduler.change(Box::new(move |connection| {
+            if open {
+                store::mark_deleting(connection, id, now)
+            } else {
+                store::delete_machine(connection, id, now)
+            }
         }))?;
         if open {
             self.scheduler.delete_if_idle(&entry);

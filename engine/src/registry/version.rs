@@ -258,13 +258,12 @@ impl Engine {
             let revision = Arc::clone(&entry.current);
             return Ok(Target { entry, revision, version: None, alias: None });
         };
-        let (number, alias) = match qualifier.parse::<u32>() {
-            Ok(number) => (number, None),
-            Err(_) => {
-                let alias = entry.aliases.get(qualifier).ok_or_else(missing)?;
-                let point = u32::try_from(random_seed()? % 100).unwrap_or_default();
-                (alias.version_at(point).ok_or_else(missing)?, Some(qualifier.to_owned()))
-            }
+        let (number, alias) = if let Ok(number) = qualifier.parse::<u32>() {
+            (number, None)
+        } else {
+            let alias = entry.aliases.get(qualifier).ok_or_else(missing)?;
+            let point = u32::try_from(random_seed()? % 100).unwrap_or_default();
+            (alias.version_at(point).ok_or_else(missing)?, Some(qualifier.to_owned()))
         };
         let version = entry.versions.get(&number).ok_or_else(missing)?;
         let revision = Arc::clone(&version.revision);

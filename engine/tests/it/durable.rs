@@ -411,8 +411,12 @@ fn tokens_activities_and_jobs_survive_the_engine() {
     done.finish(TaskOutcome::Succeeded("2".into()));
     let ended = engine.wait(&arn).unwrap();
     assert_eq!((ended.status, ended.output.as_deref()), (Status::Succeeded, Some("2")));
-    let types: Vec<_> =
-        engine.execution_history(&arn, false, 0, None).unwrap().iter().map(|e| e.event_type()).collect();
+    let types: Vec<_> = engine
+        .execution_history(&arn, false, 0, None)
+        .unwrap()
+        .iter()
+        .map(engine::HistoryEvent::event_type)
+        .collect();
     let expected = [
         "ExecutionStarted",
         "TaskStateEntered",

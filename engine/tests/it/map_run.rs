@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use engine::object_store::MemoryStore;
 use engine::{
-    Completion, Crash, CrashPlan, Engine, EngineError, EngineOptions, ExecutionFilter, ManualClock,
-    StartExecution, Status, TaskHost, TaskOutcome, TaskRequest, UpdateMapRun, lambda_invoke_result,
+    Completion, Crash, CrashPlan, Engine, EngineError, EngineOptions, ExecutionFilter, HistoryEvent,
+    ManualClock, StartExecution, Status, TaskHost, TaskOutcome, TaskRequest, UpdateMapRun,
+    lambda_invoke_result,
 };
 use serde_json::{Value, json};
 
@@ -149,7 +150,7 @@ fn a_map_run_from_start_to_end() {
     let ended = engine.wait(&arn).unwrap();
     assert_eq!((ended.status, ended.output.as_deref()), (Status::Succeeded, Some("[0,2,4,6,8]")));
     let types: Vec<_> = engine.execution_history(&arn, false, 0, None).unwrap();
-    let types: Vec<_> = types.iter().map(|event| event.event_type()).collect();
+    let types: Vec<_> = types.iter().map(HistoryEvent::event_type).collect();
     assert_eq!(
         types,
         [
@@ -368,10 +369,37 @@ fn a_sibling_that_fails_aborts_the_map_run() {
     lab.run_to_the_end(&engine);
     assert_eq!(engine.wait(&arn).unwrap().error.as_deref(), Some("E"));
     let history = engine.execution_history(&arn, false, 0, None).unwrap();
-    let types: Vec<_> = history.iter().map(|event| event.event_type()).collect();
+    let types: Vec<_> = history.iter().map(HistoryEvent::event_type).collect();
     assert!(types.contains(&"MapRunAborted"), "{types:?}");
     engine.settle().unwrap();
     let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
     assert_eq!((run.status, run.item_counts.aborted), (Status::Aborted, 2));
+    engine.shutdown();
+}
+
+#[test]
+#[ignore = "measures"]
+fn pace_of_a_map_run() {
+    const ITEMS: i64 = 20_000;
+    let lab = Lab::new(numbers(ITEMS));
+    let mut definition = machine(
+        &json!({ "MaxConcurrency": 1000, "ItemSelector": "{% {'n': $states.context.Map.Item.Value} %}" }),
+    );
+    definition["States"]["Map"]["ItemProcessor"]["States"]["Double"] =
+        json!({ "Type": "Pass", "Output": 1, "End": true });
+    let begin = std::time::Instant::now();
+    let (engine, arn) = lab.start(&Arc::default(), &definition);
+    engine.wait(&arn).unwrap();
+    let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
+    assert_eq!(run.item_counts.succeeded, 20_000);
+    let seconds = begin.elapsed().as_secs_f64();
+    let memory = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let memory = memory.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default().to_owned();
+    // Shown by `--no-capture`.
+    std::io::Write::write_all(
+        &mut std::io::stderr(),
+        format!("{ITEMS} children in {seconds:.2} s, {memory}\n").as_bytes(),
+    )
+    .unwrap();
     engine.shutdown();
 }

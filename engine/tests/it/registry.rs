@@ -341,7 +341,7 @@ fn express_executions_leave_logs_only() {
     };
     let configuration = Configuration { logging, ..Configuration::default() };
     engine.create_state_machine(CreateStateMachine { configuration, ..express("e", CALL) }).unwrap();
-    let ended = engine.start_sync_execution(start("e", "n")).unwrap();
+    let ended = engine.start_sync_execution(&start("e", "n")).unwrap();
     assert_eq!((ended.status, ended.output.as_deref()), (Status::Succeeded, Some("7")));
     assert!(ended.execution_arn.contains(":express:e:n:"), "{}", ended.execution_arn);
     // The same name any number of times, also at once.
@@ -364,7 +364,7 @@ fn express_executions_leave_logs_only() {
     }
     let standard = engine.create_state_machine(machine("m", PASS)).unwrap();
     assert!(matches!(
-        engine.start_sync_execution(start(&standard.arn, "n")),
+        engine.start_sync_execution(&start(&standard.arn, "n")),
         Err(EngineError::StateMachineTypeNotSupported { .. })
     ));
 }
@@ -375,7 +375,7 @@ fn an_express_execution_has_five_minutes() {
     let engine = lab.open();
     engine.create_state_machine(express("e", CALL)).unwrap();
     let beside = engine.clone();
-    let waiting = std::thread::spawn(move || beside.start_sync_execution(start("e", "n")).unwrap());
+    let waiting = std::thread::spawn(move || beside.start_sync_execution(&start("e", "n")).unwrap());
     while lab.host.kept.lock().unwrap().is_empty() {
         std::thread::yield_now();
     }

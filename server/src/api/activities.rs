@@ -9,7 +9,7 @@ use super::pages::Page;
 use super::parameters::{Fields, Parameters, seconds};
 use super::{Api, json_errors, state_machines, tags};
 
-pub(super) fn create(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn create(api: &Api, parameters: Parameters<'_>) -> Answer {
     let name = parameters.required("name");
     let arn = api.place.activity_arn(name);
     let request = CreateActivity {
@@ -21,14 +21,14 @@ pub(super) fn create(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(json!({ "activityArn": arn, "creationDate": seconds(created.created_millis) }))
 }
 
-pub(super) fn delete(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn delete(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = parameters.required("activityArn");
     let name = api.place.activity(arn)?;
     api.engine.delete_activity(name).map_err(|error| ApiError::of(error, arn))?;
     Ok(json!({}))
 }
 
-pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = parameters.required("activityArn");
     let name = api.place.activity(arn)?;
     let activity = api.engine.activity(name).ok_or_else(|| ApiError::no_activity(arn))?;
@@ -40,7 +40,7 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
     }))
 }
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let page = Page::of(parameters, &["ListActivities"])?;
     let mut activities = api.engine.activities(page.after.as_deref(), page.one_more());
     let next = page.cut(&mut activities, |activity| activity.name.clone());
@@ -58,7 +58,7 @@ pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
 }
 
 /// Waits for a task. Model, `GetActivityTask`: without one the answer has a null token.
-pub(super) fn get_task(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn get_task(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = parameters.required("activityArn");
     let name = api.place.activity(arn)?;
     if api.engine.activity(name).is_none() {
@@ -71,7 +71,7 @@ pub(super) fn get_task(api: &Api, parameters: &Parameters<'_>) -> Answer {
     })
 }
 
-pub(super) fn send_success(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn send_success(api: &Api, parameters: Parameters<'_>) -> Answer {
     let output = parameters.required("output");
     if let Some(problem) = json_errors::problem(output) {
         return Err(ApiError::of(EngineError::InvalidOutput { problem }, ""));
@@ -79,12 +79,12 @@ pub(super) fn send_success(api: &Api, parameters: &Parameters<'_>) -> Answer {
     sent(api.engine.send_task_success(parameters.required("taskToken"), output))
 }
 
-pub(super) fn send_failure(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn send_failure(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (error, cause) = (parameters.text("error"), parameters.text("cause"));
     sent(api.engine.send_task_failure(parameters.required("taskToken"), error, cause))
 }
 
-pub(super) fn send_heartbeat(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn send_heartbeat(api: &Api, parameters: Parameters<'_>) -> Answer {
     sent(api.engine.send_task_heartbeat(parameters.required("taskToken")))
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Place {
 impl Place {
     /// Reads the ARN of a state machine, a version or an alias.
     pub(super) fn state_machine<'a>(&self, arn: &'a str) -> Answer<StateMachineArn<'a>> {
-        let rest = self.resource(arn, &["stateMachine"])?;
+        let rest = resource(arn, &["stateMachine"])?;
         let (name, qualifier) = match rest.split_once(':') {
             Some((name, qualifier)) => (name, Some(qualifier)),
             None => (rest, None),
@@ -46,14 +46,9 @@ impl Place {
         Ok(StateMachineArn { arn, name, qualifier })
     }
 
-    /// Checks the ARN of a Standard execution.
-    pub(super) fn execution<'a>(&self, arn: &'a str) -> Answer<&'a str> {
-        self.resource(arn, &["execution"]).map(|_| arn)
-    }
-
     /// Reads the name in the ARN of an activity.
     pub(super) fn activity<'a>(&self, arn: &'a str) -> Answer<&'a str> {
-        let name = self.resource(arn, &["activity"])?;
+        let name = resource(arn, &["activity"])?;
         Ok(if self.is_ours(arn) { name } else { arn })
     }
 
@@ -70,27 +65,32 @@ impl Place {
         activity_arn(&self.region, &self.account, name)
     }
 
-    /// What comes behind the type of the resource, which has to be one of some.
-    pub(super) fn resource<'a>(&self, arn: &'a str, kinds: &[&str]) -> Answer<&'a str> {
-        // Recorded on AWS: what does not begin as an ARN of the service, and what is of a wrong type.
-        let bad_prefix = || ApiError::invalid_arn(format_args!("Invalid ARN prefix: {arn}"));
-        let mut parts = arn.splitn(7, ':');
-        if parts.next() != Some("arn") || parts.next().is_none() || parts.next() != Some("states") {
-            return Err(bad_prefix());
-        }
-        let kind = parts.nth(2).ok_or_else(bad_prefix)?;
-        if !kinds.contains(&kind) {
-            let problem = format_args!("Resource type not valid in this context: {kind}");
-            return Err(ApiError::invalid_arn(problem));
-        }
-        match parts.next() {
-            Some(rest) if !rest.is_empty() => Ok(rest),
-            _ => Err(bad_prefix()),
-        }
-    }
-
     fn is_ours(&self, arn: &str) -> bool {
         let mut parts = arn.split(':').skip(3);
         parts.next() == Some(self.region.as_str()) && parts.next() == Some(self.account.as_str())
+    }
+}
+
+/// Checks the ARN of a Standard execution.
+pub(super) fn execution(arn: &str) -> Answer<&str> {
+    resource(arn, &["execution"]).map(|_| arn)
+}
+
+/// What comes behind the type of the resource, which has to be one of some.
+pub(super) fn resource<'a>(arn: &'a str, kinds: &[&str]) -> Answer<&'a str> {
+    // Recorded on AWS: what does not begin as an ARN of the service, and what is of a wrong type.
+    let bad_prefix = || ApiError::invalid_arn(format_args!("Invalid ARN prefix: {arn}"));
+    let mut parts = arn.splitn(7, ':');
+    if parts.next() != Some("arn") || parts.next().is_none() || parts.next() != Some("states") {
+        return Err(bad_prefix());
+    }
+    let kind = parts.nth(2).ok_or_else(bad_prefix)?;
+    if !kinds.contains(&kind) {
+        let problem = format_args!("Resource type not valid in this context: {kind}");
+        return Err(ApiError::invalid_arn(problem));
+    }
+    match parts.next() {
+        Some(rest) if !rest.is_empty() => Ok(rest),
+        _ => Err(bad_prefix()),
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn refused(diagnostics: &Diagnostics, definition: &str) -> ApiError {
     ApiError::new("InvalidDefinition", diagnostics.refusal(definition))
 }
 
-pub(super) fn validate(_: &Api, parameters: &Parameters<'_>) -> Answer {
+#[expect(clippy::unnecessary_wraps, reason = "every operation answers in one form")]
+pub(super) fn validate(_: &Api, parameters: Parameters<'_>) -> Answer {
     let machine_type = match parameters.text("type").and_then(StateMachineType::of) {
         Some(StateMachineType::Express) => ExecutionType::Express,
         Some(StateMachineType::Standard) | None => ExecutionType::Standard,

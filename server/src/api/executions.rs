@@ -7,6 +7,7 @@ use engine::{
 };
 use serde_json::{Value, json};
 
+use super::arns::{self, resource};
 use super::error::{Answer, ApiError};
 use super::pages::Page;
 use super::parameters::{Fields, Parameters, seconds};
@@ -17,16 +18,16 @@ const BILLED_MEMORY_MB: u64 = 64;
 /// What the duration of an Express execution is rounded up to, in milliseconds. Pricing page: 100.
 const BILLED_MILLIS: i64 = 100;
 
-pub(super) fn start(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn start(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let started = api.engine.start_execution(request).map_err(|error| ApiError::of(error, arn))?;
     Ok(json!({ "executionArn": started.execution_arn, "startDate": seconds(started.start_millis) }))
 }
 
-pub(super) fn start_sync(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let trace_header = request.trace_header.clone();
-    let ended = api.engine.start_sync_execution(request).map_err(|error| ApiError::of(error, arn))?;
+    let ended = api.engine.start_sync_execution(&request).map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
     let status = match ended.status {
         // Model, `SyncExecutionStatus`: there is no other way to end.
@@ -51,15 +52,15 @@ pub(super) fn start_sync(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn stop(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn stop(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let (error, cause) = (parameters.owned("error"), parameters.owned("cause"));
     let stopped = api.engine.stop_execution(arn, error, cause).map_err(|error| ApiError::of(error, arn))?;
     Ok(json!({ "stopDate": seconds(stopped) }))
 }
 
-pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let described = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
     let (redrive_status, reason) = redrive_status(api, &described);
@@ -95,7 +96,7 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, filter) = match (parameters.text("stateMachineArn"), parameters.text("mapRunArn")) {
         (Some(arn), None) => (arn, of_state_machine(api, parameters, arn)?),
         (None, Some(arn)) => (arn, of_map_run(api, arn)?),
@@ -126,7 +127,7 @@ pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
 }
 
 /// The executions of a Standard state machine, of a version or of an alias.
-fn of_state_machine(api: &Api, parameters: &Parameters<'_>, arn: &str) -> Answer<ExecutionFilter> {
+fn of_state_machine(api: &Api, parameters: Parameters<'_>, arn: &str) -> Answer<ExecutionFilter> {
     if parameters.text("redriveFilter").is_some() {
         return Err(ApiError::validation("redriveFilter is only supported when a mapRunArn is specified."));
     }
@@ -145,13 +146,13 @@ fn of_state_machine(api: &Api, parameters: &Parameters<'_>, arn: &str) -> Answer
 
 /// The child executions of a Map Run.
 fn of_map_run(api: &Api, arn: &str) -> Answer<ExecutionFilter> {
-    api.place.resource(arn, &["mapRun"])?;
+    resource(arn, &["mapRun"])?;
     api.engine.describe_map_run(arn).map_err(|error| ApiError::of(error, arn))?;
     Ok(ExecutionFilter { map_run: Some(arn.to_owned()), ..ExecutionFilter::default() })
 }
 
-pub(super) fn history(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn history(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let reverse = parameters.flag("reverseOrder").unwrap_or_default();
     let page = Page::of(parameters, &["GetExecutionHistory", arn, if reverse { "reverse" } else { "" }])?;
     let from: usize = page.after_number()?.unwrap_or_default();
@@ -175,7 +176,7 @@ pub(super) fn history(api: &Api, parameters: &Parameters<'_>) -> Answer {
 }
 
 /// What to start, and the ARN it was asked for with.
-fn start_request<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<(&'a str, StartExecution)> {
+fn start_request<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(&'a str, StartExecution)> {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     let input = parameters.text("input").unwrap_or("{}");
     if let Some(problem) = json_errors::problem_of_input(input) {
@@ -194,7 +195,7 @@ fn start_request<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<(&'a str,
     Ok((target.arn, request))
 }
 
-fn with_data(parameters: &Parameters<'_>) -> bool {
+fn with_data(parameters: Parameters<'_>) -> bool {
     parameters.text("includedData") != Some("METADATA_ONLY")
 }
 

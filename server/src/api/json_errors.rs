@@ -163,10 +163,7 @@ impl<'a> Parser<'a> {
         let end = self.rest.find(|next: char| !matches!(next, '-' | '+' | '.' | 'e' | 'E' | '0'..='9'));
         let number = self.rest.get(..end.unwrap_or(self.rest.len())).unwrap_or_default();
         let digits = number.strip_prefix('-').unwrap_or(number);
-        if digits.len() > 1
-            && digits.starts_with('0')
-            && digits.bytes().nth(1).is_some_and(|next| next.is_ascii_digit())
-        {
+        if digits.strip_prefix('0').is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_digit())) {
             return Err("Invalid numeric value: Leading zeroes not allowed".to_owned());
         }
         if serde_json::from_str::<serde_json::Number>(number).is_err() {

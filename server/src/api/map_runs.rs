@@ -4,12 +4,13 @@ use engine::{MapRunCounts, MapRunDescription, UpdateMapRun};
 use serde_json::{Value, json};
 
 use super::Api;
+use super::arns::{self, resource};
 use super::error::{Answer, ApiError};
 use super::pages::Page;
 use super::parameters::{Fields, Parameters, seconds};
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let page = Page::of(parameters, &["ListMapRuns", arn])?;
     let from: usize = page.after_number()?.unwrap_or_default();
     let runs = api.engine.list_map_runs(arn).map_err(|error| ApiError::of(error, arn))?;
@@ -30,8 +31,8 @@ pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(Fields::default().with("mapRuns", runs).maybe("nextToken", next).into())
 }
 
-pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = map_run_arn(api, parameters)?;
+pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = map_run_arn(parameters)?;
     let run = api.engine.describe_map_run(arn).map_err(|error| ApiError::of(error, arn))?;
     Ok(Fields::default()
         .with("mapRunArn", run.map_run_arn.as_str())
@@ -48,8 +49,8 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn update(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = map_run_arn(api, parameters)?;
+pub(super) fn update(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = map_run_arn(parameters)?;
     let update = UpdateMapRun {
         max_concurrency: parameters.number("maxConcurrency"),
         tolerated_failure_percentage: parameters.fraction("toleratedFailurePercentage"),
@@ -64,9 +65,9 @@ pub(super) fn update(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(json!({}))
 }
 
-fn map_run_arn<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<&'a str> {
+fn map_run_arn(parameters: Parameters<'_>) -> Answer<&str> {
     let arn = parameters.required("mapRunArn");
-    api.place.resource(arn, &["mapRun"]).map(|_| arn)
+    resource(arn, &["mapRun"]).map(|_| arn)
 }
 
 fn counts(counts: &MapRunCounts) -> Value {

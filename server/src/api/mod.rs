@@ -45,7 +45,7 @@ use arns::Place;
 use parameters::Parameters;
 
 /// How long `GetActivityTask` waits for a task. Model: 60 seconds.
-const ACTIVITY_POLL: Duration = Duration::from_secs(60);
+const ACTIVITY_POLL: Duration = Duration::from_mins(1);
 
 /// Whether a log group exists, by the ARN in a logging configuration.
 pub type LogGroupExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -121,6 +121,6 @@ impl Api {
             _ => return Err(ApiError::new("SerializationException", "")),
         };
         validation::check(operation.members, &parameters)?;
-        (operation.run)(self, &Parameters(&parameters))
+        (operation.run)(self, Parameters(&parameters))
     }
 }

@@ -15,7 +15,7 @@ use super::{Api, activities, definitions, executions, map_runs, state_machines, 
 pub(super) struct Operation {
     pub(super) name: &'static str,
     pub(super) members: &'static [Member],
-    pub(super) run: fn(&Api, &Parameters<'_>) -> Answer,
+    pub(super) run: fn(&Api, Parameters<'_>) -> Answer,
 }
 
 macro_rules! operations {

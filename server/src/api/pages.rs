@@ -23,7 +23,7 @@ pub(super) struct Page {
 
 impl Page {
     /// Reads `maxResults` and `nextToken`. `scope`: what the list is of.
-    pub(super) fn of(parameters: &Parameters<'_>, scope: &[&str]) -> Answer<Self> {
+    pub(super) fn of(parameters: Parameters<'_>, scope: &[&str]) -> Answer<Self> {
         let scope = scope.join("\n");
         let asked = parameters.number("maxResults").and_then(|size| usize::try_from(size).ok());
         let size = asked.filter(|size| *size > 0).unwrap_or(PAGE_DEFAULT);

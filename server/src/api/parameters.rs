@@ -10,23 +10,23 @@ pub(super) struct Parameters<'a>(pub(super) &'a Map<String, Value>);
 
 impl<'a> Parameters<'a> {
     /// A text that is required: the check has seen it.
-    pub(super) fn required(&self, name: &str) -> &'a str {
+    pub(super) fn required(self, name: &str) -> &'a str {
         self.text(name).unwrap_or_default()
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn text(self, name: &str) -> Option<&'a str> {
         self.value(name).and_then(Value::as_str)
     }
 
-    pub(super) fn owned(&self, name: &str) -> Option<String> {
+    pub(super) fn owned(self, name: &str) -> Option<String> {
         self.text(name).map(str::to_owned)
     }
 
-    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+    pub(super) fn flag(self, name: &str) -> Option<bool> {
         self.value(name).and_then(Value::as_bool)
     }
 
-    pub(super) fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(self, name: &str) -> Option<u64> {
         // The check let only whole numbers through, which may be written as 1.0.
         #[expect(
             clippy::cast_possible_truncation,
@@ -36,24 +36,24 @@ impl<'a> Parameters<'a> {
         self.value(name).and_then(|value| value.as_u64().or_else(|| value.as_f64().map(|value| value as u64)))
     }
 
-    pub(super) fn fraction(&self, name: &str) -> Option<f64> {
+    pub(super) fn fraction(self, name: &str) -> Option<f64> {
         self.value(name).and_then(Value::as_f64)
     }
 
-    pub(super) fn structure(&self, name: &str) -> Option<Parameters<'a>> {
+    pub(super) fn structure(self, name: &str) -> Option<Parameters<'a>> {
         self.value(name).and_then(Value::as_object).map(Parameters)
     }
 
-    pub(super) fn list(&self, name: &str) -> Option<&'a [Value]> {
+    pub(super) fn list(self, name: &str) -> Option<&'a [Value]> {
         self.value(name).and_then(Value::as_array).map(Vec::as_slice)
     }
 
     /// The structures of a list.
-    pub(super) fn structures(&self, name: &str) -> impl Iterator<Item = Parameters<'a>> + use<'a> {
+    pub(super) fn structures(self, name: &str) -> impl Iterator<Item = Parameters<'a>> + use<'a> {
         self.list(name).unwrap_or_default().iter().filter_map(Value::as_object).map(Parameters)
     }
 
-    fn value(&self, name: &str) -> Option<&'a Value> {
+    fn value(self, name: &str) -> Option<&'a Value> {
         present(self.0, name)
     }
 }

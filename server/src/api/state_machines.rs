@@ -7,12 +7,13 @@ use engine::registry::{
 };
 use serde_json::{Value, json};
 
+use super::arns;
 use super::error::{Answer, ApiError};
 use super::pages::Page;
 use super::parameters::{Fields, Parameters, seconds};
 use super::{Api, definitions};
 
-pub(super) fn create(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn create(api: &Api, parameters: Parameters<'_>) -> Answer {
     let name = parameters.required("name");
     let definition = parameters.required("definition");
     let publish = publication(parameters)?;
@@ -42,7 +43,7 @@ pub(super) fn create(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn update(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn update(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     if target.qualifier.is_some() {
         // Recorded on AWS: a version cannot be updated, and is not found.
@@ -81,7 +82,7 @@ pub(super) fn update(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn delete(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn delete(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     if target.qualifier.is_some() {
         return Err(ApiError::validation(format!(
@@ -93,7 +94,7 @@ pub(super) fn delete(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(json!({}))
 }
 
-pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     if target.alias().is_some() {
         return Err(ApiError::no_state_machine(target.arn));
@@ -124,8 +125,8 @@ pub(super) fn describe(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn describe_for_execution(api: &Api, parameters: &Parameters<'_>) -> Answer {
-    let arn = api.place.execution(parameters.required("executionArn"))?;
+pub(super) fn describe_for_execution(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
     let details = api.engine.state_machine_of_execution(arn).map_err(|error| ApiError::of(error, arn))?;
     let execution = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
     let label = execution.map_run_arn.as_deref().and_then(label);
@@ -145,7 +146,7 @@ pub(super) fn describe_for_execution(api: &Api, parameters: &Parameters<'_>) -> 
         .into())
 }
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let page = Page::of(parameters, &["ListStateMachines"])?;
     let mut machines = api.engine.state_machine_summaries(page.after.as_deref(), page.one_more());
     let next = page.cut(&mut machines, |machine| machine.name.clone());
@@ -177,7 +178,7 @@ fn refused(error: EngineError, definition: &str, arn: &str) -> ApiError {
 }
 
 /// Whether a version is published; only then may it be described. Recorded on AWS.
-fn publication(parameters: &Parameters<'_>) -> Answer<bool> {
+fn publication(parameters: Parameters<'_>) -> Answer<bool> {
     let publish = parameters.flag("publish").unwrap_or_default();
     if !publish && parameters.text("versionDescription").is_some() {
         return Err(ApiError::validation("Version description can only be set when publish is true"));
@@ -185,7 +186,7 @@ fn publication(parameters: &Parameters<'_>) -> Answer<bool> {
     Ok(publish)
 }
 
-fn role_arn(parameters: &Parameters<'_>) -> Answer<Option<String>> {
+fn role_arn(parameters: Parameters<'_>) -> Answer<Option<String>> {
     match parameters.text("roleArn") {
         Some(arn) if !arn.starts_with("arn:") => {
             Err(ApiError::invalid_arn(format_args!("Invalid ARN prefix: {arn}")))
@@ -194,7 +195,7 @@ fn role_arn(parameters: &Parameters<'_>) -> Answer<Option<String>> {
     }
 }
 
-fn logging(api: &Api, parameters: &Parameters<'_>) -> Answer<Option<Logging>> {
+fn logging(api: &Api, parameters: Parameters<'_>) -> Answer<Option<Logging>> {
     let Some(given) = parameters.structure("loggingConfiguration") else { return Ok(None) };
     let invalid = |problem: &str| {
         let message = format!("Invalid Logging Configuration: {problem}");
@@ -231,13 +232,13 @@ fn logging_answer(logging: &Logging) -> Value {
         .into()
 }
 
-fn tracing(parameters: &Parameters<'_>) -> Option<bool> {
+fn tracing(parameters: Parameters<'_>) -> Option<bool> {
     parameters.structure("tracingConfiguration").map(|given| given.flag("enabled").unwrap_or_default())
 }
 
 /// Reads `encryptionConfiguration`. Developer guide, "Data at rest encryption": a key of
 /// one's own comes with its type, and only then.
-pub(super) fn encryption(parameters: &Parameters<'_>) -> Answer<Option<Encryption>> {
+pub(super) fn encryption(parameters: Parameters<'_>) -> Answer<Option<Encryption>> {
     let Some(given) = parameters.structure("encryptionConfiguration") else { return Ok(None) };
     let invalid = |problem: &str| {
         let message = format!("Invalid Encryption Configuration: {problem}");
@@ -275,7 +276,7 @@ pub(super) fn encryption_answer(encryption: &Encryption) -> Value {
 
 /// The definition, unless only metadata are wanted. AWS leaves it out only where a key of
 /// the caller's protects it. Model, `DescribeStateMachine`.
-fn definition_of(details: &StateMachineDetails, parameters: &Parameters<'_>) -> Option<String> {
+fn definition_of(details: &StateMachineDetails, parameters: Parameters<'_>) -> Option<String> {
     let metadata_only = parameters.text("includedData") == Some("METADATA_ONLY");
     let protected = details.configuration.encryption.kms_key_id.is_some();
     (!(metadata_only && protected)).then(|| details.definition.clone())

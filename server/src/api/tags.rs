@@ -4,17 +4,18 @@ use engine::registry::TaggedResource;
 use serde_json::{Value, json};
 
 use super::Api;
+use super::arns;
 use super::error::{Answer, ApiError};
 use super::parameters::Parameters;
 
-pub(super) fn add(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn add(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = parameters.required("resourceArn");
     let resource = resource(api, arn)?;
     api.engine.tag(&resource, read(parameters, "tags")).map_err(|error| ApiError::of(error, arn))?;
     Ok(json!({}))
 }
 
-pub(super) fn remove(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn remove(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = parameters.required("resourceArn");
     let resource = resource(api, arn)?;
     let keys = parameters.list("tagKeys").unwrap_or_default();
@@ -23,7 +24,7 @@ pub(super) fn remove(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(json!({}))
 }
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = parameters.required("resourceArn");
     let tags = api.engine.tags(&resource(api, arn)?).map_err(|error| ApiError::of(error, arn))?;
     let tags: Vec<Value> =
@@ -32,13 +33,13 @@ pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
 }
 
 /// The tags of a request. One without a key is none; one without a value has an empty one.
-pub(super) fn read(parameters: &Parameters<'_>, name: &str) -> Vec<(String, String)> {
+pub(super) fn read(parameters: Parameters<'_>, name: &str) -> Vec<(String, String)> {
     let tags = parameters.structures(name);
     tags.filter_map(|tag| Some((tag.owned("key")?, tag.owned("value").unwrap_or_default()))).collect()
 }
 
 fn resource(api: &Api, arn: &str) -> Answer<TaggedResource> {
-    api.place.resource(arn, &["stateMachine", "activity"])?;
+    arns::resource(arn, &["stateMachine", "activity"])?;
     if let Ok(name) = api.place.activity(arn) {
         return Ok(TaggedResource::Activity(name.to_owned()));
     }

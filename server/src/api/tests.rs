@@ -441,7 +441,7 @@ fn aliases_are_checked() {
          referencing this version: [live]"
     );
     let listed = lab.ok("ListStateMachineAliases", json!({ "stateMachineArn": second }));
-    assert_eq!(texts(&listed["stateMachineAliases"], "stateMachineAliasArn"), [alias.clone()]);
+    assert_eq!(texts(&listed["stateMachineAliases"], "stateMachineAliasArn"), [alias.as_str()]);
     lab.ok("DeleteStateMachineAlias", json!({ "stateMachineAliasArn": alias }));
     lab.ok("DeleteStateMachineAlias", json!({ "stateMachineAliasArn": alias }));
     for operation in ["DescribeStateMachineAlias", "UpdateStateMachineAlias"] {

@@ -41,14 +41,14 @@ fn types(members: &[Member], parameters: &Map<String, Value>) -> Result<(), ApiE
 
 fn type_of(shape: &Shape, value: &Value) -> Result<(), ApiError> {
     match (shape, value) {
-        (Shape::Text(_), Value::String(_)) | (Shape::Flag, Value::Bool(_)) => Ok(()),
-        (Shape::Number(Number { fraction, .. }), Value::Number(number)) => match number.is_f64() && !fraction
+        (Shape::Number(Number { fraction: false, .. }), Value::Number(number))
+            if number.as_f64().is_some_and(|number| number.fract() != 0.0) =>
         {
-            true if number.as_f64().is_some_and(|number| number.fract() != 0.0) => {
-                Err(unreadable("NUMBER_VALUE", "an Integer"))
-            }
-            _ => Ok(()),
-        },
+            Err(unreadable("NUMBER_VALUE", "an Integer"))
+        }
+        (Shape::Text(_), Value::String(_))
+        | (Shape::Flag, Value::Bool(_))
+        | (Shape::Number(_), Value::Number(_)) => Ok(()),
         (Shape::Structure(members), Value::Object(parameters)) => types(members, parameters),
         (Shape::List { member, .. }, Value::Array(items)) => {
             items.iter().filter(|item| !item.is_null()).try_for_each(|item| type_of(member, item))

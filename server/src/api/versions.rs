@@ -9,7 +9,7 @@ use super::error::{Answer, ApiError};
 use super::pages::Page;
 use super::parameters::{Fields, Parameters, seconds};
 
-pub(super) fn publish(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn publish(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     if target.qualifier.is_some() {
         return Err(ApiError::no_state_machine(target.arn));
@@ -23,7 +23,7 @@ pub(super) fn publish(api: &Api, parameters: &Parameters<'_>) -> Answer {
     }))
 }
 
-pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     let page = Page::of(parameters, &["ListStateMachineVersions", target.arn])?;
     let mut versions = match target.qualifier {
@@ -43,14 +43,14 @@ pub(super) fn list(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(Fields::default().with("stateMachineVersions", versions).maybe("nextToken", next).into())
 }
 
-pub(super) fn delete(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn delete(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineVersionArn"))?;
     let version = target.version().ok_or_else(|| not_a_version(target.arn))?;
     api.engine.delete_version(target.name, version).map_err(|error| ApiError::of(error, target.arn))?;
     Ok(json!({}))
 }
 
-pub(super) fn create_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn create_alias(api: &Api, parameters: Parameters<'_>) -> Answer {
     let name = parameters.required("name");
     let (state_machine, routes) = routes(api, parameters)?;
     let request = CreateAlias {
@@ -66,18 +66,17 @@ pub(super) fn create_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
     }))
 }
 
-pub(super) fn update_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn update_alias(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (target, alias) = alias_of(api, parameters)?;
     let description = parameters.owned("description");
-    let routes = match parameters.list("routingConfiguration") {
-        None => None,
-        Some(_) => {
-            let (state_machine, routes) = routes(api, parameters)?;
-            if state_machine.name != target.name {
-                return Err(other_machine(&[state_machine.arn]));
-            }
-            Some(routes)
+    let routes = if parameters.list("routingConfiguration").is_some() {
+        let (state_machine, routes) = routes(api, parameters)?;
+        if state_machine.name != target.name {
+            return Err(other_machine(&[state_machine.arn]));
         }
+        Some(routes)
+    } else {
+        None
     };
     if description.is_none() && routes.is_none() {
         return Err(ApiError::validation(
@@ -89,13 +88,13 @@ pub(super) fn update_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(json!({ "updateDate": seconds(updated.updated_millis) }))
 }
 
-pub(super) fn delete_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn delete_alias(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (target, alias) = alias_of(api, parameters)?;
     api.engine.delete_alias(target.name, alias).map_err(|error| ApiError::of(error, target.arn))?;
     Ok(json!({}))
 }
 
-pub(super) fn describe_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn describe_alias(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (target, alias) = alias_of(api, parameters)?;
     let found = api.engine.alias(target.name, alias).map_err(|error| alias_error(error, &target))?;
     let Alias { name, description, routes, created_millis, updated_millis } = &*found;
@@ -116,7 +115,7 @@ pub(super) fn describe_alias(api: &Api, parameters: &Parameters<'_>) -> Answer {
         .into())
 }
 
-pub(super) fn list_aliases(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn list_aliases(api: &Api, parameters: Parameters<'_>) -> Answer {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     let page = Page::of(parameters, &["ListStateMachineAliases", target.arn])?;
     if target.alias().is_some() {
@@ -137,7 +136,7 @@ pub(super) fn list_aliases(api: &Api, parameters: &Parameters<'_>) -> Answer {
     Ok(Fields::default().with("stateMachineAliases", aliases).maybe("nextToken", next).into())
 }
 
-fn alias_of<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<(StateMachineArn<'a>, &'a str)> {
+fn alias_of<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(StateMachineArn<'a>, &'a str)> {
     let target = api.place.state_machine(parameters.required("stateMachineAliasArn"))?;
     match target.alias() {
         Some(alias) => Ok((target, alias)),
@@ -157,7 +156,7 @@ fn alias_error(error: engine::EngineError, target: &StateMachineArn<'_>) -> ApiE
 }
 
 /// Reads where an alias leads: to one or two versions of one state machine, with a sum of 100.
-fn routes<'a>(api: &Api, parameters: &Parameters<'a>) -> Answer<(StateMachineArn<'a>, Vec<Route>)> {
+fn routes<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(StateMachineArn<'a>, Vec<Route>)> {
     let given: Vec<(&str, u32)> = parameters
         .structures("routingConfiguration")
         .map(|route| {

@@ -1,0 +1,117 @@
+//! What one evaluation may use. Owns the bounds; the evaluator and every
+//! function that works on more than a few items pay from them.
+//!
+//! There is no clock: an evaluation is bounded by its steps, so that the same
+//! expression on the same values always ends in the same way.
+
+use super::failure::{Failure, Outcome};
+use super::memory;
+use super::value::Value;
+use crate::limits;
+
+/// The bounds of one evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Levels of evaluation inside of each other.
+    pub(super) depth: usize,
+    /// Steps of work: one for each node that is evaluated and each item that is looked at.
+    pub(super) steps: u64,
+    /// Items of one sequence.
+    pub(super) sequence_items: usize,
+    /// UTF-16 units of one string.
+    pub(super) string_units: usize,
+    /// What the values of an evaluation hold at a time, in bytes.
+    pub(super) bytes: usize,
+}
+
+impl Bounds {
+    /// AWS's bounds, as far as they are measured; see [`crate::limits`].
+    pub(super) const AWS: Self = Self {
+        depth: limits::JSONATA_DEPTH_MAX,
+        steps: limits::JSONATA_STEPS_MAX,
+        sequence_items: limits::JSONATA_SEQUENCE_ITEMS_MAX,
+        string_units: limits::JSONATA_STRING_UNITS_MAX,
+        bytes: limits::JSONATA_BYTES_MAX,
+    };
+}
+
+#[derive(Debug)]
+pub(super) struct Budget {
+    bounds: Bounds,
+    pub(super) depth: usize,
+    steps: u64,
+    /// What other values of the thread hold.
+    held_before: usize,
+}
+
+impl Budget {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { bounds, depth: 0, steps: bounds.steps, held_before: memory::held() }
+    }
+
+    /// One level deeper.
+    pub(super) fn enter(&mut self) -> Outcome<()> {
+        self.depth += 1;
+        if self.depth > self.bounds.depth {
+            return Err(Failure::stack());
+        }
+        self.spend(1)
+    }
+
+    /// Whether that many levels more are allowed.
+    pub(super) fn has_levels(&self, levels: usize) -> Outcome<()> {
+        if self.depth + levels > self.bounds.depth { Err(Failure::stack()) } else { Ok(()) }
+    }
+
+    pub(super) fn spend(&mut self, steps: usize) -> Outcome<()> {
+        match self.steps.checked_sub(steps as u64) {
+            Some(left) => {
+                self.steps = left;
+                Ok(())
+            }
+            None => Err(Failure::time()),
+        }
+    }
+
+    /// Whether there is room for that much more.
+    fn has_room(&self, bytes: usize) -> Outcome<()> {
+        let held = memory::held().saturating_sub(self.held_before);
+        if held.saturating_add(bytes) > self.bounds.bytes { Err(Failure::memory()) } else { Ok(()) }
+    }
+
+    /// A sequence or an array of that many items comes into being.
+    pub(super) fn items(&self, count: usize) -> Outcome<()> {
+        if count > self.bounds.sequence_items {
+            return Err(Failure::memory());
+        }
+        self.has_room(count.saturating_mul(size_of::<Value<'_>>()))
+    }
+
+    /// Work on a text of that many bytes.
+    pub(super) fn text(&mut self, bytes: usize) -> Outcome<()> {
+        self.spend(bytes / 64)?;
+        self.grows_to(bytes)
+    }
+
+    /// A text in the making has that many bytes.
+    pub(super) fn grows_to(&self, bytes: usize) -> Outcome<()> {
+        // Three bytes of UTF-8 are at least one UTF-16 unit.
+        if bytes / 3 > self.bounds.string_units {
+            return Err(Failure::memory());
+        }
+        self.has_room(bytes)
+    }
+
+    /// A text that has come into being.
+    pub(super) fn made(&mut self, text: &str) -> Outcome<()> {
+        self.text(text.len())?;
+        let is_too_long =
+            text.len() > self.bounds.string_units && text.encode_utf16().count() > self.bounds.string_units;
+        if is_too_long { Err(Failure::memory()) } else { Ok(()) }
+    }
+
+    /// The longest string, in UTF-16 units.
+    pub(super) const fn string_units(&self) -> usize {
+        self.bounds.string_units
+    }
+}

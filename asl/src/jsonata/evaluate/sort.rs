@@ -1,0 +1,167 @@
+//! Sorting: `^(…)` by terms and `$sort`. A merge sort whose comparisons come in
+//! JSONata's order, so that a function that compares sees what it would see there.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use super::super::ast::Term;
+use super::super::compare::{is_truthy, order_of_texts};
+use super::super::failure::{Failure, Outcome};
+use super::super::text;
+use super::super::value::{Array, Value};
+use super::Evaluator;
+use super::frame::{Env, Frame};
+
+impl<'a> Evaluator<'a> {
+    /// Sorts an array by the terms of `^(…)`. What has no more than one item is
+    /// returned as it is.
+    pub(super) fn sort_by_terms(
+        &mut self,
+        terms: &'a [Term],
+        input: Value<'a>,
+        env: &Env<'a>,
+    ) -> Outcome<Value<'a>> {
+        let Some(items) = input.items().filter(|items| items.len() > 1) else { return Ok(input) };
+        let holds_tuples = matches!(&input, Value::Array(array) if array.holds_tuples());
+        let items = items.to_vec();
+        self.budget.items(items.len() * (terms.len() + 2))?;
+        let mut keys: Vec<Vec<Value<'a>>> = items.iter().map(|_| Vec::new()).collect();
+        let order = self.merge_sort((0..items.len()).collect(), &mut |evaluator, one, other| {
+            evaluator.is_after(terms, &items, &mut keys, (*one, *other), env)
+        })?;
+        let sorted = order.into_iter().filter_map(|place| items.get(place).cloned()).collect();
+        Ok(if holds_tuples { Value::Array(Rc::new(Array::tuples(sorted))) } else { Value::array(sorted) })
+    }
+
+    /// Whether one item comes after another, by their places. The values of the
+    /// terms are kept once they are known.
+    fn is_after(
+        &mut self,
+        terms: &'a [Term],
+        items: &[Value<'a>],
+        keys: &mut [Vec<Value<'a>>],
+        (one, other): (usize, usize),
+        env: &Env<'a>,
+    ) -> Outcome<bool> {
+        for (index, term) in terms.iter().enumerate() {
+            for place in [one, other] {
+                if let (Some(known), Some(item)) = (keys.get_mut(place), items.get(place))
+                    && known.len() <= index
+                {
+                    known.push(self.term(term, item, env)?);
+                }
+            }
+            let key = |place: usize| keys.get(place).and_then(|known| known.get(index));
+            let (Some(first), Some(second)) = (key(one), key(other)) else { continue };
+            match (first.is_undefined(), second.is_undefined()) {
+                (true, true) => continue,
+                // What has no value comes last, whatever the direction.
+                (true, false) => return Ok(true),
+                (false, true) => return Ok(false),
+                (false, false) => {}
+            }
+            let order = order_of_keys(first, second)?;
+            if order == Ordering::Equal {
+                continue;
+            }
+            return Ok((order == Ordering::Greater) != term.descends);
+        }
+        Ok(false)
+    }
+
+    fn term(&mut self, term: &'a Term, item: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        match item {
+            Value::Tuple(tuple) => {
+                let frame = Some(Frame::new(tuple.bound.clone(), env));
+                self.evaluate(&term.expression, &tuple.at, &frame)
+            }
+            _ => self.evaluate(&term.expression, item, env),
+        }
+    }
+
+    /// `$sort`, with or without a function that says whether one is after the other.
+    pub(in super::super) fn sort(
+        &mut self,
+        input: &Value<'a>,
+        function: Option<&Value<'a>>,
+    ) -> Outcome<Value<'a>> {
+        let Some(items) = input.items() else { return Ok(input.clone()) };
+        if items.len() <= 1 {
+            return Ok(input.clone());
+        }
+        let list = items.to_vec();
+        self.budget.items(list.len())?;
+        let sorted = match function {
+            Some(function) => self.merge_sort(list, &mut |evaluator, one, other| {
+                let arguments = vec![one.clone(), other.clone()];
+                evaluator.apply(function, arguments, &Value::Null).map(|answer| is_truthy(&answer))
+            })?,
+            None => {
+                let are_texts = list.iter().all(|item| item.as_str().is_some());
+                if !are_texts && !self.are_all_numbers(items)? {
+                    return Err(Failure::raised(
+                        "D3070",
+                        "The single argument form of the sort function can only be applied to an array of \
+                         strings or an array of numbers.  Use the second argument to specify a comparison \
+                         function",
+                    ));
+                }
+                self.budget.spend(list.len() * 4)?;
+                let mut list = list;
+                list.sort_by(|one, other| order_of_keys(one, other).unwrap_or(Ordering::Equal));
+                list
+            }
+        };
+        Ok(Value::array(sorted))
+    }
+
+    /// Sorts the first half, the second half, then merges both: the item of the
+    /// first half goes first unless it is after the other.
+    fn merge_sort<T>(
+        &mut self,
+        mut items: Vec<T>,
+        is_after: &mut dyn FnMut(&mut Self, &T, &T) -> Outcome<bool>,
+    ) -> Outcome<Vec<T>> {
+        if items.len() <= 1 {
+            return Ok(items);
+        }
+        let second = items.split_off(items.len() / 2);
+        let first = self.merge_sort(items, is_after)?;
+        let second = self.merge_sort(second, is_after)?;
+        self.budget.spend(first.len() + second.len())?;
+        let mut merged = Vec::with_capacity(first.len() + second.len());
+        let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
+        while let (Some(one), Some(other)) = (first.peek(), second.peek()) {
+            let next = if is_after(self, one, other)? { second.next() } else { first.next() };
+            merged.extend(next);
+        }
+        merged.extend(first);
+        merged.extend(second);
+        Ok(merged)
+    }
+}
+
+fn order_of_keys(first: &Value<'_>, second: &Value<'_>) -> Outcome<Ordering> {
+    if let (Value::Text(first), Value::Text(second)) = (first, second) {
+        return Ok(order_of_texts(first, second));
+    }
+    if let (Some(first), Some(second)) = (first.as_f64(), second.as_f64()) {
+        // JavaScript: what is neither equal nor before is after.
+        return Ok(first.partial_cmp(&second).unwrap_or(Ordering::Greater));
+    }
+    let is_key = |value: &Value<'_>| matches!(value, Value::Text(_) | Value::Int(_) | Value::Float(_));
+    if is_key(first) && is_key(second) {
+        return Err(Failure::raised(
+            "T2007",
+            format!(
+                "Type mismatch when comparing values {} and {} in order-by clause",
+                text::for_message(first),
+                text::for_message(second)
+            ),
+        ));
+    }
+    Err(Failure::raised(
+        "T2008",
+        "The expressions within an order-by clause must evaluate to numeric or string values",
+    ))
+}

@@ -1,0 +1,83 @@
+//! Functions as values.
+
+use std::cell::Cell;
+
+use super::ast::{Lambda, Transform};
+use super::evaluate::frame::{Env, dismantle};
+use super::functions::matching::NextMatch;
+use super::regex::Regex;
+use super::value::Value;
+
+#[derive(Debug)]
+pub(super) enum Function<'a> {
+    Lambda(Closure<'a>),
+    /// `/…/`, which is a function of the text to search.
+    Regex(&'a Regex),
+    /// `next` of a match: the match after it.
+    Next(NextMatch<'a>),
+    Partial(Partial<'a>),
+    /// `$f ~> $g`
+    Composed(Value<'a>, Value<'a>),
+    /// `|…|…|`
+    Transform(&'a Transform, Env<'a>),
+}
+
+#[derive(Debug)]
+pub(super) struct Closure<'a> {
+    pub(super) lambda: &'a Lambda,
+    pub(super) env: Env<'a>,
+    /// The context it was defined in.
+    pub(super) input: Value<'a>,
+    /// The name it was last called by, for messages.
+    pub(super) name: Cell<Option<&'a str>>,
+}
+
+/// A function with some of its arguments.
+#[derive(Debug)]
+pub(super) struct Partial<'a> {
+    pub(super) function: Value<'a>,
+    /// `None` is still to come.
+    pub(super) arguments: Vec<Option<Value<'a>>>,
+}
+
+impl Drop for Function<'_> {
+    fn drop(&mut self) {
+        match self {
+            Self::Partial(partial) => {
+                let mut values: Vec<Value<'_>> = partial.arguments.drain(..).flatten().collect();
+                values.push(std::mem::replace(&mut partial.function, Value::Undefined));
+                dismantle(values);
+            }
+            Self::Composed(first, second) if first.is_shared() || second.is_shared() => {
+                dismantle(vec![
+                    std::mem::replace(first, Value::Undefined),
+                    std::mem::replace(second, Value::Undefined),
+                ]);
+            }
+            Self::Lambda(closure) if closure.input.is_shared() => {
+                dismantle(vec![std::mem::replace(&mut closure.input, Value::Undefined)]);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Value<'_> {
+    /// How many arguments a function wants. Functions that take a function give
+    /// it no more than that.
+    pub(super) fn arity(&self) -> usize {
+        match self {
+            Self::Builtin(builtin) => builtin.arity(),
+            Self::Function(function) => match &**function {
+                Function::Lambda(closure) => closure.lambda.parameters.len(),
+                Function::Regex(_) => 2,
+                Function::Next(_) => 0,
+                Function::Partial(partial) => {
+                    partial.arguments.iter().filter(|argument| argument.is_none()).count()
+                }
+                Function::Composed(..) | Function::Transform(..) => 1,
+            },
+            _ => 0,
+        }
+    }
+}

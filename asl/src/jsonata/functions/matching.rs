@@ -1,0 +1,412 @@
+//! Functions that look for texts and patterns in a text. A pattern is a regular
+//! expression or any function with the protocol of one: it answers with an
+//! object that knows where it matched and what comes `next`.
+
+use std::rc::Rc;
+
+use super::super::evaluate::Evaluator;
+use super::super::failure::{Failure, Outcome};
+use super::super::function::Function;
+use super::super::object::Object;
+use super::super::regex::Regex;
+use super::super::value::{Items, Text, Value};
+use super::string::part;
+use super::{argument, numeric, text, wrong_type};
+
+/// `next` of a match of a regular expression.
+#[derive(Debug)]
+pub(in super::super) struct NextMatch<'a> {
+    regex: &'a Regex,
+    text: Text<'a>,
+    /// In bytes.
+    from: usize,
+}
+
+/// A match, in bytes of the text.
+struct Found<'a> {
+    start: usize,
+    end: usize,
+    matched: Text<'a>,
+    groups: Vec<Value<'a>>,
+}
+
+/// Where to look for the next match.
+enum Matcher<'a> {
+    Regex { regex: &'a Regex, from: usize, is_first: bool },
+    Function { function: Value<'a>, is_first: bool },
+    Done,
+}
+
+impl<'a> Matcher<'a> {
+    fn new(pattern: &Value<'a>) -> Outcome<Self> {
+        match pattern {
+            Value::Function(function) => Ok(match &**function {
+                Function::Regex(regex) => Self::Regex { regex, from: 0, is_first: true },
+                _ => Self::Function { function: pattern.clone(), is_first: true },
+            }),
+            Value::Builtin(_) => Ok(Self::Function { function: pattern.clone(), is_first: true }),
+            _ => Err(wrong_type("pattern")),
+        }
+    }
+
+    fn next(&mut self, evaluator: &mut Evaluator<'a>, text: &Text<'a>) -> Outcome<Option<Found<'a>>> {
+        match std::mem::replace(self, Self::Done) {
+            Self::Done => Ok(None),
+            Self::Regex { regex, from, is_first } => {
+                let found = search(evaluator, regex, text, from, is_first)?;
+                if let Some(found) = &found {
+                    *self = Self::Regex { regex, from: found.end, is_first: false };
+                }
+                Ok(found)
+            }
+            Self::Function { function, is_first } => {
+                let arguments = if is_first { vec![Value::Text(text.clone())] } else { Vec::new() };
+                let answer = evaluator.apply(&function, arguments, &Value::Null)?;
+                let Some(found) = found_by_function(&answer, text)? else { return Ok(None) };
+                *self = Self::Function { function: answer.field("next"), is_first: false };
+                Ok(Some(found))
+            }
+        }
+    }
+}
+
+fn search<'a>(
+    evaluator: &mut Evaluator<'a>,
+    regex: &Regex,
+    text: &Text<'a>,
+    from: usize,
+    is_first: bool,
+) -> Outcome<Option<Found<'a>>> {
+    evaluator.budget.spend(1 + text.len().saturating_sub(from) / 64)?;
+    let found = if is_first { regex.find_at(text, from)? } else { regex.find_after(text, from)? };
+    let Some(found) = found else { return Ok(None) };
+    evaluator.budget.items(found.groups.len() + 2)?;
+    evaluator.budget.text(found.text.len())?;
+    let groups = found.groups.iter().map(|group| match group {
+        Some(group) => Value::text(*group),
+        None => Value::Undefined,
+    });
+    Ok(Some(Found {
+        start: found.start,
+        end: found.end,
+        matched: part(text, found.start..found.end),
+        groups: groups.collect(),
+    }))
+}
+
+/// The match a function of the expression's own has answered with.
+fn found_by_function<'a>(answer: &Value<'a>, text: &str) -> Outcome<Option<Found<'a>>> {
+    if answer.is_undefined() {
+        return Ok(None);
+    }
+    let (start, end, groups) = (answer.field("start"), answer.field("end"), answer.field("groups"));
+    let is_match = start.as_f64().is_some()
+        || end.as_f64().is_some()
+        || groups.is_array()
+        || answer.field("next").is_function();
+    if !is_match {
+        return Err(Failure::about_function(
+            "T1010",
+            "The matcher function argument passed to function ".to_owned(),
+            " does not return the correct object structure",
+        ));
+    }
+    let place = |value: &Value<'_>| value.as_f64().map_or(text.len(), |at| byte_of_unit(text, at));
+    let matched = match answer.field("match") {
+        Value::Text(matched) => matched,
+        _ => Text::Borrowed(""),
+    };
+    let groups = groups.items().unwrap_or(Items::Made(&[])).to_vec();
+    Ok(Some(Found { start: place(&start), end: place(&end), matched, groups }))
+}
+
+/// The byte of a place counted in UTF-16 units.
+fn byte_of_unit(text: &str, unit: f64) -> usize {
+    let mut units = 0.0;
+    for (byte, character) in text.char_indices() {
+        if units >= unit {
+            return byte;
+        }
+        units += if character.len_utf16() == 2 { 2.0 } else { 1.0 };
+    }
+    text.len()
+}
+
+fn units(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
+/// `/…/(text, from)`
+pub(in super::super) fn call_regex<'a>(
+    evaluator: &mut Evaluator<'a>,
+    regex: &'a Regex,
+    arguments: &[Value<'a>],
+) -> Outcome<Value<'a>> {
+    let Some(text) = text(arguments, 0)? else { return Ok(Value::Undefined) };
+    let from = match argument(arguments, 1).as_f64() {
+        Some(from) if from > 0.0 => byte_of_unit(text, from),
+        _ => 0,
+    };
+    let found = search(evaluator, regex, text, from, true)?;
+    Ok(found.map_or(Value::Undefined, |found| as_object(regex, text, found)))
+}
+
+/// `next()` of a match.
+pub(in super::super) fn call_next<'a>(
+    evaluator: &mut Evaluator<'a>,
+    next: &NextMatch<'a>,
+) -> Outcome<Value<'a>> {
+    let found = search(evaluator, next.regex, &next.text, next.from, false)?;
+    Ok(found.map_or(Value::Undefined, |found| as_object(next.regex, &next.text, found)))
+}
+
+/// A match as functions of the expression see it.
+fn as_object<'a>(regex: &'a Regex, text: &Text<'a>, found: Found<'a>) -> Value<'a> {
+    let before = units(text.get(..found.start).unwrap_or_default());
+    let inside = units(text.get(found.start..found.end).unwrap_or_default());
+    let next = NextMatch { regex, text: text.clone(), from: found.end };
+    let mut object = Object::with_capacity(5);
+    object.insert(Text::Borrowed("match"), Value::Text(found.matched));
+    object.insert(Text::Borrowed("start"), Value::count(before));
+    object.insert(Text::Borrowed("end"), Value::count(before + inside));
+    object.insert(Text::Borrowed("groups"), Value::array(found.groups));
+    object.insert(Text::Borrowed("next"), Value::Function(Rc::new(Function::Next(next))));
+    Value::object(object)
+}
+
+pub(super) fn contains<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+    let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
+    evaluator.budget.spend(whole.len() / 64)?;
+    Ok(Value::Bool(match argument(arguments, 1) {
+        Value::Text(wanted) => whole.contains(&**wanted),
+        Value::Undefined => whole.contains("undefined"),
+        pattern => Matcher::new(pattern)?.next(evaluator, whole)?.is_some(),
+    }))
+}
+
+/// A limit of matches: absent, or not negative.
+fn limit(arguments: &[Value<'_>], index: usize, code: &'static str, message: &str) -> Outcome<Option<f64>> {
+    let limit = numeric(arguments, index)?;
+    match limit {
+        Some(limit) if limit < 0.0 => Err(Failure::raised(code, message)),
+        _ => Ok(limit),
+    }
+}
+
+/// Whether the limit allows one more.
+#[expect(clippy::cast_precision_loss, reason = "no text has 2^53 matches")]
+fn allows(limit: Option<f64>, count: usize) -> bool {
+    limit.is_none_or(|limit| (count as f64) < limit)
+}
+
+/// `$match`
+pub(super) fn find<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+    let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
+    let message = "Third argument of match function must evaluate to a positive number";
+    let limit = limit(arguments, 2, "D3040", message)?;
+    let mut results = Vec::new();
+    if allows(limit, 0) {
+        let mut matcher = Matcher::new(argument(arguments, 1))?;
+        let (mut counted, mut unit) = (0, 0);
+        let mut next = matcher.next(evaluator, whole)?;
+        while let Some(found) = next.take().filter(|_| allows(limit, results.len())) {
+            unit += units(whole.get(counted..found.start).unwrap_or_default());
+            counted = counted.max(found.start);
+            let mut object = Object::with_capacity(3);
+            object.insert(Text::Borrowed("match"), Value::Text(found.matched));
+            object.insert(Text::Borrowed("index"), Value::count(unit));
+            object.insert(Text::Borrowed("groups"), Value::array(found.groups));
+            evaluator.budget.items(8)?;
+            results.push(Value::object(object));
+            next = matcher.next(evaluator, whole)?;
+        }
+    }
+    Ok(Value::sequence(results))
+}
+
+pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+    let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
+    let message = "Third argument of split function must evaluate to a positive number";
+    let limit = limit(arguments, 2, "D3020", message)?;
+    let mut parts: Vec<Value<'a>> = Vec::new();
+    if !allows(limit, 0) {
+        return Ok(Value::array(parts));
+    }
+    evaluator.budget.spend(whole.len() / 16)?;
+    match argument(arguments, 1) {
+        Value::Text(separator) if separator.is_empty() => {
+            for character in whole.char_indices() {
+                split_off(&mut parts, whole, character, limit);
+            }
+            evaluator.budget.items(parts.len() * 2)?;
+        }
+        Value::Text(separator) => {
+            // JavaScript counts whole parts only.
+            let limit = limit.map(f64::trunc);
+            let ends = whole.match_indices(&**separator).map(|(at, _)| at).chain([whole.len()]);
+            let mut start = 0;
+            for end in ends {
+                if !allows(limit, parts.len()) {
+                    break;
+                }
+                evaluator.budget.items(2)?;
+                parts.push(Value::Text(part(whole, start..end)));
+                start = end + separator.len();
+            }
+        }
+        Value::Undefined => parts.push(Value::Text(whole.clone())),
+        pattern => {
+            let mut matcher = Matcher::new(pattern)?;
+            let mut start = 0;
+            let mut next = matcher.next(evaluator, whole)?;
+            while let Some(found) = next.take().filter(|_| allows(limit, parts.len())) {
+                evaluator.budget.items(2)?;
+                parts.push(Value::Text(part(whole, start..found.start.max(start))));
+                start = found.end;
+                next = matcher.next(evaluator, whole)?;
+            }
+            if allows(limit, parts.len()) {
+                parts.push(Value::Text(part(whole, start..whole.len())));
+            }
+        }
+    }
+    evaluator.budget.items(parts.len())?;
+    Ok(Value::array(parts))
+}
+
+/// Takes one character for a part. JavaScript splits between UTF-16 units: of a
+/// character of two, each half becomes a part, which no Rust text can hold.
+fn split_off<'a>(
+    parts: &mut Vec<Value<'a>>,
+    whole: &Text<'a>,
+    (at, character): (usize, char),
+    limit: Option<f64>,
+) {
+    let halves = character.len_utf16();
+    for _ in 0..halves {
+        if allows(limit.map(f64::trunc), parts.len()) {
+            parts.push(Value::Text(match halves {
+                1 => part(whole, at..at + character.len_utf8()),
+                _ => Text::Borrowed("\u{fffd}"),
+            }));
+        }
+    }
+}
+
+pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+    let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
+    let (pattern, replacement) = (argument(arguments, 1), argument(arguments, 2));
+    if matches!(pattern, Value::Text(pattern) if pattern.is_empty()) {
+        let message = "Second argument of replace function cannot be an empty string";
+        return Err(Failure::raised("D3010", message));
+    }
+    let message = "Fourth argument of replace function must evaluate to a positive number";
+    let limit = limit(arguments, 3, "D3011", message)?;
+    evaluator.budget.spend(whole.len() / 16)?;
+    let mut result = String::with_capacity(whole.len());
+    let mut position = 0;
+    let mut count = 0;
+    if let Value::Text(pattern) = pattern {
+        for (at, _) in whole.match_indices(&**pattern) {
+            if !allows(limit, count) {
+                break;
+            }
+            // A function is only called for matches of a pattern; here it counts
+            // as its text. *Recorded.*
+            let replacement = replacement.as_str().unwrap_or("function");
+            push(evaluator, &mut result, whole.get(position..at).unwrap_or_default())?;
+            push(evaluator, &mut result, replacement)?;
+            position = at + pattern.len();
+            count += 1;
+        }
+    } else if allows(limit, 0) {
+        let mut matcher = Matcher::new(pattern)?;
+        let mut next = matcher.next(evaluator, whole)?;
+        while let Some(found) = next.take().filter(|_| allows(limit, count)) {
+            push(evaluator, &mut result, whole.get(position..found.start).unwrap_or_default())?;
+            position = found.start + found.matched.len();
+            if let Value::Text(template) = replacement {
+                let filled = fill(template, &found);
+                push(evaluator, &mut result, &filled)?;
+            } else {
+                let object = match_object(whole, &found);
+                let answer = evaluator.apply(replacement, vec![object], &Value::Null)?;
+                let Value::Text(answer) = answer else { return Err(not_a_string()) };
+                push(evaluator, &mut result, &answer)?;
+            }
+            count += 1;
+            next = matcher.next(evaluator, whole)?;
+        }
+    }
+    if count == 0 {
+        return Ok(Value::Text(whole.clone()));
+    }
+    push(evaluator, &mut result, whole.get(position..).unwrap_or_default())?;
+    evaluator.budget.made(&result)?;
+    Ok(Value::text(result))
+}
+
+fn not_a_string() -> Failure {
+    Failure::raised("D3012", "Attempted to replace a matched string with a non-string value")
+}
+
+fn push(evaluator: &mut Evaluator<'_>, result: &mut String, part: &str) -> Outcome<()> {
+    evaluator.budget.spend(1)?;
+    evaluator.budget.text(part.len())?;
+    result.push_str(part);
+    evaluator.budget.grows_to(result.len())
+}
+
+/// A match as a function that replaces it sees it.
+fn match_object<'a>(whole: &str, found: &Found<'a>) -> Value<'a> {
+    let before = units(whole.get(..found.start).unwrap_or_default());
+    let inside = units(whole.get(found.start..found.end).unwrap_or_default());
+    let mut object = Object::with_capacity(4);
+    object.insert(Text::Borrowed("match"), Value::Text(found.matched.clone()));
+    object.insert(Text::Borrowed("start"), Value::count(before));
+    object.insert(Text::Borrowed("end"), Value::count(before + inside));
+    object.insert(Text::Borrowed("groups"), Value::array(found.groups.clone()));
+    Value::object(object)
+}
+
+/// Puts the match into the template: `$0` is all of it, `$1` its first group,
+/// `$$` a dollar. A number takes as many digits as there are groups.
+fn fill(template: &str, found: &Found<'_>) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        filled.push_str(rest.get(..at).unwrap_or_default());
+        rest = rest.get(at + 1..).unwrap_or_default();
+        if let Some(behind) = rest.strip_prefix('$') {
+            filled.push('$');
+            rest = behind;
+        } else if let Some(behind) = rest.strip_prefix('0') {
+            filled.push_str(&found.matched);
+            rest = behind;
+        } else {
+            let groups = found.groups.len();
+            let most = groups.checked_ilog10().map_or(1, |digits| digits as usize + 1);
+            let digits = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
+            let number = |digits: usize| rest.get(..digits).and_then(|text| text.parse::<usize>().ok());
+            let index = match number(digits) {
+                Some(index) if most > 1 && index > groups && digits == most => {
+                    number(most - 1).map(|index| (index, most - 1))
+                }
+                Some(index) => Some((index, digits)),
+                None => None,
+            };
+            match index {
+                Some((index, digits)) => {
+                    if let Some(Value::Text(group)) = index.checked_sub(1).and_then(|at| found.groups.get(at))
+                    {
+                        filled.push_str(group);
+                    }
+                    rest = rest.get(digits..).unwrap_or_default();
+                }
+                None => filled.push('$'),
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
