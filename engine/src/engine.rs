@@ -21,9 +21,8 @@ use crate::journal::{
 use crate::log_events::LogSink;
 use crate::machine::{
     Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
-    processor_of,
 };
-use crate::map_run::{ChildOf, abort_orphans};
+use crate::map_run::{abort_orphans, child_definition};
 use crate::object_store::{NoStore, ObjectStore};
 use crate::registry::{RegistryError, StateMachineType, Target};
 use crate::scheduler::{
@@ -544,27 +543,15 @@ impl Engine {
     /// Folds every open execution.
     fn replay(&self, reader: &Reader) -> Result<Vec<Arc<Slot>>, EngineError> {
         let mut slots = Vec::new();
-        let mut processors: BTreeMap<([u8; 32], String), Arc<StateMachine>> = BTreeMap::new();
+        let mut processors = BTreeMap::new();
         for open in reader.open_executions()? {
             let arn = open.execution_arn;
             let text = reader.definition(&arn, &open.sha256)?;
             let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
             let mut definition = self.parsed(name, &open.sha256, &text)?;
-            let child_of = match open.map_run {
-                Some((id, number)) => reader.map_run_by_id(id)?.map(|run| (run, number)),
-                None => None,
-            };
-            if let Some((run, _)) = &child_of {
-                let key = (open.sha256, run.state.clone());
-                let processor = match processors.get(&key) {
-                    Some(processor) => Arc::clone(processor),
-                    None => processor_of(&definition, &run.state).ok_or_else(|| EngineError::Replay {
-                        execution_arn: arn.clone(),
-                        source: ReplayError::UnknownState { name: run.state.clone() },
-                    })?,
-                };
-                processors.insert(key, Arc::clone(&processor));
-                definition = processor;
+            let child = child_definition(reader, &open.map_run, &definition, &mut processors)?;
+            if let Some((processor, _)) = &child {
+                definition = Arc::clone(processor);
             }
             let records = reader.records(open.id, &arn)?;
             let execution = Execution::replay(definition, &records)
@@ -575,8 +562,8 @@ impl Engine {
             };
             let count = records.len() as u64;
             let slot = Slot::new(open.id, arn.into(), execution, count, Keeping::Journal, belonging);
-            if let Some((run, number)) = child_of {
-                slot.set_child_of(ChildOf { map_run_arn: run.arn.into(), number });
+            if let Some((_, child_of)) = child {
+                slot.set_child_of(child_of);
             }
             lock(&self.scheduler.open).insert(&slot);
             slots.push(slot);
