@@ -245,10 +245,11 @@ pub(crate) enum MachineType {
 #[derive(Debug, Args)]
 #[command(before_help = r#"Examples:
   stepwright test-state greet.json --input '{"name": "Ada"}'
-  stepwright test-state order.asl.json --state Charge --input @order.json --mock-result '{"StatusCode": 200}'
+  stepwright test-state order.asl.json --state Charge --mock-result '{"StatusCode": 200}'
   stepwright test-state order.asl.json --state Charge --mock-error Card.Declined --retry-count 2
   stepwright test-state order.asl.json --state Each --mock-result '[1, 2]' --inspection-level debug
-  stepwright test-state order.asl.json --state Charge --mock-result @answer.json -o json | jq .nextState
+  stepwright test-state order.asl.json --state Charge --input @order.json --mock-result @answer.json
+  stepwright test-state charge.json --mock-result @answer.json -o json | jq .nextState
 
 JSON is given as text or as @FILE. The answer is that of AWS's TestState; a mocked result is checked
 against the model of the service the state calls. Exit 1 if the state fails and nothing takes the error."#)]

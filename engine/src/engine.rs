@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use asl::StateMachine;
 
-use crate::arn::{self, role_arn, state_machine_arn};
+use crate::arn;
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPlan;
 use crate::journal::{
@@ -24,7 +24,6 @@ use crate::journal::{
 use crate::log_events::LogSink;
 use crate::machine::{HistoryEvent, Input, TaskKey};
 use crate::object_store::{NoStore, ObjectStore};
-use crate::registry::{CreateStateMachine, UpdateStateMachine};
 use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
@@ -115,37 +114,6 @@ impl Engine {
     /// engine running on it.
     pub fn open_read_only(data_dir: &Path) -> Result<Reader, EngineError> {
         Ok(Reader::open(data_dir)?)
-    }
-
-    /// Puts the definition of a state machine. The same bytes and role as now
-    /// change nothing; others make a new revision for executions that start
-    /// from now on. `role`: `None` = keep, or make one up from the name.
-    pub fn put_state_machine(
-        &self,
-        name: &str,
-        definition: &str,
-        role: Option<&str>,
-    ) -> Result<PutStateMachine, EngineError> {
-        let state_machine_arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, name);
-        let Some(known) = self.scheduler.registry.entry(name) else {
-            self.create_state_machine(CreateStateMachine {
-                name: name.to_owned(),
-                definition: definition.to_owned(),
-                role_arn: role.map_or_else(|| role_arn(&self.scheduler.account, name), str::to_owned),
-                ..CreateStateMachine::default()
-            })?;
-            return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
-        };
-        self.update_state_machine(
-            name,
-            UpdateStateMachine {
-                definition: Some(definition.to_owned()),
-                role_arn: role.map(str::to_owned),
-                ..UpdateStateMachine::default()
-            },
-        )?;
-        let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
-        Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
     }
 
     /// All state machines in their current revision, by name.

@@ -238,6 +238,13 @@ impl Node {
     }
 }
 
+impl Path {
+    /// Nothing but its steps.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.keep_singleton && self.group.is_none()
+    }
+}
+
 impl Step {
     /// Nothing but its node.
     pub(super) fn is_plain(&self) -> bool {
@@ -253,6 +260,17 @@ impl Step {
             ancestor: None,
             binds: false,
             seeking: Vec::new(),
+        }
+    }
+
+    /// What filters a node filters the step it becomes.
+    pub(super) fn predicates_become_stages(&mut self) {
+        if let Some(extra) = &mut self.node.extra {
+            let predicates = std::mem::take(&mut extra.predicates);
+            self.stages = predicates.into_iter().map(Stage::Filter).collect();
+            if extra.group.is_none() {
+                self.node.extra = None;
+            }
         }
     }
 }

@@ -105,48 +105,19 @@ impl Regex {
         }
     }
 
-    /// The matches one after the other, as functions of the language walk over them.
-    pub(super) fn matches<'r, 't>(&'r self, text: &'t str) -> Matches<'r, 't> {
-        Matches { regex: self, text, state: State::First }
-    }
-}
-
-/// Matches in order. *Recorded:* the first match may be empty; any later one
-/// raises D1004, and none is looked for at the end of the text. `$match` and its
-/// kind ask for one match more than they take: `$match("abc", /x*/, 1)` raises.
-#[derive(Debug)]
-pub(super) struct Matches<'r, 't> {
-    regex: &'r Regex,
-    text: &'t str,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum State {
-    First,
-    From(usize),
-    Done,
-}
-
-impl<'t> Iterator for Matches<'_, 't> {
-    type Item = Result<Match<'t>, Raised>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (from, is_first) = match self.state {
-            State::First => (0, true),
-            State::From(from) if from < self.text.len() => (from, false),
-            State::From(_) | State::Done => return None,
-        };
-        self.state = State::Done;
-        match self.regex.find_at(self.text, from).transpose()? {
-            Ok(found) if found.start == found.end && !is_first => {
-                Some(Err(Raised::new("D1004", "Regular expression matches zero length string")))
+    /// The match after another that ended at `from`, as functions of the language
+    /// walk over matches. *Recorded:* the first match may be empty; any later one
+    /// raises D1004, and none is looked for at the end of the text. `$match` and its
+    /// kind ask for one match more than they take: `$match("abc", /x*/, 1)` raises.
+    pub(super) fn find_after<'t>(&self, text: &'t str, from: usize) -> Result<Option<Match<'t>>, Raised> {
+        if from >= text.len() {
+            return Ok(None);
+        }
+        match self.find_at(text, from)? {
+            Some(found) if found.start == found.end => {
+                Err(Raised::new("D1004", "Regular expression matches zero length string"))
             }
-            Ok(found) => {
-                self.state = State::From(found.end);
-                Some(Ok(found))
-            }
-            Err(raised) => Some(Err(raised)),
+            found => Ok(found),
         }
     }
 }

@@ -63,31 +63,68 @@ pub(super) enum SyntaxKind {
 pub(super) type Pairs = Vec<(Syntax, Syntax)>;
 
 /// Levels of the tree that are kept. Ours: an evaluation ends at 100 levels, so
-/// that nothing below 250 can ever be seen; and whoever walks a tree is sure
-/// that the stack is deep enough.
-const DEPTH_MAX: usize = 250;
+/// that nothing below can ever be seen.
+const DEPTH_KEPT: usize = 150;
+/// Levels a tree may grow to before what is below is let go: whoever walks a
+/// tree can be sure that the stack is deep enough.
+const DEPTH_MAX: usize = 300;
 
 impl Syntax {
     pub(super) fn new(kind: SyntaxKind, position: usize) -> Self {
         let depth = 1 + depth_below(&kind);
+        let mut tree = Self { kind, position, keep_array: false, depth };
         if depth > DEPTH_MAX {
-            return Self { kind: SyntaxKind::TooDeep, position, keep_array: false, depth: 1 };
+            tree.cut_below(DEPTH_KEPT);
         }
-        Self { kind, position, keep_array: false, depth }
+        tree
     }
 
-    /// How messages show the first token of the tree.
-    pub(super) fn token(&self) -> String {
-        match &self.kind {
-            SyntaxKind::Null => "null".to_owned(),
-            SyntaxKind::Bool(flag) => flag.to_string(),
-            SyntaxKind::Whole(number) => number.to_string(),
-            SyntaxKind::Number(number) => super::number::to_message(*number),
-            SyntaxKind::Text(text) | SyntaxKind::Name(text) | SyntaxKind::Variable(text) => {
-                super::raised::quoted(text)
-            }
-            _ => "undefined".to_owned(),
+    /// Lets go of what is more levels down.
+    fn cut_below(&mut self, levels: usize) {
+        if self.depth <= levels {
+            return;
         }
+        if levels == 0 {
+            self.kind = SyntaxKind::TooDeep;
+            self.depth = 1;
+            return;
+        }
+        for child in children(&mut self.kind) {
+            child.cut_below(levels - 1);
+        }
+        self.depth = 1 + depth_below(&self.kind);
+    }
+}
+
+/// The parts of a tree, one level down.
+fn children(kind: &mut SyntaxKind) -> Vec<&mut Syntax> {
+    match kind {
+        SyntaxKind::Negate(inner)
+        | SyntaxKind::Bind(_, inner)
+        | SyntaxKind::Focus(inner, _)
+        | SyntaxKind::Index(inner, _)
+        | SyntaxKind::Lambda { body: inner, .. } => vec![inner],
+        SyntaxKind::Array(items) | SyntaxKind::Block(items) => items.iter_mut().collect(),
+        SyntaxKind::Object(fields) => fields.iter_mut().flat_map(|(key, value)| [key, value]).collect(),
+        SyntaxKind::Dots(first, rest) | SyntaxKind::Filters(first, rest) => {
+            std::iter::once(&mut **first).chain(rest.iter_mut().map(|(_, item)| item)).collect()
+        }
+        SyntaxKind::Group(inner, fields) => std::iter::once(&mut **inner)
+            .chain(fields.iter_mut().flat_map(|(key, value)| [key, value]))
+            .collect(),
+        SyntaxKind::Sort(inner, terms) => {
+            std::iter::once(&mut **inner).chain(terms.iter_mut().map(|(term, _)| term)).collect()
+        }
+        SyntaxKind::Binary(_, left, right) => vec![left, right],
+        SyntaxKind::Condition(one, two, three) | SyntaxKind::Transform(one, two, three) => {
+            let mut parts: Vec<&mut Syntax> = vec![one, two];
+            parts.extend(three.as_deref_mut());
+            parts
+        }
+        SyntaxKind::Call(inner, items) | SyntaxKind::Partial(inner, items) => {
+            std::iter::once(&mut **inner).chain(items).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

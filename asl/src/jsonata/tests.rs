@@ -248,7 +248,7 @@ fn nothing_hangs() {
         let start = now();
         let message = bound(source);
         assert_eq!(message, failure::MEMORY, "{source}");
-        assert!(start.elapsed() < Duration::from_secs(5), "{source} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{source} took {:?}", start.elapsed());
     }
 }
 
@@ -267,7 +267,7 @@ fn endless_loops_end() {
         let error =
             Expression::parse(source).expect("parses").evaluate_within(bounds, &scope).expect_err(source);
         assert_eq!(error.kind, FailureKind::Bound, "{source}: {error}");
-        assert!(start.elapsed() < Duration::from_secs(3), "{source} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{source} took {:?}", start.elapsed());
     }
 }
 
@@ -312,46 +312,197 @@ fn errors_keep_their_codes() {
 }
 
 #[test]
-fn widths_in_pictures_are_bounded() {
-    let zeros = "0".repeat(40);
-    for picture in [
-        format!("[Y{zeros}]"),
-        format!("[ Y {zeros} ]"),
-        "[Y,2000000]".to_owned(),
-        "[Y,1-40]".to_owned(),
-        "[H,2000000000]".to_owned(),
-        "[M01]-[H,2-2000000000]".to_owned(),
-    ] {
-        assert_eq!(bound(&format!("$fromMillis(0, '{picture}')")), failure::MEMORY, "{picture}");
-        assert_eq!(bound(&format!("$now('{picture}')")), failure::MEMORY, "{picture}");
-    }
+fn pictures_have_the_widths_they_ask_for() {
     assert_eq!(value("$fromMillis(0, '[Y,6-6] [H,4] [FNn,*-20]')"), json!("001970 0000 Thursday"));
     let literal = "$fromMillis(0, '[[Year, as people write it: [Y]')";
     assert_eq!(value(literal), json!("[Year, as people write it: 1970"));
-}
-
-#[test]
-fn pictures_are_bounded() {
-    let picture = |length: usize| format!("$pad('0.', {length}, '0')");
-    for source in [
-        format!("$formatNumber(1.5, {})", picture(70_000)),
-        format!("1.5 ~> $formatNumber({})", picture(70_000)),
-        format!("$formatInteger(1, {})", picture(1_001)),
-        format!("$fromMillis(0, {})", picture(1_001)),
-        format!("0 ~> $fromMillis({})", picture(1_001)),
-        format!("$now({})", picture(1_001)),
-        format!("$toMillis('1', {})", picture(1_001)),
-        format!("$parseInteger('1', {})", picture(1_001)),
-    ] {
-        let error = evaluate(&source).expect_err(&source);
-        assert_eq!(error.message, "The picture string is longer than 1000 characters", "{source}");
-    }
     assert_eq!(value("$formatNumber(1.5, '0.00')"), json!("1.50"));
     assert_eq!(value("1.5 ~> $formatNumber('#0.00')"), json!("1.50"));
     assert_eq!(value("$fromMillis(0, '[Y]-[M01]', '+0100')"), json!("1970-01"));
     assert_eq!(value("$toMillis('1970', '[Y]')"), json!(0));
     assert_eq!(value("$parseInteger('12', '0')"), json!(12));
     assert_eq!(evaluate("$formatNumber($nothing, '0')"), Ok(None));
-    let error = evaluate(&format!("$formatNumber(1.5, {})", picture(1_000)));
-    assert!(error.is_ok(), "{error:?}");
+}
+
+/// Pictures and texts of any length and width give an answer or an error.
+#[test]
+fn hostile_pictures_end() {
+    let long = |text: &str| format!("$pad('', 200000, '{text}')");
+    let mut sources = Vec::new();
+    for picture in [long("0"), long("#"), long("[Y]"), long("0."), long("["), long("w;o"), long("i")] {
+        for function in ["formatNumber", "formatInteger", "fromMillis"] {
+            sources.push(format!("${function}(1514764800000, {picture})"));
+        }
+        sources.push(format!("$now({picture})"));
+        sources.push(format!("$toMillis('1', {picture})"));
+        sources.push(format!("$toMillis({picture}, '[Y]-[M]-[D]')"));
+        sources.push(format!("$toMillis({picture}, {picture})"));
+        sources.push(format!("$parseInteger('1', {picture})"));
+        sources.push(format!("$parseInteger({picture}, 'w')"));
+        sources.push(format!("$number({picture})"));
+    }
+    for picture in
+        ["[Y,2000000]", "[H,2000000000]", "[M01]-[H,2-2000000000]", "[Y0000000000000000000000000000000000]"]
+    {
+        sources.push(format!("$fromMillis(0, '{picture}')"));
+    }
+    for source in sources {
+        let start = now();
+        // Which of the two it is depends on the picture.
+        drop(evaluate(&source));
+        assert!(start.elapsed() < Duration::from_secs(20), "{source} took {:?}", start.elapsed());
+    }
+}
+
+/// What hangs on each other in chains is given back without recursion.
+#[test]
+fn long_chains_of_values_are_given_back() {
+    for (source, answer) in [
+        ("$type($reduce([1..100000], function($a, $i) { [[$a]] }, 0))", "array"),
+        ("$type($reduce([1..100000], function($a, $i) { {'a': $a} }, 0))", "object"),
+        ("$type($reduce([1..100000], function($a, $i) { function() { $a } }, 0))", "function"),
+        ("$type($reduce($append($string, [1..100000]), function($a, $i) { $a ~> $string }))", "function"),
+        ("$type($reduce($append($string, [1..100000]), function($a, $i) { $string ~> $a }))", "function"),
+        ("$type($reduce([1..100000], function($a, $i) { $append(?, $a) }, 0))", "function"),
+        ("$type($reduce([1..100000], function($a, $i) { $a.(function() { 1 }) }, {}))", "function"),
+        (
+            "($f := function($n, $g) { $n = 0 ? $g : $f($n - 1, function() { $g }) }; $type($f(50000, 1)))",
+            "function",
+        ),
+    ] {
+        assert_eq!(value(source), json!(answer), "{source}");
+    }
+    assert_eq!(
+        bound("($f := $reduce($append($string, [1..100000]), function($a, $i) { $a ~> $string }); $f(1))"),
+        failure::STACK
+    );
+    assert_eq!(
+        value("($f := $reduce($append($string, [1..100000]), function($a, $i) { $string ~> $a }); $f(1))"),
+        json!("1")
+    );
+    for deep in ["{'a': $a}", "[[$a]]"] {
+        for use_of in
+            ["$string($x)", "$x = $x", "$x.**", "$x.a", "$x ~> |a|{}|", "$boolean($x)", "$distinct([$x, $x])"]
+        {
+            let source = format!("($x := $reduce([1..10000], function($a, $i) {{ {deep} }}, 0); {use_of})");
+            drop(evaluate(&source));
+        }
+    }
+}
+
+/// Functions that hold each other would otherwise stay for ever.
+#[test]
+fn an_evaluation_leaves_nothing_behind() {
+    let before = memory::held();
+    for source in [
+        "($f := function() { $f }; $g := function() { [$f, $g] }; 1)",
+        "[1..2000].($f := function($x) { $f }; $f(1); $count([1..100]))",
+        "($o := {'f': function() { $o }}; $string($o))",
+        "1 + 'x' & $pad('', 1000)",
+    ] {
+        drop(evaluate(source));
+        assert_eq!(memory::held(), before, "{source}");
+    }
+}
+
+/// A source of any form and length is an expression or an error, at once.
+#[test]
+fn hostile_sources_end() {
+    let length = limits::JSONATA_SOURCE_BYTES_MAX;
+    for part in [
+        "(",
+        "[",
+        "{",
+        "{'a':",
+        "-",
+        "!",
+        "a.",
+        "a[0]",
+        "a[",
+        "1+",
+        "1&",
+        "a?",
+        "a?b:",
+        "$f(",
+        "$f()",
+        "()",
+        "%.",
+        "a.%.",
+        "a[%]",
+        "a[%.b]",
+        "@$a",
+        "#$a",
+        "a@$b.",
+        "a#$b.",
+        "a^(",
+        "a^(b)",
+        "a{b:c}",
+        "x~>",
+        "|",
+        "|a|b|",
+        "/",
+        "/a/",
+        "/(/",
+        "'",
+        "\"",
+        "`",
+        "\\",
+        "/*",
+        "function(",
+        "function($a){",
+        "function($a)<",
+        "λ($a)<n",
+        "$x:=",
+        "..",
+        "[1..",
+        ",",
+        ";",
+        "1;",
+        "(1;",
+        "1,",
+        "\u{1F600}",
+        "$",
+        "$$",
+        "a ",
+        "1 ",
+        "1e",
+        "0.",
+        "and ",
+        "a and ",
+    ] {
+        let source: String = part.chars().cycle().take(length / part.len() * part.chars().count()).collect();
+        let start = now();
+        let expression = Expression::parse(&source);
+        if let Ok(expression) = &expression {
+            let bounds = Bounds { steps: 1_000_000, ..Bounds::AWS };
+            let states = json!({});
+            let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still };
+            drop(expression.evaluate_within(bounds, &scope));
+        }
+        drop(expression);
+        assert!(start.elapsed() < Duration::from_secs(10), "{part} took {:?}", start.elapsed());
+    }
+    let signature = format!("function($a)<{}>{{1}}({})", "n?".repeat(60_000), "1,".repeat(60_000) + "1");
+    drop(Expression::parse(&signature).map(|expression| {
+        let states = json!({});
+        let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still };
+        expression.evaluate(&scope)
+    }));
+}
+
+/// A depth AWS refuses when it evaluates is no reason to refuse the definition.
+#[test]
+fn deep_expressions_parse_and_overflow() {
+    for source in [
+        vec!["1"; 20_000].join("+"),
+        format!("{}1{}", "(".repeat(250), ")".repeat(250)),
+        vec!["$string"; 10_000].join("~>") + "~>$string",
+        "1?".repeat(200) + "1",
+    ] {
+        assert_eq!(bound(&source), failure::STACK);
+    }
+    let chain: Vec<String> = (0..250).map(|n| format!("$states.input.n = {n} ? 'is {n}' : ")).collect();
+    assert_eq!(value(&format!("{} 'none'", chain.concat())), json!("is 3"));
+    assert_eq!(value(&format!("false ? {} : 2", vec!["1"; 20_000].join("+"))), json!(2));
+    assert!(Expression::parse(&"(".repeat(5_000)).is_err());
 }

@@ -24,6 +24,13 @@ impl ApiError {
         Self { code, message: message.into(), http_status: 400 }
     }
 
+    /// What is our fault: the log has the reason, the caller does not.
+    pub(super) fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        let message = "Internal Server Error".to_owned();
+        Self { code: "InternalFailure", message, http_status: 500 }
+    }
+
     pub(super) fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
     }
@@ -101,14 +108,7 @@ impl ApiError {
             error @ (EngineError::Journal(_)
             | EngineError::Stopped { .. }
             | EngineError::Replay { .. }
-            | EngineError::System { .. }) => {
-                tracing::error!(%error, "a request failed");
-                Self {
-                    code: "InternalFailure",
-                    message: "Internal Server Error".to_owned(),
-                    http_status: 500,
-                }
-            }
+            | EngineError::System { .. }) => Self::internal(error),
         }
     }
 

@@ -11,7 +11,7 @@
 //! | `shapes`, `validation` | the facts of AWS's service model, and checks against them |
 //! | `parameters`, `pages`, `arns`, `error` | parts of requests and answers |
 //! | `json_errors` | what AWS says of a text that is not JSON |
-//! | `state_machines`, `versions`, `executions`, `map_runs`, `activities`, `tags`, `definitions` | the operations |
+//! | `state_machines`, `versions`, `executions`, `map_runs`, `activities`, `tags`, `definitions`, `test_state` | the operations |
 
 mod activities;
 mod arns;
@@ -26,6 +26,7 @@ mod parameters;
 mod shapes;
 mod state_machines;
 mod tags;
+mod test_state;
 #[cfg(test)]
 mod tests;
 mod validation;

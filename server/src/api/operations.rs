@@ -4,11 +4,12 @@ use super::error::Answer;
 use super::parameters::Parameters;
 use super::shapes::{
     ALIAS_NAME, ARN, CAUSE, DATA, DEFINITION, DESCRIPTION, ENCRYPTION, ERROR, EXECUTION_STATUS,
-    EXECUTIONS_PAGE_TOKEN, FAILURE_COUNT, FAILURE_PERCENTAGE, FLAG, INCLUDED_DATA, LOGGING, LONG_ARN,
-    MAX_CONCURRENCY, MAX_DIAGNOSTICS, Member, NAME, PAGE_SIZE, PAGE_TOKEN, REDRIVE_FILTER, REVISION_ID,
-    ROUTES, SEVERITY, TAG_KEYS, TAGS, TASK_TOKEN, TRACE_HEADER, TRACING, TYPE, optional, required,
+    EXECUTIONS_PAGE_TOKEN, FAILURE_COUNT, FAILURE_PERCENTAGE, FLAG, INCLUDED_DATA, INSPECTION_LEVEL, LOGGING,
+    LONG_ARN, MAX_CONCURRENCY, MAX_DIAGNOSTICS, MOCK, Member, NAME, PAGE_SIZE, PAGE_TOKEN, REDRIVE_FILTER,
+    REVISION_ID, ROUTES, SEVERITY, STATE_CONFIGURATION, STATE_NAME, TAG_KEYS, TAGS, TASK_TOKEN, TRACE_HEADER,
+    TRACING, TYPE, optional, required,
 };
-use super::{Api, activities, definitions, executions, map_runs, state_machines, tags, versions};
+use super::{Api, activities, definitions, executions, map_runs, state_machines, tags, test_state, versions};
 
 /// An operation of the API.
 pub(super) struct Operation {
@@ -99,6 +100,12 @@ pub(super) static ALL: &[Operation] = operations! {
         required("executionArn", &ARN), optional("error", &ERROR), optional("cause", &CAUSE),
     ) => executions::stop;
     "TagResource" (required("resourceArn", &ARN), required("tags", &TAGS)) => tags::add;
+    "TestState" (
+        required("definition", &DEFINITION), optional("roleArn", &ARN), optional("input", &DATA),
+        optional("inspectionLevel", &INSPECTION_LEVEL), optional("revealSecrets", &FLAG),
+        optional("variables", &DATA), optional("stateName", &STATE_NAME), optional("mock", &MOCK),
+        optional("context", &DATA), optional("stateConfiguration", &STATE_CONFIGURATION),
+    ) => test_state::test;
     "UntagResource" (required("resourceArn", &ARN), required("tagKeys", &TAG_KEYS)) => tags::remove;
     "UpdateMapRun" (
         required("mapRunArn", &LONG_ARN), optional("maxConcurrency", &MAX_CONCURRENCY),

@@ -135,6 +135,23 @@ pub(super) static LOGGING: Shape = Shape::Structure(&[
     optional("destinations", &LOG_DESTINATIONS),
 ]);
 
+pub(super) static INSPECTION_LEVEL: Shape = one_of(&["INFO", "DEBUG", "TRACE"]);
+pub(super) static STATE_NAME: Shape = Shape::Text(Text { min: 1, max: 80, sensitive: true, ..ANY });
+static MOCK_ERROR: Shape = Shape::Structure(&[optional("error", &ERROR), optional("cause", &CAUSE)]);
+static VALIDATION_MODE: Shape = one_of(&["STRICT", "PRESENT", "NONE"]);
+pub(super) static MOCK: Shape = Shape::Structure(&[
+    optional("result", &DATA),
+    optional("errorOutput", &MOCK_ERROR),
+    optional("fieldValidationMode", &VALIDATION_MODE),
+]);
+static TEST_COUNT: Shape = number(0, i32::MAX as i64);
+pub(super) static STATE_CONFIGURATION: Shape = Shape::Structure(&[
+    optional("retrierRetryCount", &TEST_COUNT),
+    optional("errorCausedByState", &STATE_NAME),
+    optional("mapIterationFailureCount", &TEST_COUNT),
+    optional("mapItemReaderData", &DATA),
+]);
+
 pub(super) static TRACING: Shape = Shape::Structure(&[optional("enabled", &FLAG)]);
 
 static KMS_KEY_ID: Shape = text(1, 2048);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use stepwright_tests::fuzz::{Options, run};
+use stepwright_tests::fuzz::{Options, input, run};
 
 #[derive(Parser)]
 #[command(name = "fuzz", about = "Feeds random inputs to everything that reads what others wrote")]
@@ -43,6 +43,9 @@ fn main() -> ExitCode {
     println!("seed {}", options.seed);
     for target in &report.targets {
         let (index, slowest) = target.slowest;
+        if let Some(index) = options.index {
+            println!("{}", input(target.name, options.seed, index).unwrap_or_default());
+        }
         println!(
             "{:<22} {:>9} inputs {:>9.0}/s, slowest {:>8.1} ms (index {index})",
             target.name,

@@ -195,6 +195,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The input of a target at an index.
+pub fn input(name: &str, seed: u64, index: u64) -> Option<String> {
+    let target = targets().into_iter().find(|target| target.name() == name)?;
+    Some(target.input(&mut Choices::of(seed, name, index)))
+}
+
 /// What repeats one input.
 fn again(target: &dyn Target, options: &Options, index: u64) -> String {
     format!("again: cargo xtask fuzz --seed {} --target {} --index {index}", options.seed, target.name())

@@ -16,7 +16,7 @@ use std::rc::{Rc, Weak};
 
 use self::frame::{Env, Frame, look_up};
 use super::STATES;
-use super::ast::{Kind, Node, Program, Sym};
+use super::ast::{Block, Kind, Node, Program, Sym};
 use super::budget::{Bounds, Budget};
 use super::failure::{Failure, Outcome};
 use super::function::{Closure, Function};
@@ -79,82 +79,90 @@ impl<'a> Evaluator<'a> {
         env: &Env<'a>,
     ) -> Outcome<Value<'a>> {
         self.budget.enter()?;
-        let value = self.evaluate_kind(node, input, env)?;
-        let value = if node.extra.is_some() || matches!(value, Value::Array(_)) {
-            self.finish(node, value, env)?
-        } else {
-            value
-        };
+        let mut result = self.evaluate_kind(node, input, env);
+        if node.extra.is_some() || matches!(result, Ok(Value::Array(_))) {
+            result = result.and_then(|value| self.finish(node, value, env));
+        }
         self.budget.depth -= 1;
-        Ok(value)
+        result
     }
 
     fn evaluate_kind(&mut self, node: &'a Node, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
-        Ok(match &node.kind {
-            Kind::Null => Value::Null,
-            Kind::Bool(flag) => Value::Bool(*flag),
-            Kind::Whole(number) => Value::Int(*number),
-            Kind::Number(number) => Value::number(*number),
-            Kind::Text(text) => Value::Text(Text::Borrowed(text)),
-            Kind::Regex(regex) => Value::Function(Rc::new(Function::Regex(regex))),
-            Kind::Name(name) => self.look_up_field(input, name)?,
-            Kind::Wildcard => self.wildcard(input)?,
-            Kind::Descendant => self.descendants(input)?,
+        match &node.kind {
+            Kind::Path(path) => self.path(path, input, env),
+            Kind::Variable(name) => Ok(self.variable(*name, env)),
+            Kind::Binary(operator, sides) => self.binary(*operator, sides, input, env),
+            Kind::Call(call) => self.call(call, input, env),
+            Kind::Null => Ok(Value::Null),
+            Kind::Bool(flag) => Ok(Value::Bool(*flag)),
+            Kind::Whole(number) => Ok(Value::Int(*number)),
+            Kind::Number(number) => Ok(Value::number(*number)),
+            Kind::Text(text) => Ok(Value::Text(Text::Borrowed(text))),
+            Kind::Regex(regex) => Ok(Value::Function(Rc::new(Function::Regex(regex)))),
+            Kind::Name(name) => self.look_up_field(input, name),
+            Kind::Wildcard => self.wildcard(input),
+            Kind::Descendant => self.descendants(input),
             Kind::Parent(slot) => {
                 let name = self.program.parents.get(*slot).copied().unwrap_or_default();
-                look_up(env, name).unwrap_or(Value::Undefined)
+                Ok(look_up(env, name).unwrap_or(Value::Undefined))
             }
-            Kind::Context => match input {
+            Kind::Context => Ok(match input {
                 Value::Array(array) if array.is_outer_wrapper() => {
                     array.items.first().cloned().unwrap_or(Value::Undefined)
                 }
                 _ => input.clone(),
-            },
-            Kind::Variable(name) => self.variable(*name, env),
-            Kind::Path(path) => self.path(path, input, env)?,
-            Kind::Array { items, is_step } => self.array(items, *is_step, input, env)?,
-            Kind::Object(pairs) => self.group(pairs, input.clone(), env)?,
-            Kind::Negate(inner) => self.negate(inner, input, env)?,
-            Kind::Binary(operator, sides) => self.binary(*operator, sides, input, env)?,
+            }),
+            Kind::Array { items, is_step } => self.array(items, *is_step, input, env),
+            Kind::Object(pairs) => self.group(pairs, input, env),
+            Kind::Negate(inner) => self.negate(inner, input, env),
             Kind::Bind(name, value) => {
                 let value = self.evaluate(value, input, env)?;
                 self.bind(*name, value.clone(), env);
-                value
+                Ok(value)
             }
-            Kind::Condition(parts) => {
-                let condition = self.evaluate(&parts.0, input, env)?;
-                if self.is_true(&condition)? {
-                    self.evaluate(&parts.1, input, env)?
-                } else if let Some(other) = &parts.2 {
-                    self.evaluate(other, input, env)?
-                } else {
-                    Value::Undefined
-                }
-            }
-            Kind::Block(block) => {
-                let frame = block.binds.then(|| Frame::new(Vec::new(), env));
-                let env = if block.binds { &frame } else { env };
-                let mut value = Value::Undefined;
-                for item in &block.items {
-                    value = self.evaluate(item, input, env)?;
-                }
-                value
-            }
+            Kind::Condition(parts) => self.condition(parts, input, env),
+            Kind::Block(block) => self.block(block, input, env),
             Kind::Lambda(lambda) => {
                 self.capture(env);
                 let closure = Closure { lambda, env: env.clone(), input: input.clone(), name: None.into() };
-                Value::Function(Rc::new(Function::Lambda(closure)))
+                Ok(Value::Function(Rc::new(Function::Lambda(closure))))
             }
-            Kind::Call(call) => self.call(call, input, env)?,
-            Kind::Partial(call) => self.partial(call, input, env)?,
+            Kind::Partial(call) => self.partial(call, input, env),
             Kind::Transform(transform) => {
                 self.capture(env);
-                Value::Function(Rc::new(Function::Transform(transform, env.clone())))
+                Ok(Value::Function(Rc::new(Function::Transform(transform, env.clone()))))
             }
             // A sort is a step and is evaluated by its path.
-            Kind::Sort(_) | Kind::Placeholder => Value::Undefined,
-            Kind::TooDeep => return Err(Failure::stack()),
-        })
+            Kind::Sort(_) | Kind::Placeholder => Ok(Value::Undefined),
+            Kind::TooDeep => Err(Failure::stack()),
+        }
+    }
+
+    fn condition(
+        &mut self,
+        parts: &'a (Node, Node, Option<Node>),
+        input: &Value<'a>,
+        env: &Env<'a>,
+    ) -> Outcome<Value<'a>> {
+        let (condition, then, other) = parts;
+        let condition = self.evaluate(condition, input, env)?;
+        if self.is_true(&condition)? {
+            return self.evaluate(then, input, env);
+        }
+        match other {
+            Some(other) => self.evaluate(other, input, env),
+            None => Ok(Value::Undefined),
+        }
+    }
+
+    fn block(&mut self, block: &'a Block, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        let frame = block.binds.then(|| Frame::new(Vec::new(), env));
+        let env = if block.binds { &frame } else { env };
+        let Some((last, before)) = block.items.split_last() else { return Ok(Value::Undefined) };
+        for item in before {
+            self.evaluate(item, input, env)?;
+        }
+        self.evaluate(last, input, env)
     }
 
     /// What follows every node: its predicates, its group, and that a sequence
@@ -166,7 +174,7 @@ impl<'a> Evaluator<'a> {
                 value = self.filter(predicate, value, env)?;
             }
             if let Some(group) = &extra.group {
-                value = self.group(group, value, env)?;
+                value = self.group(group, &value, env)?;
             }
         }
         let Value::Array(array) = &value else { return Ok(value) };
@@ -210,19 +218,14 @@ impl<'a> Evaluator<'a> {
                 _ => all.push(value),
             }
         }
-        let array = match result {
-            Value::Array(inner) => Array::plain(match Rc::try_unwrap(inner) {
+        if let Value::Array(inner) = result {
+            all = match Rc::try_unwrap(inner) {
                 Ok(mut inner) => std::mem::take(&mut inner.items),
-                Err(inner) => {
-                    self.budget.items(inner.items.len())?;
-                    inner.items.clone()
-                }
-            }),
-            _ => {
-                self.budget.items(all.len())?;
-                Array::plain(all)
-            }
-        };
+                Err(inner) => inner.items.clone(),
+            };
+        }
+        self.budget.items(all.len())?;
+        let array = Array::plain(all);
         if is_step {
             array.mark_constructed();
         }
@@ -238,14 +241,14 @@ impl<'a> Evaluator<'a> {
         if let Some(Some(value)) = self.outermost.get(name) {
             return value.clone();
         }
-        let value = self.from_outside(name);
+        let value = self.given(name);
         if let Some(place) = self.outermost.get_mut(name) {
             *place = Some(value.clone());
         }
         value
     }
 
-    fn from_outside(&self, name: Sym) -> Value<'a> {
+    fn given(&self, name: Sym) -> Value<'a> {
         let program = self.program;
         let Some(name) = program.symbols.get(name) else { return Value::Undefined };
         if let Some(value) = self.scope.variables.get(name) {

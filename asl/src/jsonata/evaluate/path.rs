@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::super::ast::{Kind, Node, Path, Stage, Step};
 use super::super::budget::Budget;
+use super::super::compare::numeric;
 use super::super::failure::{Failure, Outcome};
 use super::super::value::{Array, Items, Tuple, Value};
 use super::Evaluator;
@@ -24,6 +25,19 @@ enum Flow<'a> {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn path(&mut self, path: &'a Path, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        if let [step] = path.steps.as_slice()
+            && let Kind::Name(name) = &step.node.kind
+            && input.is_object()
+            && step.is_plain()
+            && path.is_plain()
+        {
+            // The name of a field and nothing more.
+            self.budget.has_levels(1)?;
+            return Ok(match input.field(name) {
+                value @ Value::Array(_) => Flow::of(value, true).into_value(),
+                value => value,
+            });
+        }
         let (mut done, found) = self.look_up_plain_steps(path, input, env)?;
         let mut flow = match found {
             Some(Value::Undefined) => return self.end_of_path(path, Flow::Nothing, env),
@@ -102,6 +116,9 @@ impl<'a> Evaluator<'a> {
     }
 
     fn end_of_path(&mut self, path: &'a Path, flow: Flow<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        if path.is_plain() {
+            return Ok(flow.into_value());
+        }
         let value = match flow {
             Flow::Nothing => Value::Undefined,
             Flow::One(value) if path.keep_singleton => {
@@ -115,7 +132,7 @@ impl<'a> Evaluator<'a> {
             Flow::One(value) | Flow::Many(value) => value,
         };
         match &path.group {
-            Some(group) => self.group(group, value, env),
+            Some(group) => self.group(group, &value, env),
             None => Ok(value),
         }
     }
@@ -246,7 +263,7 @@ impl<'a> Evaluator<'a> {
         item: Value<'a>,
         results: &mut Vec<Value<'a>>,
     ) -> Outcome<()> {
-        if let Some(number) = self.numeric(chosen)? {
+        if let Some(number) = numeric(chosen)? {
             if place_of(number, count) == Some(index) {
                 results.push(item);
             }
@@ -415,7 +432,7 @@ impl<'a> Evaluator<'a> {
         };
         let value = if path.keep_singleton { kept(value) } else { value };
         match &path.group {
-            Some(group) => self.group(group, tuples, env),
+            Some(group) => self.group(group, &tuples, env),
             None => Ok(value),
         }
     }
@@ -590,6 +607,13 @@ impl<'a> Flow<'a> {
             Self::Nothing => true,
             Self::One(_) => false,
             Self::Many(value) => value.items().is_none_or(|items| items.len() == 0),
+        }
+    }
+
+    fn into_value(self) -> Value<'a> {
+        match self {
+            Self::Nothing => Value::Undefined,
+            Self::One(value) | Self::Many(value) => value,
         }
     }
 

@@ -37,8 +37,6 @@ enum Matcher<'a> {
     Done,
 }
 
-const ZERO_LENGTH: &str = "Regular expression matches zero length string";
-
 impl<'a> Matcher<'a> {
     fn new(pattern: &Value<'a>) -> Outcome<Self> {
         match pattern {
@@ -79,14 +77,9 @@ fn search<'a>(
     from: usize,
     is_first: bool,
 ) -> Outcome<Option<Found<'a>>> {
-    if !is_first && from >= text.len() {
-        return Ok(None);
-    }
     evaluator.budget.spend(1 + text.len().saturating_sub(from) / 64)?;
-    let Some(found) = regex.find_at(text, from)? else { return Ok(None) };
-    if !is_first && found.start == found.end {
-        return Err(Failure::raised("D1004", ZERO_LENGTH));
-    }
+    let found = if is_first { regex.find_at(text, from)? } else { regex.find_after(text, from)? };
+    let Some(found) = found else { return Ok(None) };
     evaluator.budget.items(found.groups.len() + 2)?;
     evaluator.budget.text(found.text.len())?;
     let groups = found.groups.iter().map(|group| match group {

@@ -126,10 +126,13 @@ fn what_is_no_pattern_is_refused_in_its_words() {
 fn walking_over_matches_ends_as_recorded() {
     let walk = |pattern: &str, text: &str| -> Vec<Result<String, &'static str>> {
         let regex = Regex::new(pattern, "").expect(pattern);
-        regex
-            .matches(text)
-            .map(|found| found.map(|found| found.text.to_owned()).map_err(|raised| raised.code))
-            .collect()
+        let mut next = regex.find_at(text, 0).transpose();
+        let mut all = Vec::new();
+        while let Some(found) = next {
+            all.push(found.clone().map(|found| found.text.to_owned()).map_err(|raised| raised.code));
+            next = found.ok().and_then(|found| regex.find_after(text, found.end).transpose());
+        }
+        all
     };
     assert_eq!(walk("b+", "abbab"), [Ok("bb".to_owned()), Ok("b".to_owned())]);
     assert_eq!(walk("x*", ""), [Ok(String::new())]);

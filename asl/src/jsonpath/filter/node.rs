@@ -182,6 +182,8 @@ impl Lenient {
                     return Some(Value::Array(items));
                 }
                 ',' => self.position += 1,
+                // No word starts with it, and no array goes on behind it.
+                '}' => return None,
                 _ => items.push(self.value(depth + 1)?),
             }
         }
