@@ -18,7 +18,7 @@ use crate::machine::{Execution, Input, Started as StartedRecord, Status, advance
 use crate::registry::{
     ExpressStart, RegistryError, StateMachineType, Target, delete_express, insert_express,
 };
-use crate::scheduler::{Keeping, Slot, lock};
+use crate::scheduler::{Alongside, Keeping, Slot, lock};
 
 /// The result of a synchronous Express execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl Engine {
         let mut live = lock(&slot.live);
         match advance(&mut live.execution, Input::Start(started), self.scheduler.now_millis()) {
             Ok(transition) => {
-                self.scheduler.commit(slot, &mut live, transition, None, None);
+                self.scheduler.commit(slot, &mut live, transition, Alongside::default());
                 Ok(())
             }
             Err(source) => {

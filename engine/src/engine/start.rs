@@ -9,7 +9,7 @@ use crate::arn::{execution_arn, state_machine_arn};
 use crate::journal::NewExecution;
 use crate::machine::{Execution, Input, Payload, Started as StartedRecord, advance};
 use crate::registry::{RegistryError, StateMachineType, Target};
-use crate::scheduler::{Keeping, Live, Scheduler, Slot, lock};
+use crate::scheduler::{Alongside, Keeping, Live, Scheduler, Slot, lock};
 
 /// A request to start an execution.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,7 +115,8 @@ impl Engine {
             start_millis,
             map_run: None,
         };
-        self.scheduler.commit(slot, &mut live, transition, Some(new), Some(answer));
+        let alongside = Alongside { new: Some(new), answer: Some(answer), ..Alongside::default() };
+        self.scheduler.commit(slot, &mut live, transition, alongside);
         drop(live);
         answered.recv().map_err(|_| self.scheduler.gone())?;
         Ok(Started { execution_arn: slot.arn.to_string(), start_millis })

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 
 use asl::StateMachine;
@@ -20,13 +20,14 @@ use crate::arn::child_arn;
 use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
 use crate::items::{ChildResult, Results};
 use crate::journal::{
-    ChildRow, MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items, update_limits,
+    Change, ChildRow, MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items,
+    update_limits,
 };
 use crate::machine::{
     Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, ReplayError, Status, advance, errors,
     processor_of,
 };
-use crate::scheduler::{Keeping, Scheduler, Slot, lock};
+use crate::scheduler::{Alongside, Keeping, Scheduler, Slot, lock};
 
 /// Children of which results are read from the journal at a time.
 const RESULTS_PAGE: u32 = 256;
@@ -52,6 +53,8 @@ pub(crate) enum Told {
 #[derive(Default)]
 pub(crate) struct MapRuns {
     open: Mutex<HashMap<Arc<str>, Sender<Told>>>,
+    /// Held while limits are read, changed and written.
+    changing: Mutex<()>,
     /// Messages that were sent and are not worked off.
     jobs: Arc<AtomicU64>,
 }
@@ -66,6 +69,11 @@ impl MapRuns {
             self.jobs.fetch_sub(1, Ordering::SeqCst);
         }
         is_told
+    }
+
+    /// Keeps other changes of limits out until the guard is gone.
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.changing)
     }
 
     pub(crate) fn has(&self, arn: &str) -> bool {
@@ -264,7 +272,8 @@ impl Driver {
         };
         scheduler.change(Box::new(move |connection| insert_map_run(connection, &row)))?;
         let found = scheduler.readers.with(|reader| reader.map_run(&run.arn))?;
-        Ok(found.map_or(0, |found| found.id))
+        let missing = || EngineError::MapRunDoesNotExist { map_run_arn: run.arn.to_string() };
+        found.map(|found| found.id).ok_or_else(missing)
     }
 
     /// Starts what may start, aborts what has to be, and ends when all is done.
@@ -326,7 +335,8 @@ impl Driver {
             start_millis,
             map_run: Some((self.row, number, child.items)),
         };
-        scheduler.commit(&slot, &mut live, transition, Some(new), None);
+        let alongside = Alongside { new: Some(new), ..Alongside::default() };
+        scheduler.commit(&slot, &mut live, transition, alongside);
         Ok(())
     }
 
@@ -357,12 +367,18 @@ impl Driver {
             None => Status::Aborted,
         };
         let (row, now) = (self.row, scheduler.now_millis());
-        scheduler.change(Box::new(move |connection| close_map_run(connection, row, status, now)))?;
+        let close: Change = Box::new(move |connection| close_map_run(connection, row, status, now));
+        let Some(outcome) = outcome else {
+            scheduler.change(close)?;
+            lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
+            return Ok(());
+        };
+        // Whoever waits for the Map Run hears of its end when its row has it, and the other way
+        // round: after a crash it has either ended for both, or goes on.
+        let event_id = self.plan.event_id;
+        let alongside = Alongside { change: Some(close), ..Alongside::default() };
+        scheduler.input_with(&self.parent, Input::MapRunEnded { event_id, outcome }, alongside);
         lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
-        if let Some(outcome) = outcome {
-            let event_id = self.plan.event_id;
-            scheduler.input(&self.parent, Input::MapRunEnded { event_id, outcome });
-        }
         Ok(())
     }
 

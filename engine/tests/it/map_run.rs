@@ -221,6 +221,7 @@ fn crash_at(at: u64, definition: &Value, output: &Value) -> u64 {
     }
     let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
     assert_eq!((run.item_counts.total, run.item_counts.succeeded), (5, 5), "crash at {at}: {run:?}");
+    assert_eq!((run.status, run.stop_millis), (ended.status, ended.stop_millis), "crash at {at}");
     let filter = ExecutionFilter { map_run: Some(run.map_run_arn), ..ExecutionFilter::default() };
     let children = engine.list_executions(&filter).unwrap();
     let inputs: Vec<String> =
