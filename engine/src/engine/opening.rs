@@ -100,7 +100,7 @@ impl Engine {
             let text = reader.definition(&arn, &open.sha256)?;
             let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
             let mut definition = self.parsed(name, &open.sha256, &text)?;
-            let child = child_definition(reader, &open.map_run, &definition, &mut processors)?;
+            let child = child_definition(reader, open.map_run, &definition, &mut processors)?;
             if let Some((processor, _)) = &child {
                 definition = Arc::clone(processor);
             }

@@ -97,7 +97,7 @@ fn csv_rows_of_nothing_but_delimiters_have_an_end() {
     let commas = ",".repeat(asl::limits::ITEM_BYTES_MAX + 1);
     let error = csv_with(&format!("A\n{commas}"), b',', None).unwrap_err();
     assert!(error.contains("row 2 is longer than 8388608 bytes"), "{error}");
-    let error = csv_with(&format!("{}\n1", ",".repeat(10_240)), b',', None).unwrap_err();
+    let error = csv_with(&format!("{}\n1", ",".repeat(10_241)), b',', None).unwrap_err();
     assert!(error.contains("its headers have more than 10240 bytes"), "{error}");
     let many: Vec<String> = (0..200_000).map(|number| number.to_string()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

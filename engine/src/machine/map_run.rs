@@ -166,7 +166,7 @@ impl MapRunPlan {
         let flow = Flow::new(&self.state, Surroundings::given(&context, &self.variables, &host));
         flow.evaluate(selector, map.item_selector_field, &self.input).map_err(|error| {
             let cause = in_state_named(&self.state_name, self.entered_id, &error.cause);
-            Failure::of_query(&error, cause)
+            Failure::of_query(error.error, cause)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Failures, and which retrier or catcher takes them.
 
-use asl::{JitterStrategy, QueryError, Retrier};
+use asl::{JitterStrategy, Retrier};
 
 use super::record::Text;
 
@@ -64,15 +64,15 @@ impl Failure {
         Self { error: Some(error.into()), cause: Some(cause.as_ref().into()), nature }
     }
 
-    /// The failure of a state one of whose fields has no value. `cause`: the
-    /// error's, with or without the words that say where it happened.
-    pub fn of_query(error: &QueryError, cause: impl AsRef<str>) -> Self {
-        let nature = match error.error {
+    /// The failure of a state one of whose fields has no value: the error of
+    /// the query, and its cause, with or without the words that say where it happened.
+    pub fn of_query(error: &str, cause: impl AsRef<str>) -> Self {
+        let nature = match error {
             errors::RUNTIME => Nature::Runtime,
             errors::QUERY_EVALUATION => Nature::Evaluation,
             _ => Nature::Raised,
         };
-        Self::new(nature, error.error, cause)
+        Self::new(nature, error, cause)
     }
 
     /// A failure nothing catches.

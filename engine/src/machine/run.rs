@@ -230,7 +230,7 @@ impl Trouble {
     pub(super) fn into_failure(self, visit: &Visit) -> Failure {
         match self {
             Self::Failure(failure) => failure,
-            Self::Query(error) => Failure::of_query(&error, in_state(visit, &error.cause)),
+            Self::Query(error) => Failure::of_query(error.error, in_state(visit, &error.cause)),
         }
     }
 }

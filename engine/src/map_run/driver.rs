@@ -6,6 +6,7 @@
 //! child is told after its own commit. A child that ended before the thread
 //! had counted the children is told twice, and counted once.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -378,6 +379,8 @@ impl Driver {
         let event_id = self.plan.event_id;
         let alongside = Alongside { change: Some(close), ..Alongside::default() };
         scheduler.input_with(&self.parent, Input::MapRunEnded { event_id, outcome }, alongside);
+        // Until its row is closed it counts as under way: it is no orphan.
+        scheduler.sync()?;
         lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
         Ok(())
     }
@@ -454,22 +457,23 @@ pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineErro
 /// that were made before are shared, by Map Run.
 pub(crate) fn child_definition(
     reader: &Reader,
-    map_run: &Option<(i64, u64)>,
+    map_run: Option<(i64, u64)>,
     root: &StateMachine,
     processors: &mut BTreeMap<i64, (Arc<str>, Arc<StateMachine>)>,
 ) -> Result<Option<(Arc<StateMachine>, ChildOf)>, EngineError> {
-    let Some((id, number)) = *map_run else { return Ok(None) };
-    if !processors.contains_key(&id) {
-        let Some(run) = reader.map_run_by_id(id)? else { return Ok(None) };
-        let processor = processor_of(root, &run.state).ok_or_else(|| EngineError::Replay {
-            execution_arn: run.arn.clone(),
-            source: ReplayError::UnknownState { name: run.state.clone() },
-        })?;
-        processors.insert(id, (run.arn.into(), processor));
-    }
-    let known = processors.get(&id);
-    Ok(known
-        .map(|(arn, processor)| (Arc::clone(processor), ChildOf { map_run_arn: Arc::clone(arn), number })))
+    let Some((id, number)) = map_run else { return Ok(None) };
+    let (arn, processor) = match processors.entry(id) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => {
+            let Some(run) = reader.map_run_by_id(id)? else { return Ok(None) };
+            let processor = processor_of(root, &run.state).ok_or_else(|| EngineError::Replay {
+                execution_arn: run.arn.clone(),
+                source: ReplayError::UnknownState { name: run.state.clone() },
+            })?;
+            unknown.insert((run.arn.into(), processor))
+        }
+    };
+    Ok(Some((Arc::clone(processor), ChildOf { map_run_arn: Arc::clone(arn), number })))
 }
 
 /// Changes the limits of a Map Run, durably; `false` = it has ended.

@@ -476,5 +476,5 @@ fn exceeds(failed: u64, items: usize, count: Option<u64>, percentage: Option<f64
 
 /// A field that cannot be evaluated. A test's cause does not name the state.
 fn failure(error: QueryError) -> Failure {
-    Failure::of_query(&error, &error.cause)
+    Failure::of_query(error.error, error.cause)
 }
