@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::context::{Replayable, Surroundings};
 use super::execution::{Execution, MapRunPhase, Phase};
-use super::flow::Flow;
+use super::flow::{Flow, NumberField};
 use super::payload::Payload;
 use super::random;
 use super::record::{Fact, FrameId, Started, Text};
@@ -276,11 +276,7 @@ impl Run<'_> {
         let seen = flow.see(effective.value());
         let scope = seen.scope();
         let number = |field: Option<&asl::NumberOrExpression>, name: &str| {
-            let name = |path: bool| if path { format!("{name}Path") } else { name.to_owned() };
-            let evaluate = |number: &asl::NumberOrExpression| {
-                number.evaluate(&name(matches!(number, asl::NumberOrExpression::Path(_))), &scope)
-            };
-            field.map(evaluate).transpose()
+            field.map(|field| flow.number(field, name, NumberField::Count, &effective)).transpose()
         };
         let percentage = match &map.tolerated_failure_percentage {
             Some(field) => {
@@ -325,16 +321,19 @@ impl Run<'_> {
                 reader.and_then(|reader| reader.arguments.as_ref()),
                 &format!("ItemReader/{arguments}"),
             )?,
-            max_items: number(reader.and_then(|reader| reader.max_items.as_ref()), "MaxItems")?
-                .unwrap_or_default(),
+            max_items: number(
+                reader.and_then(|reader| reader.max_items.as_ref()),
+                "ItemReader/ReaderConfig/MaxItems",
+            )?
+            .unwrap_or_default(),
             items_per_batch: number(
                 batcher.and_then(|batcher| batcher.max_items_per_batch.as_ref()),
-                "MaxItemsPerBatch",
+                "ItemBatcher/MaxItemsPerBatch",
             )?
             .unwrap_or_default(),
             bytes_per_batch: number(
                 batcher.and_then(|batcher| batcher.max_input_bytes_per_batch.as_ref()),
-                "MaxInputBytesPerBatch",
+                "ItemBatcher/MaxInputBytesPerBatch",
             )?
             .unwrap_or_default(),
             batch_input: evaluated(
