@@ -315,11 +315,11 @@ fn invalid_number(field: &str, value: &Value, kind: &str, path: &Path) -> QueryE
     )
 }
 
-/// It is a number, and out of range: AWS names the field without its `Path`, as
-/// recorded of `ToleratedFailurePercentagePath`. The words for counts are not recorded.
+/// It is a number, and out of range: said without the path, of the field without its
+/// `Path`, as AWS says it of `ToleratedFailurePercentagePath`. Of counts it is not recorded.
 fn negative_number(field: &str) -> QueryError {
     let name = field.strip_suffix("Path").unwrap_or(field);
-    runtime_error(field, format!("{name} cannot be negative."))
+    runtime_error(field, format!("{name} must be greater than or equal to 0."))
 }
 
 /// The value between quotes, as these causes have it.

@@ -160,7 +160,8 @@ fn fields_with_paths_take_what_the_paths_find() {
         "The MaxConcurrencyPath field refers to value \"x\" which is not a valid integer: $.text"
     );
     assert!(number("$.half").expect_err("a part").cause.contains("\"2.5\" which is not a valid integer"));
-    assert_eq!(number("$.below").expect_err("negative").cause, "MaxConcurrency cannot be negative.");
+    let error = number("$.below").expect_err("negative");
+    assert_eq!(error.cause, "MaxConcurrency must be greater than or equal to 0.");
     let error = number("$v").expect_err("an object");
     assert!(error.cause.contains("refers to value \"{\"foo\":\"bar\"}\" which"), "{error}");
     assert_eq!(
