@@ -271,7 +271,8 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The whole number of a field, at least 0. `name` is the field's name without `Path`.
+    /// The whole number of a field, at least 0. `name` is where the field is in
+    /// its state, without `Path`: of a path AWS names the last part with `Path`.
     pub fn number(
         &self,
         number: &NumberOrExpression,
@@ -280,12 +281,11 @@ impl<'a> Flow<'a> {
         effective: &Payload,
     ) -> Result<u64, QueryError> {
         let seen = self.see(effective.value());
-        match (number, kind) {
-            (NumberOrExpression::Path(_), NumberField::Count) => {
-                number.evaluate(&format!("{name}Path"), &seen.scope())
-            }
-            (NumberOrExpression::Path(path), _) => number_at(path, &format!("{name}Path"), kind, &seen),
-            (other, _) => other.evaluate(name, &seen.scope()),
+        let NumberOrExpression::Path(path) = number else { return number.evaluate(name, &seen.scope()) };
+        let field = format!("{}Path", name.rsplit('/').next().unwrap_or(name));
+        match kind {
+            NumberField::Count => number.evaluate(&field, &seen.scope()),
+            NumberField::Wait | NumberField::Timeout => seconds_at(path, &field, kind, &seen),
         }
     }
 
@@ -413,7 +413,7 @@ fn runtime(field: &str, cause: String) -> QueryError {
 }
 
 /// The number a path leads to that stands for a time.
-fn number_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Result<u64, QueryError> {
+fn seconds_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Result<u64, QueryError> {
     let source = path.source();
     let scope = seen.scope();
     let found = match path.select(&scope) {
@@ -426,13 +426,9 @@ fn number_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Re
     };
     let shown = shown(&found);
     let problem = match found.as_i64().map(u64::try_from) {
-        Some(Ok(number)) => return Ok(number),
-        Some(Err(_)) => {
-            format!("The {field} parameter references a negative value: {source} == {shown}")
-        }
-        None => {
-            format!("The {field} parameter cannot be parsed as a long value: {source} == {shown}")
-        }
+        Some(Ok(seconds)) => return Ok(seconds),
+        Some(Err(_)) => format!("The {field} parameter references a negative value: {source} == {shown}"),
+        None => format!("The {field} parameter cannot be parsed as a long value: {source} == {shown}"),
     };
     Err(runtime(field, problem))
 }

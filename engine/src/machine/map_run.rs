@@ -298,16 +298,19 @@ impl Run<'_> {
                 reader.and_then(|reader| reader.arguments.as_ref()),
                 &format!("ItemReader/{arguments}"),
             )?,
-            max_items: number(reader.and_then(|reader| reader.max_items.as_ref()), "MaxItems")?
-                .unwrap_or_default(),
+            max_items: number(
+                reader.and_then(|reader| reader.max_items.as_ref()),
+                "ItemReader/ReaderConfig/MaxItems",
+            )?
+            .unwrap_or_default(),
             items_per_batch: number(
                 batcher.and_then(|batcher| batcher.max_items_per_batch.as_ref()),
-                "MaxItemsPerBatch",
+                "ItemBatcher/MaxItemsPerBatch",
             )?
             .unwrap_or_default(),
             bytes_per_batch: number(
                 batcher.and_then(|batcher| batcher.max_input_bytes_per_batch.as_ref()),
-                "MaxInputBytesPerBatch",
+                "ItemBatcher/MaxInputBytesPerBatch",
             )?
             .unwrap_or_default(),
             batch_input: evaluated(
