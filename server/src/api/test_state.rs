@@ -8,7 +8,7 @@ use super::Api;
 use super::error::{Answer, ApiError};
 use super::parameters::Parameters;
 
-pub(super) fn test(api: &Api, parameters: &Parameters<'_>) -> Answer {
+pub(super) fn test(api: &Api, parameters: Parameters<'_>) -> Answer {
     let request = TestStateInput {
         definition: parameters.required("definition").to_owned(),
         role_arn: parameters.owned("roleArn"),
@@ -21,11 +21,11 @@ pub(super) fn test(api: &Api, parameters: &Parameters<'_>) -> Answer {
         reveal_secrets: parameters.flag("revealSecrets").unwrap_or_default(),
         variables: parameters.owned("variables"),
         state_name: parameters.owned("stateName"),
-        mock: parameters.structure("mock").map(|mock| mocked(&mock)),
+        mock: parameters.structure("mock").map(mocked),
         context: parameters.owned("context"),
         state_configuration: parameters
             .structure("stateConfiguration")
-            .map(|given| configuration(&given))
+            .map(configuration)
             .unwrap_or_default(),
     };
     let answer = api.engine.test_state(&request);
@@ -33,7 +33,7 @@ pub(super) fn test(api: &Api, parameters: &Parameters<'_>) -> Answer {
     serde_json::to_value(answer).map_err(|error| ApiError::new("InternalFailure", error.to_string()))
 }
 
-fn mocked(given: &Parameters<'_>) -> Mock {
+fn mocked(given: Parameters<'_>) -> Mock {
     Mock {
         result: given.owned("result"),
         error_output: given
@@ -47,7 +47,7 @@ fn mocked(given: &Parameters<'_>) -> Mock {
     }
 }
 
-fn configuration(given: &Parameters<'_>) -> StateConfiguration {
+fn configuration(given: Parameters<'_>) -> StateConfiguration {
     let retries = given.number("retrierRetryCount").unwrap_or_default();
     StateConfiguration {
         retrier_retry_count: u32::try_from(retries).unwrap_or(u32::MAX),
