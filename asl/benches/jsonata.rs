@@ -5,6 +5,7 @@
 //! it; the peer's time without its conversions is told, too. The peer evaluates
 //! in its fastest mode, the names of the rows at the top level.
 #![expect(clippy::print_stdout, reason = "figures are read from standard output")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark stops where it is wrong")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use asl::{Diagnostics, StateMachine};
 
-use crate::arn::{self, execution_arn, execution_names, role_arn, state_machine_arn};
+use crate::arn::{self, execution_arn, execution_names, state_machine_arn};
 use crate::clock::{Clock, SystemClock};
 use crate::crash::{CrashPlan, CrashPoints};
 use crate::journal::{
@@ -21,11 +21,10 @@ use crate::journal::{
 use crate::log_events::LogSink;
 use crate::machine::{
     Execution, HistoryEvent, Input, Payload, ReplayError, Started as StartedRecord, TaskKey, advance,
-    processor_of,
 };
-use crate::map_run::{ChildOf, abort_orphans};
+use crate::map_run::{abort_orphans, child_definition};
 use crate::object_store::{NoStore, ObjectStore};
-use crate::registry::{CreateStateMachine, RegistryError, StateMachineType, Target, UpdateStateMachine};
+use crate::registry::{RegistryError, StateMachineType, Target};
 use crate::scheduler::{
     Belonging, Job, Keeping, Live, NOTICES_MAX, OPEN_EXECUTIONS_MAX, Parts, Scheduler, Slot, lock,
 };
@@ -299,37 +298,6 @@ impl Engine {
         &self.scheduler
     }
 
-    /// Puts the definition of a state machine. The same bytes and role as now
-    /// change nothing; others make a new revision for executions that start
-    /// from now on. `role`: `None` = keep, or make one up from the name.
-    pub fn put_state_machine(
-        &self,
-        name: &str,
-        definition: &str,
-        role: Option<&str>,
-    ) -> Result<PutStateMachine, EngineError> {
-        let state_machine_arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, name);
-        let Some(known) = self.scheduler.registry.entry(name) else {
-            self.create_state_machine(CreateStateMachine {
-                name: name.to_owned(),
-                definition: definition.to_owned(),
-                role_arn: role.map_or_else(|| role_arn(&self.scheduler.account, name), str::to_owned),
-                ..CreateStateMachine::default()
-            })?;
-            return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
-        };
-        self.update_state_machine(
-            name,
-            UpdateStateMachine {
-                definition: Some(definition.to_owned()),
-                role_arn: role.map(str::to_owned),
-                ..UpdateStateMachine::default()
-            },
-        )?;
-        let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
-        Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
-    }
-
     /// All state machines in their current revision, by name.
     pub fn state_machines(&self) -> Result<Vec<StateMachineDescription>, EngineError> {
         Ok(self.scheduler.readers.with(Reader::state_machines)?)
@@ -575,27 +543,15 @@ impl Engine {
     /// Folds every open execution.
     fn replay(&self, reader: &Reader) -> Result<Vec<Arc<Slot>>, EngineError> {
         let mut slots = Vec::new();
-        let mut processors: BTreeMap<([u8; 32], String), Arc<StateMachine>> = BTreeMap::new();
+        let mut processors = BTreeMap::new();
         for open in reader.open_executions()? {
             let arn = open.execution_arn;
             let text = reader.definition(&arn, &open.sha256)?;
             let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
             let mut definition = self.parsed(name, &open.sha256, &text)?;
-            let child_of = match open.map_run {
-                Some((id, number)) => reader.map_run_by_id(id)?.map(|run| (run, number)),
-                None => None,
-            };
-            if let Some((run, _)) = &child_of {
-                let key = (open.sha256, run.state.clone());
-                let processor = match processors.get(&key) {
-                    Some(processor) => Arc::clone(processor),
-                    None => processor_of(&definition, &run.state).ok_or_else(|| EngineError::Replay {
-                        execution_arn: arn.clone(),
-                        source: ReplayError::UnknownState { name: run.state.clone() },
-                    })?,
-                };
-                processors.insert(key, Arc::clone(&processor));
-                definition = processor;
+            let child = child_definition(reader, open.map_run, &definition, &mut processors)?;
+            if let Some((processor, _)) = &child {
+                definition = Arc::clone(processor);
             }
             let records = reader.records(open.id, &arn)?;
             let execution = Execution::replay(definition, &records)
@@ -606,8 +562,8 @@ impl Engine {
             };
             let count = records.len() as u64;
             let slot = Slot::new(open.id, arn.into(), execution, count, Keeping::Journal, belonging);
-            if let Some((run, number)) = child_of {
-                slot.set_child_of(ChildOf { map_run_arn: run.arn.into(), number });
+            if let Some((_, child_of)) = child {
+                slot.set_child_of(child_of);
             }
             lock(&self.scheduler.open).insert(&slot);
             slots.push(slot);

@@ -262,4 +262,15 @@ impl Step {
             seeking: Vec::new(),
         }
     }
+
+    /// What filters a node filters the step it becomes.
+    pub(super) fn predicates_become_stages(&mut self) {
+        if let Some(extra) = &mut self.node.extra {
+            let predicates = std::mem::take(&mut extra.predicates);
+            self.stages = predicates.into_iter().map(Stage::Filter).collect();
+            if extra.group.is_none() {
+                self.node.extra = None;
+            }
+        }
+    }
 }

@@ -54,6 +54,17 @@ fn equal_within<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget, lev
     })
 }
 
+/// The number, if the value is one. Infinity is an error, NaN no number.
+pub(super) fn numeric(value: &Value<'_>) -> Outcome<Option<f64>> {
+    match value {
+        Value::Float(number) if number.is_nan() => Ok(None),
+        Value::Float(number) if number.is_infinite() => {
+            Err(Failure::raised("D1001", "Number out of range: null"))
+        }
+        _ => Ok(value.as_f64()),
+    }
+}
+
 /// The order of texts, by UTF-16 units as in JavaScript.
 pub(super) fn order_of_texts(one: &str, other: &str) -> Ordering {
     let differing = one.chars().zip(other.chars()).find(|(one, other)| one != other);

@@ -249,21 +249,14 @@ impl<'s> Lexer<'s> {
 
     fn quoted_name(&mut self) -> Result<Token, SyntaxError> {
         self.next_char();
-        match self.rest().find('`') {
-            Some(length) => {
-                let name = self.rest().get(..length).unwrap_or_default();
-                self.skip(name.chars().count() + 1);
-                Ok(Token::Name(name.to_owned()))
-            }
-            None => {
-                self.skip(self.rest().chars().count());
-                Err(error(
-                    "S0105",
-                    "Quoted property name must be terminated with a backquote (`)",
-                    self.position,
-                ))
-            }
+        if let Some(length) = self.rest().find('`') {
+            let name = self.rest().get(..length).unwrap_or_default();
+            self.skip(name.chars().count() + 1);
+            return Ok(Token::Name(name.to_owned()));
         }
+        self.skip(self.rest().chars().count());
+        let message = "Quoted property name must be terminated with a backquote (`)";
+        Err(error("S0105", message, self.position))
     }
 
     fn name(&mut self) -> Token {

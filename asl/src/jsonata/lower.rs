@@ -220,18 +220,11 @@ impl Lowering {
             let position = tree.position;
             let mut step = self.step(tree)?;
             let known = if index == 0 { 0 } else { path.steps.len() };
-            match step.node.kind {
-                Kind::Path(inner) => path.steps.extend(inner.steps),
-                _ => {
-                    if let Some(extra) = &mut step.node.extra {
-                        let predicates = std::mem::take(&mut extra.predicates);
-                        step.stages = predicates.into_iter().map(Stage::Filter).collect();
-                        if extra.group.is_none() {
-                            step.node.extra = None;
-                        }
-                    }
-                    path.steps.push(step);
-                }
+            if let Kind::Path(inner) = step.node.kind {
+                path.steps.extend(inner.steps);
+            } else {
+                step.predicates_become_stages();
+                path.steps.push(step);
             }
             normalise_steps(path, known, position)?;
             self.answer_parents(path, &mut result.seeking, position)?;
@@ -432,10 +425,8 @@ impl Lowering {
     fn index(&mut self, inner: Syntax, name: String) -> Lowered<Step> {
         let mut inner = self.step(inner)?;
         let name = self.symbol(name);
-        if !matches!(inner.node.kind, Kind::Path(_))
-            && let Some(extra) = &mut inner.node.extra
-        {
-            inner.stages = std::mem::take(&mut extra.predicates).into_iter().map(Stage::Filter).collect();
+        if !matches!(inner.node.kind, Kind::Path(_)) {
+            inner.predicates_become_stages();
         }
         let (mut result, _) = into_path(inner);
         if let Kind::Path(path) = &mut result.node.kind

@@ -350,9 +350,9 @@ impl Parser<'_> {
                     }
                     text.push_str(sign);
                 }
-                Token::Name(name) => text.push_str(name),
-                Token::Variable(name) => text.push_str(name),
-                Token::Text(written) => text.push_str(written),
+                Token::Name(letters) | Token::Variable(letters) | Token::Text(letters) => {
+                    text.push_str(letters);
+                }
                 _ => {}
             }
         }

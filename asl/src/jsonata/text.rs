@@ -66,7 +66,7 @@ impl Printer<'_> {
         self.budget.grows_to(self.text.len())?;
         match value {
             Value::Undefined | Value::Null | Value::Tuple(_) | Value::TailCall(_) => {
-                self.text.push_str("null")
+                self.text.push_str("null");
             }
             Value::Bool(flag) => self.text.push_str(if *flag { "true" } else { "false" }),
             Value::Int(number) => push_integer(self.text, *number),

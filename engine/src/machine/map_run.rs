@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::{Replayable, Surroundings};
-use super::execution::{Execution, MapRunPhase, Phase};
+use super::execution::{Execution, Phase, Visit};
 use super::flow::{Flow, NumberField};
 use super::payload::Payload;
 use super::random;
@@ -85,6 +85,24 @@ pub enum MapRunOutcome {
     Succeeded(Payload),
     /// With a failure of the state.
     Failed(Failure),
+}
+
+/// How far a distributed Map has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MapRunPhase {
+    /// The items, unless an item reader reads them.
+    pub(super) items: Payload,
+    pub(super) run: Option<Box<MapRun>>,
+    /// The results of a Map Run that succeeded.
+    pub(super) output: Option<Payload>,
+    /// The event that says that all ended well is written.
+    pub(super) announced: bool,
+}
+
+impl MapRunPhase {
+    pub(super) fn new(items: &Payload) -> Self {
+        Self { items: items.clone(), run: None, output: None, announced: false }
+    }
 }
 
 impl MapRunPlan {
@@ -278,20 +296,6 @@ impl Run<'_> {
         let number = |field: Option<&asl::NumberOrExpression>, name: &str| {
             field.map(|field| flow.number(field, name, NumberField::Count, &effective)).transpose()
         };
-        let percentage = match &map.tolerated_failure_percentage {
-            Some(field) => {
-                let is_path = matches!(field, asl::PercentageOrExpression::Path(_));
-                let name =
-                    if is_path { "ToleratedFailurePercentagePath" } else { "ToleratedFailurePercentage" };
-                let percentage = field.evaluate(name, &scope)?;
-                if !(0.0..=100.0).contains(&percentage) {
-                    let cause = in_state(visit, "ToleratedFailurePercentage must be between 0 and 100.");
-                    return Err(Trouble::Failure(Failure::runtime(cause)));
-                }
-                Some(percentage)
-            }
-            None => None,
-        };
         let distributed = map.distributed.as_deref();
         let (reader, batcher, writer) = (
             distributed.and_then(|distributed| distributed.item_reader.as_ref()),
@@ -316,7 +320,7 @@ impl Run<'_> {
             label: label.into(),
             max_concurrency: number(map.max_concurrency.as_ref(), "MaxConcurrency")?.unwrap_or_default(),
             tolerated_failure_count: number(map.tolerated_failure_count.as_ref(), "ToleratedFailureCount")?,
-            tolerated_failure_percentage_bits: percentage.map(f64::to_bits),
+            tolerated_failure_percentage_bits: tolerated_percentage(map, visit, &scope)?.map(f64::to_bits),
             reader_arguments: evaluated(
                 reader.and_then(|reader| reader.arguments.as_ref()),
                 &format!("ItemReader/{arguments}"),
@@ -358,6 +362,21 @@ impl Run<'_> {
         self.wake(id);
         Ok(())
     }
+}
+
+/// `ToleratedFailurePercentage`. The cause of one that is out of range is recorded on AWS.
+fn tolerated_percentage(map: &Map, visit: &Visit, scope: &asl::Scope<'_>) -> Result<Option<f64>, Trouble> {
+    let Some(field) = &map.tolerated_failure_percentage else { return Ok(None) };
+    let name = match field {
+        asl::PercentageOrExpression::Path(_) => "ToleratedFailurePercentagePath",
+        _ => "ToleratedFailurePercentage",
+    };
+    let percentage = field.evaluate(name, scope)?;
+    if (0.0..=100.0).contains(&percentage) {
+        return Ok(Some(percentage));
+    }
+    let cause = in_state(visit, "ToleratedFailurePercentage must be between 0 and 100.");
+    Err(Trouble::Failure(Failure::runtime(cause)))
 }
 
 /// The plan of a Map Run that has started and not ended.

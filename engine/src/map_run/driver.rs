@@ -6,7 +6,8 @@
 //! child is told after its own commit. A child that ended before the thread
 //! had counted the children is told twice, and counted once.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, Weak};
@@ -19,9 +20,12 @@ use super::tally::{Limits, Tally};
 use crate::arn::child_arn;
 use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
 use crate::items::{ChildResult, Results};
-use crate::journal::{MapRunRow, NewExecution, close_map_run, insert_map_run, note_items, update_limits};
+use crate::journal::{
+    MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items, update_limits,
+};
 use crate::machine::{
-    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Payload, Status, advance, errors,
+    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Payload, ReplayError, Status, advance,
+    errors, processor_of,
 };
 use crate::scheduler::{Keeping, Scheduler, Slot, lock};
 
@@ -389,7 +393,7 @@ impl Iterator for ResultPages<'_> {
 /// away, and aborts their children. To be called when all executions were
 /// recovered and their effects are released.
 pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
-    for orphan in scheduler.readers.with(crate::journal::Reader::open_map_runs)? {
+    for orphan in scheduler.readers.with(Reader::open_map_runs)? {
         if scheduler.map_runs.has(&orphan.arn) {
             continue;
         }
@@ -404,6 +408,30 @@ pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineErro
         scheduler.change(Box::new(move |connection| close_map_run(connection, row, Status::Aborted, now)))?;
     }
     Ok(())
+}
+
+/// What an open child of a Map Run executes, and whose child it is; `None` =
+/// it is no child. `root` is the definition its Map state is in; processors
+/// that were made before are shared, by Map Run.
+pub(crate) fn child_definition(
+    reader: &Reader,
+    map_run: Option<(i64, u64)>,
+    root: &StateMachine,
+    processors: &mut BTreeMap<i64, (Arc<str>, Arc<StateMachine>)>,
+) -> Result<Option<(Arc<StateMachine>, ChildOf)>, EngineError> {
+    let Some((id, number)) = map_run else { return Ok(None) };
+    let (arn, processor) = match processors.entry(id) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => {
+            let Some(run) = reader.map_run_by_id(id)? else { return Ok(None) };
+            let processor = processor_of(root, &run.state).ok_or_else(|| EngineError::Replay {
+                execution_arn: run.arn.clone(),
+                source: ReplayError::UnknownState { name: run.state.clone() },
+            })?;
+            unknown.insert((run.arn.into(), processor))
+        }
+    };
+    Ok(Some((Arc::clone(processor), ChildOf { map_run_arn: Arc::clone(arn), number })))
 }
 
 /// Changes the limits of a Map Run, durably; `false` = it has ended.

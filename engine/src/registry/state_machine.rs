@@ -12,8 +12,8 @@ use super::{
     Configuration, Encryption, Entry, Logging, RegistryError, Revision, RevisionRow, StateMachineType,
     Version, store, tag,
 };
-use crate::arn::{execution_names, state_machine_arn};
-use crate::engine::{Engine, EngineError, check_name, random_name};
+use crate::arn::{execution_names, role_arn, state_machine_arn};
+use crate::engine::{Engine, EngineError, PutStateMachine, check_name, random_name};
 use crate::scheduler::lock;
 
 /// Whether executions can be started of a state machine.
@@ -140,6 +140,37 @@ pub struct StateMachineDetails {
 }
 
 impl Engine {
+    /// Puts the definition of a state machine. The same bytes and role as now
+    /// change nothing; others make a new revision for executions that start
+    /// from now on. `role`: `None` = keep, or make one up from the name.
+    pub fn put_state_machine(
+        &self,
+        name: &str,
+        definition: &str,
+        role: Option<&str>,
+    ) -> Result<PutStateMachine, EngineError> {
+        let state_machine_arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, name);
+        let Some(known) = self.scheduler.registry.entry(name) else {
+            self.create_state_machine(CreateStateMachine {
+                name: name.to_owned(),
+                definition: definition.to_owned(),
+                role_arn: role.map_or_else(|| role_arn(&self.scheduler.account, name), str::to_owned),
+                ..CreateStateMachine::default()
+            })?;
+            return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
+        };
+        self.update_state_machine(
+            name,
+            UpdateStateMachine {
+                definition: Some(definition.to_owned()),
+                role_arn: role.map(str::to_owned),
+                ..UpdateStateMachine::default()
+            },
+        )?;
+        let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
+        Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
+    }
+
     /// Creates a state machine. One of the same name, type, definition,
     /// configuration and publication is the same request; role and tags are
     /// not compared, and not changed. Model, `CreateStateMachine`.

@@ -31,15 +31,14 @@ impl<'a> Frame<'a> {
     pub(in super::super) fn bind(&self, name: Sym, value: Value<'a>) {
         let mut variables = self.variables.borrow_mut();
         let place = variables.iter_mut().find(|(known, _)| *known == name);
-        // What was there is given back after the borrow has ended.
-        let _before = match place {
-            Some((_, place)) => Some(std::mem::replace(place, value)),
-            None => {
-                variables.push((name, value));
-                None
-            }
-        };
-        drop(variables);
+        if let Some((_, place)) = place {
+            let before = std::mem::replace(place, value);
+            // What was there is given back after the borrow has ended.
+            drop(variables);
+            drop(before);
+        } else {
+            variables.push((name, value));
+        }
     }
 
     /// Lets go of everything: frames and the functions in them hold each other.

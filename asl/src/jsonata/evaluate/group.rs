@@ -23,11 +23,11 @@ impl<'a> Evaluator<'a> {
     pub(super) fn group(
         &mut self,
         pairs: &'a [(Node, Node)],
-        input: Value<'a>,
+        input: &Value<'a>,
         env: &Env<'a>,
     ) -> Outcome<Value<'a>> {
-        let Some(items) = input.items() else { return self.single_object(pairs, &input, env) };
-        let holds_tuples = matches!(&input, Value::Array(array) if array.holds_tuples());
+        let Some(items) = input.items() else { return self.single_object(pairs, input, env) };
+        let holds_tuples = matches!(input, Value::Array(array) if array.holds_tuples());
         // Of nothing, there still is an object.
         let nothing = [Value::Undefined];
         let items = if items.len() == 0 { Items::Made(&nothing) } else { items };

@@ -113,7 +113,7 @@ impl<'a> Evaluator<'a> {
                 _ => input.clone(),
             }),
             Kind::Array { items, is_step } => self.array(items, *is_step, input, env),
-            Kind::Object(pairs) => self.group(pairs, input.clone(), env),
+            Kind::Object(pairs) => self.group(pairs, input, env),
             Kind::Negate(inner) => self.negate(inner, input, env),
             Kind::Bind(name, value) => {
                 let value = self.evaluate(value, input, env)?;
@@ -174,7 +174,7 @@ impl<'a> Evaluator<'a> {
                 value = self.filter(predicate, value, env)?;
             }
             if let Some(group) = &extra.group {
-                value = self.group(group, value, env)?;
+                value = self.group(group, &value, env)?;
             }
         }
         let Value::Array(array) = &value else { return Ok(value) };
@@ -218,19 +218,14 @@ impl<'a> Evaluator<'a> {
                 _ => all.push(value),
             }
         }
-        let array = match result {
-            Value::Array(inner) => Array::plain(match Rc::try_unwrap(inner) {
+        if let Value::Array(inner) = result {
+            all = match Rc::try_unwrap(inner) {
                 Ok(mut inner) => std::mem::take(&mut inner.items),
-                Err(inner) => {
-                    self.budget.items(inner.items.len())?;
-                    inner.items.clone()
-                }
-            }),
-            _ => {
-                self.budget.items(all.len())?;
-                Array::plain(all)
-            }
-        };
+                Err(inner) => inner.items.clone(),
+            };
+        }
+        self.budget.items(all.len())?;
+        let array = Array::plain(all);
         if is_step {
             array.mark_constructed();
         }
@@ -246,14 +241,14 @@ impl<'a> Evaluator<'a> {
         if let Some(Some(value)) = self.outermost.get(name) {
             return value.clone();
         }
-        let value = self.from_outside(name);
+        let value = self.given(name);
         if let Some(place) = self.outermost.get_mut(name) {
             *place = Some(value.clone());
         }
         value
     }
 
-    fn from_outside(&self, name: Sym) -> Value<'a> {
+    fn given(&self, name: Sym) -> Value<'a> {
         let program = self.program;
         let Some(name) = program.symbols.get(name) else { return Value::Undefined };
         if let Some(value) = self.scope.variables.get(name) {

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::super::ast::{Node, Operator};
-use super::super::compare::{are_equal, order_of_texts};
+use super::super::compare::{are_equal, numeric, order_of_texts};
 use super::super::failure::{Failure, Outcome};
 use super::super::text;
 use super::super::value::{Items, SAFE_INTEGER, Value};
@@ -52,75 +52,19 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::Bool(equal == (operator == Operator::Equal)))
             }
             Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-                self.compare(operator, &left, &right)
+                compare(operator, &left, &right)
             }
             Operator::Concatenate => self.concatenate(&left, &right),
             Operator::In => self.is_in(&left, &right),
             Operator::Range => self.range(&left, &right),
-            _ => self.calculate(operator, &left, &right),
-        }
-    }
-
-    fn calculate(&mut self, operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Outcome<Value<'a>> {
-        if let (Value::Int(left), Value::Int(right)) = (left, right)
-            && let Some(result) = calculate_whole(operator, *left, *right)
-        {
-            return Ok(Value::Int(result));
-        }
-        let (left, right) = match (left.as_f64(), right.as_f64()) {
-            (Some(left), Some(right)) if left.is_finite() && right.is_finite() => (left, right),
-            _ => {
-                let left = self.operand("T2001", "left", operator, left)?;
-                let right = self.operand("T2002", "right", operator, right)?;
-                let (Some(left), Some(right)) = (left, right) else { return Ok(Value::Undefined) };
-                (left, right)
-            }
-        };
-        Ok(Value::number(match operator {
-            Operator::Add => left + right,
-            Operator::Subtract => left - right,
-            Operator::Multiply => left * right,
-            Operator::Divide => left / right,
-            _ => left % right,
-        }))
-    }
-
-    fn operand(
-        &mut self,
-        code: &'static str,
-        side: &str,
-        operator: Operator,
-        value: &Value<'a>,
-    ) -> Outcome<Option<f64>> {
-        if value.is_undefined() {
-            return Ok(None);
-        }
-        match self.numeric(value)? {
-            Some(number) => Ok(Some(number)),
-            None => Err(Failure::about_operator(
-                code,
-                format!("The {side} side of the "),
-                operator.sign(),
-                " operator must evaluate to a number",
-            )),
-        }
-    }
-
-    /// The number, if the value is one. Infinity is an error, NaN no number.
-    pub(in super::super) fn numeric(&mut self, value: &Value<'a>) -> Outcome<Option<f64>> {
-        match value {
-            Value::Float(number) if number.is_nan() => Ok(None),
-            Value::Float(number) if number.is_infinite() => {
-                Err(Failure::raised("D1001", "Number out of range: null"))
-            }
-            _ => Ok(value.as_f64()),
+            _ => calculate(operator, &left, &right),
         }
     }
 
     pub(in super::super) fn are_all_numbers(&mut self, items: Items<'_, 'a>) -> Outcome<bool> {
         self.budget.spend(items.len() / 8)?;
         for item in items.iter() {
-            if self.numeric(&item)?.is_none() {
+            if numeric(&item)?.is_none() {
                 return Ok(false);
             }
         }
@@ -132,54 +76,11 @@ impl<'a> Evaluator<'a> {
         match &value {
             Value::Undefined => Ok(Value::Undefined),
             Value::Int(number) if *number != 0 && *number != i64::MIN => Ok(Value::Int(-number)),
-            _ => match self.numeric(&value)? {
-                Some(number) => Ok(Value::number(-number)),
-                None => {
-                    let shown = text::for_message(&value);
-                    Err(Failure::raised("D1002", format!("Cannot negate a non-numeric value: {shown}")))
-                }
-            },
+            _ => numeric(&value)?.map(|number| Value::number(-number)).ok_or_else(|| {
+                let shown = text::for_message(&value);
+                Failure::raised("D1002", format!("Cannot negate a non-numeric value: {shown}"))
+            }),
         }
-    }
-
-    fn compare(&mut self, operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Outcome<Value<'a>> {
-        let sign = operator.sign();
-        let is_comparable = |value: &Value<'_>| {
-            matches!(value, Value::Undefined | Value::Int(_) | Value::Float(_) | Value::Text(_))
-        };
-        if !is_comparable(left) || !is_comparable(right) {
-            return Err(Failure::about_operator(
-                "T2010",
-                "The expressions either side of operator ".to_owned(),
-                sign,
-                " must evaluate to numeric or string values",
-            ));
-        }
-        if left.is_undefined() || right.is_undefined() {
-            return Ok(Value::Undefined);
-        }
-        let order = match (left, right) {
-            (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
-            (Value::Text(left), Value::Text(right)) => Some(order_of_texts(left, right)),
-            _ => match (left.as_f64(), right.as_f64()) {
-                (Some(left), Some(right)) => left.partial_cmp(&right),
-                _ => {
-                    let (left, right) = (text::for_message(left), text::for_message(right));
-                    return Err(Failure::about_operator(
-                        "T2009",
-                        format!("The values {left} and {right} either side of operator "),
-                        sign,
-                        " must be of the same data type",
-                    ));
-                }
-            },
-        };
-        Ok(Value::Bool(order.is_some_and(|order| match operator {
-            Operator::Less => order == Ordering::Less,
-            Operator::LessOrEqual => order != Ordering::Greater,
-            Operator::Greater => order == Ordering::Greater,
-            _ => order != Ordering::Less,
-        })))
     }
 
     fn concatenate(&mut self, left: &Value<'a>, right: &Value<'a>) -> Outcome<Value<'a>> {
@@ -252,7 +153,7 @@ impl<'a> Evaluator<'a> {
             Value::Bool(flag) => *flag,
             Value::Text(text) => !text.is_empty(),
             Value::Int(number) => *number != 0,
-            Value::Float(_) => self.numeric(value)?.is_some_and(|number| number != 0.0),
+            Value::Float(_) => numeric(value)?.is_some_and(|number| number != 0.0),
             Value::JsonObject(fields) => !fields.is_empty(),
             Value::Object(object) => !object.is_empty(),
             _ => match value.items() {
@@ -287,4 +188,87 @@ fn calculate_whole(operator: Operator, left: i64, right: i64) -> Option<i64> {
         _ => None,
     }
     .filter(|result| is_safe(*result))
+}
+
+/// `<`, `<=`, `>`, `>=`
+fn compare<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Outcome<Value<'a>> {
+    let sign = operator.sign();
+    let is_comparable = |value: &Value<'_>| {
+        matches!(value, Value::Undefined | Value::Int(_) | Value::Float(_) | Value::Text(_))
+    };
+    if !is_comparable(left) || !is_comparable(right) {
+        return Err(Failure::about_operator(
+            "T2010",
+            "The expressions either side of operator ".to_owned(),
+            sign,
+            " must evaluate to numeric or string values",
+        ));
+    }
+    if left.is_undefined() || right.is_undefined() {
+        return Ok(Value::Undefined);
+    }
+    let order = match (left, right) {
+        (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
+        (Value::Text(left), Value::Text(right)) => Some(order_of_texts(left, right)),
+        _ => {
+            if let (Some(left), Some(right)) = (left.as_f64(), right.as_f64()) {
+                left.partial_cmp(&right)
+            } else {
+                let (left, right) = (text::for_message(left), text::for_message(right));
+                return Err(Failure::about_operator(
+                    "T2009",
+                    format!("The values {left} and {right} either side of operator "),
+                    sign,
+                    " must be of the same data type",
+                ));
+            }
+        }
+    };
+    Ok(Value::Bool(order.is_some_and(|order| match operator {
+        Operator::Less => order == Ordering::Less,
+        Operator::LessOrEqual => order != Ordering::Greater,
+        Operator::Greater => order == Ordering::Greater,
+        _ => order != Ordering::Less,
+    })))
+}
+
+/// The number on one side of an operator of arithmetic; `None` for undefined.
+fn operand(code: &'static str, side: &str, operator: Operator, value: &Value<'_>) -> Outcome<Option<f64>> {
+    if value.is_undefined() {
+        return Ok(None);
+    }
+    match numeric(value)? {
+        Some(number) => Ok(Some(number)),
+        None => Err(Failure::about_operator(
+            code,
+            format!("The {side} side of the "),
+            operator.sign(),
+            " operator must evaluate to a number",
+        )),
+    }
+}
+
+/// `+`, `-`, `*`, `/`, `%`
+fn calculate<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Outcome<Value<'a>> {
+    if let (Value::Int(left), Value::Int(right)) = (left, right)
+        && let Some(result) = calculate_whole(operator, *left, *right)
+    {
+        return Ok(Value::Int(result));
+    }
+    let (left, right) = match (left.as_f64(), right.as_f64()) {
+        (Some(left), Some(right)) if left.is_finite() && right.is_finite() => (left, right),
+        _ => {
+            let left = operand("T2001", "left", operator, left)?;
+            let right = operand("T2002", "right", operator, right)?;
+            let (Some(left), Some(right)) = (left, right) else { return Ok(Value::Undefined) };
+            (left, right)
+        }
+    };
+    Ok(Value::number(match operator {
+        Operator::Add => left + right,
+        Operator::Subtract => left - right,
+        Operator::Multiply => left * right,
+        Operator::Divide => left / right,
+        _ => left % right,
+    }))
 }

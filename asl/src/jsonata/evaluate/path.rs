@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::super::ast::{Kind, Node, Path, Stage, Step};
 use super::super::budget::Budget;
+use super::super::compare::numeric;
 use super::super::failure::{Failure, Outcome};
 use super::super::value::{Array, Items, Tuple, Value};
 use super::Evaluator;
@@ -131,7 +132,7 @@ impl<'a> Evaluator<'a> {
             Flow::One(value) | Flow::Many(value) => value,
         };
         match &path.group {
-            Some(group) => self.group(group, value, env),
+            Some(group) => self.group(group, &value, env),
             None => Ok(value),
         }
     }
@@ -262,7 +263,7 @@ impl<'a> Evaluator<'a> {
         item: Value<'a>,
         results: &mut Vec<Value<'a>>,
     ) -> Outcome<()> {
-        if let Some(number) = self.numeric(chosen)? {
+        if let Some(number) = numeric(chosen)? {
             if place_of(number, count) == Some(index) {
                 results.push(item);
             }
@@ -431,7 +432,7 @@ impl<'a> Evaluator<'a> {
         };
         let value = if path.keep_singleton { kept(value) } else { value };
         match &path.group {
-            Some(group) => self.group(group, tuples, env),
+            Some(group) => self.group(group, &tuples, env),
             None => Ok(value),
         }
     }

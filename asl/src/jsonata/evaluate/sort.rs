@@ -91,27 +91,25 @@ impl<'a> Evaluator<'a> {
         }
         let list = items.to_vec();
         self.budget.items(list.len())?;
-        let sorted = match function {
-            Some(function) => self.merge_sort(list, &mut |evaluator, one, other| {
+        if let Some(function) = function {
+            let sorted = self.merge_sort(list, &mut |evaluator, one, other| {
                 let arguments = vec![one.clone(), other.clone()];
                 evaluator.apply(function, arguments, &Value::Null).map(|answer| is_truthy(&answer))
-            })?,
-            None => {
-                let are_texts = list.iter().all(|item| item.as_str().is_some());
-                if !are_texts && !self.are_all_numbers(items)? {
-                    return Err(Failure::raised(
-                        "D3070",
-                        "The single argument form of the sort function can only be applied to an array of \
-                         strings or an array of numbers.  Use the second argument to specify a comparison \
-                         function",
-                    ));
-                }
-                self.budget.spend(list.len() * 4)?;
-                let mut list = list;
-                list.sort_by(|one, other| order_of_keys(one, other).unwrap_or(Ordering::Equal));
-                list
-            }
-        };
+            })?;
+            return Ok(Value::array(sorted));
+        }
+        let are_texts = list.iter().all(|item| item.as_str().is_some());
+        if !are_texts && !self.are_all_numbers(items)? {
+            return Err(Failure::raised(
+                "D3070",
+                "The single argument form of the sort function can only be applied to an array of \
+                 strings or an array of numbers.  Use the second argument to specify a comparison \
+                 function",
+            ));
+        }
+        self.budget.spend(list.len() * 4)?;
+        let mut sorted = list;
+        sorted.sort_by(|one, other| order_of_keys(one, other).unwrap_or(Ordering::Equal));
         Ok(Value::array(sorted))
     }
 

@@ -77,22 +77,21 @@ pub(super) fn distinct<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>
     let mut others: Vec<Value<'a>> = Vec::new();
     for item in items.iter() {
         evaluator.budget.spend(1)?;
-        let is_new = match simple_key(&item) {
-            Some(key) => seen.insert(key),
-            None => {
-                let mut is_new = true;
-                evaluator.budget.spend(others.len())?;
-                for other in &others {
-                    if are_equal(&item, other, &mut evaluator.budget)? {
-                        is_new = false;
-                        break;
-                    }
+        let is_new = if let Some(key) = simple_key(&item) {
+            seen.insert(key)
+        } else {
+            evaluator.budget.spend(others.len())?;
+            let mut is_new = true;
+            for other in &others {
+                if are_equal(&item, other, &mut evaluator.budget)? {
+                    is_new = false;
+                    break;
                 }
-                if is_new {
-                    others.push(item.clone());
-                }
-                is_new
             }
+            if is_new {
+                others.push(item.clone());
+            }
+            is_new
         };
         if is_new {
             results.push(item);

@@ -6,6 +6,7 @@ use super::super::failure::Outcome;
 use super::super::value::Value;
 use super::{numeric, text};
 
+#[expect(clippy::unnecessary_wraps, reason = "the functions of the table have one form")]
 pub(super) fn millis<'a>(evaluator: &mut Evaluator<'a>, _: &[Value<'a>]) -> Outcome<Value<'a>> {
     Ok(Value::Int(evaluator.now_millis()))
 }

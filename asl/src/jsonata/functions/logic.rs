@@ -1,6 +1,7 @@
 //! Functions about values of any type: `$boolean`, `$not`, `$exists`, `$type`,
 //! `$assert`, `$error`.
 
+use super::super::compare::numeric;
 use super::super::evaluate::Evaluator;
 use super::super::failure::{Failure, Outcome};
 use super::super::value::{Text, Value};
@@ -20,16 +21,17 @@ pub(super) fn not<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the functions of the table have one form")]
 pub(super) fn exists<'a>(_: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     Ok(Value::Bool(!argument(arguments, 0).is_undefined()))
 }
 
-pub(super) fn type_of<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+pub(super) fn type_of<'a>(_: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let name = match argument(arguments, 0) {
         Value::Undefined | Value::Tuple(_) | Value::TailCall(_) => return Ok(Value::Undefined),
         Value::Null => "null",
         Value::Bool(_) => "boolean",
-        value @ (Value::Int(_) | Value::Float(_)) => match evaluator.numeric(value)? {
+        value @ (Value::Int(_) | Value::Float(_)) => match numeric(value)? {
             Some(_) => "number",
             // To JSONata, what is not a number is none. *Recorded.*
             None => "object",

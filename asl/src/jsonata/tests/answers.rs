@@ -154,7 +154,9 @@ fn the_suite_is_answered_as_recorded() {
                 },
                 _ => None,
             };
-            let depth = case["depth"].as_u64().map_or(LOOSE.depth, |depth| depth as usize);
+            let depth = case["depth"]
+                .as_u64()
+                .map_or(LOOSE.depth, |depth| usize::try_from(depth).expect("a small number"));
             let bounds = Bounds { depth, ..LOOSE };
             let ours = answer(source, input, &variables(&case["bindings"]), bounds);
             if !agrees(&ours, &recorded["answer"]) {
