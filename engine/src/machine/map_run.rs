@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::context::{Replayable, Surroundings, item_context};
-use super::execution::{Execution, Phase, Visit};
+use super::execution::{Execution, Phase};
 use super::flow::{Flow, NumberField};
 use super::payload::Payload;
 use super::random;
