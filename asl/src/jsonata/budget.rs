@@ -87,9 +87,14 @@ impl Budget {
         self.has_room(count.saturating_mul(size_of::<Value<'_>>()))
     }
 
+    /// Values for that many more places come into being, in one array or in many.
+    pub(super) fn places(&self, count: usize) -> Outcome<()> {
+        self.has_room(count.saturating_mul(size_of::<Value<'_>>()))
+    }
+
     /// Work on a text of that many bytes.
     pub(super) fn text(&mut self, bytes: usize) -> Outcome<()> {
-        self.spend(bytes / 64)?;
+        self.spend(bytes / 256)?;
         self.grows_to(bytes)
     }
 

@@ -15,10 +15,31 @@ pub(super) fn held() -> usize {
     HELD.get()
 }
 
-pub(super) fn take(bytes: usize) {
-    HELD.set(HELD.get().saturating_add(bytes));
+/// Bytes a value holds: counted in with it, counted out when it is dropped.
+#[derive(Debug)]
+pub(super) struct Held(usize);
+
+impl Held {
+    pub(super) fn new(bytes: usize) -> Self {
+        HELD.set(HELD.get().saturating_add(bytes));
+        Self(bytes)
+    }
+
+    /// The value has grown.
+    pub(super) fn add(&mut self, bytes: usize) {
+        HELD.set(HELD.get().saturating_add(bytes));
+        self.0 += bytes;
+    }
 }
 
-pub(super) fn give_back(bytes: usize) {
-    HELD.set(HELD.get().saturating_sub(bytes));
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        Self::new(self.0)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        HELD.set(HELD.get().saturating_sub(self.0));
+    }
 }

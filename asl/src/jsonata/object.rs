@@ -2,24 +2,28 @@
 //! order of the keys is that of JavaScript: whole numbers first, by size, then
 //! the others as they came.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::frame::dismantle;
-use super::memory;
+use super::memory::Held;
 use super::value::{Text, Value};
 
-/// From how many fields on an index pays.
+/// From how many fields on an index may pay,
 const INDEX_FROM: usize = 12;
+/// and after how many looks through all of them.
+const INDEX_AFTER: u8 = 8;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Object<'a> {
     fields: Vec<(Text<'a>, Value<'a>)>,
-    index: Option<BTreeMap<Text<'a>, usize>>,
+    index: OnceCell<BTreeMap<Text<'a>, usize>>,
+    /// Looks through all fields so far.
+    looks: Cell<u8>,
     has_number_keys: bool,
-    /// What it holds, in bytes, as it was counted.
-    counted: usize,
+    held: Held,
 }
 
 /// What a field takes, in bytes: its key and value, and its share of the rest.
@@ -27,7 +31,14 @@ const FIELD_BYTES: usize = size_of::<(Text<'_>, Value<'_>)>() + 16;
 
 impl<'a> Object<'a> {
     pub(super) fn with_capacity(fields: usize) -> Self {
-        Self { fields: Vec::with_capacity(fields), index: None, has_number_keys: false, counted: 0 }
+        Self::of_fields(Vec::with_capacity(fields))
+    }
+
+    /// An object of fields that differ, in their order.
+    pub(super) fn of_fields(fields: Vec<(Text<'a>, Value<'a>)>) -> Self {
+        let held = Held::new(size_of::<Self>() + fields.len() * FIELD_BYTES);
+        let has_number_keys = fields.iter().any(|(key, _)| number_key(key).is_some());
+        Self { fields, index: OnceCell::new(), looks: Cell::new(0), has_number_keys, held }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -39,10 +50,17 @@ impl<'a> Object<'a> {
     }
 
     fn position(&self, key: &str) -> Option<usize> {
-        match &self.index {
-            Some(index) => index.get(key).copied(),
-            None => self.fields.iter().position(|(known, _)| &**known == key),
+        if let Some(index) = self.index.get() {
+            return index.get(key).copied();
         }
+        if self.fields.len() > INDEX_FROM {
+            let looks = self.looks.get();
+            if looks >= INDEX_AFTER {
+                return self.index.get_or_init(|| index_of(&self.fields)).get(key).copied();
+            }
+            self.looks.set(looks + 1);
+        }
+        self.fields.iter().position(|(known, _)| &**known == key)
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Value<'a>> {
@@ -60,23 +78,17 @@ impl<'a> Object<'a> {
             return;
         }
         self.has_number_keys |= number_key(&key).is_some();
-        self.counted += FIELD_BYTES;
-        memory::take(FIELD_BYTES);
-        if let Some(index) = &mut self.index {
+        self.held.add(FIELD_BYTES);
+        if let Some(index) = self.index.get_mut() {
             index.insert(key.clone(), self.fields.len());
         }
         self.fields.push((key, value));
-        if self.index.is_none() && self.fields.len() > INDEX_FROM {
-            self.reindex();
-        }
     }
 
     pub(super) fn remove(&mut self, key: &str) {
         if let Some(at) = self.position(key) {
             self.fields.remove(at);
-            if self.index.is_some() {
-                self.reindex();
-            }
+            self.index.take();
         }
     }
 
@@ -84,15 +96,9 @@ impl<'a> Object<'a> {
     pub(super) fn sorted(mut self) -> Self {
         if self.has_number_keys {
             self.fields.sort_by_key(|(key, _)| number_key(key).map_or((true, 0), |number| (false, number)));
-            if self.index.is_some() {
-                self.reindex();
-            }
+            self.index.take();
         }
         self
-    }
-
-    fn reindex(&mut self) {
-        self.index = Some(self.fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect());
     }
 
     /// Takes all values out, for taking the object apart.
@@ -109,9 +115,18 @@ impl<'a> Object<'a> {
     }
 }
 
+fn index_of<'a>(fields: &[(Text<'a>, Value<'a>)]) -> BTreeMap<Text<'a>, usize> {
+    fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect()
+}
+
+impl Default for Object<'_> {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
 impl Drop for Object<'_> {
     fn drop(&mut self) {
-        memory::give_back(self.counted);
         if self.values().any(Value::is_shared) {
             dismantle(self.take_values());
         }

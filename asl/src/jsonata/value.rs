@@ -16,7 +16,7 @@ use super::ast::{Call, Sym};
 use super::evaluate::frame::{Env, dismantle};
 use super::function::Function;
 use super::functions::Builtin;
-use super::memory;
+use super::memory::Held;
 use super::object::Object;
 
 /// The largest integer JavaScript counts up to without a gap: 2^53.
@@ -57,12 +57,7 @@ pub(super) enum Text<'a> {
 #[derive(Debug)]
 pub(super) struct SharedText {
     text: String,
-}
-
-impl Drop for SharedText {
-    fn drop(&mut self) {
-        memory::give_back(self.text.len());
-    }
+    _held: Held,
 }
 
 impl Deref for Text<'_> {
@@ -84,8 +79,8 @@ impl Borrow<str> for Text<'_> {
 
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
-        memory::take(text.len());
-        Self::Shared(Rc::new(SharedText { text }))
+        let held = Held::new(text.capacity());
+        Self::Shared(Rc::new(SharedText { text, _held: held }))
     }
 }
 
@@ -116,8 +111,7 @@ pub(super) struct Array<'a> {
     /// JSONata marks arrays as they come into being, and treats them by that
     /// mark wherever they are seen later: all holders of an array see it change.
     flags: Cell<u8>,
-    /// What it holds, in bytes, as it was counted.
-    counted: usize,
+    _held: Held,
 }
 
 /// The array is the result of a step: one item stands for itself, none for nothing.
@@ -136,9 +130,15 @@ const TUPLES: u8 = 16;
 pub(super) struct Tuple<'a> {
     pub(super) at: Value<'a>,
     pub(super) bound: Vec<(Sym, Value<'a>)>,
+    _held: Held,
 }
 
 impl<'a> Tuple<'a> {
+    pub(super) fn new(at: Value<'a>, bound: Vec<(Sym, Value<'a>)>) -> Self {
+        let held = Held::new(size_of::<Self>() + (bound.len() + 1) * size_of::<(Sym, Value<'_>)>());
+        Self { at, bound, _held: held }
+    }
+
     /// Binds a variable anew.
     pub(super) fn bind(&mut self, name: Sym, value: Value<'a>) {
         match self.bound.iter_mut().find(|(known, _)| *known == name) {
@@ -158,9 +158,8 @@ pub(super) struct TailCall<'a> {
 
 impl<'a> Array<'a> {
     fn new(items: Vec<Value<'a>>, flags: u8) -> Self {
-        let counted = items.capacity() * size_of::<Value<'_>>() + size_of::<Self>();
-        memory::take(counted);
-        Self { items, flags: Cell::new(flags), counted }
+        let held = Held::new(items.capacity() * size_of::<Value<'_>>() + size_of::<Self>());
+        Self { items, flags: Cell::new(flags), _held: held }
     }
 
     pub(super) fn plain(items: Vec<Value<'a>>) -> Self {
@@ -219,7 +218,6 @@ impl<'a> Array<'a> {
 
 impl Drop for Array<'_> {
     fn drop(&mut self) {
-        memory::give_back(self.counted);
         if self.items.iter().any(Value::is_shared) {
             dismantle(std::mem::take(&mut self.items));
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::super::ast::Sym;
 use super::super::function::Function;
+use super::super::memory::Held;
 use super::super::value::Value;
 
 /// The innermost frame; `None` is the level of the evaluation.
@@ -17,11 +18,14 @@ pub(in super::super) struct Frame<'a> {
     outer: RefCell<Env<'a>>,
     /// A function holds on to the frame.
     pub(super) is_captured: Cell<bool>,
+    _held: Held,
 }
 
 impl<'a> Frame<'a> {
     pub(in super::super) fn new(variables: Vec<(Sym, Value<'a>)>, outer: &Env<'a>) -> Rc<Self> {
+        let held = Held::new(size_of::<Self>() + variables.len() * size_of::<(Sym, Value<'_>)>());
         Rc::new(Self {
+            _held: held,
             variables: RefCell::new(variables),
             outer: RefCell::new(outer.clone()),
             is_captured: Cell::new(false),

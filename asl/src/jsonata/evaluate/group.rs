@@ -48,7 +48,7 @@ impl<'a> Evaluator<'a> {
                     Some(group) if group.pair != pair => return Err(same_key(&key)),
                     Some(group) => group.items.push(item.clone()),
                     None => {
-                        self.budget.items(3)?;
+                        self.budget.places(3)?;
                         keys.insert(key, Value::count(groups.len()));
                         groups.push(Group { items: vec![item.clone()], pair });
                     }
@@ -95,7 +95,7 @@ impl<'a> Evaluator<'a> {
             }
             keys.insert(key, Value::count(pair));
         }
-        self.budget.items(pairs.len() * 2)?;
+        self.budget.places(pairs.len() * 2)?;
         let mut object = Object::with_capacity(keys.len());
         let keys = keys.sorted();
         for (key, pair) in keys.iter() {
@@ -173,7 +173,7 @@ impl<'a> Evaluator<'a> {
         for (name, values) in names {
             bound.push((name, self.append_all(values)?));
         }
-        Ok(Tuple { at: self.append_all(at)?, bound })
+        Ok(Tuple::new(self.append_all(at)?, bound))
     }
 }
 

@@ -98,8 +98,10 @@ impl<'a> Evaluator<'a> {
         let Some(items) = right.items() else {
             return Ok(Value::Bool(are_equal(left, right, &mut self.budget)?));
         };
-        self.budget.spend(items.len())?;
-        for item in items.iter() {
+        for (index, item) in items.iter().enumerate() {
+            if index % 8 == 0 {
+                self.budget.spend(1)?;
+            }
             if are_equal(left, &item, &mut self.budget)? {
                 return Ok(Value::Bool(true));
             }
@@ -158,8 +160,10 @@ impl<'a> Evaluator<'a> {
             Value::Object(object) => !object.is_empty(),
             _ => match value.items() {
                 Some(items) => {
-                    self.budget.spend(items.len())?;
-                    for item in items.iter() {
+                    for (index, item) in items.iter().enumerate() {
+                        if index % 8 == 0 {
+                            self.budget.spend(1)?;
+                        }
                         if self.truth(&item, level + 1)? {
                             return Ok(true);
                         }

@@ -198,7 +198,7 @@ impl<'a> Evaluator<'a> {
                 for (index, item) in array.items.iter().enumerate() {
                     let mut tuple = match item {
                         Value::Tuple(tuple) => (**tuple).clone(),
-                        other => Tuple { at: other.clone(), bound: Vec::new() },
+                        other => Tuple::new(other.clone(), Vec::new()),
                     };
                     tuple.bind(*name, Value::count(index));
                     tuples.push(Value::Tuple(Rc::new(tuple)));
@@ -273,6 +273,7 @@ impl<'a> Evaluator<'a> {
             && self.are_all_numbers(places)?
         {
             self.budget.spend(places.len())?;
+            self.budget.items(results.len() + places.len())?;
             for place in places.iter().filter_map(|place| place.as_f64()) {
                 if place_of(place, count) == Some(index) {
                     results.push(item.clone());
@@ -310,6 +311,7 @@ impl<'a> Evaluator<'a> {
             return Err(Failure::stack());
         }
         self.budget.spend(items.len())?;
+        self.budget.items(found.len())?;
         for item in items.iter() {
             if let Some(inner) = item.items() {
                 self.collect_field(inner, name, found, level + 1)?;
@@ -357,6 +359,7 @@ impl<'a> Evaluator<'a> {
             return Err(Failure::stack());
         }
         self.budget.spend(items.len())?;
+        self.budget.items(found.len() + items.len())?;
         for item in items.iter() {
             match item.items() {
                 Some(inner) => self.flatten(inner, found, level + 1)?,
@@ -393,6 +396,7 @@ impl<'a> Evaluator<'a> {
             }
             return Ok(());
         }
+        self.budget.items(found.len())?;
         found.push(value.clone());
         if value.is_function() {
             // To JSONata a function is an object with fields of its own, so that
@@ -459,7 +463,7 @@ impl<'a> Evaluator<'a> {
                         .enumerate()
                         .map(|(index, at)| {
                             let bound = step.index.map(|name| (name, Value::count(index)));
-                            Value::Tuple(Rc::new(Tuple { at, bound: bound.into_iter().collect() }))
+                            Value::Tuple(Rc::new(Tuple::new(at, bound.into_iter().collect())))
                         })
                         .collect()
                 }
@@ -470,7 +474,7 @@ impl<'a> Evaluator<'a> {
                 Some(flow) => {
                     let items = flow.into_array(&mut self.budget)?;
                     let items = items.items().unwrap_or(Items::Made(&[]));
-                    items.iter().map(|at| Value::Tuple(Rc::new(Tuple { at, bound: Vec::new() }))).collect()
+                    items.iter().map(|at| Value::Tuple(Rc::new(Tuple::new(at, Vec::new())))).collect()
                 }
             };
             self.bind_items(step, &tuples, env)?
@@ -521,11 +525,10 @@ impl<'a> Evaluator<'a> {
                         next.bind(name, tuple.at.clone());
                     }
                 }
-                self.budget.items(next.bound.len() + 2)?;
                 results.push(Value::Tuple(Rc::new(next)));
             }
+            self.budget.items(results.len())?;
         }
-        self.budget.items(results.len())?;
         Ok(results)
     }
 }
@@ -660,7 +663,7 @@ impl<'a> Results<'a> {
             }
             _ => self.all.push(value),
         }
-        Ok(())
+        budget.items(self.all.len())
     }
 
     fn finish(mut self, is_last: bool, budget: &mut Budget) -> Outcome<Flow<'a>> {

@@ -24,7 +24,7 @@ impl<'a> Evaluator<'a> {
         let Some(items) = input.items().filter(|items| items.len() > 1) else { return Ok(input) };
         let holds_tuples = matches!(&input, Value::Array(array) if array.holds_tuples());
         let items = items.to_vec();
-        self.budget.items(items.len() * (terms.len() + 2))?;
+        self.budget.places(items.len() * (terms.len() + 2))?;
         let mut keys: Vec<Vec<Value<'a>>> = items.iter().map(|_| Vec::new()).collect();
         let order = self.merge_sort((0..items.len()).collect(), &mut |evaluator, one, other| {
             evaluator.is_after(terms, &items, &mut keys, (*one, *other), env)

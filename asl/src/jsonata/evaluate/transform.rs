@@ -148,12 +148,8 @@ impl<'a> Evaluator<'a> {
     fn copy_fields(&mut self, object: &Value<'a>) -> Outcome<Object<'a>> {
         let fields = object.fields();
         self.budget.spend(fields.len())?;
-        self.budget.items(fields.len() * 2)?;
-        let mut copy = Object::with_capacity(fields.len());
-        for (key, value) in fields {
-            copy.insert(key, value);
-        }
-        Ok(copy)
+        self.budget.places(fields.len() * 2)?;
+        Ok(Object::of_fields(fields))
     }
 
     /// The value with the objects in it replaced that have changed; `None` if

@@ -18,7 +18,7 @@ fn fold(items: Items<'_, '_>, start: f64, step: impl Fn(f64, f64) -> f64) -> f64
 
 pub(super) fn sum<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let Some(items) = numbers(arguments)? else { return Ok(Value::Undefined) };
-    evaluator.budget.spend(items.len() / 8)?;
+    evaluator.budget.spend(items.len() / 2)?;
     Ok(Value::number(fold(items, 0.0, |all, one| all + one)))
 }
 
@@ -42,7 +42,7 @@ fn best<'a>(
     let Some(items) = numbers(arguments)?.filter(|items| items.len() > 0) else {
         return Ok(Value::Undefined);
     };
-    evaluator.budget.spend(items.len() / 8)?;
+    evaluator.budget.spend(items.len() / 2)?;
     let first = items.get(0).and_then(|item| item.as_f64()).unwrap_or(f64::NAN);
     Ok(Value::number(fold(items, first, better)))
 }
@@ -51,7 +51,7 @@ pub(super) fn average<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
     let Some(items) = numbers(arguments)?.filter(|items| items.len() > 0) else {
         return Ok(Value::Undefined);
     };
-    evaluator.budget.spend(items.len() / 8)?;
+    evaluator.budget.spend(items.len() / 2)?;
     #[expect(clippy::cast_precision_loss, reason = "no array has 2^53 items")]
     let count = items.len() as f64;
     Ok(Value::number(fold(items, 0.0, |all, one| all + one) / count))

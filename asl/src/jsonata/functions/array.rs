@@ -124,7 +124,8 @@ pub(super) fn zip<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
     }
     let count = arrays.iter().map(|items| items.len()).min().unwrap_or(0);
     evaluator.budget.spend(count * arrays.len())?;
-    evaluator.budget.items(count * (arrays.len() + 3))?;
+    evaluator.budget.items(count)?;
+    evaluator.budget.places(count * (arrays.len() + 3))?;
     let row = |index: usize| Value::array(arrays.iter().filter_map(|items| items.get(index)).collect());
     Ok(Value::array((0..count).map(row).collect()))
 }

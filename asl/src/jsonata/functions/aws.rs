@@ -27,7 +27,7 @@ pub(super) fn partition<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a
         return Ok(Value::Undefined);
     }
     evaluator.budget.spend(items.len())?;
-    evaluator.budget.items(items.len() * 2)?;
+    evaluator.budget.items(items.len())?;
     let list = items.to_vec();
     Ok(Value::array(list.chunks(size).map(|piece| Value::array(piece.to_vec())).collect()))
 }
@@ -122,7 +122,7 @@ fn owned<'a>(evaluator: &mut Evaluator<'a>, json: Json) -> Outcome<Value<'a>> {
             Value::array(items?)
         }
         Json::Object(fields) => {
-            evaluator.budget.items(fields.len() * 2)?;
+            evaluator.budget.places(fields.len() * 2)?;
             let mut object = Object::with_capacity(fields.len());
             for (key, field) in fields {
                 object.insert(Text::from(key), owned(evaluator, field)?);

@@ -37,7 +37,8 @@ fn format<'a>(evaluator: &mut Evaluator<'a>, millis: f64, arguments: &[Value<'a>
 pub(super) fn to_millis<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let Some(written) = text(arguments, 0)? else { return Ok(Value::Undefined) };
     let picture = text(arguments, 1)?.map(|picture| &**picture);
-    evaluator.budget.spend(written.len() + picture.map_or(0, str::len) * 4)?;
+    // A picture becomes a regular expression each time.
+    evaluator.budget.spend(written.len() + picture.map_or(0, |picture| 50 + picture.len() * 8))?;
     // Without a picture nothing is taken from the time of the evaluation.
     let now = if picture.is_some() { evaluator.now_millis() } else { 0 };
     let millis = datetime::to_millis(written, picture, now)?;

@@ -77,10 +77,13 @@ fn search<'a>(
     from: usize,
     is_first: bool,
 ) -> Outcome<Option<Found<'a>>> {
-    evaluator.budget.spend(1 + text.len().saturating_sub(from) / 64)?;
+    evaluator.budget.spend(1)?;
     let found = if is_first { regex.find_at(text, from)? } else { regex.find_after(text, from)? };
+    // What has been looked through: up to the end of the match, or all.
+    let upto = found.as_ref().map_or(text.len(), |found| found.end);
+    evaluator.budget.spend(upto.saturating_sub(from) / 4)?;
     let Some(found) = found else { return Ok(None) };
-    evaluator.budget.items(found.groups.len() + 2)?;
+    evaluator.budget.places(found.groups.len() + 2)?;
     evaluator.budget.text(found.text.len())?;
     let groups = found.groups.iter().map(|group| match group {
         Some(group) => Value::text(*group),
@@ -176,7 +179,7 @@ fn as_object<'a>(regex: &'a Regex, text: &Text<'a>, found: Found<'a>) -> Value<'
 
 pub(super) fn contains<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
-    evaluator.budget.spend(whole.len() / 64)?;
+    evaluator.budget.spend(whole.len() / 256)?;
     Ok(Value::Bool(match argument(arguments, 1) {
         Value::Text(wanted) => whole.contains(&**wanted),
         Value::Undefined => whole.contains("undefined"),
@@ -216,7 +219,7 @@ pub(super) fn find<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
             object.insert(Text::Borrowed("match"), Value::Text(found.matched));
             object.insert(Text::Borrowed("index"), Value::count(unit));
             object.insert(Text::Borrowed("groups"), Value::array(found.groups));
-            evaluator.budget.items(8)?;
+            evaluator.budget.items(results.len())?;
             results.push(Value::object(object));
             next = matcher.next(evaluator, whole)?;
         }
@@ -238,7 +241,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
             for character in whole.char_indices() {
                 split_off(&mut parts, whole, character, limit);
             }
-            evaluator.budget.items(parts.len() * 2)?;
+            evaluator.budget.items(parts.len())?;
         }
         Value::Text(separator) => {
             // JavaScript counts whole parts only.
@@ -249,7 +252,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
                 if !allows(limit, parts.len()) {
                     break;
                 }
-                evaluator.budget.items(2)?;
+                evaluator.budget.items(parts.len())?;
                 parts.push(Value::Text(part(whole, start..end)));
                 start = end + separator.len();
             }
@@ -260,7 +263,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
             let mut start = 0;
             let mut next = matcher.next(evaluator, whole)?;
             while let Some(found) = next.take().filter(|_| allows(limit, parts.len())) {
-                evaluator.budget.items(2)?;
+                evaluator.budget.items(parts.len())?;
                 parts.push(Value::Text(part(whole, start..found.start.max(start))));
                 start = found.end;
                 next = matcher.next(evaluator, whole)?;
@@ -302,7 +305,7 @@ pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
     }
     let message = "Fourth argument of replace function must evaluate to a positive number";
     let limit = limit(arguments, 3, "D3011", message)?;
-    evaluator.budget.spend(whole.len() / 16)?;
+    evaluator.budget.spend(whole.len() / 64)?;
     let mut result = String::with_capacity(whole.len());
     let mut position = 0;
     let mut count = 0;

@@ -17,6 +17,12 @@ pub(super) fn lookup<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>])
 }
 
 pub(super) fn keys<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
+    let object = argument(arguments, 0);
+    if object.is_object() {
+        evaluator.budget.spend(object.field_count())?;
+        evaluator.budget.items(object.field_count())?;
+        return Ok(Value::sequence(object.fields().into_iter().map(|(key, _)| Value::Text(key)).collect()));
+    }
     let mut names: Object<'a> = Object::default();
     collect_keys(evaluator, argument(arguments, 0), &mut names, 0)?;
     let names = names.sorted();
@@ -35,7 +41,7 @@ fn collect_keys<'a>(
     }
     let Some(items) = value.items() else {
         let fields = value.fields();
-        evaluator.budget.spend(fields.len())?;
+        evaluator.budget.spend(fields.len() * 4)?;
         for (key, _) in fields {
             names.insert(key, Value::Null);
         }
@@ -81,7 +87,8 @@ fn collect_parts<'a>(
         return Ok(true);
     }
     let fields = value.fields();
-    evaluator.budget.items(fields.len() * 4)?;
+    evaluator.budget.items(parts.len() + fields.len())?;
+    evaluator.budget.places(fields.len() * 5)?;
     for (key, field) in fields {
         let mut part = Object::with_capacity(1);
         part.insert(key, field);
@@ -95,11 +102,15 @@ pub(super) fn merge<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     if objects.is_undefined() {
         return Ok(Value::Undefined);
     }
-    let mut merged = Object::default();
-    for object in objects.items().unwrap_or(Items::Made(&[])).iter() {
+    let mut objects = objects.items().unwrap_or(Items::Made(&[])).iter();
+    let fields = objects.next().map(|first| first.fields()).unwrap_or_default();
+    evaluator.budget.spend(fields.len())?;
+    evaluator.budget.places(fields.len() * 2)?;
+    let mut merged = Object::of_fields(fields);
+    for object in objects {
         let fields = object.fields();
-        evaluator.budget.spend(fields.len())?;
-        evaluator.budget.items(fields.len() * 2)?;
+        evaluator.budget.spend(fields.len() * 4)?;
+        evaluator.budget.places(fields.len() * 2)?;
         for (key, value) in fields {
             merged.insert(key, value);
         }
@@ -126,7 +137,7 @@ pub(super) fn sift<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
     for (key, value) in object.fields() {
         let answer = evaluator.call_back(function, value.clone(), Value::Text(key.clone()), object)?;
         if evaluator.is_true(&answer)? {
-            evaluator.budget.items(2)?;
+            evaluator.budget.places(2)?;
             kept.insert(key, value);
         }
     }
@@ -156,14 +167,14 @@ fn copy<'a>(evaluator: &mut Evaluator<'a>, value: &Value<'a>, level: usize) -> O
     }
     if value.is_object() {
         let fields = value.fields();
-        evaluator.budget.items(fields.len() * 2)?;
-        let mut object = Object::with_capacity(fields.len());
+        evaluator.budget.places(fields.len() * 2)?;
+        let mut copies = Vec::with_capacity(fields.len());
         for (key, field) in fields {
             if !field.is_undefined() {
-                object.insert(key, copy(evaluator, &field, level + 1)?);
+                copies.push((key, copy(evaluator, &field, level + 1)?));
             }
         }
-        return Ok(Value::object(object));
+        return Ok(Value::object(Object::of_fields(copies)));
     }
     Ok(match value {
         Value::Undefined => Value::Null,

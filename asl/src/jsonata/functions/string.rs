@@ -44,7 +44,7 @@ pub(super) fn substring<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a
         return substring_of_items(evaluator, items, arguments);
     }
     let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
-    evaluator.budget.spend(whole.len() / 64)?;
+    evaluator.budget.spend(whole.len() / 256)?;
     let (from, to) = places(characters(whole), arguments)?;
     let range = if from < to { byte_of(whole, from)..byte_of(whole, to) } else { 0..0 };
     evaluator.budget.text(range.len())?;
@@ -114,7 +114,7 @@ fn around<'a>(
     let Some(whole) = text(arguments, 0)? else { return Ok(Value::Undefined) };
     // JavaScript looks for the word where there is no text to look for.
     let wanted = text(arguments, 1)?.map_or("undefined", |wanted| &**wanted);
-    evaluator.budget.spend(whole.len() / 64)?;
+    evaluator.budget.spend(whole.len() / 32)?;
     Ok(Value::Text(match whole.find(wanted) {
         Some(at) => part(whole, range(at..at + wanted.len(), whole.len())),
         None => whole.clone(),
@@ -128,7 +128,7 @@ fn map<'a>(
     function: impl Fn(&str) -> Result<String, Raised>,
 ) -> Outcome<Value<'a>> {
     let Some(text) = text(arguments, 0)? else { return Ok(Value::Undefined) };
-    evaluator.budget.text(text.len())?;
+    evaluator.budget.spend(text.len() / 16)?;
     let made = function(text)?;
     evaluator.budget.made(&made)?;
     Ok(Value::text(made))
@@ -180,7 +180,7 @@ pub(super) fn decode_url_component<'a>(
 
 pub(super) fn length<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let Some(text) = text(arguments, 0)? else { return Ok(Value::Undefined) };
-    evaluator.budget.spend(text.len() / 64)?;
+    evaluator.budget.spend(text.len() / 256)?;
     Ok(Value::count(characters(text)))
 }
 
