@@ -180,9 +180,12 @@ impl NumberOrExpression {
             }
             Self::Path(path) => {
                 let value = path.select(scope).map_err(|error| path_error(field, &error))?;
-                whole_number(&value)
-                    .or_else(|| value.as_str()?.parse().ok())
-                    .ok_or_else(|| invalid_number(field, &value, "integer", path))
+                let number = match &*value {
+                    Value::String(text) => text.parse().ok(),
+                    other => other.as_i64(),
+                };
+                let number = number.ok_or_else(|| invalid_number(field, &value, "integer", path))?;
+                u64::try_from(number).map_err(|_| negative_number(field))
             }
         }
     }
@@ -310,6 +313,13 @@ fn invalid_number(field: &str, value: &Value, kind: &str, path: &Path) -> QueryE
         field,
         format!("The {field} field refers to value {} which is not a valid {kind}: {source}", quoted(value)),
     )
+}
+
+/// It is a number, and out of range: said without the path, of the field without its
+/// `Path`, as AWS says it of `ToleratedFailurePercentagePath`. Of counts it is not recorded.
+fn negative_number(field: &str) -> QueryError {
+    let name = field.strip_suffix("Path").unwrap_or(field);
+    runtime_error(field, format!("{name} must be greater than or equal to 0."))
 }
 
 /// The value between quotes, as these causes have it.

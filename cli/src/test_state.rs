@@ -43,12 +43,11 @@ pub(crate) fn test_state(arguments: &TestState, terminal: Terminal) -> Result<u8
     let millis = crate::run::now_millis();
     let host = Alone { now_millis: millis, seed: millis.cast_unsigned(), ..Alone::default() };
     let answer = answer(&request, &host).map_err(|error| refusal(error.code, &error.message))?;
-    match terminal.format {
-        Format::Text => terminal.data(&report(arguments.state.as_deref(), &answer, terminal.out)),
-        _ => {
-            let value = serde_json::to_value(&answer).unwrap_or_default();
-            terminal.data(&crate::show::document(&value, terminal));
-        }
+    if terminal.format == Format::Text {
+        terminal.data(&report(arguments.state.as_deref(), &answer, terminal.out));
+    } else {
+        let value = serde_json::to_value(&answer).unwrap_or_default();
+        terminal.data(&crate::show::document(&value, terminal));
     }
     Ok(if answer.status == TestStatus::Failed { exit::FAILED } else { 0 })
 }
@@ -73,15 +72,13 @@ fn request(arguments: &TestState, definition: &Definition) -> Result<TestStateIn
         let cause = arguments.mock_cause.clone();
         MockError { error: Some(error), cause }
     });
-    let mock = (result.is_some() || error_output.is_some()).then(|| Mock {
-        result,
-        error_output,
-        field_validation_mode: match arguments.validation {
-            Validation::Strict => FieldValidationMode::Strict,
-            Validation::Present => FieldValidationMode::Present,
-            Validation::None => FieldValidationMode::None,
-        },
-    });
+    let mocked = result.is_some() || error_output.is_some();
+    let field_validation_mode = match arguments.validation {
+        Validation::Strict => FieldValidationMode::Strict,
+        Validation::Present => FieldValidationMode::Present,
+        Validation::None => FieldValidationMode::None,
+    };
+    let mock = mocked.then_some(Mock { result, error_output, field_validation_mode });
     Ok(TestStateInput {
         definition: definition.text.clone(),
         role_arn: Some(arguments.role_arn.clone().unwrap_or_else(|| ROLE.to_owned())),
@@ -125,16 +122,13 @@ fn json(flag: &str, given: &str) -> Result<String, Problem> {
 /// What the engine would refuse in AWS's words, and what to do instead.
 fn check(request: &TestStateInput) -> Result<(), Problem> {
     let Ok(definition) = serde_json::from_str::<Value>(&request.definition) else { return Ok(()) };
-    let state = match &request.state_name {
-        Some(name) => match find_state(&definition, name) {
-            Some(state) => state,
-            None => {
-                let known = state_names(&definition);
-                let similar = text::similar(name, known.iter().map(String::as_str)).map(str::to_owned);
-                return Err(Problem::NoSuchState { state: name.clone(), similar, known });
-            }
-        },
-        None => &definition,
+    let named = request.state_name.as_ref();
+    let state = named.map_or(Some(&definition), |name| find_state(&definition, name));
+    let Some(state) = state else {
+        let state = named.cloned().unwrap_or_default();
+        let known = state_names(&definition);
+        let similar = text::similar(&state, known.iter().map(String::as_str)).map(str::to_owned);
+        return Err(Problem::NoSuchState { state, similar, known });
     };
     let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
     let works = matches!(kind, "Task" | "Parallel" | "Map");

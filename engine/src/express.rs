@@ -18,7 +18,7 @@ use crate::machine::{Execution, Input, Started as StartedRecord, Status, advance
 use crate::registry::{
     ExpressStart, RegistryError, StateMachineType, Target, delete_express, insert_express,
 };
-use crate::scheduler::{Keeping, Slot, lock};
+use crate::scheduler::{Alongside, Keeping, Slot, lock};
 
 /// The result of a synchronous Express execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,16 @@ pub struct SyncExecution {
     pub cause: Option<String>,
 }
 
+/// Why an Express execution begins.
+enum Occasion<'a> {
+    /// Somebody waits for its end.
+    Sync,
+    /// Somebody asked for it, and it is about to be noted under this ARN.
+    Async(&'a str),
+    /// It was noted under this ARN, and did not end before the engine did.
+    Again(&'a str),
+}
+
 impl Engine {
     /// Runs an Express execution and waits for its end, for five minutes at most.
     pub fn start_sync_execution(&self, request: &StartExecution) -> Result<SyncExecution, EngineError> {
@@ -54,7 +64,8 @@ impl Engine {
             let name = target.entry.name.to_string();
             return Err(EngineError::StateMachineTypeNotSupported { name });
         }
-        let (slot, started) = self.express_slot(&target, request, None, None)?;
+        let (slot, started) =
+            self.express_slot(&target, request, chosen_name(request.name.as_deref())?, &Occasion::Sync)?;
         self.begin_express(&slot, started.clone())?;
         if !slot.wait(&self.scheduler, None) {
             self.scheduler.check()?;
@@ -81,20 +92,19 @@ impl Engine {
         target: &Target,
         request: &StartExecution,
     ) -> Result<Started, EngineError> {
-        let note = |arn: &str, name: &str| ExpressStart {
-            arn: arn.to_owned(),
+        let name = chosen_name(request.name.as_deref())?;
+        let arn = self.express_arn(target, &name)?;
+        let row = ExpressStart {
+            arn: arn.clone(),
             machine_id: target.entry.id,
             revision: target.revision.number,
-            name: name.to_owned(),
+            name: name.clone(),
             input: request.input.clone(),
             trace_header: request.trace_header.clone(),
             version: target.version,
             alias: target.alias.clone(),
         };
-        let name = chosen_name(request.name.as_deref())?;
-        let arn = self.express_arn(target, &name)?;
-        let row = note(&arn, &name);
-        let (slot, started) = self.express_slot(target, request, Some(name), Some(&arn))?;
+        let (slot, started) = self.express_slot(target, request, name, &Occasion::Async(&arn))?;
         let noted = self.scheduler.change(Box::new(move |connection| insert_express(connection, &row)));
         if let Err(error) = noted {
             lock(&self.scheduler.open).remove(&slot);
@@ -124,7 +134,8 @@ impl Engine {
                 trace_header: start.trace_header,
                 ..StartExecution::default()
             };
-            let (slot, started) = self.express_slot(&target, &request, Some(start.name), Some(&start.arn))?;
+            let (slot, started) =
+                self.express_slot(&target, &request, start.name, &Occasion::Again(&start.arn))?;
             self.begin_express(&slot, started)?;
         }
         Ok(())
@@ -135,22 +146,18 @@ impl Engine {
         Ok(express_arn(region, account, &target.entry.name, name, &random_name()?))
     }
 
-    /// An execution that is about to begin. `arn`: of a start that is noted in the journal.
+    /// An execution that is about to begin.
     fn express_slot(
         &self,
         target: &Target,
         request: &StartExecution,
-        name: Option<String>,
-        noted: Option<&str>,
+        name: String,
+        occasion: &Occasion<'_>,
     ) -> Result<(Arc<Slot>, Box<StartedRecord>), EngineError> {
         let input = read_input(&request.input)?;
-        let name = match name {
-            Some(name) => name,
-            None => chosen_name(request.name.as_deref())?,
-        };
-        let arn: Arc<str> = match noted {
-            Some(arn) => arn.into(),
-            None => self.express_arn(target, &name)?.into(),
+        let arn: Arc<str> = match occasion {
+            Occasion::Sync => self.express_arn(target, &name)?.into(),
+            Occasion::Async(arn) | Occasion::Again(arn) => (*arn).into(),
         };
         let (region, account) = (&self.scheduler.region, &self.scheduler.account);
         let started = Box::new(StartedRecord {
@@ -165,11 +172,12 @@ impl Engine {
         });
         let definition = self.definition_to_run(&target.entry, &target.revision)?;
         let id = self.scheduler.next_express_id.fetch_sub(1, Ordering::SeqCst);
-        let keeping = Keeping::Memory { noted: noted.is_some() };
+        let keeping = Keeping::Memory { noted: !matches!(occasion, Occasion::Sync) };
         let slot = Slot::new(id, arn, Execution::new(definition), 0, keeping, target.belonging());
         let mut open = lock(&self.scheduler.open);
-        if target.entry.deleting.load(Ordering::SeqCst) && !matches!(keeping, Keeping::Memory { noted: true })
-        {
+        // What was acknowledged runs, also while its state machine is being deleted.
+        let is_promised = matches!(occasion, Occasion::Again(_));
+        if target.entry.deleting.load(Ordering::SeqCst) && !is_promised {
             return Err(RegistryError::StateMachineDeleting { name: target.entry.name.to_string() }.into());
         }
         open.admit(&slot)?;
@@ -180,7 +188,7 @@ impl Engine {
         let mut live = lock(&slot.live);
         match advance(&mut live.execution, Input::Start(started), self.scheduler.now_millis()) {
             Ok(transition) => {
-                self.scheduler.commit(slot, &mut live, transition, None, None);
+                self.scheduler.commit(slot, &mut live, transition, Alongside::default());
                 Ok(())
             }
             Err(source) => {

@@ -60,7 +60,8 @@
 //!   the sum of its child executions: a child is journalled with its number
 //!   and the count of the items it took. Items come from, and results go to,
 //!   an [`object_store::ObjectStore`], one at a time.
-//! - [`simulate`] drives the same machine in virtual time, without a journal.
+//! - [`simulate`] drives the same machine in virtual time, without a journal;
+//!   [`test_state`] shows how JSON flows through one state.
 //!
 //! ```text
 //!  callers: start, stop            task host: outcomes          timer thread
@@ -88,7 +89,10 @@
 //! was scheduled and has no recorded outcome may have run or not: it is never
 //! silently run again. Its attempt fails with `Lambda.ServiceException`, a
 //! transient error that generated definitions retry, and a cause that says
-//! that the outcome is unknown. Time never runs backwards: the engine's time
+//! that the outcome is unknown. Task tokens stay good, tasks of activities are
+//! offered again, submitted jobs are handed to [`TaskHost::resume`], and Map
+//! Runs go on behind their last child. Express executions that were accepted
+//! asynchronously start again. Time never runs backwards: the engine's time
 //! is the later of its clock and of what the journal holds.
 //!
 //! # Crash points
@@ -101,12 +105,13 @@
 //!
 //! # What this version does not run
 //!
-//! Redrive.
+//! Redrive. HTTP tasks run if the task host runs them, as any other service.
 #![warn(missing_docs)]
 
 pub mod arn;
 mod clock;
 mod crash;
+mod digest;
 mod engine;
 mod express;
 pub mod items;

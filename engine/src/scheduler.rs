@@ -21,7 +21,6 @@ use crate::machine::{
 use crate::map_run::{ChildOf, MapRuns, Told};
 use crate::object_store::ObjectStore;
 use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
-use crate::simulate::input_of;
 use crate::task::{Completion, TaskHost, TaskReport};
 use crate::timers::Timers;
 use crate::tokens::Activities;
@@ -86,6 +85,17 @@ pub(crate) struct Slot {
 pub(crate) struct Live {
     pub(crate) execution: Execution,
     pub(crate) records: u64,
+}
+
+/// What becomes durable in one transaction with the records of a transition.
+#[derive(Default)]
+pub(crate) struct Alongside {
+    /// The row of the execution, when it starts.
+    pub(crate) new: Option<NewExecution>,
+    /// Anything else.
+    pub(crate) change: Option<Change>,
+    /// Hears when it is durable.
+    pub(crate) answer: Option<SyncSender<()>>,
 }
 
 impl Slot {
@@ -360,6 +370,11 @@ impl Scheduler {
 
     /// Gives an input to an open execution.
     pub(crate) fn input(self: &Arc<Self>, slot: &Arc<Slot>, input: Input) {
+        self.input_with(slot, input, Alongside::default());
+    }
+
+    /// The same; what follows from it becomes durable together with something else.
+    pub(crate) fn input_with(self: &Arc<Self>, slot: &Arc<Slot>, input: Input, alongside: Alongside) {
         if self.stopped().is_some() {
             return;
         }
@@ -368,7 +383,7 @@ impl Scheduler {
         };
         let is_sign_of_life = matches!(input, Input::TaskHeartbeat { .. });
         match self.advance(slot, &mut live, input, is_sign_of_life) {
-            Ok(transition) => self.commit(slot, &mut live, transition, None, None),
+            Ok(transition) => self.commit(slot, &mut live, transition, alongside),
             Err(error) => self.stop(format!("execution {}: {error}", slot.arn)),
         }
     }
@@ -410,10 +425,10 @@ impl Scheduler {
         slot: &Arc<Slot>,
         live: &mut Live,
         transition: Transition,
-        new: Option<NewExecution>,
-        answer: Option<SyncSender<()>>,
+        alongside: Alongside,
     ) {
         let Transition { records, effects } = transition;
+        let Alongside { new, change, answer } = alongside;
         if let Keeping::Memory { .. } = slot.keeping {
             let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
             return self.after_express(Box::new(move || {
@@ -425,8 +440,7 @@ impl Scheduler {
             }));
         }
         if records.is_empty() {
-            // Nothing new: what the effects follow from is durable already.
-            return self.release(slot, effects);
+            return self.release_in_turn(slot, change, effects);
         }
         let first_record = live.records;
         live.records += records.len() as u64;
@@ -435,6 +449,7 @@ impl Scheduler {
         let append = Append {
             execution_id: slot.id,
             new,
+            change,
             first_record,
             segment,
             last_millis: live.execution.last_millis(),
@@ -449,6 +464,20 @@ impl Scheduler {
         };
         // When the writer is gone, everybody who waits learns it from `stopped`.
         let _ = self.send(Message::Append(Box::new(append)));
+    }
+
+    /// Releases effects that follow from what is durable already, as those of
+    /// a recovery do. On the writer's thread like all others: the execution's
+    /// lock is held here, and a host that answers at once would ask for it.
+    fn release_in_turn(self: &Arc<Self>, slot: &Arc<Slot>, change: Option<Change>, effects: Vec<Effect>) {
+        if change.is_none() && effects.is_empty() {
+            return;
+        }
+        let change = change.unwrap_or_else(|| Box::new(|_| Ok(())));
+        let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
+        let release: Release = Box::new(move || scheduler.release(&slot, effects));
+        // When the writer is gone, everybody who waits learns it from `stopped`.
+        let _ = self.send(Message::Change(change, release));
     }
 
     /// Does something on the thread of the Express executions: a task that
@@ -605,7 +634,7 @@ fn complete(scheduler: &Weak<Scheduler>, slot: &Weak<Slot>, event_id: u64, repor
     if let (Some(scheduler), Some(slot)) = (scheduler.upgrade(), slot.upgrade()) {
         let input = match report {
             TaskReport::Submitted(output) => Input::TaskSubmitted { event_id, output },
-            TaskReport::Finished(outcome) => input_of(event_id, outcome),
+            TaskReport::Finished(outcome) => outcome.into_input(event_id),
         };
         scheduler.input(&slot, input);
     }

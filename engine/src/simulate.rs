@@ -365,7 +365,7 @@ impl Simulation {
             TaskStep::Taken(worker) => Input::ActivityStarted { event_id, worker },
             TaskStep::Heartbeat => Input::TaskHeartbeat { event_id },
             TaskStep::Ended(outcome) if has_token => by_token(event_id, outcome),
-            TaskStep::Ended(outcome) => input_of(event_id, outcome),
+            TaskStep::Ended(outcome) => outcome.into_input(event_id),
         };
         self.take(index, input);
     }
@@ -432,14 +432,6 @@ impl Simulation {
             children: self.children,
             execution,
         }
-    }
-}
-
-/// The input of the machine that stands for a task's outcome.
-pub(crate) fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
-    match outcome {
-        TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
-        TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error, cause },
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::machine::{TaskKey, TaskRequest};
+use crate::machine::{Input, TaskKey, TaskRequest};
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,14 @@ impl TaskOutcome {
     /// transient error of Lambda, which generated definitions retry.
     pub fn unknown(cause: impl Into<String>) -> Self {
         Self::Failed { error: crate::machine::errors::LAMBDA_SERVICE.to_owned(), cause: cause.into() }
+    }
+
+    /// What the machine is told.
+    pub(crate) fn into_input(self, event_id: u64) -> Input {
+        match self {
+            Self::Succeeded(output) => Input::TaskSucceeded { event_id, output },
+            Self::Failed { error, cause } => Input::TaskFailed { event_id, error, cause },
+        }
     }
 }
 

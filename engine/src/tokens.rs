@@ -76,7 +76,7 @@ impl Engine {
         worker: Option<&str>,
         wait: Duration,
     ) -> Result<Option<ActivityTask>, EngineError> {
-        let scheduler = self.scheduler();
+        let scheduler = &self.scheduler;
         #[expect(clippy::disallowed_methods, reason = "a poll ends by the clock on the wall, also in tests")]
         let until = Instant::now() + wait;
         while let Some(task) =
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     fn complete(&self, token: &str, input: impl FnOnce(u64) -> Input) -> Result<(), EngineError> {
-        let scheduler = self.scheduler();
+        let scheduler = &self.scheduler;
         scheduler.check()?;
         let arn = execution_arn(token).ok_or(EngineError::InvalidToken)?;
         let slot = lock(&scheduler.open).by_arn(&arn);

@@ -54,7 +54,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Derives what TestState knows of AWS's services from the models in `botocore`.
+    /// Derives what `TestState` knows of AWS's services from the models in `botocore`.
     Models {
         /// The folder `botocore/data` of an installed or unpacked botocore.
         #[arg(long, value_name = "DIR")]

@@ -22,7 +22,7 @@ fn expression(source: &str) -> Expression {
 }
 
 fn with_scope<T>(run: impl FnOnce(&Scope<'_>) -> T) -> T {
-    let states = json!({"input": {"n": 3, "text": "x", "id": 1_234_567_890_123_456_789_u64}});
+    let states = json!({"input": {"n": 3, "text": "x", "below": -1, "half": 2.5, "id": 1_234_567_890_123_456_789_u64}});
     let variables = IndexMap::from([("v".to_owned(), json!({"foo": "bar"}))]);
     run(&Scope { states: &states, variables: &variables, host: &Still })
 }
@@ -159,6 +159,9 @@ fn fields_with_paths_take_what_the_paths_find() {
         error.cause,
         "The MaxConcurrencyPath field refers to value \"x\" which is not a valid integer: $.text"
     );
+    assert!(number("$.half").expect_err("a part").cause.contains("\"2.5\" which is not a valid integer"));
+    let error = number("$.below").expect_err("negative");
+    assert_eq!(error.cause, "MaxConcurrency must be greater than or equal to 0.");
     let error = number("$v").expect_err("an object");
     assert!(error.cause.contains("refers to value \"{\"foo\":\"bar\"}\" which"), "{error}");
     assert_eq!(

@@ -9,11 +9,11 @@
 //! Java `HashMap`. A line without any character is no row. This is not the
 //! dialect of the `csv` crate, which knows escapes in quotes only.
 
-use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::sync::Arc;
 
 use asl::limits::{CSV_HEADER_BYTES_MAX, ITEM_BYTES_MAX};
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::ReadError;
@@ -42,7 +42,8 @@ impl<R: BufRead> CsvItems<R> {
                 return Ok(None);
             }
             let headers = &self.records.fields;
-            if headers.iter().map(String::len).sum::<usize>() > CSV_HEADER_BYTES_MAX {
+            // With the delimiters between them, so that empty ones count, too.
+            if headers.iter().map(|header| header.len() + 1).sum::<usize>() > CSV_HEADER_BYTES_MAX + 1 {
                 let problem = format!("its headers have more than {CSV_HEADER_BYTES_MAX} bytes.");
                 return Err(ReadError::malformed(&self.records.source, problem));
             }
@@ -73,21 +74,19 @@ impl<R: BufRead> Iterator for CsvItems<R> {
 /// bits of the names' hashes, names that share them in their own order. Of two
 /// columns of one name the last has the value.
 fn columns(headers: &[String]) -> Vec<Column> {
-    let mut seen = BTreeSet::new();
-    let distinct: Vec<&String> = headers.iter().filter(|name| seen.insert(name.as_str())).collect();
+    // A name keeps the place where it came first, and gets the last position.
+    let mut positions = IndexMap::new();
+    for (position, name) in headers.iter().enumerate() {
+        positions.insert(name.as_str(), position);
+    }
     // 16 buckets at first, twice as many whenever three quarters are taken.
     let mut buckets = 16_usize;
-    while distinct.len() * 4 > buckets * 3 {
+    while positions.len() * 4 > buckets * 3 {
         buckets *= 2;
     }
     let mask = u32::try_from(buckets - 1).unwrap_or(u32::MAX);
-    let mut columns: Vec<Column> = distinct
-        .into_iter()
-        .map(|name| {
-            let last = headers.iter().rposition(|header| header == name);
-            Column { name: name.clone(), position: last.unwrap_or_default() }
-        })
-        .collect();
+    let mut columns: Vec<Column> =
+        positions.into_iter().map(|(name, position)| Column { name: name.to_owned(), position }).collect();
     columns.sort_by_key(|column| spread_hash(&column.name) & mask);
     columns
 }
@@ -140,8 +139,12 @@ impl<R: BufRead> Records<R> {
         let mut bytes = 0;
         loop {
             let mut field = Vec::new();
-            let more = self.read_field(&mut field, ITEM_BYTES_MAX - bytes)?;
-            bytes += field.len();
+            let more = self.read_field(&mut field, ITEM_BYTES_MAX.saturating_sub(bytes))?;
+            // An empty field takes memory, too: its delimiter counts.
+            bytes += field.len() + 1;
+            if bytes > ITEM_BYTES_MAX {
+                return Err(self.malformed(&format!("is longer than {ITEM_BYTES_MAX} bytes.")));
+            }
             self.fields.push(String::from_utf8_lossy(&field).into_owned());
             if !more {
                 return Ok(true);

@@ -91,6 +91,19 @@ fn csv_delimiters_and_large_headers() {
     assert!(error.contains("its headers have more than 10240 bytes"), "{error}");
 }
 
+/// Empty fields have no bytes, and take memory all the same.
+#[test]
+fn csv_rows_of_nothing_but_delimiters_have_an_end() {
+    let commas = ",".repeat(asl::limits::ITEM_BYTES_MAX + 1);
+    let error = csv_with(&format!("A\n{commas}"), b',', None).unwrap_err();
+    assert!(error.contains("row 2 is longer than 8388608 bytes"), "{error}");
+    let error = csv_with(&format!("{}\n1", ",".repeat(10_241)), b',', None).unwrap_err();
+    assert!(error.contains("its headers have more than 10240 bytes"), "{error}");
+    let many: Vec<String> = (0..200_000).map(|number| number.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(csv("1", Some(&many)).contains(r#""199999":"""#), "as many headers as a definition can hold");
+}
+
 #[test]
 fn json_arrays_objects_and_pointers() {
     assert_eq!(

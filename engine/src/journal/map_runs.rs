@@ -99,18 +99,25 @@ impl Reader {
         self.rows(&format!("{COLUMNS} WHERE status = 0 ORDER BY id"), [], MapRunRow::read)
     }
 
-    /// The children of a Map Run, in their order.
-    pub(crate) fn map_run_children(&self, id: i64) -> Result<Vec<ChildRow>, JournalError> {
-        let Some(run) = self.map_run_by_id(id)? else { return Ok(Vec::new()) };
+    /// Shows the children of a Map Run in their order, one at a time: there
+    /// may be more than memory should hold. All are of one moment.
+    pub(crate) fn map_run_children(
+        &self,
+        id: i64,
+        visit: &mut dyn FnMut(ChildRow),
+    ) -> Result<(), JournalError> {
+        let Some(run) = self.map_run_by_id(id)? else { return Ok(()) };
         let query = "SELECT map_number, map_items, status, name FROM executions WHERE map_run_id = ?1 ORDER BY map_number";
-        self.rows(query, [id], |row| {
-            Ok(ChildRow {
+        let shown = self.rows(query, [id], |row| {
+            visit(ChildRow {
                 number: row.get::<_, i64>(0)?.cast_unsigned(),
                 items: row.get::<_, i64>(1)?.cast_unsigned(),
                 status: status(row.get(2)?)?,
                 execution_arn: crate::arn::child_arn(&run.arn, &row.get::<_, String>(3)?),
-            })
-        })
+            });
+            Ok(())
+        });
+        shown.map(drop)
     }
 
     /// How many executions with how many items there are of each status.

@@ -31,7 +31,7 @@ pub use reader::{
 pub use schema::JournalError;
 
 pub(crate) use lock::DirectoryLock;
-pub(crate) use map_runs::{MapRunRow, close_map_run, insert_map_run, note_items, update_limits};
+pub(crate) use map_runs::{ChildRow, MapRunRow, close_map_run, insert_map_run, note_items, update_limits};
 pub(crate) use reader::Readers;
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;

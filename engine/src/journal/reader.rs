@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row};
-use sha2::{Digest, Sha256};
 
 use super::lock::DirectoryLock;
 use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
@@ -229,7 +228,66 @@ impl Reader {
     /// The whole history of an execution; `None` = there is no such execution.
     pub fn execution_history(&self, arn: &str) -> Found<Option<Vec<HistoryEvent>>> {
         let Some((id, _)) = self.find(arn)? else { return Ok(None) };
-        Ok(Some(self.records(id, arn)?.iter().filter_map(HistoryEvent::of).collect()))
+        self.events(id, arn, false, 0, usize::MAX).map(Some)
+    }
+
+    /// A part of the history of an execution, in its order or reversed: at
+    /// most `limit` events after the first `from`. Memory holds this part and
+    /// one segment, however long the history is.
+    pub fn history_page(
+        &self,
+        arn: &str,
+        reverse: bool,
+        from: usize,
+        limit: usize,
+    ) -> Found<Option<Vec<HistoryEvent>>> {
+        let Some((id, _)) = self.find(arn)? else { return Ok(None) };
+        self.events(id, arn, reverse, from, limit).map(Some)
+    }
+
+    fn events(
+        &self,
+        id: i64,
+        arn: &str,
+        reverse: bool,
+        from: usize,
+        limit: usize,
+    ) -> Found<Vec<HistoryEvent>> {
+        let order = if reverse { "DESC" } else { "ASC" };
+        let query = format!("{SEGMENTS} ORDER BY first_record {order}");
+        let failed = |source| JournalError::of(&self.path, "read", source);
+        let mut statement = self.connection.prepare_cached(&query).map_err(failed)?;
+        let mut rows = statement.query([id]).map_err(failed)?;
+        // Where the next segment has to begin, or reversed to end; what is the last one of all only the rows know.
+        let mut edge = (!reverse).then_some(0);
+        let (mut skipped, mut events) = (0, Vec::new());
+        while let Some(row) = rows.next().map_err(failed)? {
+            let first: u64 = row.get::<_, i64>(0).map_err(failed)?.cast_unsigned();
+            let bytes: Vec<u8> = row.get(1).map_err(failed)?;
+            let mut records = decode(id, first, &bytes).map_err(|problem| damaged(arn, first, problem.0))?;
+            let end = first + records.len() as u64;
+            let (here, next) = if reverse { (end, first) } else { (first, end) };
+            if edge.is_some_and(|edge| edge != here) {
+                return Err(damaged(arn, edge.unwrap_or_default(), "it is missing"));
+            }
+            edge = Some(next);
+            if reverse {
+                records.reverse();
+            }
+            for event in records.iter().filter_map(HistoryEvent::of) {
+                if skipped < from {
+                    skipped += 1;
+                } else if events.len() < limit {
+                    events.push(event);
+                } else {
+                    return Ok(events);
+                }
+            }
+        }
+        match edge {
+            None | Some(0) if events.is_empty() && skipped == 0 => Err(damaged(arn, 0, "it is missing")),
+            _ => Ok(events),
+        }
     }
 
     /// Executions, newest first.
@@ -326,9 +384,8 @@ impl Reader {
     /// Everything the journal holds of an execution. A segment that is damaged
     /// or missing is an error.
     pub fn records(&self, id: i64, arn: &str) -> Found<Vec<Record>> {
-        let query =
-            "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record";
-        let segments: Vec<(i64, Vec<u8>)> = self.rows(query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let query = format!("{SEGMENTS} ORDER BY first_record");
+        let segments: Vec<(i64, Vec<u8>)> = self.rows(&query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut records = Vec::new();
         for (first_record, bytes) in segments {
             let first_record = first_record.cast_unsigned();
@@ -350,13 +407,13 @@ impl Reader {
     pub(crate) fn definition(&self, owner: &str, sha256: &[u8; 32]) -> Found<String> {
         let damaged = |problem| {
             let owner = owner.to_owned();
-            JournalError::DamagedDefinition { owner, sha256: crate::engine::hex(sha256), problem }
+            JournalError::DamagedDefinition { owner, sha256: crate::digest::hex(sha256), problem }
         };
         // As bytes: what is damaged need not be text any more.
         let query = "SELECT CAST(text AS BLOB) FROM definitions WHERE sha256 = ?1";
         let bytes: Option<Vec<u8>> = self.rows(query, [sha256], |row| row.get(0))?.pop();
         let bytes = bytes.ok_or_else(|| damaged("it is missing"))?;
-        if <[u8; 32]>::from(Sha256::digest(&bytes)) != *sha256 {
+        if crate::digest::sha256(&bytes) != *sha256 {
             return Err(damaged("its SHA-256 is another one"));
         }
         String::from_utf8(bytes).map_err(|_| damaged("it is not UTF-8"))
@@ -406,9 +463,7 @@ impl Reader {
     }
 
     fn edge_segment(&self, id: i64, arn: &str, order: &str) -> Found<Vec<Record>> {
-        let query = format!(
-            "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record {order} LIMIT 1"
-        );
+        let query = format!("{SEGMENTS} ORDER BY first_record {order} LIMIT 1");
         let segment: Option<(i64, Vec<u8>)> =
             self.rows(&query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
         let Some((first_record, bytes)) = segment else { return Err(damaged(arn, 0, "it is missing")) };
@@ -444,7 +499,7 @@ impl Reader {
             state_machine_arn: state_machine_arn(&self.region, &self.account, &name),
             name,
             definition: String::new(),
-            definition_sha256: crate::engine::hex(&sha256),
+            definition_sha256: crate::digest::hex(&sha256),
             revision: row.get(2)?,
             role_arn: row.get(3)?,
             created_millis: row.get(4)?,
@@ -477,6 +532,9 @@ impl Reader {
 const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, e.status, e.start_millis, \
      e.stop_millis, e.version, e.alias, r.arn, e.map_items FROM executions e \
      JOIN state_machines m ON m.id = e.machine_id LEFT JOIN map_runs r ON r.id = e.map_run_id";
+
+/// The records of an execution.
+const SEGMENTS: &str = "SELECT first_record, records FROM segments WHERE execution_id = ?1";
 
 /// The current revision of every state machine that was not deleted.
 const MACHINES: &str = "SELECT m.name, r.sha256, r.revision, r.role_arn, r.created_millis \

@@ -66,7 +66,8 @@ const MIGRATIONS: &[&str] = &["
     DROP TABLE state_machines;
     ALTER TABLE state_machines_2 RENAME TO state_machines;
     CREATE UNIQUE INDEX state_machines_name ON state_machines (name) WHERE deleted_millis IS NULL;
-    CREATE INDEX state_machines_deleted ON state_machines (name) WHERE deleted_millis IS NOT NULL;
+    -- An execution is found by the name of its state machine, deleted or not.
+    CREATE INDEX state_machines_names ON state_machines (name);
     ALTER TABLE revisions ADD COLUMN revision_id TEXT;
     ALTER TABLE revisions ADD COLUMN configuration TEXT NOT NULL DEFAULT '{}';
     CREATE TABLE versions (

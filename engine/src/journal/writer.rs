@@ -39,6 +39,8 @@ pub(crate) struct NewExecution {
 pub(crate) struct Append {
     pub(crate) execution_id: i64,
     pub(crate) new: Option<NewExecution>,
+    /// What else becomes durable with it, or not at all.
+    pub(crate) change: Option<Change>,
     pub(crate) first_record: u64,
     pub(crate) segment: Vec<u8>,
     pub(crate) last_millis: i64,
@@ -197,9 +199,20 @@ fn append_all(
     let mut close =
         connection.prepare_cached("UPDATE executions SET status = ?2, stop_millis = ?3 WHERE id = ?1")?;
     let mut last_millis = None;
-    for Append { execution_id, new, first_record, segment, closed, release, last_millis: at_millis } in
-        appends
+    for Append {
+        execution_id,
+        new,
+        change,
+        first_record,
+        segment,
+        closed,
+        release,
+        last_millis: at_millis,
+    } in appends
     {
+        if let Some(change) = change {
+            change(connection)?;
+        }
         if let Some(new) = new {
             let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis, map_run } =
                 new;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use asl::{Map, Parallel, StateKind};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::context::Surroundings;
 use super::execution::{Children, Item, Phase};
@@ -58,11 +58,7 @@ impl Run<'_> {
         };
         let most = asl::limits::INLINE_MAP_CONCURRENCY_MAX as u64;
         let limit = if wanted == 0 { most } else { wanted.min(most) };
-        let length = match items.value() {
-            Value::Array(items) => items.len(),
-            Value::Object(items) => items.len(),
-            _ => 0,
-        };
+        let length = items.item_count();
         Ok((items, u32::try_from(length).unwrap_or(u32::MAX), u32::try_from(limit).unwrap_or(u32::MAX)))
     }
 

@@ -174,7 +174,8 @@ fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> 
         context.insert("Task".to_owned(), json!({ "Token": &**token }));
     }
     if let Some(item) = item {
-        context.insert("Map".to_owned(), json!({ "Item": item_context(item) }));
+        let item = item_context(item.index.into(), item.key.as_deref(), &item.value, SOURCE_OF_STATE_DATA);
+        context.insert("Map".to_owned(), json!({ "Item": item }));
     }
     Value::Object(context)
 }
@@ -207,20 +208,21 @@ fn state_context(visit: &Visit) -> Value {
     Value::Object(context)
 }
 
-/// `Map.Item`; it has a `Key` when the items are those of an object.
-fn item_context(item: &Item) -> Value {
+/// `Map.Item`, in the order of the developer guide; it has a `Key` when the
+/// items are those of an object. `source`: where the item comes from.
+pub(crate) fn item_context(index: u64, key: Option<&str>, value: &Value, source: &str) -> Value {
     let mut context = Map::new();
-    context.insert("Index".to_owned(), item.index.into());
-    if let Some(key) = &item.key {
-        context.insert("Key".to_owned(), key.clone().into());
+    context.insert("Index".to_owned(), index.into());
+    if let Some(key) = key {
+        context.insert("Key".to_owned(), key.into());
     }
-    context.insert("Value".to_owned(), item.value.clone());
-    context.insert("Source".to_owned(), SOURCE_OF_STATE_DATA.into());
+    context.insert("Value".to_owned(), value.clone());
+    context.insert("Source".to_owned(), source.into());
     Value::Object(context)
 }
 
 /// `Map.Item.Source` of items that come with the state's input. Developer guide, "Context object data for Map states".
-const SOURCE_OF_STATE_DATA: &str = "STATE_DATA";
+pub(crate) const SOURCE_OF_STATE_DATA: &str = "STATE_DATA";
 
 /// A time as the context object has it: UTC with milliseconds. Virtual time can
 /// be at the end of the year 9999, which is after the last timestamp.

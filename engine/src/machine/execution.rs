@@ -12,7 +12,7 @@ use asl::{State, StateKind, StateMachine, States};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::map_run::MapRun;
+use super::map_run::MapRunPhase;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 use super::retry::Failure;
@@ -182,18 +182,6 @@ pub(super) struct Children {
     pub(super) spawn_from: u64,
     pub(super) results: Vec<Option<Payload>>,
     pub(super) failing: Option<(Failure, u64)>,
-    /// The event that says that all ended well is written.
-    pub(super) announced: bool,
-}
-
-/// How far a distributed Map has come.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct MapRunPhase {
-    /// The items, unless an item reader reads them.
-    pub(super) items: Payload,
-    pub(super) run: Option<Box<MapRun>>,
-    /// The results of a Map Run that succeeded.
-    pub(super) output: Option<Payload>,
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
 }
@@ -466,9 +454,7 @@ impl Execution {
             (&record.fact, frame.visit.as_ref().map(|visit| &visit.state.kind))
             && map.distributed.is_some()
         {
-            let items = items.clone();
-            frame.phase =
-                Phase::MapRun(Box::new(MapRunPhase { items, run: None, output: None, announced: false }));
+            frame.phase = Phase::MapRun(Box::new(MapRunPhase::new(items)));
             return Ok(());
         }
         let (given, is_map, length, limit) = match &record.fact {

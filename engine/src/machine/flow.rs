@@ -16,8 +16,8 @@ use std::borrow::Cow;
 
 use asl::jsonpath::{Path, PathError};
 use asl::{
-    Catcher, Choice, ChoiceRule, Items, NumberOrExpression, Pass, QueryError, QueryLanguage, ResultPath,
-    Selection, State, Template, TextOrExpression,
+    Catcher, Choice, ChoiceRule, Items, NumberOrExpression, Pass, PercentageOrExpression, QueryError,
+    QueryLanguage, ResultPath, Selection, State, Template, TextOrExpression,
 };
 use serde_json::{Map, Value, json};
 
@@ -271,7 +271,8 @@ impl<'a> Flow<'a> {
         }
     }
 
-    /// The whole number of a field, at least 0. `name` is the field's name without `Path`.
+    /// The whole number of a field, at least 0. `name` is where the field is in
+    /// its state, without `Path`: of a path AWS names the last part with `Path`.
     pub fn number(
         &self,
         number: &NumberOrExpression,
@@ -280,10 +281,30 @@ impl<'a> Flow<'a> {
         effective: &Payload,
     ) -> Result<u64, QueryError> {
         let seen = self.see(effective.value());
-        match number {
-            NumberOrExpression::Path(path) => number_at(path, &format!("{name}Path"), kind, &seen),
-            other => other.evaluate(name, &seen.scope()),
+        let NumberOrExpression::Path(path) = number else { return number.evaluate(name, &seen.scope()) };
+        let field = format!("{}Path", name.rsplit('/').next().unwrap_or(name));
+        match kind {
+            NumberField::Count => number.evaluate(&field, &seen.scope()),
+            NumberField::Wait | NumberField::Timeout => seconds_at(path, &field, kind, &seen),
         }
+    }
+
+    /// `ToleratedFailurePercentage`. The cause of one that is out of range is recorded on AWS.
+    pub fn tolerated_failure_percentage(
+        &self,
+        map: &asl::Map,
+        effective: &Payload,
+    ) -> Result<Option<f64>, QueryError> {
+        let Some(percentage) = &map.tolerated_failure_percentage else { return Ok(None) };
+        let field = match percentage {
+            PercentageOrExpression::Path(_) => "ToleratedFailurePercentagePath",
+            _ => "ToleratedFailurePercentage",
+        };
+        let percentage = percentage.evaluate(field, &self.see(effective.value()).scope())?;
+        if (0.0..=100.0).contains(&percentage) {
+            return Ok(Some(percentage));
+        }
+        Err(runtime(field, "ToleratedFailurePercentage must be between 0 and 100.".to_owned()))
     }
 
     /// The time of `Timestamp` or `TimestampPath` in JSONPath, in milliseconds since the epoch.
@@ -391,7 +412,8 @@ fn runtime(field: &str, cause: String) -> QueryError {
     QueryError { error: errors::RUNTIME, cause, field: field.to_owned() }
 }
 
-fn number_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Result<u64, QueryError> {
+/// The number a path leads to that stands for a time.
+fn seconds_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Result<u64, QueryError> {
     let source = path.source();
     let scope = seen.scope();
     let found = match path.select(&scope) {
@@ -403,21 +425,10 @@ fn number_at(path: &Path, field: &str, kind: NumberField, seen: &Seen<'_>) -> Re
         Err(error) => return Err(unresolved(field, &error)),
     };
     let shown = shown(&found);
-    let number = match (&*found, kind) {
-        (Value::String(text), NumberField::Count) => text.parse().ok(),
-        (value, _) => value.as_i64(),
-    };
-    let problem = match (number.map(u64::try_from), kind) {
-        (Some(Ok(number)), _) => return Ok(number),
-        (_, NumberField::Count) => {
-            format!("The {field} field refers to value \"{shown}\" which is not a valid integer: {source}")
-        }
-        (Some(Err(_)), _) => {
-            format!("The {field} parameter references a negative value: {source} == {shown}")
-        }
-        (None, _) => {
-            format!("The {field} parameter cannot be parsed as a long value: {source} == {shown}")
-        }
+    let problem = match found.as_i64().map(u64::try_from) {
+        Some(Ok(seconds)) => return Ok(seconds),
+        Some(Err(_)) => format!("The {field} parameter references a negative value: {source} == {shown}"),
+        None => format!("The {field} parameter cannot be parsed as a long value: {source} == {shown}"),
     };
     Err(runtime(field, problem))
 }

@@ -9,18 +9,18 @@
 
 use std::sync::Arc;
 
-use asl::{Distributed, ExecutionType, Map, QueryError, State, StateKind, StateMachine};
+use asl::{Distributed, ExecutionType, Map, State, StateKind, StateMachine};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::context::{Replayable, Surroundings};
-use super::execution::{Execution, MapRunPhase, Phase};
-use super::flow::Flow;
+use super::context::{Replayable, Surroundings, item_context};
+use super::execution::{Execution, Phase};
+use super::flow::{Flow, NumberField};
 use super::payload::Payload;
 use super::random;
 use super::record::{Fact, FrameId, Started, Text};
-use super::retry::{Failure, Nature, errors};
-use super::run::{Run, Step, Trouble, in_state};
+use super::retry::Failure;
+use super::run::{Run, Step, Trouble, in_state_named};
 use crate::arn::map_run_arn;
 use crate::items::{Batcher, Item};
 
@@ -87,6 +87,24 @@ pub enum MapRunOutcome {
     Failed(Failure),
 }
 
+/// How far a distributed Map has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MapRunPhase {
+    /// The items, unless an item reader reads them.
+    pub(super) items: Payload,
+    pub(super) run: Option<Box<MapRun>>,
+    /// The results of a Map Run that succeeded.
+    pub(super) output: Option<Payload>,
+    /// The event that says that all ended well is written.
+    pub(super) announced: bool,
+}
+
+impl MapRunPhase {
+    pub(super) fn new(items: &Payload) -> Self {
+        Self { items: items.clone(), run: None, output: None, announced: false }
+    }
+}
+
 impl MapRunPlan {
     /// The fields only a distributed Map has.
     pub fn distributed(&self) -> Option<&Distributed> {
@@ -142,24 +160,14 @@ impl MapRunPlan {
         let host = Replayable { now_millis, seed, draws: 0.into() };
         let mut context = self.context.clone();
         if let Value::Object(context) = &mut context {
-            context.insert("Map".to_owned(), json!({ "Item": item_context(item, index) }));
+            let item = item_context(index, item.key.as_deref(), &item.value, &item.source);
+            context.insert("Map".to_owned(), json!({ "Item": item }));
         }
         let flow = Flow::new(&self.state, Surroundings::given(&context, &self.variables, &host));
-        flow.evaluate(selector, map.item_selector_field, &self.input).map_err(|error| self.failure(&error))
-    }
-
-    /// A failure of the state, with AWS's words that say where it happened.
-    fn failure(&self, error: &QueryError) -> Failure {
-        let nature = match error.error {
-            errors::RUNTIME => Nature::Runtime,
-            errors::QUERY_EVALUATION => Nature::Evaluation,
-            _ => Nature::Raised,
-        };
-        let cause = format!(
-            "An error occurred while executing the state '{}' (entered at the event id #{}). {}",
-            self.state_name, self.entered_id, error.cause
-        );
-        Failure::new(nature, error.error, cause)
+        flow.evaluate(selector, map.item_selector_field, &self.input).map_err(|error| {
+            let cause = in_state_named(&self.state_name, self.entered_id, &error.cause);
+            Failure::of_query(error.error, cause)
+        })
     }
 }
 
@@ -201,18 +209,6 @@ pub(crate) fn processor_of(definition: &StateMachine, map_state: &str) -> Option
     None
 }
 
-/// `Map.Item`, in the order of the developer guide.
-fn item_context(item: &Item, index: u64) -> Value {
-    let mut context = serde_json::Map::new();
-    context.insert("Index".to_owned(), index.into());
-    if let Some(key) = &item.key {
-        context.insert("Key".to_owned(), key.clone().into());
-    }
-    context.insert("Value".to_owned(), item.value.clone());
-    context.insert("Source".to_owned(), (*item.source).into());
-    Value::Object(context)
-}
-
 impl Run<'_> {
     /// Starts the Map Run of a distributed Map.
     pub(super) fn open_distributed(&mut self, id: FrameId, map: &Map, distributed: &Distributed) -> Step {
@@ -220,12 +216,7 @@ impl Run<'_> {
             Ok(items) => items,
             Err(trouble) => return self.trouble(id, trouble),
         };
-        let length = match items.value() {
-            Value::Array(items) => items.len(),
-            Value::Object(items) => items.len(),
-            _ => 0,
-        };
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let length = u32::try_from(items.item_count()).unwrap_or(u32::MAX);
         self.push(id, Fact::MapStateStarted { items, length, limit: 0 })?;
         self.wake(id);
         Ok(())
@@ -273,28 +264,8 @@ impl Run<'_> {
         let (frame, visit) = self.visit(id)?;
         let flow = self.flow(frame, visit);
         let effective = flow.effective_input(&visit.input)?;
-        let seen = flow.see(effective.value());
-        let scope = seen.scope();
         let number = |field: Option<&asl::NumberOrExpression>, name: &str| {
-            let name = |path: bool| if path { format!("{name}Path") } else { name.to_owned() };
-            let evaluate = |number: &asl::NumberOrExpression| {
-                number.evaluate(&name(matches!(number, asl::NumberOrExpression::Path(_))), &scope)
-            };
-            field.map(evaluate).transpose()
-        };
-        let percentage = match &map.tolerated_failure_percentage {
-            Some(field) => {
-                let is_path = matches!(field, asl::PercentageOrExpression::Path(_));
-                let name =
-                    if is_path { "ToleratedFailurePercentagePath" } else { "ToleratedFailurePercentage" };
-                let percentage = field.evaluate(name, &scope)?;
-                if !(0.0..=100.0).contains(&percentage) {
-                    let cause = in_state(visit, "ToleratedFailurePercentage must be between 0 and 100.");
-                    return Err(Trouble::Failure(Failure::runtime(cause)));
-                }
-                Some(percentage)
-            }
-            None => None,
+            field.map(|field| flow.number(field, name, NumberField::Count, &effective)).transpose()
         };
         let distributed = map.distributed.as_deref();
         let (reader, batcher, writer) = (
@@ -320,21 +291,26 @@ impl Run<'_> {
             label: label.into(),
             max_concurrency: number(map.max_concurrency.as_ref(), "MaxConcurrency")?.unwrap_or_default(),
             tolerated_failure_count: number(map.tolerated_failure_count.as_ref(), "ToleratedFailureCount")?,
-            tolerated_failure_percentage_bits: percentage.map(f64::to_bits),
+            tolerated_failure_percentage_bits: flow
+                .tolerated_failure_percentage(map, &effective)?
+                .map(f64::to_bits),
             reader_arguments: evaluated(
                 reader.and_then(|reader| reader.arguments.as_ref()),
                 &format!("ItemReader/{arguments}"),
             )?,
-            max_items: number(reader.and_then(|reader| reader.max_items.as_ref()), "MaxItems")?
-                .unwrap_or_default(),
+            max_items: number(
+                reader.and_then(|reader| reader.max_items.as_ref()),
+                "ItemReader/ReaderConfig/MaxItems",
+            )?
+            .unwrap_or_default(),
             items_per_batch: number(
                 batcher.and_then(|batcher| batcher.max_items_per_batch.as_ref()),
-                "MaxItemsPerBatch",
+                "ItemBatcher/MaxItemsPerBatch",
             )?
             .unwrap_or_default(),
             bytes_per_batch: number(
                 batcher.and_then(|batcher| batcher.max_input_bytes_per_batch.as_ref()),
-                "MaxInputBytesPerBatch",
+                "ItemBatcher/MaxInputBytesPerBatch",
             )?
             .unwrap_or_default(),
             batch_input: evaluated(

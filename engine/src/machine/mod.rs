@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `record` | the facts a journal holds |
 //! | `history` | their public face, `GetExecutionHistory` |
+//! | `integration` | what a `Resource` says about its task |
 //! | `execution` | the state, and `apply`, the only way to change it |
 //! | `status` | how an execution ends |
 //! | `run` | [`advance`]: inputs, the work loop, effects |
@@ -33,6 +34,7 @@ mod execution;
 mod failing;
 mod flow;
 mod history;
+mod integration;
 mod map_run;
 mod payload;
 mod random;
@@ -47,10 +49,11 @@ mod tests;
 mod token;
 
 pub use context::{Extra, Seen, Surroundings};
-pub(crate) use context::{Replayable, instant};
+pub(crate) use context::{Replayable, SOURCE_OF_STATE_DATA, instant, item_context};
 pub use execution::Execution;
 pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
-pub use history::{HistoryEvent, Integration, Pattern, StateType};
+pub use history::{HistoryEvent, StateType};
+pub use integration::{Integration, Pattern};
 pub(crate) use map_run::processor_of;
 pub use map_run::{MapRun, MapRunOutcome, MapRunPlan};
 pub use payload::Payload;

@@ -71,6 +71,15 @@ impl Payload {
         self.text().len()
     }
 
+    /// How many items a Map finds in it: elements of an array, pairs of an object.
+    pub(crate) fn item_count(&self) -> usize {
+        match self.value() {
+            Value::Array(items) => items.len(),
+            Value::Object(items) => items.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether the text is empty. It never is: JSON has no empty text.
     pub fn is_empty(&self) -> bool {
         self.text().is_empty()

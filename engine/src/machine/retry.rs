@@ -64,6 +64,17 @@ impl Failure {
         Self { error: Some(error.into()), cause: Some(cause.as_ref().into()), nature }
     }
 
+    /// The failure of a state one of whose fields has no value: the error of
+    /// the query, and its cause, with or without the words that say where it happened.
+    pub fn of_query(error: &str, cause: impl AsRef<str>) -> Self {
+        let nature = match error {
+            errors::RUNTIME => Nature::Runtime,
+            errors::QUERY_EVALUATION => Nature::Evaluation,
+            _ => Nature::Raised,
+        };
+        Self::new(nature, error, cause)
+    }
+
     /// A failure nothing catches.
     pub fn runtime(cause: impl AsRef<str>) -> Self {
         Self::new(Nature::Runtime, errors::RUNTIME, cause)
@@ -87,6 +98,14 @@ impl Failure {
     /// What a state returns is larger than 256 KiB.
     pub fn output_too_large(name: &str) -> Self {
         Self::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, too_large(name))
+    }
+
+    /// An item of a distributed Map makes an input that no child execution may get.
+    pub fn item_too_large(index: u64, source: &str, bytes: usize, bytes_max: usize) -> Self {
+        let cause = format!(
+            "Item {index} of {source} makes an input of {bytes} bytes, a child execution may get {bytes_max}."
+        );
+        Self::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause)
     }
 
     /// Whether a task took too long, or its heartbeat did not come.

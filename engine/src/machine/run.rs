@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::context::Replayable;
 use super::execution::{Execution, Frame, Phase, Purpose, Visit};
-use super::history::Integration;
+use super::integration::Integration;
 use super::map_run::{self, MapRunOutcome, MapRunPlan};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
-use super::retry::{Failure, Nature, errors};
+use super::retry::{Failure, errors};
 use super::status::ReplayError;
 use super::task::{self, Speaker};
 
@@ -230,14 +230,7 @@ impl Trouble {
     pub(super) fn into_failure(self, visit: &Visit) -> Failure {
         match self {
             Self::Failure(failure) => failure,
-            Self::Query(error) => {
-                let nature = match error.error {
-                    errors::RUNTIME => Nature::Runtime,
-                    errors::QUERY_EVALUATION => Nature::Evaluation,
-                    _ => Nature::Raised,
-                };
-                Failure::new(nature, error.error, in_state(visit, &error.cause))
-            }
+            Self::Query(error) => Failure::of_query(error.error, in_state(visit, &error.cause)),
         }
     }
 }
@@ -565,9 +558,13 @@ impl<'a> Run<'a> {
 
 /// A cause with AWS's words in front of it that say where it happened.
 pub(super) fn in_state(visit: &Visit, cause: &str) -> String {
+    in_state_named(&visit.name, visit.entered_id, cause)
+}
+
+/// The same of a state that is known by its name and the event that entered it.
+pub(super) fn in_state_named(name: &str, entered_id: u64, cause: &str) -> String {
     format!(
-        "An error occurred while executing the state '{}' (entered at the event id #{}). {cause}",
-        visit.name, visit.entered_id
+        "An error occurred while executing the state '{name}' (entered at the event id #{entered_id}). {cause}"
     )
 }
 

@@ -6,7 +6,7 @@ use asl::Task;
 
 use super::execution::{Execution, Phase, Stage};
 use super::flow::NumberField;
-use super::history::{Integration, Pattern};
+use super::integration::{Integration, Pattern};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Scheduled, Text, Timer, TimerId};
 use super::retry::{Failure, Nature, errors};

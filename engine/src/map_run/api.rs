@@ -62,6 +62,7 @@ impl Engine {
     /// change is durable; children that run already go on.
     pub fn update_map_run(&self, map_run_arn: &str, update: UpdateMapRun) -> Result<(), EngineError> {
         self.scheduler.check()?;
+        let _changing = self.scheduler.map_runs.changing();
         let found = self.scheduler.readers.with(|reader| reader.map_run(map_run_arn))?;
         let found =
             found.ok_or_else(|| EngineError::MapRunDoesNotExist { map_run_arn: map_run_arn.to_owned() })?;

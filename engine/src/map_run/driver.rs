@@ -6,10 +6,11 @@
 //! child is told after its own commit. A child that ended before the thread
 //! had counted the children is told twice, and counted once.
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 
 use asl::StateMachine;
@@ -19,11 +20,15 @@ use super::tally::{Limits, Tally};
 use crate::arn::child_arn;
 use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
 use crate::items::{ChildResult, Results};
-use crate::journal::{MapRunRow, NewExecution, close_map_run, insert_map_run, note_items, update_limits};
-use crate::machine::{
-    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Payload, Status, advance, errors,
+use crate::journal::{
+    Change, ChildRow, MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items,
+    update_limits,
 };
-use crate::scheduler::{Keeping, Scheduler, Slot, lock};
+use crate::machine::{
+    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, ReplayError, Status, advance, errors,
+    processor_of,
+};
+use crate::scheduler::{Alongside, Keeping, Scheduler, Slot, lock};
 
 /// Children of which results are read from the journal at a time.
 const RESULTS_PAGE: u32 = 256;
@@ -49,6 +54,8 @@ pub(crate) enum Told {
 #[derive(Default)]
 pub(crate) struct MapRuns {
     open: Mutex<HashMap<Arc<str>, Sender<Told>>>,
+    /// Held while limits are read, changed and written.
+    changing: Mutex<()>,
     /// Messages that were sent and are not worked off.
     jobs: Arc<AtomicU64>,
 }
@@ -63,6 +70,11 @@ impl MapRuns {
             self.jobs.fetch_sub(1, Ordering::SeqCst);
         }
         is_told
+    }
+
+    /// Keeps other changes of limits out until the guard is gone.
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+        lock(&self.changing)
     }
 
     pub(crate) fn has(&self, arn: &str) -> bool {
@@ -98,7 +110,12 @@ impl Scheduler {
         self.map_runs.jobs.fetch_add(1, Ordering::SeqCst);
         let job = Job(Arc::clone(&self.map_runs.jobs));
         let (scheduler, parent) = (Arc::downgrade(self), Arc::clone(slot));
-        let body = move || run(&scheduler, &parent, Arc::new(plan), &told, job);
+        let alarm = Alarm { scheduler: Arc::downgrade(self), arn: Arc::clone(&arn) };
+        let body = move || {
+            if let Err(error) = run(&scheduler, &parent, Arc::new(plan), &told, job) {
+                alarm.stop_engine(&error.to_string());
+            }
+        };
         let name = "stepwright-map-run".to_owned();
         if let Err(error) = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(body) {
             self.stop(format!("Map Run {arn}: start a thread: {error}"));
@@ -106,29 +123,50 @@ impl Scheduler {
     }
 }
 
-/// The body of a Map Run's thread.
+/// Stops the engine when a Map Run's thread cannot go on: the execution that
+/// waits for it would wait for ever, and the next engine can take it up again.
+struct Alarm {
+    scheduler: Weak<Scheduler>,
+    arn: Arc<str>,
+}
+
+impl Alarm {
+    fn stop_engine(&self, problem: &str) {
+        if let Some(scheduler) = self.scheduler.upgrade() {
+            scheduler.stop(format!("Map Run {}: {problem}", self.arn));
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.stop_engine("its thread panicked");
+        }
+    }
+}
+
+/// The body of a Map Run's thread. `Ok` = it is over, or the engine is gone.
 fn run(
     scheduler: &Weak<Scheduler>,
     parent: &Arc<Slot>,
     plan: Arc<MapRunPlan>,
     told: &Receiver<Told>,
     begin: Job,
-) {
+) -> Result<(), EngineError> {
     let jobs = Arc::clone(&begin.0);
-    let opened = scheduler.upgrade().map(|scheduler| Driver::open(&scheduler, parent, plan));
-    // Otherwise the engine is gone, or has told everybody why it stops.
-    let Some(Ok(mut driver)) = opened else { return };
+    let Some(engine) = scheduler.upgrade() else { return Ok(()) };
+    let mut driver = Driver::open(&engine, parent, plan)?;
+    drop(engine);
     let mut job = begin;
     loop {
-        let Some(scheduler) = scheduler.upgrade() else { return };
-        if driver.work(&scheduler).is_err() {
-            return;
-        }
-        drop((scheduler, job));
+        let Some(engine) = scheduler.upgrade() else { return Ok(()) };
+        driver.work(&engine)?;
+        drop((engine, job));
         if driver.is_over {
-            return;
+            return Ok(());
         }
-        let Ok(message) = told.recv() else { return };
+        let Ok(message) = told.recv() else { return Ok(()) };
         job = Job(Arc::clone(&jobs));
         match message {
             Told::Ended(number, status) => driver.ended(number, status),
@@ -164,7 +202,7 @@ impl Driver {
         plan: Arc<MapRunPlan>,
     ) -> Result<Self, EngineError> {
         let has_reader = plan.distributed().is_some_and(|distributed| distributed.item_reader.is_some());
-        let total = (!has_reader).then(|| length(&plan.items));
+        let total = (!has_reader).then(|| plan.items.item_count() as u64);
         let found = scheduler.readers.with(|reader| reader.map_run(&plan.run.arn))?;
         let limits = found.as_ref().map_or_else(|| Limits::of(&plan.run), MapRunRow::limits);
         let mut tally = Tally::new(limits, total);
@@ -172,12 +210,13 @@ impl Driver {
         let mut row = 0;
         if let Some(found) = &found {
             row = found.id;
-            for child in scheduler.readers.with(|reader| reader.map_run_children(found.id))? {
+            let mut recall = |child: ChildRow| {
                 tally.recall(child.number, child.items, child.status);
                 if child.status == Status::Running {
                     running.insert(child.number, child.execution_arn.into());
                 }
-            }
+            };
+            scheduler.readers.with(|reader| reader.map_run_children(found.id, &mut recall))?;
         }
         let machine = parent.machine();
         let mut driver = Self {
@@ -234,7 +273,8 @@ impl Driver {
         };
         scheduler.change(Box::new(move |connection| insert_map_run(connection, &row)))?;
         let found = scheduler.readers.with(|reader| reader.map_run(&run.arn))?;
-        Ok(found.map_or(0, |found| found.id))
+        let missing = || EngineError::MapRunDoesNotExist { map_run_arn: run.arn.to_string() };
+        found.map(|found| found.id).ok_or_else(missing)
     }
 
     /// Starts what may start, aborts what has to be, and ends when all is done.
@@ -296,7 +336,8 @@ impl Driver {
             start_millis,
             map_run: Some((self.row, number, child.items)),
         };
-        scheduler.commit(&slot, &mut live, transition, Some(new), None);
+        let alongside = Alongside { new: Some(new), ..Alongside::default() };
+        scheduler.commit(&slot, &mut live, transition, alongside);
         Ok(())
     }
 
@@ -327,12 +368,20 @@ impl Driver {
             None => Status::Aborted,
         };
         let (row, now) = (self.row, scheduler.now_millis());
-        scheduler.change(Box::new(move |connection| close_map_run(connection, row, status, now)))?;
+        let close: Change = Box::new(move |connection| close_map_run(connection, row, status, now));
+        let Some(outcome) = outcome else {
+            scheduler.change(close)?;
+            lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
+            return Ok(());
+        };
+        // Whoever waits for the Map Run hears of its end when its row has it, and the other way
+        // round: after a crash it has either ended for both, or goes on.
+        let event_id = self.plan.event_id;
+        let alongside = Alongside { change: Some(close), ..Alongside::default() };
+        scheduler.input_with(&self.parent, Input::MapRunEnded { event_id, outcome }, alongside);
+        // Until its row is closed it counts as under way: it is no orphan.
+        scheduler.sync()?;
         lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
-        if let Some(outcome) = outcome {
-            let event_id = self.plan.event_id;
-            scheduler.input(&self.parent, Input::MapRunEnded { event_id, outcome });
-        }
         Ok(())
     }
 
@@ -342,16 +391,6 @@ impl Driver {
         };
         results_outcome(&self.plan, &*scheduler.objects, self.tally.failure(), results)
     }
-}
-
-/// How many items are in the state's data.
-fn length(items: &Payload) -> u64 {
-    let length = match items.value() {
-        serde_json::Value::Array(items) => items.len(),
-        serde_json::Value::Object(items) => items.len(),
-        _ => 0,
-    };
-    length as u64
 }
 
 /// The results of the children of a Map Run, read from the journal page by page.
@@ -389,12 +428,19 @@ impl Iterator for ResultPages<'_> {
 /// away, and aborts their children. To be called when all executions were
 /// recovered and their effects are released.
 pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
-    for orphan in scheduler.readers.with(crate::journal::Reader::open_map_runs)? {
+    for orphan in scheduler.readers.with(Reader::open_map_runs)? {
         if scheduler.map_runs.has(&orphan.arn) {
             continue;
         }
-        for child in scheduler.readers.with(|reader| reader.map_run_children(orphan.id))? {
-            let slot = lock(&scheduler.open).by_arn(&child.execution_arn);
+        let mut running = Vec::new();
+        let mut note = |child: ChildRow| {
+            if child.status == Status::Running {
+                running.push(child.execution_arn);
+            }
+        };
+        scheduler.readers.with(|reader| reader.map_run_children(orphan.id, &mut note))?;
+        for arn in running {
+            let slot = lock(&scheduler.open).by_arn(&arn);
             if let Some(slot) = slot {
                 scheduler.input(&slot, Input::Stop { error: None, cause: None });
             }
@@ -404,6 +450,30 @@ pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineErro
         scheduler.change(Box::new(move |connection| close_map_run(connection, row, Status::Aborted, now)))?;
     }
     Ok(())
+}
+
+/// What an open child of a Map Run executes, and whose child it is; `None` =
+/// it is no child. `root` is the definition its Map state is in; processors
+/// that were made before are shared, by Map Run.
+pub(crate) fn child_definition(
+    reader: &Reader,
+    map_run: Option<(i64, u64)>,
+    root: &StateMachine,
+    processors: &mut BTreeMap<i64, (Arc<str>, Arc<StateMachine>)>,
+) -> Result<Option<(Arc<StateMachine>, ChildOf)>, EngineError> {
+    let Some((id, number)) = map_run else { return Ok(None) };
+    let (arn, processor) = match processors.entry(id) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => {
+            let Some(run) = reader.map_run_by_id(id)? else { return Ok(None) };
+            let processor = processor_of(root, &run.state).ok_or_else(|| EngineError::Replay {
+                execution_arn: run.arn.clone(),
+                source: ReplayError::UnknownState { name: run.state.clone() },
+            })?;
+            unknown.insert((run.arn.into(), processor))
+        }
+    };
+    Ok(Some((Arc::clone(processor), ChildOf { map_run_arn: Arc::clone(arn), number })))
 }
 
 /// Changes the limits of a Map Run, durably; `false` = it has ended.

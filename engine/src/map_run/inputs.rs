@@ -11,7 +11,7 @@ use crate::items::{
     Batcher, Destination, Filling, Item, Pushed, ReadError, ReadRequest, ResultFormat, Results,
     collect_results, write_results,
 };
-use crate::machine::{Failure, MapRunOutcome, MapRunPlan, Nature, Payload, errors};
+use crate::machine::{Failure, MapRunOutcome, MapRunPlan, Nature, Payload, SOURCE_OF_STATE_DATA, errors};
 use crate::object_store::ObjectStore;
 
 /// What one child execution gets.
@@ -50,7 +50,7 @@ impl ChildInputs {
             fingerprint: None,
             kept: None,
             index: position,
-            source: "STATE_DATA".into(),
+            source: SOURCE_OF_STATE_DATA.into(),
         };
         let Some(reader) = plan.distributed().and_then(|distributed| distributed.item_reader.as_ref()) else {
             let skipped = usize::try_from(position).unwrap_or(usize::MAX);
@@ -125,12 +125,7 @@ impl ChildInputs {
     }
 
     fn too_large(&self, bytes: usize, most: usize) -> Failure {
-        let cause = format!(
-            "Item {} of {} makes an input of {bytes} bytes, a child execution may get {most}.",
-            self.index.saturating_sub(1),
-            self.source
-        );
-        Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause)
+        Failure::item_too_large(self.index.saturating_sub(1), &self.source, bytes, most)
     }
 }
 

@@ -88,7 +88,6 @@ impl Limits {
 pub(crate) struct Tally {
     limits: Limits,
     items: MapRunCounts,
-    executions: MapRunCounts,
     /// Children that run: their number → how many items they have.
     running: BTreeMap<u64, u64>,
     next_number: u64,
@@ -105,7 +104,6 @@ impl Tally {
         Self {
             limits,
             items: MapRunCounts::default(),
-            executions: MapRunCounts::default(),
             running: BTreeMap::new(),
             next_number: 0,
             total,
@@ -118,7 +116,6 @@ impl Tally {
     /// A child of an earlier life of the engine.
     pub(crate) fn recall(&mut self, number: u64, items: u64, status: Status) {
         self.items.add(status, items);
-        self.executions.add(status, 1);
         self.next_number = self.next_number.max(number + 1);
         if status == Status::Running {
             self.running.insert(number, items);
@@ -144,7 +141,6 @@ impl Tally {
         let number = self.next_number;
         self.next_number += 1;
         self.items.add(Status::Running, items);
-        self.executions.add(Status::Running, 1);
         self.running.insert(number, items);
         number
     }
@@ -153,7 +149,6 @@ impl Tally {
     pub(crate) fn end(&mut self, number: u64, status: Status) {
         if let Some(items) = self.running.remove(&number) {
             self.items.ended(status, items);
-            self.executions.ended(status, 1);
             self.judge();
         }
     }

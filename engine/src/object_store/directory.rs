@@ -53,6 +53,19 @@ impl DirectoryStore {
         directory.ok_or_else(|| ObjectError::no_such_bucket(bucket))
     }
 
+    /// A new file to write to. A process that died may have left one of the
+    /// same name: in a container, every life has the same process id.
+    fn create_unfinished(&self, directory: &Path) -> io::Result<(File, PathBuf)> {
+        loop {
+            let number = self.puts.fetch_add(1, Ordering::Relaxed);
+            let path = directory.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
+            match File::create_new(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created.map(|file| (file, path)),
+            }
+        }
+    }
+
     /// The file of a key, none of whose parts is a link.
     fn file(&self, bucket: &str, key: &str) -> Result<(PathBuf, PathBuf), ObjectError> {
         let directory = self.bucket(bucket)?;
@@ -132,10 +145,11 @@ impl ObjectStore for DirectoryStore {
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
-        let number = self.puts.fetch_add(1, Ordering::Relaxed);
-        let unfinished = directory.join(format!("{UNFINISHED}{}-{number}", std::process::id()));
-        let written = write_synced(&unfinished, body).and_then(|etag| {
+        let (file, unfinished) = self.create_unfinished(&directory).map_err(failed)?;
+        let written = write_synced(file, body).and_then(|etag| {
             fs::rename(&unfinished, &path)?;
+            // Whoever hears of the object may write down that it is there: the name has to last, too.
+            path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())?;
             Ok(etag)
         });
         if written.is_err() {
@@ -163,8 +177,7 @@ impl ObjectStore for DirectoryStore {
     }
 }
 
-fn write_synced(path: &Path, body: &mut dyn Read) -> io::Result<String> {
-    let mut file = File::create_new(path)?;
+fn write_synced(mut file: File, body: &mut dyn Read) -> io::Result<String> {
     io::copy(body, &mut file)?;
     file.sync_all()?;
     Ok(tag_and_millis(&file.metadata()?).0)

@@ -5,12 +5,11 @@ use std::io::{Cursor, Read};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use super::{
     GetObject, LIST_PAGE_OBJECTS, ListObjects, ListPage, Object, ObjectError, ObjectErrorCode, ObjectStore,
     ObjectSummary,
 };
+use crate::digest::{hex, sha256};
 
 type Bucket = BTreeMap<String, Stored>;
 
@@ -60,9 +59,9 @@ impl MemoryStore {
 
 impl Stored {
     fn new(content: Vec<u8>) -> Self {
-        let digest: [u8; 32] = Sha256::digest(&content).into();
+        let digest = sha256(&content);
         // As long as S3's, which are MD5 sums.
-        let etag = format!("\"{}\"", crate::engine::hex(digest.split_at(16).0));
+        let etag = format!("\"{}\"", hex(digest.split_at(16).0));
         Self { content: content.into(), etag }
     }
 }

@@ -133,6 +133,17 @@ fn a_put_that_breaks_leaves_nothing() {
     });
 }
 
+#[test]
+fn what_a_dead_process_left_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(format!(".stepwright-put-{}-0", std::process::id())), "half")
+        .unwrap();
+    let store = DirectoryStore::default().with_bucket("b", directory.path());
+    store.put("b", "k", &mut "whole".as_bytes()).unwrap();
+    assert_eq!(text(&store, "k", None).unwrap(), "whole");
+    assert_eq!(keys(&store, ""), ["k"]);
+}
+
 proptest! {
     #[test]
     fn both_stores_list_the_same(names in prop::collection::btree_set("[ab]{1,2}(/[ab-]{1,2}){0,2}", 0..30), prefix in "[ab]{0,2}/?") {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Encryption, RegistryError, store, tag};
+use super::{Encryption, Limited, RegistryError, store, tag};
 use crate::engine::{Engine, EngineError, check_name};
 
 /// An activity.
@@ -46,7 +46,7 @@ impl Engine {
         }
         let count = self.scheduler.registry.read(|contents| contents.activities.len());
         if count >= asl::limits::ACTIVITIES_MAX {
-            return Err(RegistryError::LimitExceeded { what: "activities", count }.into());
+            return Err(RegistryError::LimitExceeded { what: Limited::Activities, count }.into());
         }
         let activity = Arc::new(Activity {
             tags: tag::merge(&IndexMap::new(), &request.tags)?,

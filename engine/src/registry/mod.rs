@@ -62,8 +62,8 @@ pub enum RegistryError {
     /// As many as may be are registered.
     #[error("{count} {what} are registered, which is the limit: delete some first")]
     LimitExceeded {
-        /// What: `state machines`, `activities`, `versions`, `aliases`.
-        what: &'static str,
+        /// What.
+        what: Limited,
         /// The limit.
         count: usize,
     },
@@ -127,6 +127,27 @@ pub enum RegistryError {
         /// Which one.
         resource: String,
     },
+}
+
+/// What there may be only so many of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are AWS's")]
+pub enum Limited {
+    StateMachines,
+    Activities,
+    Versions,
+    Aliases,
+}
+
+impl std::fmt::Display for Limited {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::StateMachines => "state machines",
+            Self::Activities => "activities",
+            Self::Versions => "versions",
+            Self::Aliases => "aliases",
+        })
+    }
 }
 
 /// A state machine as it is in memory. Changed by putting another one in its place.
@@ -223,9 +244,14 @@ impl Registry {
         });
     }
 
-    fn put(&self, entry: Entry) -> Arc<Entry> {
-        let entry = Arc::new(entry);
-        self.write(|contents| contents.machines.insert(Arc::clone(&entry.name), Arc::clone(&entry)));
-        entry
+    /// Puts a state machine in the place of what it was. One whose deletion
+    /// has come to its end meanwhile does not come back.
+    fn put(&self, entry: Entry) {
+        self.write(|contents| {
+            let is_gone = contents.machines.get(&entry.name).is_none_or(|known| known.id != entry.id);
+            if !(is_gone && entry.deleting.load(Ordering::SeqCst)) {
+                contents.machines.insert(Arc::clone(&entry.name), Arc::new(entry));
+            }
+        });
     }
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use asl::StateMachine;
 use indexmap::IndexMap;
-use sha2::{Digest, Sha256};
 
 use super::{
-    Configuration, Encryption, Entry, Logging, RegistryError, Revision, RevisionRow, StateMachineType,
-    Version, store, tag,
+    Configuration, Encryption, Entry, Limited, Logging, RegistryError, Revision, RevisionRow,
+    StateMachineType, Version, store, tag,
 };
-use crate::arn::{execution_names, state_machine_arn};
-use crate::engine::{Engine, EngineError, check_name, random_name};
+use crate::arn::{execution_names, role_arn, state_machine_arn};
+use crate::digest::sha256;
+use crate::engine::{Engine, EngineError, PutStateMachine, check_name, random_name};
 use crate::scheduler::lock;
 
 /// Whether executions can be started of a state machine.
@@ -140,6 +140,37 @@ pub struct StateMachineDetails {
 }
 
 impl Engine {
+    /// Puts the definition of a state machine. The same bytes and role as now
+    /// change nothing; others make a new revision for executions that start
+    /// from now on. `role`: `None` = keep, or make one up from the name.
+    pub fn put_state_machine(
+        &self,
+        name: &str,
+        definition: &str,
+        role: Option<&str>,
+    ) -> Result<PutStateMachine, EngineError> {
+        let state_machine_arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, name);
+        let Some(known) = self.scheduler.registry.entry(name) else {
+            self.create_state_machine(CreateStateMachine {
+                name: name.to_owned(),
+                definition: definition.to_owned(),
+                role_arn: role.map_or_else(|| role_arn(&self.scheduler.account, name), str::to_owned),
+                ..CreateStateMachine::default()
+            })?;
+            return Ok(PutStateMachine { state_machine_arn, revision: 1, changed: true });
+        };
+        self.update_state_machine(
+            name,
+            UpdateStateMachine {
+                definition: Some(definition.to_owned()),
+                role_arn: role.map(str::to_owned),
+                ..UpdateStateMachine::default()
+            },
+        )?;
+        let revision = self.scheduler.registry.entry(name).map_or(0, |entry| entry.current.number);
+        Ok(PutStateMachine { state_machine_arn, revision, changed: revision != known.current.number })
+    }
+
     /// Creates a state machine. One of the same name, type, definition,
     /// configuration and publication is the same request; role and tags are
     /// not compared, and not changed. Model, `CreateStateMachine`.
@@ -150,7 +181,7 @@ impl Engine {
         self.scheduler.check()?;
         check_name(&request.name)?;
         let parsed = self.checked(&request.name, &request.definition, request.kind)?;
-        let sha256: [u8; 32] = Sha256::digest(request.definition.as_bytes()).into();
+        let sha256 = sha256(request.definition.as_bytes());
         let _changing = self.scheduler.registry.changing();
         if let Some(known) = self.scheduler.registry.entry(&request.name) {
             return self.created_before(&known, &request, sha256);
@@ -158,7 +189,7 @@ impl Engine {
         let (count, last) =
             self.scheduler.registry.read(|contents| (contents.machines.len(), contents.last_machine_id));
         if count >= asl::limits::STATE_MACHINES_MAX {
-            return Err(RegistryError::LimitExceeded { what: "state machines", count }.into());
+            return Err(RegistryError::LimitExceeded { what: Limited::StateMachines, count }.into());
         }
         let now = self.scheduler.now_millis();
         let current = Arc::new(Revision {
@@ -393,10 +424,7 @@ impl Engine {
         kind: StateMachineType,
     ) -> Result<Arc<StateMachine>, EngineError> {
         match kind {
-            StateMachineType::Standard => {
-                let sha256: [u8; 32] = Sha256::digest(definition.as_bytes()).into();
-                self.parsed(name, &sha256, definition)
-            }
+            StateMachineType::Standard => self.parsed(name, &sha256(definition.as_bytes()), definition),
             StateMachineType::Express => {
                 let parsed = StateMachine::parse_for(definition, asl::ExecutionType::Express);
                 parsed.map(Arc::new).map_err(|diagnostics| EngineError::InvalidDefinition {
@@ -519,8 +547,7 @@ impl Revision {
         if let Some(encryption) = &request.encryption {
             configuration.encryption = encryption.clone();
         }
-        let sha256 =
-            request.definition.as_ref().map_or(self.sha256, |text| Sha256::digest(text.as_bytes()).into());
+        let sha256 = request.definition.as_ref().map_or(self.sha256, |text| sha256(text.as_bytes()));
         let role_arn = request.role_arn.as_deref().map_or_else(|| Arc::clone(&self.role_arn), Arc::from);
         let same = sha256 == self.sha256 && role_arn == self.role_arn && configuration == *self.configuration;
         if same {

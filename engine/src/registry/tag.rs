@@ -87,7 +87,7 @@ impl Engine {
     fn retag(&self, tagged: &Tagged, tags: IndexMap<String, String>) {
         match tagged {
             Tagged::Machine(entry) => {
-                drop(self.scheduler.registry.put(Entry { tags, ..Entry::clone(entry) }));
+                self.scheduler.registry.put(Entry { tags, ..Entry::clone(entry) });
             }
             Tagged::Activity(activity) => {
                 let activity = Arc::new(Activity { tags, ..Activity::clone(activity) });

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, INITIAL_REVISION, PublishedVersion, RegistryError, Revision, store};
+use super::{Entry, INITIAL_REVISION, Limited, PublishedVersion, RegistryError, Revision, store};
 use crate::arn::qualified_name;
 use crate::engine::{Engine, EngineError, random_seed};
 use crate::scheduler::Belonging;
@@ -180,7 +180,7 @@ impl Engine {
         }
         if entry.aliases.len() >= asl::limits::ALIASES_MAX {
             let count = asl::limits::ALIASES_MAX;
-            return Err(RegistryError::LimitExceeded { what: "aliases", count }.into());
+            return Err(RegistryError::LimitExceeded { what: Limited::Aliases, count }.into());
         }
         let now = self.scheduler.now_millis();
         self.put_alias(&entry, Alias { name, description, routes, created_millis: now, updated_millis: now })
@@ -296,7 +296,7 @@ impl Entry {
         created_millis: i64,
     ) -> Result<(Self, Version), RegistryError> {
         if self.versions.len() >= asl::limits::VERSIONS_MAX {
-            return Err(RegistryError::LimitExceeded { what: "versions", count: self.versions.len() });
+            return Err(RegistryError::LimitExceeded { what: Limited::Versions, count: self.versions.len() });
         }
         let number = self.last_version + 1;
         let version = PublishedVersion {

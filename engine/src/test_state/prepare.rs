@@ -102,9 +102,6 @@ fn supported(state: &State, request: &TestStateInput) -> Result<(), TestStateErr
             "A test mock should have only one of the following fields: [result, errorOutput].",
         ));
     }
-    if request.reveal_secrets {
-        return Err(TestStateError::validation("revealSecrets cannot be true when a mock is specified"));
-    }
     Ok(())
 }
 

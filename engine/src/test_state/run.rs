@@ -14,8 +14,8 @@ use super::shapes::{
 };
 use crate::items::{Batcher, Pushed};
 use crate::machine::{
-    Failure, Flow, Integration, Nature, NumberField, Outcome, Payload, Replayable, Surroundings, TaskKey,
-    TaskRequest, delay_millis, errors,
+    Failure, Flow, Integration, Nature, NumberField, Outcome, Payload, Replayable, SOURCE_OF_STATE_DATA,
+    Surroundings, TaskKey, TaskRequest, delay_millis, errors, item_context,
 };
 use crate::task::TaskOutcome;
 
@@ -253,7 +253,7 @@ impl<'t> Test<'t> {
         };
         let max_concurrency = number(map.max_concurrency.as_ref(), "MaxConcurrency")?.unwrap_or_default();
         let count = number(map.tolerated_failure_count.as_ref(), "ToleratedFailureCount")?;
-        let percentage = self.tolerated_percentage(map, &effective)?;
+        let percentage = flow.tolerated_failure_percentage(map, &effective).map_err(failure)?;
         self.data.max_concurrency = Some(max_concurrency);
         self.data.tolerated_failure_count = count;
         self.data.tolerated_failure_percentage = percentage;
@@ -267,20 +267,6 @@ impl<'t> Test<'t> {
             ));
         }
         self.mocked_result()
-    }
-
-    fn tolerated_percentage(&self, map: &Map, effective: &Payload) -> Result<Option<f64>, Failure> {
-        let Some(field) = &map.tolerated_failure_percentage else { return Ok(None) };
-        let name = match field {
-            asl::PercentageOrExpression::Path(_) => "ToleratedFailurePercentagePath",
-            _ => "ToleratedFailurePercentage",
-        };
-        let flow = self.flow(&self.prepared.context);
-        let percentage = field.evaluate(name, &flow.see(effective.value()).scope()).map_err(failure)?;
-        if (0.0..=100.0).contains(&percentage) {
-            return Ok(Some(percentage));
-        }
-        Err(Failure::runtime("ToleratedFailurePercentage must be between 0 and 100."))
     }
 
     /// The items of a Map; `None` where an item reader would read them and nobody says what it read.
@@ -339,9 +325,10 @@ impl<'t> Test<'t> {
         };
         let mut inputs = Vec::with_capacity(pairs.len());
         let mut context = self.prepared.context.clone();
-        for (index, (key, item)) in pairs.into_iter().enumerate() {
+        for (index, (key, item)) in (0..).zip(pairs) {
             if let Value::Object(parts) = &mut context {
-                parts.insert("Map".to_owned(), json!({ "Item": iteration_item(index, key, item) }));
+                let item = item_context(index, key.map(String::as_str), item, SOURCE_OF_STATE_DATA);
+                parts.insert("Map".to_owned(), json!({ "Item": item }));
             }
             let flow = self.flow(&context);
             inputs.push(flow.evaluate(selector, map.item_selector_field, effective).map_err(failure)?);
@@ -369,10 +356,19 @@ impl<'t> Test<'t> {
         let rules = Batcher::new(items_max, bytes_max, batch_input.map_err(failure)?);
         let mut batches = Vec::new();
         let mut filling = rules.begin();
-        for input in inputs {
-            if rules.push(&mut filling, input) == Pushed::Full {
+        for (index, input) in inputs.iter().enumerate() {
+            let mut pushed = rules.push(&mut filling, input);
+            if pushed == Pushed::Full {
                 batches.push(std::mem::replace(&mut filling, rules.begin()).finish().input);
-                rules.push(&mut filling, input);
+                pushed = rules.push(&mut filling, input);
+            }
+            if let Pushed::TooLarge(bytes) = pushed {
+                return Err(Failure::item_too_large(
+                    index as u64,
+                    SOURCE_OF_STATE_DATA,
+                    bytes,
+                    rules.bytes_max(),
+                ));
             }
         }
         if filling.items() > 0 {
@@ -480,22 +476,5 @@ fn exceeds(failed: u64, items: usize, count: Option<u64>, percentage: Option<f64
 
 /// A field that cannot be evaluated. A test's cause does not name the state.
 fn failure(error: QueryError) -> Failure {
-    let nature = match error.error {
-        errors::RUNTIME => Nature::Runtime,
-        errors::QUERY_EVALUATION => Nature::Evaluation,
-        _ => Nature::Raised,
-    };
-    Failure::new(nature, error.error, error.cause)
-}
-
-/// `Map.Item` of an iteration's context object.
-fn iteration_item(index: usize, key: Option<&String>, item: &Value) -> Value {
-    let mut entry = serde_json::Map::new();
-    entry.insert("Index".to_owned(), index.into());
-    if let Some(key) = key {
-        entry.insert("Key".to_owned(), key.as_str().into());
-    }
-    entry.insert("Value".to_owned(), item.clone());
-    entry.insert("Source".to_owned(), "STATE_DATA".into());
-    Value::Object(entry)
+    Failure::of_query(error.error, error.cause)
 }

@@ -14,7 +14,7 @@ pub struct TestStateInput {
     pub input: Option<String>,
     /// How much the answer tells.
     pub inspection_level: InspectionLevel,
-    /// Show the secrets of an HTTP task's request.
+    /// Show the secrets of an HTTP task's request. Only HTTP tasks have any, and this engine does not call them.
     pub reveal_secrets: bool,
     /// The variables on entry: the JSON text of an object.
     pub variables: Option<String>,

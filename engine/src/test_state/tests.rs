@@ -143,11 +143,6 @@ fn a_request_has_to_make_sense() {
         (json!({ "definition": task, "mock": { "result": "{" } }), "ValidationException", "Mocked result"),
         (json!({ "definition": job, "roleArn": "r" }), "InvalidDefinition", ".sync"),
         (
-            json!({ "definition": task, "mock": { "result": "{}" }, "revealSecrets": true }),
-            "ValidationException",
-            "revealSecrets",
-        ),
-        (
             json!({ "definition": task, "mock": { "result": "{}" }, "context": r#"{"State": 1}"# }),
             "ValidationException",
             "Invalid Context object provided: State must be an object",

@@ -21,6 +21,8 @@ struct Host {
     invoked: Mutex<Vec<TaskKey>>,
     cancelled: Mutex<Vec<TaskKey>>,
     resumed: Mutex<Vec<(TaskRequest, Value, Completion)>>,
+    /// Gives every job up at once that it is to go on with.
+    forgets_jobs: bool,
     /// A journal in which the cause of every call has to be when the call comes.
     journal: Option<PathBuf>,
     /// Calls that came before that.
@@ -63,7 +65,9 @@ impl TaskHost for Host {
     }
 
     fn resume(&self, task: TaskRequest, submission: Value, done: Completion) {
-        self.resumed.lock().unwrap().push((task, submission, done));
+        if !self.forgets_jobs {
+            self.resumed.lock().unwrap().push((task, submission, done));
+        }
     }
 
     fn cancel(&self, task: &TaskKey) {
@@ -439,6 +443,50 @@ fn tokens_activities_and_jobs_survive_the_engine() {
         "ExecutionSucceeded",
     ];
     assert_eq!(types, expected);
+    engine.shutdown();
+}
+
+/// What a recovery releases, it releases without holding the execution.
+#[test]
+fn a_job_that_the_host_has_forgotten_fails_when_the_engine_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(T0);
+    let host = Arc::new(Host { forgets_jobs: true, ..Host::default() });
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    let job = json!({ "Type": "Task", "Resource": "arn:aws:states:::glue:startJobRun.sync", "Parameters": {}, "End": true });
+    let definition = json!({ "StartAt": "Job", "States": { "Job": job } });
+    engine.put_state_machine("m", &definition.to_string(), None).unwrap();
+    let arn = engine.start_execution(named("e", "{}")).unwrap().execution_arn;
+    engine.settle().unwrap();
+    let (_, mut done) = host.kept.lock().unwrap().pop().unwrap();
+    done.submitted("{}".into());
+    engine.settle().unwrap();
+    engine.shutdown();
+    drop(done);
+
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    let ended = engine.wait(&arn).unwrap();
+    assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some("Lambda.ServiceException")));
+    engine.shutdown();
+}
+
+#[test]
+fn a_task_whose_activity_was_deleted_fails_when_the_engine_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (clock, host) = (ManualClock::at(T0), Arc::new(Host::default()));
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    engine.create_activity(CreateActivity { name: "work".into(), ..CreateActivity::default() }).unwrap();
+    let state = json!({ "Type": "Task", "Resource": ACTIVITY, "End": true });
+    let definition = json!({ "StartAt": "A", "States": { "A": state } });
+    engine.put_state_machine("m", &definition.to_string(), None).unwrap();
+    let arn = engine.start_execution(named("e", "{}")).unwrap().execution_arn;
+    engine.settle().unwrap();
+    engine.delete_activity("work").unwrap();
+    engine.shutdown();
+
+    let engine = open(directory.path(), &clock, &host, None).unwrap();
+    let ended = engine.wait(&arn).unwrap();
+    assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some("ActivityDoesNotExist")));
     engine.shutdown();
 }
 

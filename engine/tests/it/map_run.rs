@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use engine::object_store::MemoryStore;
+use engine::object_store::{GetObject, ListObjects, ListPage, MemoryStore, Object, ObjectError, ObjectStore};
 use engine::{
     Completion, Crash, CrashPlan, Engine, EngineError, EngineOptions, ExecutionFilter, HistoryEvent,
     ManualClock, StartExecution, Status, TaskHost, TaskOutcome, TaskRequest, UpdateMapRun,
@@ -221,6 +221,7 @@ fn crash_at(at: u64, definition: &Value, output: &Value) -> u64 {
     }
     let run = engine.list_map_runs(&arn).unwrap().pop().unwrap();
     assert_eq!((run.item_counts.total, run.item_counts.succeeded), (5, 5), "crash at {at}: {run:?}");
+    assert_eq!((run.status, run.stop_millis), (ended.status, ended.stop_millis), "crash at {at}");
     let filter = ExecutionFilter { map_run: Some(run.map_run_arn), ..ExecutionFilter::default() };
     let children = engine.list_executions(&filter).unwrap();
     let inputs: Vec<String> =
@@ -333,6 +334,45 @@ fn a_dataset_that_changes_is_not_read_on() {
     assert!(
         ended.cause.unwrap().starts_with("S3://in/numbers has changed since the Map Run began to read it")
     );
+    engine.shutdown();
+}
+
+/// A store that breaks down in the middle of an answer.
+#[derive(Debug)]
+struct Panicking;
+
+impl ObjectStore for Panicking {
+    fn get(&self, _: &GetObject) -> Result<Object, ObjectError> {
+        panic!("the store broke down")
+    }
+
+    fn put(&self, _: &str, _: &str, _: &mut dyn std::io::Read) -> Result<String, ObjectError> {
+        panic!("the store broke down")
+    }
+
+    fn list(&self, _: &ListObjects) -> Result<ListPage, ObjectError> {
+        panic!("the store broke down")
+    }
+}
+
+#[test]
+fn a_map_run_that_cannot_go_on_stops_the_engine_and_not_for_ever() {
+    let lab = Lab::new(numbers(2));
+    let host = Arc::new(Doubler::default());
+    let engine = Engine::open(EngineOptions {
+        clock: Arc::new(lab.clock.clone()),
+        objects: Arc::new(Panicking),
+        ..EngineOptions::new(lab.path(), Arc::clone(&host) as Arc<dyn TaskHost>)
+    })
+    .unwrap();
+    engine.put_state_machine("m", &machine(&json!({})).to_string(), None).unwrap();
+    let arn = engine.start_execution(named()).unwrap().execution_arn;
+    let stopped = engine.wait(&arn).unwrap_err().to_string();
+    assert!(stopped.contains("its thread panicked"), "{stopped}");
+    engine.shutdown();
+
+    let engine = lab.open(&host, None).unwrap();
+    assert_eq!(engine.wait(&arn).unwrap().output.as_deref(), Some("[0,2]"));
     engine.shutdown();
 }
 

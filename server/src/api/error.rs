@@ -2,7 +2,7 @@
 //! codes and AWS's words.
 
 use engine::EngineError;
-use engine::registry::RegistryError;
+use engine::registry::{Limited, RegistryError};
 
 /// An error of the Step Functions API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,13 @@ pub(super) type Answer<T = serde_json::Value> = Result<T, ApiError>;
 impl ApiError {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), http_status: 400 }
+    }
+
+    /// What is our fault: the log has the reason, the caller does not.
+    pub(super) fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        let message = "Internal Server Error".to_owned();
+        Self { code: "InternalFailure", message, http_status: 500 }
     }
 
     pub(super) fn validation(message: impl Into<String>) -> Self {
@@ -101,14 +108,7 @@ impl ApiError {
             error @ (EngineError::Journal(_)
             | EngineError::Stopped { .. }
             | EngineError::Replay { .. }
-            | EngineError::System { .. }) => {
-                tracing::error!(%error, "a request failed");
-                Self {
-                    code: "InternalFailure",
-                    message: "Internal Server Error".to_owned(),
-                    http_status: 500,
-                }
-            }
+            | EngineError::System { .. }) => Self::internal(error),
         }
     }
 
@@ -122,9 +122,9 @@ impl ApiError {
             }
             RegistryError::LimitExceeded { what, count } => {
                 let code = match what {
-                    "state machines" => "StateMachineLimitExceeded",
-                    "activities" => "ActivityLimitExceeded",
-                    _ => "ServiceQuotaExceededException",
+                    Limited::StateMachines => "StateMachineLimitExceeded",
+                    Limited::Activities => "ActivityLimitExceeded",
+                    Limited::Versions | Limited::Aliases => "ServiceQuotaExceededException",
                 };
                 Self::new(code, format!("The maximum number of {what} ({count}) has been reached."))
             }

@@ -30,7 +30,7 @@ pub(super) fn test(api: &Api, parameters: Parameters<'_>) -> Answer {
     };
     let answer = api.engine.test_state(&request);
     let answer = answer.map_err(|error| ApiError::new(error.code, error.message))?;
-    serde_json::to_value(answer).map_err(|error| ApiError::new("InternalFailure", error.to_string()))
+    serde_json::to_value(answer).map_err(ApiError::internal)
 }
 
 fn mocked(given: Parameters<'_>) -> Mock {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use super::shapes::{Member, Number, Shape, Text};
 
-/// How deeply a message follows a wrong list or structure.
+/// Characters of a wrong list that a message repeats.
 const ECHO_CHARS_MAX: usize = 1024;
 
 /// Checks the parameters of an operation. Members that the model does not have are ignored.

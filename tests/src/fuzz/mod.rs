@@ -5,6 +5,11 @@
 //! An input is made from the seed of the run, the name of its target and its
 //! index alone, so that any of them can be repeated. `cargo xtask fuzz` runs
 //! millions, the tests a few thousand.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test program: it ends where it finds a fault of its own"
+)]
 
 mod choices;
 mod definition;

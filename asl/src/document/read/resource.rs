@@ -1,30 +1,67 @@
 //! What a Task state can call.
 
-/// The services with optimized integrations, and the actions of those that have
-/// few. Developer guide, "Integrating services with Step Functions".
-const SERVICES: &[(&str, &[&str])] = &[
-    ("apigateway", &["invoke"]),
-    ("athena", &[]),
-    ("batch", &["submitJob"]),
-    ("bedrock", &[]),
-    ("codebuild", &[]),
-    ("databrew", &["startJobRun"]),
-    ("dynamodb", &["getItem", "putItem", "updateItem", "deleteItem"]),
-    ("ecs", &["runTask"]),
-    ("eks", &[]),
-    ("elasticmapreduce", &[]),
-    ("emr-containers", &[]),
-    ("emr-serverless", &[]),
-    ("events", &["putEvents"]),
-    ("glue", &[]),
-    ("http", &["invoke"]),
-    ("lambda", &["invoke"]),
-    ("mediaconvert", &[]),
-    ("sagemaker", &[]),
-    ("sns", &["publish"]),
-    ("sqs", &["sendMessage"]),
-    ("states", &["startExecution"]),
+/// A service with an optimized integration.
+struct Service {
+    name: &'static str,
+    /// The actions of a service that has few; empty = not looked at.
+    actions: &'static [&'static str],
+    /// `.sync`: the state waits for the end of a job.
+    runs_jobs: bool,
+    /// `.waitForTaskToken`.
+    passes_tokens: bool,
+}
+
+/// Developer guide, "Integrating optimized services with Step Functions".
+const SERVICES: &[Service] = &[
+    service("apigateway", &["invoke"]).with_tokens(),
+    service("athena", &[]).with_jobs(),
+    service("batch", &["submitJob"]).with_jobs(),
+    service("bedrock", &[]).with_jobs().with_tokens(),
+    service("codebuild", &[]).with_jobs(),
+    service("databrew", &["startJobRun"]).with_jobs(),
+    service("dynamodb", &["getItem", "putItem", "updateItem", "deleteItem"]),
+    service("ecs", &["runTask"]).with_jobs().with_tokens(),
+    service("eks", &[]).with_jobs().with_tokens(),
+    service("elasticmapreduce", &[]).with_jobs(),
+    service("emr-containers", &[]).with_jobs(),
+    service("emr-serverless", &[]).with_jobs(),
+    service("events", &["putEvents"]).with_tokens(),
+    service("glue", &[]).with_jobs(),
+    service("http", &["invoke"]),
+    service("lambda", &["invoke"]).with_tokens(),
+    service("mediaconvert", &[]).with_jobs(),
+    service("sagemaker", &[]).with_jobs(),
+    service("sns", &["publish"]).with_tokens(),
+    service("sqs", &["sendMessage"]).with_tokens(),
+    service("states", &["startExecution"]).with_jobs().with_tokens(),
 ];
+
+const fn service(name: &'static str, actions: &'static [&'static str]) -> Service {
+    Service { name, actions, runs_jobs: false, passes_tokens: false }
+}
+
+impl Service {
+    const fn with_jobs(mut self) -> Self {
+        self.runs_jobs = true;
+        self
+    }
+
+    const fn with_tokens(mut self) -> Self {
+        self.passes_tokens = true;
+        self
+    }
+
+    /// Whether it has this action, with the pattern at its end.
+    fn offers(&self, action: &str) -> bool {
+        let (action, is_possible) = match action.split_once('.') {
+            None => (action, true),
+            Some((action, "sync" | "sync:2")) => (action, self.runs_jobs),
+            Some((action, "waitForTaskToken")) => (action, self.passes_tokens),
+            Some(_) => return false,
+        };
+        is_possible && !action.is_empty() && (self.actions.is_empty() || self.actions.contains(&action))
+    }
+}
 
 /// Whether the text names something a Task can call. A text with a substitution
 /// (`${Name}`) in it is let through: what it becomes is known at deployment.
@@ -57,13 +94,7 @@ fn is_integration((service, action): (&str, &str)) -> bool {
         let action = action.strip_suffix(".waitForTaskToken").unwrap_or(action);
         return !service.is_empty() && !action.is_empty() && !action.contains([':', '.']);
     }
-    let action = [".sync:2", ".sync", ".waitForTaskToken"]
-        .iter()
-        .find_map(|end| action.strip_suffix(end))
-        .unwrap_or(action);
-    SERVICES.iter().any(|(known, actions)| {
-        *known == service && !action.is_empty() && (actions.is_empty() || actions.contains(&action))
-    })
+    SERVICES.iter().any(|known| known.name == service && known.offers(action))
 }
 
 /// What is said of a resource that Express state machines cannot call. Those
@@ -100,6 +131,8 @@ mod tests {
             "arn:aws:states:::aws-sdk:dynamodb:putItem",
             "arn:aws:states:::aws-sdk:sfn:startExecution.waitForTaskToken",
             "arn:aws:states:::http:invoke",
+            "arn:aws:states:::glue:startJobRun.sync",
+            "arn:aws:states:::ecs:runTask.waitForTaskToken",
             "arn:aws:states:us-east-1:123456789012:activity:a",
             "arn:aws:lambda:us-east-1:123456789012:function:f:live",
             "arn:aws:lambda:your-region:your-account-id:function:f",
@@ -117,6 +150,10 @@ mod tests {
             "arn:aws:states:::nope:doIt",
             "arn:aws:states:::dynamodb:query",
             "arn:aws:states:::lambda",
+            "arn:aws:states:::lambda:invoke.sync",
+            "arn:aws:states:::glue:startJobRun.waitForTaskToken",
+            "arn:aws:states:::sqs:sendMessage.later",
+            "arn:aws:states:::athena:",
             "arn:aws:states:::aws-sdk:dynamodb",
             "arn:aws:states:us-east-1::activity:a",
             "arn:aws:s3:::bucket",

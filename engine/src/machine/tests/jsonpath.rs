@@ -116,6 +116,57 @@ fn what_a_path_does_not_find_is_said_in_the_words_of_its_field() {
 }
 
 #[test]
+fn counts_of_a_map_are_whole_and_not_negative() {
+    let with = |state: &Value, field: &str, value: Value| {
+        let mut state = state.clone();
+        state[field] = value;
+        state
+    };
+    let processor = |mode: &str| {
+        json!({
+            "ProcessorConfig": { "Mode": mode },
+            "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } }
+        })
+    };
+    let inline = json!({ "Type": "Map", "ItemsPath": "$.items", "ItemProcessor": processor("INLINE") });
+    let mut distributed = with(&inline, "ItemProcessor", processor("DISTRIBUTED"));
+    distributed["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = json!("STANDARD");
+    let part = "refers to value \"2.5\" which is not a valid integer: $.part";
+    let table = [
+        (
+            with(&inline, "MaxConcurrencyPath", json!("$.below")),
+            "MaxConcurrency must be greater than or equal to 0.".to_owned(),
+        ),
+        (
+            with(&inline, "MaxConcurrencyPath", json!("$.part")),
+            format!("The MaxConcurrencyPath field {part}"),
+        ),
+        (
+            with(&distributed, "ToleratedFailureCountPath", json!("$.below")),
+            "ToleratedFailureCount must be greater than or equal to 0.".to_owned(),
+        ),
+        (
+            with(&distributed, "ItemBatcher", json!({ "MaxItemsPerBatchPath": "$.part" })),
+            format!("The MaxItemsPerBatchPath field {part}"),
+        ),
+        (
+            json!({
+                "Type": "Map", "QueryLanguage": "JSONata", "Items": [1],
+                "ItemBatcher": { "MaxItemsPerBatch": "{% $states.input.nothing %}" },
+                "ItemProcessor": distributed["ItemProcessor"]
+            }),
+            "The JSONata expression '$states.input.nothing' specified for the field \
+             'ItemBatcher/MaxItemsPerBatch' returned nothing (undefined)."
+                .to_owned(),
+        ),
+    ];
+    for (state, cause) in table {
+        let input = json!({ "items": [1], "below": -1, "part": 2.5 });
+        assert_eq!(outcome_of(with(&state, "End", json!(true)), input), Err(cause), "{state}");
+    }
+}
+
+#[test]
 fn nothing_catches_a_path_that_finds_nothing() {
     let states = json!({
         "T": {

@@ -1,0 +1,218 @@
+//! Opening a data directory: what is registered is read, every open execution
+//! is folded from its records, the threads start, and what was under way goes on.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use super::{Engine, EngineError, EngineOptions, STACK_BYTES};
+use crate::arn::{execution_names, state_machine_arn};
+use crate::crash::CrashPoints;
+use crate::journal::{self, DirectoryLock, JournalError, Message, Reader, Writer};
+use crate::machine::{Execution, Input};
+use crate::map_run::{abort_orphans, child_definition};
+use crate::scheduler::{Belonging, Job, Keeping, Parts, Scheduler, Slot, lock};
+
+impl Engine {
+    /// Opens a data directory, recovers and resumes every open execution.
+    /// Fails when another process has it open, or when anything in it is damaged.
+    pub fn open(options: EngineOptions) -> Result<Self, EngineError> {
+        let lock = DirectoryLock::acquire(&options.data_dir)?;
+        let path = options.data_dir.join(journal::FILE);
+        let connection = journal::open(&path, options.clock.now_millis())?;
+        let reader = Self::settle_identity(&options, &path, &connection)?;
+        let EngineOptions { data_dir, clock, task_host, objects, crash, logs, .. } = options;
+        let (region, account) = reader.region_and_account();
+        let crash_points = Arc::new(CrashPoints::new(crash));
+        let (journal, messages) = channel();
+        let (checkpoint, wanted) = sync_channel(1);
+        let (express, jobs) = channel();
+        let scheduler = Arc::new(Scheduler::new(Parts {
+            directory: data_dir,
+            region: region.to_owned(),
+            account: account.to_owned(),
+            clock,
+            task_host,
+            crash_points: Arc::clone(&crash_points),
+            journal,
+            express,
+            logs,
+            objects,
+            last_id: reader.last_execution_id()?,
+            last_millis: reader.last_millis()?,
+        }));
+        let engine = Self { scheduler };
+        engine.load_registry(&reader)?;
+        let recovered = engine.replay(&reader)?;
+        let express = reader.store().express_starts()?;
+        let orphans_are_possible = !reader.open_map_runs()?.is_empty();
+        drop(reader);
+        let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint };
+        engine.spawn(writer, messages, wanted, jobs)?;
+        for slot in recovered {
+            engine.scheduler.input(&slot, Input::Recovered);
+        }
+        if orphans_are_possible {
+            // Map Runs that are still wanted are under way again after this.
+            engine.scheduler.sync()?;
+            abort_orphans(&engine.scheduler)?;
+        }
+        engine.restart_express(express)?;
+        for entry in engine.scheduler.registry.deleting() {
+            engine.scheduler.delete_if_idle(&entry);
+        }
+        Ok(engine)
+    }
+
+    /// A new journal takes region and account from the options; an old one has its own.
+    fn settle_identity(
+        options: &EngineOptions,
+        path: &Path,
+        connection: &rusqlite::Connection,
+    ) -> Result<Reader, EngineError> {
+        let insert = "INSERT OR IGNORE INTO settings VALUES ('region', ?1), ('account', ?2)";
+        connection
+            .execute(insert, (&options.region, &options.account))
+            .map_err(|source| JournalError::of(path, "write the settings", source))?;
+        Ok(Reader::open(&options.data_dir)?)
+    }
+
+    /// Reads what is registered. Every current definition is checked now, rather than at a start.
+    fn load_registry(&self, reader: &Reader) -> Result<(), EngineError> {
+        let contents = reader.store().contents()?;
+        for entry in contents.machines.values() {
+            let arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, &entry.name);
+            reader.definition(&arn, &entry.current.sha256)?;
+        }
+        self.scheduler.registry.replace(contents);
+        Ok(())
+    }
+
+    /// Folds every open execution.
+    fn replay(&self, reader: &Reader) -> Result<Vec<Arc<Slot>>, EngineError> {
+        let mut slots = Vec::new();
+        let mut processors = BTreeMap::new();
+        for open in reader.open_executions()? {
+            let arn = open.execution_arn;
+            let text = reader.definition(&arn, &open.sha256)?;
+            let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
+            let mut definition = self.parsed(name, &open.sha256, &text)?;
+            let child = child_definition(reader, open.map_run, &definition, &mut processors)?;
+            if let Some((processor, _)) = &child {
+                definition = Arc::clone(processor);
+            }
+            let records = reader.records(open.id, &arn)?;
+            let execution = Execution::replay(definition, &records)
+                .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
+            self.scheduler.last_millis.fetch_max(execution.last_millis(), Ordering::SeqCst);
+            let Some(belonging) = self.belonging(reader, &arn)? else {
+                return Err(EngineError::StateMachineDoesNotExist { name: name.to_owned() });
+            };
+            let count = records.len() as u64;
+            let slot = Slot::new(open.id, arn.into(), execution, count, Keeping::Journal, belonging);
+            if let Some((_, child_of)) = child {
+                slot.set_child_of(child_of);
+            }
+            lock(&self.scheduler.open).insert(&slot);
+            slots.push(slot);
+        }
+        Ok(slots)
+    }
+
+    fn belonging(&self, reader: &Reader, execution_arn: &str) -> Result<Option<Belonging>, EngineError> {
+        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else {
+            return Ok(None);
+        };
+        let entry = self.scheduler.registry.entry_by_id(machine_id);
+        Ok(entry.map(|entry| Belonging::new(&entry, &revision)))
+    }
+
+    /// Starts the engine's threads. They end when the last engine is gone.
+    fn spawn(
+        &self,
+        writer: Writer,
+        messages: Receiver<Message>,
+        wanted: Receiver<()>,
+        jobs: Receiver<Job>,
+    ) -> Result<(), EngineError> {
+        let (path, scheduler) = (writer.path.clone(), Arc::downgrade(&self.scheduler));
+        let write = move || {
+            let end = writer.run(&messages);
+            drop(messages);
+            if let Some(scheduler) = scheduler.upgrade() {
+                scheduler.writer_ended(end);
+            }
+        };
+        let timers = Arc::clone(&self.scheduler.timers);
+        let (clock, scheduler) = (Arc::clone(&self.scheduler.clock), Arc::downgrade(&self.scheduler));
+        let jumped = Arc::downgrade(&timers);
+        clock.on_jump(Arc::new(move || {
+            if let Some(timers) = jumped.upgrade() {
+                timers.clock_jumped();
+            }
+        }));
+        let last_millis = Arc::clone(&self.scheduler.last_millis);
+        let tick = move || {
+            let now_millis = || clock.now_millis().max(last_millis.load(Ordering::SeqCst));
+            timers.run(now_millis, |(id, timer)| {
+                if let Some(scheduler) = scheduler.upgrade() {
+                    scheduler.fire(id, timer);
+                }
+            });
+        };
+        let checkpoint = move || checkpoint(&path, &wanted);
+        let express = move || jobs.iter().for_each(|job| job());
+        let mut threads = lock(&self.scheduler.threads);
+        let guard = || Some(StopGuard(Arc::downgrade(&self.scheduler)));
+        threads.push(named_thread("stepwright-journal", guard(), write)?);
+        threads.push(named_thread("stepwright-timers", guard(), tick)?);
+        threads.push(named_thread("stepwright-express", guard(), express)?);
+        threads.push(named_thread("stepwright-checkpoint", None, checkpoint)?);
+        Ok(())
+    }
+}
+
+/// Moves the write-ahead log into the database, beside the writer, so that no commit waits for it.
+fn checkpoint(path: &Path, wanted: &Receiver<()>) {
+    let mut connection = None;
+    while wanted.recv().is_ok() {
+        if connection.is_none() {
+            connection = rusqlite::Connection::open(path).ok();
+        }
+        if let Some(connection) = &connection {
+            let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if let Err(error) = done {
+                tracing::warn!(%error, "a checkpoint of the journal failed; the next one tries again");
+            }
+        }
+    }
+}
+
+/// Stops the engine when one of its threads is at its end, however that came.
+struct StopGuard(Weak<Scheduler>);
+
+impl Drop for StopGuard {
+    fn drop(&mut self) {
+        if let Some(scheduler) = self.0.upgrade() {
+            scheduler.stop("a thread of the engine ended".to_owned());
+        }
+    }
+}
+
+fn named_thread(
+    name: &str,
+    guard: Option<StopGuard>,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, EngineError> {
+    let body = move || {
+        let _guard = guard;
+        body();
+    };
+    let builder = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+    builder
+        .spawn(body)
+        .map_err(|error| EngineError::System { action: "start a thread", problem: error.to_string() })
+}

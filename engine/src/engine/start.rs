@@ -1,0 +1,172 @@
+//! Starting executions.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, MutexGuard};
+
+use super::{Engine, EngineError};
+use crate::arn::{execution_arn, state_machine_arn};
+use crate::journal::NewExecution;
+use crate::machine::{Execution, Input, Payload, Started as StartedRecord, advance};
+use crate::registry::{RegistryError, StateMachineType, Target};
+use crate::scheduler::{Alongside, Keeping, Live, Scheduler, Slot, lock};
+
+/// A request to start an execution.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartExecution {
+    /// Name or ARN of the state machine; an ARN may name a version or an alias.
+    pub state_machine: String,
+    /// Name of the execution; `None` = a random UUID. The same name with the
+    /// same input answers the same execution while that one runs.
+    pub name: Option<String>,
+    /// The JSON text of the input, at most 262,144 bytes; empty = `{}`.
+    pub input: String,
+    /// `X-Amzn-Trace-Id`, kept with the execution.
+    pub trace_header: Option<String>,
+}
+
+/// An execution that was started, durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// ARN of the execution.
+    pub execution_arn: String,
+    /// When it started, in milliseconds since the epoch.
+    pub start_millis: i64,
+}
+
+impl Engine {
+    /// Starts an execution. When this answers, the start survives a crash; of
+    /// an Express execution that means that it runs at least once.
+    pub fn start_execution(&self, request: StartExecution) -> Result<Started, EngineError> {
+        self.scheduler.check()?;
+        let input = read_input(&request.input)?;
+        let target = self.target(&request.state_machine)?;
+        if target.entry.kind == StateMachineType::Express {
+            return self.start_express(&target, &request);
+        }
+        let definition = self.definition_to_run(&target.entry, &target.revision)?;
+        let is_named = request.name.is_some();
+        let name = match request.name {
+            Some(name) => check_name(&name).map(|()| name)?,
+            None => random_name()?,
+        };
+        let Scheduler { region, account, .. } = &*self.scheduler;
+        let arn: Arc<str> = execution_arn(region, account, &target.entry.name, &name).into();
+        let started = Box::new(StartedRecord {
+            execution_arn: Arc::clone(&arn),
+            name: name.as_str().into(),
+            state_machine_arn: state_machine_arn(region, account, &target.entry.name).into(),
+            state_machine_name: Arc::clone(&target.entry.name),
+            role_arn: Arc::clone(&target.revision.role_arn),
+            input,
+            seed: random_seed()?,
+            trace_header: request.trace_header.map(Into::into),
+        });
+        let mut open = lock(&self.scheduler.open);
+        if target.entry.deleting.load(Ordering::SeqCst) {
+            let name = target.entry.name.to_string();
+            return Err(RegistryError::StateMachineDeleting { name }.into());
+        }
+        if let Some(slot) = open.by_arn(&arn) {
+            drop(open);
+            return self.started_before(&slot, &started.input);
+        }
+        if is_named && self.scheduler.readers.with(|reader| reader.has_execution(target.entry.id, &name))? {
+            return Err(EngineError::ExecutionAlreadyExists { execution_arn: arn.to_string() });
+        }
+        let id = self.scheduler.next_id.load(Ordering::SeqCst);
+        let execution = Execution::new(definition);
+        let slot = Slot::new(id, arn, execution, 0, Keeping::Journal, target.belonging());
+        open.admit(&slot)?;
+        self.scheduler.next_id.store(id + 1, Ordering::SeqCst);
+        // Whoever finds the slot waits until the execution has begun.
+        let live = lock(&slot.live);
+        drop(open);
+        self.start(&slot, live, &target, started)
+    }
+
+    fn start(
+        &self,
+        slot: &Arc<Slot>,
+        mut live: MutexGuard<'_, Live>,
+        target: &Target,
+        started: Box<StartedRecord>,
+    ) -> Result<Started, EngineError> {
+        let (answer, answered) = sync_channel(1);
+        let name = Arc::clone(&started.name);
+        let now = self.scheduler.now_millis();
+        let transition = match advance(&mut live.execution, Input::Start(started), now) {
+            Ok(transition) => transition,
+            Err(source) => {
+                drop(live);
+                // Nothing of it was sent to the journal: the name is free again.
+                lock(&self.scheduler.open).remove(slot);
+                return Err(EngineError::Replay { execution_arn: slot.arn.to_string(), source });
+            }
+        };
+        let start_millis = live.execution.start_millis();
+        let new = NewExecution {
+            machine_id: target.entry.id,
+            revision: target.revision.number,
+            version: target.version,
+            alias: target.alias.clone(),
+            name,
+            sha256: target.revision.sha256,
+            start_millis,
+            map_run: None,
+        };
+        let alongside = Alongside { new: Some(new), answer: Some(answer), ..Alongside::default() };
+        self.scheduler.commit(slot, &mut live, transition, alongside);
+        drop(live);
+        answered.recv().map_err(|_| self.scheduler.gone())?;
+        Ok(Started { execution_arn: slot.arn.to_string(), start_millis })
+    }
+
+    /// The name is taken by an open execution: the same input is the same request.
+    fn started_before(&self, slot: &Slot, input: &Payload) -> Result<Started, EngineError> {
+        let live = lock(&slot.live);
+        let execution_arn = slot.arn.to_string();
+        let same = live.execution.started().is_some_and(|started| started.input.value() == input.value());
+        if !same || live.execution.stop_millis().is_some() {
+            return Err(EngineError::ExecutionAlreadyExists { execution_arn });
+        }
+        let start_millis = live.execution.start_millis();
+        drop(live);
+        // The other start may still be on its way to the journal.
+        self.scheduler.sync()?;
+        Ok(Started { execution_arn, start_millis })
+    }
+}
+
+pub(crate) fn read_input(text: &str) -> Result<Payload, EngineError> {
+    let refused = |problem: String| EngineError::InvalidExecutionInput { problem };
+    if text.len() > asl::limits::PAYLOAD_BYTES_MAX {
+        return Err(refused(format!("it has {} bytes, the limit is 262,144", text.len())));
+    }
+    let text = if text.is_empty() { "{}" } else { text };
+    Payload::parse(text).map_err(|error| refused(format!("it is not JSON: {error}")))
+}
+
+/// AWS's rule for names of state machines and executions.
+pub(crate) fn check_name(name: &str) -> Result<(), EngineError> {
+    let length = name.chars().count();
+    let allowed = |character: char| {
+        !character.is_whitespace()
+            && !character.is_control()
+            && !"<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
+    };
+    if (1..=asl::limits::EXECUTION_NAME_CHARS_MAX).contains(&length) && name.chars().all(allowed) {
+        Ok(())
+    } else {
+        Err(EngineError::InvalidName { name: name.to_owned() })
+    }
+}
+
+pub(crate) fn random_seed() -> Result<u64, EngineError> {
+    getrandom::u64()
+        .map_err(|error| EngineError::System { action: "draw a seed", problem: error.to_string() })
+}
+
+pub(crate) fn random_name() -> Result<String, EngineError> {
+    Ok(crate::machine::uuid(random_seed()?, random_seed()?))
+}
