@@ -1,9 +1,9 @@
 //! JSONata expressions as AWS runs them: parsed once, evaluated under budgets.
 //!
 //! AWS runs JSONata 2.0.6 without `$eval` and with six functions of its own.
-//! From text to value: [`lexer`] → [`parser`] → [`lower`] (what is written
-//! becomes what is evaluated) → [`evaluate`], with [`functions`] beside it;
-//! [`analysis`] tells the reader of documents what an expression refers to.
+//! From text to value: `lexer` → `parser` → `lower` (what is written
+//! becomes what is evaluated) → `evaluate`, with `functions` beside it;
+//! `analysis` tells the reader of documents what an expression refers to.
 //! Written from the language's documentation and from recorded answers, which
 //! `tests/answers.rs` compares.
 //!
