@@ -1,5 +1,6 @@
 //! Shows where in a text something is: the line, and the part of it that is meant underlined.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::terminal::{Ink, Paint};
@@ -8,6 +9,9 @@ use crate::terminal::{Ink, Paint};
 pub(crate) struct Source<'t> {
     text: &'t str,
     lines: Vec<usize>,
+    /// The last place asked for, and its position: findings come in the order of
+    /// the text, and a definition without line breaks is one very long line.
+    last: Cell<(usize, Position)>,
 }
 
 /// Line and column, both from 1, the column in characters.
@@ -20,14 +24,19 @@ pub(crate) struct Position {
 impl<'t> Source<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { text, lines: std::iter::once(0).chain(ends).collect() }
+        let last = Cell::new((0, Position { line: 1, column: 1 }));
+        Self { text, lines: std::iter::once(0).chain(ends).collect(), last }
     }
 
     pub(crate) fn position(&self, at: usize) -> Position {
         let line = self.lines.partition_point(|start| *start <= at).max(1);
-        let start = self.start_of(line);
-        let column = self.text.get(start..at).map_or(0, |before| before.chars().count()) + 1;
-        Position { line, column }
+        let (known_at, known) = self.last.get();
+        let goes_on = known.line == line && known_at <= at;
+        let (from, column) = if goes_on { (known_at, known.column) } else { (self.start_of(line), 1) };
+        let column = column + self.text.get(from..at).map_or(0, |between| between.chars().count());
+        let position = Position { line, column };
+        self.last.set((at, position));
+        position
     }
 
     fn start_of(&self, line: usize) -> usize {
@@ -43,19 +52,23 @@ impl<'t> Source<'t> {
     /// characters of it. What could steer a terminal is shown as `·`.
     pub(crate) fn excerpt(&self, span: &Range<usize>, width: usize, paint: Paint) -> Excerpt {
         let Position { line, column } = self.position(span.start);
-        let characters: Vec<char> = self.line(line).chars().map(printable).collect();
-        let from = column - 1;
-        let length = self
-            .text
-            .get(span.clone())
-            .map_or(0, |meant| meant.lines().next().map_or(0, |first| first.trim_end().chars().count()));
+        let whole = self.line(line);
+        let (before, after) = whole.split_at_checked(span.start - self.start_of(line)).unwrap_or((whole, ""));
         // A definition without line breaks is one long line: the part around the finding is shown.
-        let start = if characters.len() <= width { 0 } else { from.saturating_sub(width / 3) };
-        let end = characters.len().min(start + width);
-        let (left, right) = (if start > 0 { "…" } else { "" }, if end < characters.len() { "…" } else { "" });
-        let shown: String = characters.get(start..end).unwrap_or_default().iter().collect();
-        let marks = length.clamp(1, end.saturating_sub(from).max(1));
-        let blanks = " ".repeat(from - start + left.chars().count());
+        let is_long = whole.chars().nth(width).is_some();
+        let blanks = if is_long { (column - 1).min(width / 3) } else { column - 1 };
+        let mut shown: Vec<char> = before.chars().rev().take(blanks).collect();
+        shown.reverse();
+        let room = if is_long { width - blanks } else { usize::MAX };
+        shown.extend(after.chars().take(room));
+        let left = if column - 1 > blanks { "…" } else { "" };
+        let right = if after.chars().nth(room).is_some() { "…" } else { "" };
+        let shown: String = shown.into_iter().map(printable).collect();
+        let length = self.text.get(span.clone()).map_or(0, |meant| {
+            meant.lines().next().map_or(0, |first| first.trim_end().chars().take(room).count())
+        });
+        let marks = length.clamp(1, after.chars().take(room).count().max(1));
+        let blanks = " ".repeat(blanks + left.chars().count());
         Excerpt {
             line,
             text: format!("{left}{}{right}", shown.trim_end()),

@@ -142,6 +142,23 @@ fn partition_cuts_an_array() {
 }
 
 #[test]
+fn ranges_of_numbers_without_neighbours_end() {
+    // 2^63 and what follows are all the same number of JavaScript.
+    assert_eq!(value("$count($distinct([9223372036854775807..9223372036854777855]))"), json!(2));
+    assert_eq!(
+        value("[9007199254740990..9007199254740991]"),
+        json!([9_007_199_254_740_990_i64, 9_007_199_254_740_991_i64])
+    );
+}
+
+#[test]
+fn numbers_that_are_equal_are_not_distinct() {
+    let numbers = json!({"xs": [1, 1.0, 0, -0.0, 2.5, 2.5]});
+    let distinct = evaluate_in("$distinct($states.input.xs)", &numbers).expect("evaluates");
+    assert_eq!(distinct, Some(json!([1, 0, 2.5])));
+}
+
+#[test]
 fn range_truncates_and_includes_the_end() {
     assert_eq!(value("$range(0, 4, 2)"), json!([0, 2, 4]));
     assert_eq!(value("$range(-1.7, 2, 1)"), json!([-1, 0, 1, 2]));

@@ -134,12 +134,15 @@ impl<'a> Evaluator<'a> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "whole, and the count is small"
+            reason = "whole, and at most RANGE_MAX"
         )]
-        let (first, count) = (first as i64, count as usize);
+        let count = count as usize;
         self.budget.spend(count)?;
         self.budget.items(count)?;
-        Ok(Value::sequence((0..count).map(|at| Value::Int(first + at.cast_signed() as i64)).collect()))
+        // As in JavaScript the items are floating-point numbers: beyond 2^53 some of them are the same.
+        #[expect(clippy::cast_precision_loss, reason = "a position is below 2^53")]
+        let item = |at: usize| Value::number(first + at as f64);
+        Ok(Value::sequence((0..count).map(item).collect()))
     }
 
     /// Whether the value is as good as true; undefined is not.

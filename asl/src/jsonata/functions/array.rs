@@ -108,6 +108,11 @@ fn simple_key(value: &Value<'_>) -> Option<(u8, u64, String)> {
         Value::Bool(flag) => Some((1, u64::from(*flag), String::new())),
         Value::Int(number) => Some((2, number.cast_unsigned(), String::new())),
         Value::Float(number) if number.fract() != 0.0 => Some((3, number.to_bits(), String::new())),
+        // JSON's `1.0` is the number 1, and `-0.0` is 0.
+        Value::Float(number) => match Value::number(number + 0.0) {
+            whole @ Value::Int(_) => simple_key(&whole),
+            _ => None,
+        },
         Value::Text(text) => Some((4, 0, (**text).to_owned())),
         _ => None,
     }
