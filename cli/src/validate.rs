@@ -43,7 +43,17 @@ pub(crate) fn validate(arguments: &Validate, terminal: Terminal) -> Result<u8, P
     };
     let mut is_fine = true;
     let mut documents = Vec::new();
-    for definition in &definitions {
+    // One file that cannot be read does not hide what is wrong with the others.
+    let mut unreadable = None;
+    for definition in definitions {
+        let definition = match definition {
+            Ok(definition) => definition,
+            Err(problem) => {
+                unreadable.get_or_insert(problem);
+                continue;
+            }
+        };
+        let definition = &definition;
         let found = asl::validate_for(&definition.text, machine_type);
         let denied = found.has_errors() || arguments.deny_warnings && !found.is_empty();
         is_fine &= !denied;
@@ -61,22 +71,30 @@ pub(crate) fn validate(arguments: &Validate, terminal: Terminal) -> Result<u8, P
     if terminal.format == Format::Json {
         terminal.data(&crate::show::document(&Value::Array(documents), terminal));
     }
-    Ok(if is_fine { 0 } else { exit::FAILED })
+    match unreadable {
+        Some(problem) => Err(problem),
+        None => Ok(if is_fine { 0 } else { exit::FAILED }),
+    }
 }
 
-fn definitions(arguments: &Validate, terminal: Terminal) -> Result<Vec<Definition>, Problem> {
+fn definitions(
+    arguments: &Validate,
+    terminal: Terminal,
+) -> Result<Vec<Result<Definition, Problem>>, Problem> {
     if arguments.files.is_empty() {
         let application = Application::ready(&arguments.build, terminal, false)?;
         let workflows = application.manifest.workflows.into_iter();
         return Ok(workflows
-            .map(|workflow| Definition {
-                name: workflow.name,
-                text: workflow.definition,
-                source_map: workflow.source_map,
+            .map(|workflow| {
+                Ok(Definition {
+                    name: workflow.name,
+                    text: workflow.definition,
+                    source_map: workflow.source_map,
+                })
             })
             .collect());
     }
-    arguments.files.iter().map(|file| read(file)).collect()
+    Ok(arguments.files.iter().map(|file| read(file)).collect())
 }
 
 /// Reads a definition from a file, or from stdin for `-`.

@@ -119,7 +119,8 @@ pub(super) fn of_syntax(text: &str, at: usize) -> Option<&'static str> {
             "JSON has no comments: use a `Comment` field"
         }
         Some('#') => "JSON has no comments: use a `Comment` field",
-        Some('"') => "a comma is missing before this",
+        // After one of these a text may stand: what is wrong is in the text itself.
+        Some('"') if !before.ends_with([',', '{', '[', ':']) => "a comma is missing before this",
         None => "the text ends too early: a bracket or a quote is not closed",
         _ => return None,
     })
