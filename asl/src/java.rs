@@ -110,6 +110,14 @@ impl Random {
         }
     }
 
+    /// `nextDouble()`: a number in `0.0..1.0` with 53 random bits.
+    pub(crate) fn next_double(&mut self) -> f64 {
+        let bits = (i64::from(self.next(26)) << 27) + i64::from(self.next(27));
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are exactly what an f64 holds")]
+        let (bits, all) = (bits as f64, (1_i64 << 53) as f64);
+        bits / all
+    }
+
     /// `nextLong()`.
     pub(crate) fn next_long(&mut self) -> i64 {
         (i64::from(self.next(32)) << 32).wrapping_add(i64::from(self.next(32)))
@@ -152,5 +160,6 @@ mod tests {
         assert_eq!([random.below(10), random.below(10), random.below(10)], [0, 3, 8]);
         assert_eq!(Random::new(42).next_long(), -5_025_562_857_975_149_833);
         assert_eq!(Random::new(1).below(0), 0);
+        assert!((Random::new(42).next_double() - 0.727_563_680_032_868_1).abs() < f64::EPSILON);
     }
 }

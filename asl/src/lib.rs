@@ -47,6 +47,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod diagnostic;
+mod digest;
 pub mod document;
 mod java;
 pub mod jsonata;

@@ -105,8 +105,6 @@ pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
 pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;
 /// Child executions of a Map Run that run at a time, whatever `MaxConcurrency` says. Developer guide, "Distributed Map": 10,000.
 pub const MAP_RUN_CONCURRENCY_MAX: usize = 10_000;
-/// `MaxItems` of an item reader. Developer guide, "ItemReader": 100,000,000.
-pub const READER_ITEMS_MAX: u64 = 100_000_000;
 /// The headers of a text-delimited file, in bytes. Developer guide, "ItemReader": 10 KiB.
 pub const CSV_HEADER_BYTES_MAX: usize = 10_240;
 /// The footer of a Parquet file, in bytes. Developer guide, "ItemReader": 5 MB.

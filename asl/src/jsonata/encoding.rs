@@ -1,8 +1,19 @@
 //! Base64 and percent-encoding, as JavaScript does them.
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+
 use super::raised::{Raised, quoted};
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Without padding, and what is left of the last digit does not count.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::RequireNone),
+);
 
 /// What `encodeURI` and `encodeURIComponent` both keep, besides letters and digits.
 /// `ECMAScript`, `uriUnescaped`.
@@ -23,44 +34,29 @@ pub(super) enum Url {
 /// UTF-16 units. *Recorded:* "€" and "¬" give the same text.
 pub(super) fn base64_encode(text: &str) -> String {
     let bytes: Vec<u8> = text.encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect();
-    let mut encoded = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits =
-            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for index in 0..4 {
-            let digit =
-                usize::try_from(bits >> (18 - 6 * index) & 63).ok().and_then(|digit| BASE64.get(digit));
-            encoded.push(if index <= group.len() {
-                digit.map_or('=', |digit| char::from(*digit))
-            } else {
-                '='
-            });
-        }
-    }
-    encoded
+    STANDARD.encode(bytes)
 }
 
 /// `$base64decode`: each byte is one character. What is no digit of Base64 is
 /// passed over, the digits of URLs (`-`, `_`) are read, and `=` ends the text,
 /// as JavaScript's `Buffer` does.
 pub(super) fn base64_decode(text: &str) -> String {
-    let mut decoded = String::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0_u32, 0);
-    for symbol in text.bytes().take_while(|symbol| *symbol != b'=') {
-        let symbol = match symbol {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => other,
-        };
-        let Some(digit) = BASE64.iter().position(|known| *known == symbol) else { continue };
-        bits = (bits << 6 | u32::try_from(digit).unwrap_or_default()) & 0xFFFF;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            decoded.push(char::from((bits >> count).to_le_bytes()[0]));
-        }
+    let mut digits: Vec<u8> = text
+        .bytes()
+        .take_while(|symbol| *symbol != b'=')
+        .filter_map(|symbol| match symbol {
+            b'-' => Some(b'+'),
+            b'_' => Some(b'/'),
+            b'+' | b'/' => Some(symbol),
+            _ => symbol.is_ascii_alphanumeric().then_some(symbol),
+        })
+        .collect();
+    // One digit alone is not enough for a byte.
+    if digits.len() % 4 == 1 {
+        digits.pop();
     }
-    decoded
+    // Only digits are left, and of those every number but one above a multiple of four is read.
+    LENIENT.decode(digits).unwrap_or_default().into_iter().map(char::from).collect()
 }
 
 /// `$encodeUrl` and `$encodeUrlComponent`.

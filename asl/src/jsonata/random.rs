@@ -1,32 +1,5 @@
-//! The two sources of randomness an expression can have: the seeded generator
-//! AWS uses for `$random(seed)`, and the stream that continues the host's draw.
-
-/// `java.util.Random`, which AWS uses for `$random(seed)`.
-#[derive(Debug)]
-pub(super) struct JavaRandom {
-    state: u64,
-}
-
-/// The constants of the generator are part of Java's documented contract.
-const MULTIPLIER: u64 = 0x0005_DEEC_E66D;
-const INCREMENT: u64 = 0xB;
-const MASK: u64 = (1 << 48) - 1;
-
-impl JavaRandom {
-    pub(super) const fn new(seed: i64) -> Self {
-        Self { state: (seed.cast_unsigned() ^ MULTIPLIER) & MASK }
-    }
-
-    fn next(&mut self, bits: u32) -> u64 {
-        self.state = self.state.wrapping_mul(MULTIPLIER).wrapping_add(INCREMENT) & MASK;
-        self.state >> (48 - bits)
-    }
-
-    /// A number in `0.0..1.0` with 53 random bits.
-    pub(super) fn next_double(&mut self) -> f64 {
-        unit((self.next(26) << 27) + self.next(27))
-    }
-}
+//! The randomness of an expression that gives no seed: the stream that continues
+//! the host's draw.
 
 /// Numbers derived from one draw of the host: an expression may ask for any
 /// number of them, and the same draw has to give the same ones (`SplitMix64`).
@@ -62,13 +35,7 @@ fn unit(bits: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{JavaRandom, Stream};
-
-    #[test]
-    fn seed_42_gives_what_a_jvm_gives() {
-        let mut random = JavaRandom::new(42);
-        assert!((random.next_double() - 0.727_563_680_032_868_1).abs() < f64::EPSILON);
-    }
+    use super::Stream;
 
     #[test]
     fn a_stream_starts_with_the_draw_and_repeats() {

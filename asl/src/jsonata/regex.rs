@@ -38,6 +38,12 @@ pub(super) struct Match<'t> {
     pub(super) groups: Vec<Option<&'t str>>,
 }
 
+impl<'t> Match<'t> {
+    fn at(start: usize, text: &'t str, groups: Vec<Option<&'t str>>) -> Self {
+        Self { start, end: start + text.len(), text, groups }
+    }
+}
+
 impl Regex {
     /// Compiles what is between the slashes. The flags are `i` and `m`.
     ///
@@ -70,21 +76,13 @@ impl Regex {
     /// The first match from a byte on. What is before it is seen by `^`, `\b` and lookbehind.
     pub(super) fn find_at<'t>(&self, text: &'t str, from: usize) -> Result<Option<Match<'t>>, Raised> {
         match &self.engine {
-            Engine::Linear(regex) if self.groups == 0 => Ok(regex.find_at(text, from).map(|found| Match {
-                start: found.start(),
-                end: found.end(),
-                text: found.as_str(),
-                groups: Vec::new(),
-            })),
+            Engine::Linear(regex) if self.groups == 0 => Ok(regex
+                .find_at(text, from)
+                .map(|found| Match::at(found.start(), found.as_str(), Vec::new()))),
             Engine::Linear(regex) => {
                 let Some(captures) = regex.captures_at(text, from) else { return Ok(None) };
-                let groups = captures.iter().skip(1).map(|group| group.map(|group| group.as_str()));
-                Ok(captures.get(0).map(|found| Match {
-                    start: found.start(),
-                    end: found.end(),
-                    text: found.as_str(),
-                    groups: groups.collect(),
-                }))
+                let groups = captures.iter().skip(1).map(|group| group.map(|group| group.as_str())).collect();
+                Ok(captures.get(0).map(|found| Match::at(found.start(), found.as_str(), groups)))
             }
             Engine::Backtracking(regex) => {
                 if text.len() > limits::JSONATA_REGEX_TEXT_BYTES_MAX {
@@ -94,13 +92,8 @@ impl Regex {
                     .captures_from_pos(text, from)
                     .map_err(|_| Raised::effort("A regular expression with lookaround or backreferences"))?;
                 let Some(captures) = captures else { return Ok(None) };
-                let groups = captures.iter().skip(1).map(|group| group.map(|group| group.as_str()));
-                Ok(captures.get(0).map(|found| Match {
-                    start: found.start(),
-                    end: found.end(),
-                    text: found.as_str(),
-                    groups: groups.collect(),
-                }))
+                let groups = captures.iter().skip(1).map(|group| group.map(|group| group.as_str())).collect();
+                Ok(captures.get(0).map(|found| Match::at(found.start(), found.as_str(), groups)))
             }
         }
     }

@@ -8,7 +8,7 @@ use super::super::model::{
     Choice, ChoiceRule, Comparand, Condition, Is, Operand, QueryLanguage, Relation, Test,
 };
 use super::super::source::NodeKind;
-use super::fields::Fields;
+use super::fields::{Fields, not_supported};
 use super::query::Place;
 use super::{At, Reader};
 
@@ -134,15 +134,7 @@ impl Reader {
                 continue;
             }
             let is_jsonpath = key == "Variable" || COMBINATIONS.contains(&key) || operator(key).is_some();
-            let message = if is_jsonpath {
-                format!(
-                    "The QueryLanguage is set to 'JSONata', but field '{key}' is only supported for the \
-                     'JSONPath' QueryLanguage"
-                )
-            } else {
-                format!("Field '{key}' is not supported")
-            };
-            self.schema_at_key(message, fields, key);
+            self.schema_at_key(not_supported(key, QueryLanguage::Jsonata, is_jsonpath), fields, key);
             let advice = if is_jsonpath {
                 advice::in_language("Variable", QueryLanguage::Jsonata).map(str::to_owned)
             } else {
@@ -215,15 +207,7 @@ impl Reader {
         });
         for key in foreign.collect::<Vec<_>>() {
             let is_jsonata = matches!(key, "Condition" | "Output");
-            let message = if is_jsonata {
-                format!(
-                    "The QueryLanguage is set to 'JSONPath', but field '{key}' is only supported for the \
-                     'JSONata' QueryLanguage"
-                )
-            } else {
-                format!("Field '{key}' is not supported")
-            };
-            self.schema_at_key(message, fields, key);
+            self.schema_at_key(not_supported(key, QueryLanguage::JsonPath, is_jsonata), fields, key);
             let advice = if is_jsonata {
                 advice::in_language(key, QueryLanguage::JsonPath).map(str::to_owned)
             } else if RULE.contains(&key) {

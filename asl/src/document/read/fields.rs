@@ -98,6 +98,22 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What AWS says of a field that does not belong there; `foreign`: it belongs to the other language.
+pub(super) fn not_supported(key: &str, language: QueryLanguage, foreign: bool) -> String {
+    let (own, other) = match language {
+        QueryLanguage::JsonPath => ("JSONPath", "JSONata"),
+        QueryLanguage::Jsonata => ("JSONata", "JSONPath"),
+    };
+    if foreign {
+        format!(
+            "The QueryLanguage is set to '{own}', but field '{key}' is only supported for the '{other}' \
+             QueryLanguage"
+        )
+    } else {
+        format!("Field '{key}' is not supported")
+    }
+}
+
 impl Reader {
     pub(super) fn object<'a>(&mut self, at: &At<'a>) -> Option<Fields<'a>> {
         let Some(members) = at.node.as_object() else {
@@ -119,21 +135,11 @@ impl Reader {
     /// Reports the fields that do not belong here, each at its object (recorded).
     pub(super) fn allow(&mut self, fields: &Fields<'_>, language: QueryLanguage, allowed: &Allowed) {
         for key in fields.keys().filter(|key| !allowed.has(key, language)) {
-            let (own, other, foreign) = match language {
-                QueryLanguage::JsonPath => ("JSONPath", "JSONata", JSONATA_ONLY.contains(&key)),
-                QueryLanguage::Jsonata => {
-                    ("JSONata", "JSONPath", JSONPATH_ONLY.contains(&key) || allowed.jsonpath.contains(&key))
-                }
+            let foreign = match language {
+                QueryLanguage::JsonPath => JSONATA_ONLY.contains(&key),
+                QueryLanguage::Jsonata => JSONPATH_ONLY.contains(&key) || allowed.jsonpath.contains(&key),
             };
-            let message = if foreign {
-                format!(
-                    "The QueryLanguage is set to '{own}', but field '{key}' is only supported for the \
-                     '{other}' QueryLanguage"
-                )
-            } else {
-                format!("Field '{key}' is not supported")
-            };
-            self.schema_at_key(message, fields, key);
+            self.schema_at_key(not_supported(key, language, foreign), fields, key);
             let advice = match advice::in_language(key, language) {
                 Some(advice) if foreign => Some(advice.to_owned()),
                 _ => self.guesses.names(key, allowed.names(language), "fields here"),

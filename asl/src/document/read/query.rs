@@ -75,18 +75,24 @@ impl Reader {
         range: RangeInclusive<u64>,
         flow: &mut StateFlow,
     ) -> Option<NumberOrExpression> {
-        if flow.language == QueryLanguage::JsonPath {
-            let path_key = format!("{key}Path");
-            self.exclusive(fields, &[key, &path_key]);
-            if let Some(at) = fields.at(&path_key) {
-                return self.reference_path(&at, flow).map(NumberOrExpression::Path);
-            }
+        if let Some(at) = self.path_field(fields, key, flow) {
+            return self.reference_path(&at, flow).map(NumberOrExpression::Path);
         }
         let at = fields.at(key)?;
         if flow.language == QueryLanguage::Jsonata && at.node.as_text().is_some() {
             return self.whole_expression(&at, Place::Before, flow).map(NumberOrExpression::Expression);
         }
         self.whole_number(&at, range).map(NumberOrExpression::Number)
+    }
+
+    /// In JSONPath, the field of this name with `Path` behind it, which excludes the one without.
+    fn path_field<'a>(&mut self, fields: &Fields<'a>, key: &str, flow: &StateFlow) -> Option<At<'a>> {
+        if flow.language != QueryLanguage::JsonPath {
+            return None;
+        }
+        let path_key = format!("{key}Path");
+        self.exclusive(fields, &[key, &path_key]);
+        fields.at(&path_key)
     }
 
     /// A text; in JSONata also an expression, in JSONPath also, under the name
@@ -97,12 +103,8 @@ impl Reader {
         key: &str,
         flow: &mut StateFlow,
     ) -> Option<TextOrExpression> {
-        if flow.language == QueryLanguage::JsonPath {
-            let path_key = format!("{key}Path");
-            self.exclusive(fields, &[key, &path_key]);
-            if let Some(at) = fields.at(&path_key) {
-                return self.query_field(&at, flow).map(TextOrExpression::Query);
-            }
+        if let Some(at) = self.path_field(fields, key, flow) {
+            return self.query_field(&at, flow).map(TextOrExpression::Query);
         }
         let at = fields.at(key)?;
         self.warn_of_missing_path(key, &at, flow);

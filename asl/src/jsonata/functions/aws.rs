@@ -1,18 +1,15 @@
 //! The functions AWS adds, and those of JSONata whose answer comes from the
 //! host. Developer guide, "Transforming data with JSONata".
 
-use md5::Md5;
 use serde_json::Value as Json;
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Digest as _, Sha256};
 
 use super::super::evaluate::Evaluator;
 use super::super::failure::{Failure, Outcome};
 use super::super::object::Object;
-use super::super::random::JavaRandom;
 use super::super::value::{Text, Value};
 use super::{argument, mismatch, numeric};
-use crate::limits;
+use crate::{digest, java, limits};
 
 /// `$partition(array, size)`: pieces of that many items.
 pub(super) fn partition<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
@@ -70,25 +67,11 @@ pub(super) fn hash<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
         _ => return Err(mismatch(1)),
     };
     evaluator.budget.spend(text.len() / 16)?;
-    let bytes = text.as_bytes();
-    let digest = match argument(arguments, 1).as_str() {
-        Some("MD5") => hex(&Md5::digest(bytes)),
-        Some("SHA-1") => hex(&Sha1::digest(bytes)),
-        Some("SHA-256") => hex(&Sha256::digest(bytes)),
-        Some("SHA-384") => hex(&Sha384::digest(bytes)),
-        Some("SHA-512") => hex(&Sha512::digest(bytes)),
-        _ => return Err(mismatch(2)),
-    };
-    Ok(Value::text(digest))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let algorithm = argument(arguments, 1).as_str();
+    match algorithm.and_then(|algorithm| digest::hash(algorithm, text.as_bytes())) {
+        Some(digits) => Ok(Value::text(digits)),
+        None => Err(mismatch(2)),
+    }
 }
 
 /// `$parse(text)`: the JSON value written in the text.
@@ -139,7 +122,7 @@ pub(super) fn random<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>])
         Some(seed) => {
             #[expect(clippy::cast_possible_truncation, reason = "a seed is a Java long")]
             let seed = seed as i64;
-            JavaRandom::new(seed).next_double()
+            java::Random::new(seed).next_double()
         }
     }))
 }

@@ -314,8 +314,8 @@ pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
             if !allows(limit, count) {
                 break;
             }
-            // A function is only called for matches of a pattern; here it counts
-            // as its text. *Recorded.*
+            // A function is only called for matches of a pattern. Here JavaScript
+            // puts the source text of its own wrapper; ours has none.
             let replacement = replacement.as_str().unwrap_or("function");
             push(evaluator, &mut result, whole.get(position..at).unwrap_or_default())?;
             push(evaluator, &mut result, replacement)?;

@@ -1,15 +1,21 @@
 //! What the intrinsic functions do.
 
-use std::fmt::Write as _;
-
-use md5::Md5;
+use base64::Engine as _;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 
-use super::{Argument, Call, Failure, Function, base64};
+use super::{Argument, Call, Failure, Function};
 use crate::template::Scope;
-use crate::{java, limits};
+use crate::{digest, java, limits};
+
+/// As Java reads Base64: the padding may be missing, and what is left of the last digit does not count.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// One evaluation of a call and the calls in it.
 pub(super) struct Evaluation<'s, 'v> {
@@ -192,32 +198,26 @@ impl Arguments<'_> {
 
     fn base64_encode(&self) -> Result<Value, Failure> {
         let [text] = self.exactly()?;
-        Ok(Value::String(base64::encode(self.data(text)?.as_bytes())))
+        Ok(Value::String(BASE64.encode(self.data(text)?)))
     }
 
     fn base64_decode(&self) -> Result<Value, Failure> {
         let [text] = self.exactly()?;
-        match base64::decode(self.data(text)?) {
-            Some(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned())),
-            None => self.invalid("the text is not Base64"),
+        match BASE64.decode(self.data(text)?) {
+            Ok(bytes) => Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(_) => self.invalid("the text is not Base64"),
         }
     }
 
     fn hash(&self) -> Result<Value, Failure> {
         let [text, algorithm] = self.exactly()?;
-        let data = self.data(text)?.as_bytes();
-        Ok(Value::String(match self.string(algorithm)? {
-            "MD5" => hexadecimal(&Md5::digest(data)),
-            "SHA-1" => hexadecimal(&Sha1::digest(data)),
-            "SHA-256" => hexadecimal(&Sha256::digest(data)),
-            "SHA-384" => hexadecimal(&Sha384::digest(data)),
-            "SHA-512" => hexadecimal(&Sha512::digest(data)),
-            other => {
-                return self.invalid(&format!(
-                    "the algorithm '{other}' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512"
-                ));
-            }
-        }))
+        let algorithm = self.string(algorithm)?;
+        match digest::hash(algorithm, self.data(text)?.as_bytes()) {
+            Some(digits) => Ok(Value::String(digits)),
+            None => self.invalid(&format!(
+                "the algorithm '{algorithm}' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512"
+            )),
+        }
     }
 
     /// The fields of the second object win; only the shallow merge exists.
@@ -356,12 +356,4 @@ fn canonical(value: &Value) -> Value {
         }
         other => other.clone(),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

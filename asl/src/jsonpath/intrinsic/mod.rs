@@ -1,6 +1,5 @@
 //! Intrinsic functions: `States.Format('{}', $.a)` and the seventeen others.
 
-mod base64;
 mod functions;
 mod parse;
 #[cfg(test)]
