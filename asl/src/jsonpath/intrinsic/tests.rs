@@ -109,7 +109,7 @@ fn what_a_function_cannot_do_fails_the_state() {
         ("States.JsonMerge($.a, $.a, false)", "the first two arguments are not both objects"),
         ("States.MathAdd('1', 2)", "a number is expected, and it is \"1\""),
         ("States.MathRandom(2, 1)", "the end is not greater than the start"),
-        ("States.UUID(1)", "it takes 0 arguments, and there are 1"),
+        ("States.UUID(1)", "it takes no arguments, and there is 1"),
         (
             "States.Hash('x', 'CRC')",
             "the algorithm 'CRC' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512",
