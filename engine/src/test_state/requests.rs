@@ -351,7 +351,7 @@ fn missing_parameters(
     Some(Remark {
         code: Code::MissingParameter,
         message: format!("{called} needs {what} {}", missing.join(", ")),
-        advice: Some(format!("add \"{first}\": …, or \"{first}.$\" with a path in JSONPath")),
+        advice: Some(format!("add it to the arguments: \"{first}\": …")),
         about: if has_arguments { About::Value(place) } else { About::Itself },
     })
 }

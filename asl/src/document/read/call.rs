@@ -17,10 +17,15 @@ impl Reader<'_> {
     pub(super) fn called(&mut self, fields: &Fields<'_>, language: QueryLanguage) {
         let (Some(integrations), Some(resource)) = (self.integrations, fields.at("Resource")) else { return };
         let Some(name) = resource.node.as_text() else { return };
-        let arguments = fields.at(match language {
-            QueryLanguage::JsonPath => "Parameters",
-            QueryLanguage::Jsonata => "Arguments",
-        });
+        let (own, other) = match language {
+            QueryLanguage::JsonPath => ("Parameters", "Arguments"),
+            QueryLanguage::Jsonata => ("Arguments", "Parameters"),
+        };
+        let arguments = fields.at(own);
+        // Arguments in the other language are reported as such.
+        if arguments.is_none() && fields.has(other) {
+            return;
+        }
         let given = arguments.as_ref().map(|at| given(at.node, language));
         for remark in integrations.check(name, given.as_ref()) {
             self.remark(remark, &resource, arguments.as_ref());

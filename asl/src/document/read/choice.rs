@@ -139,7 +139,9 @@ impl Reader<'_> {
             self.unknown_keys.insert(fields.key_span(key).start);
             if is_jsonpath {
                 self.foreign(advice::in_language("Variable", QueryLanguage::Jsonata, std::iter::empty()));
-                self.is_consequence(foreign);
+                if foreign {
+                    self.is_consequence(true);
+                }
                 foreign = true;
             } else {
                 let names = ["Assign", "Comment", "Condition", "Next", "Output"];

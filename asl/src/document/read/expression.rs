@@ -112,8 +112,10 @@ impl Reader<'_> {
     }
 
     fn syntax_error(&mut self, source: &str, error: SyntaxError, at: &At<'_>) {
+        let is_open = error.message.ends_with("before end of expression");
         self.report(Severity::Error, Code::InvalidJsonataExpression, error.message, at);
-        self.advise(advice::of_expression(source));
+        let open = is_open.then_some("something is opened in the expression and not closed");
+        self.advise(advice::of_expression(source).or(open));
         let Some(end) = error.position else { return };
         // The position is where the wrong token ends; a name is underlined as a whole.
         let units: Vec<u16> = source.encode_utf16().take(end).collect();

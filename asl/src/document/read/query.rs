@@ -160,19 +160,23 @@ impl Reader<'_> {
         let mut parts = IndexMap::new();
         let mut complete = true;
         for (key, key_span, part) in fields.entries() {
-            if flow.language == QueryLanguage::Jsonata && key.ends_with(".$") {
-                self.warn_of_dollar_key(key, key_span, &part);
-            }
             let name = match flow.language {
                 QueryLanguage::JsonPath => key.strip_suffix(".$"),
                 QueryLanguage::Jsonata => None,
             };
-            let value = if name.is_some() {
-                self.query_of_key(key, &part, &fields, flow).map(Template::Query)
-            } else {
-                self.warn_of_missing_dollar(key, &part, flow);
-                self.template(&part, place, flow)
-            };
+            let is_told = flow.language == QueryLanguage::Jsonata && key.ends_with(".$");
+            if is_told {
+                self.warn_of_dollar_key(key, key_span, &part);
+            }
+            let value =
+                if is_told && part.node.as_text().is_some_and(|text| expression_source(text).is_none()) {
+                    Some(Template::Literal(part.node.to_value()))
+                } else if name.is_some() {
+                    self.query_of_key(key, &part, &fields, flow).map(Template::Query)
+                } else {
+                    self.warn_of_missing_dollar(key, &part, flow);
+                    self.template(&part, place, flow)
+                };
             let name = name.unwrap_or(key);
             if name != key && fields.has(name) {
                 self.schema(format!("The field '{name}' cannot be used together with '{key}'"), at);

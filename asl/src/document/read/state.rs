@@ -352,7 +352,9 @@ impl Reader<'_> {
             self.schema(message, &at);
             self.advise(Some("a task that may take so long between heartbeats is timed out before"));
         }
-        self.called(fields, flow.language);
+        if resource.as_ref().is_some_and(|resource| resource::is_callable(resource)) {
+            self.called(fields, flow.language);
+        }
         let credentials = self.credentials(fields, flow);
         Some(Task { resource: resource?, arguments, timeout_seconds, heartbeat_seconds, credentials })
     }
