@@ -297,7 +297,7 @@ fn firsts_of<'a>(scope: &'a ScopeFlow, lost: &[(&'a String, &'a StateFlow)]) -> 
     for (name, _) in lost {
         if !covered.contains(name.as_str()) {
             firsts.insert(name);
-            covered.extend(reachable(scope, [name.as_str()]));
+            reach(scope, [name.as_str()], &mut covered);
         }
     }
     firsts
@@ -305,6 +305,12 @@ fn firsts_of<'a>(scope: &'a ScopeFlow, lost: &[(&'a String, &'a StateFlow)]) -> 
 
 fn reachable<'a>(scope: &'a ScopeFlow, from: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut seen = BTreeSet::new();
+    reach(scope, from, &mut seen);
+    seen
+}
+
+/// Adds what is reached from some states and has not been seen.
+fn reach<'a>(scope: &'a ScopeFlow, from: impl IntoIterator<Item = &'a str>, seen: &mut BTreeSet<&'a str>) {
     let mut open: Vec<&str> = from.into_iter().collect();
     while let Some(name) = open.pop() {
         if let Some((name, state)) = scope.states.get_key_value(name)
@@ -314,7 +320,6 @@ fn reachable<'a>(scope: &'a ScopeFlow, from: impl IntoIterator<Item = &'a str>) 
             open.extend(state.perhaps.iter().map(String::as_str));
         }
     }
-    seen
 }
 
 /// A set of variables, one bit each.

@@ -5,7 +5,7 @@
 //! from the developer guide. Whoever builds definitions is told, AWS is the judge: models grow.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -18,6 +18,45 @@ use super::model::{self, Reference, Service, capitalised};
 #[derive(Debug, Default)]
 pub struct ServiceModels {
     services: RefCell<BTreeMap<String, Option<Rc<Service>>>>,
+    guesses: Guesses,
+}
+
+/// Comparisons of names that all definitions checked with one set of models may cost: thousands of
+/// faults are not made slow by guesses.
+const COMPARISONS_MAX: usize = 200_000;
+
+/// Finds what was probably meant, until its effort is used up.
+#[derive(Debug)]
+struct Guesses {
+    comparisons_left: Cell<usize>,
+}
+
+impl Default for Guesses {
+    fn default() -> Self {
+        Self { comparisons_left: Cell::new(COMPARISONS_MAX) }
+    }
+}
+
+impl Guesses {
+    /// The name that was probably meant.
+    fn similar<'n>(&self, given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+        let left = self.comparisons_left.get();
+        if given.len() > 100 || left == 0 {
+            return None;
+        }
+        let mut compared = 0;
+        let distance = |name: &str| {
+            if name.eq_ignore_ascii_case(given) { 0 } else { strsim::damerau_levenshtein(given, name) }
+        };
+        let found = names
+            .inspect(|_| compared += 1)
+            .map(|name| (distance(name), name))
+            .filter(|(distance, name)| *distance <= name.len().max(given.len()) / 3)
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, name)| name);
+        self.comparisons_left.set(left.saturating_sub(compared));
+        found
+    }
 }
 
 /// Integrations that are no operation of a service: what they take, first what they need.
@@ -100,18 +139,22 @@ impl Integrations for ServiceModels {
         if !called.is_sdk
             && let Some((_, needed, others)) = OWN.iter().find(|(name, ..)| *name == called.written)
         {
-            return own(&called, needed, others, arguments);
+            return own(&called, needed, others, arguments, &self.guesses);
         }
         let Some(name) = model_of(&called) else { return Vec::new() };
         let Some(service) = self.service(name) else {
             return if called.is_sdk {
-                unknown_service(called.service).into_iter().collect()
+                unknown_service(called.service, &self.guesses).into_iter().collect()
             } else {
                 Vec::new()
             };
         };
         let Some((operation, (_, request))) = operation_of(&service, called.action) else {
-            return if called.is_sdk { vec![unknown_action(&service, &called)] } else { Vec::new() };
+            return if called.is_sdk {
+                vec![unknown_action(&service, &called, &self.guesses)]
+            } else {
+                Vec::new()
+            };
         };
         let mut remarks = Vec::new();
         if called.is_sdk && called.action.starts_with(|first: char| first.is_ascii_uppercase()) {
@@ -123,8 +166,13 @@ impl Integrations for ServiceModels {
             });
         }
         if let Some(Reference::Structure(at)) = request {
-            let mut comparison =
-                Comparison { service: &service, name: called.written, extra: extra(&called), remarks };
+            let mut comparison = Comparison {
+                guesses: &self.guesses,
+                service: &service,
+                name: called.written,
+                extra: extra(&called),
+                remarks,
+            };
             comparison.structure(*at, arguments, &mut Vec::new());
             remarks = comparison.remarks;
         }
@@ -180,13 +228,13 @@ fn operation_of<'s>(
     exact.or_else(any_case).map(|(name, shapes)| (name.as_str(), shapes))
 }
 
-fn unknown_service(name: &str) -> Option<Remark> {
+fn unknown_service(name: &str, guesses: &Guesses) -> Option<Remark> {
     let index = model::index();
     if index.contains_key(name) {
         return None;
     }
     let other = OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, here)| *here);
-    let meant = other.or_else(|| similar(name, index.keys().map(String::as_str)));
+    let meant = other.or_else(|| guesses.similar(name, index.keys().map(String::as_str)));
     Some(Remark {
         code: Code::UnknownAction,
         message: format!("AWS's SDK has no service '{name}'"),
@@ -201,9 +249,9 @@ fn unknown_service(name: &str) -> Option<Remark> {
     })
 }
 
-fn unknown_action(service: &Service, called: &Called<'_>) -> Remark {
+fn unknown_action(service: &Service, called: &Called<'_>, guesses: &Guesses) -> Remark {
     let capital = capitalised(called.action);
-    let meant = similar(&capital, service.operations.keys().map(String::as_str));
+    let meant = guesses.similar(&capital, service.operations.keys().map(String::as_str));
     Remark {
         code: Code::UnknownAction,
         message: format!("The service {} has no action '{}'", called.service, called.action),
@@ -223,14 +271,20 @@ fn uncapitalised(name: &str) -> String {
 }
 
 /// An integration that is no operation.
-fn own(called: &Called<'_>, needed: &[&str], others: &[&str], arguments: Option<&Given>) -> Vec<Remark> {
+fn own(
+    called: &Called<'_>,
+    needed: &[&str],
+    others: &[&str],
+    arguments: Option<&Given>,
+    guesses: &Guesses,
+) -> Vec<Remark> {
     let names: Vec<&str> = needed.iter().chain(others).copied().collect();
     let mut remarks = Vec::new();
     let Some(fields) = fields(arguments) else { return remarks };
     let mut meant = Vec::new();
     for (position, key) in fields.keys().enumerate() {
         if !names.contains(&key.as_str()) {
-            let (remark, similar) = unknown_parameter(called.written, key, &names, vec![position]);
+            let (remark, similar) = unknown_parameter(called.written, key, &names, vec![position], guesses);
             meant.extend(similar);
             remarks.push(remark);
         }
@@ -255,6 +309,7 @@ fn fields(given: Option<&Given>) -> Option<Cow<'_, IndexMap<String, Given>>> {
 
 /// Arguments beside a model.
 struct Comparison<'s> {
+    guesses: &'s Guesses,
     service: &'s Service,
     name: &'s str,
     extra: &'static [&'static str],
@@ -285,7 +340,8 @@ impl Comparison<'_> {
                 None => {
                     let names: Vec<&str> =
                         members.keys().map(String::as_str).chain(extra.iter().copied()).collect();
-                    let (remark, similar) = unknown_parameter(self.name, key, &names, place.clone());
+                    let (remark, similar) =
+                        unknown_parameter(self.name, key, &names, place.clone(), self.guesses);
                     meant.extend(similar);
                     self.remarks.push(remark);
                 }
@@ -325,8 +381,14 @@ impl Comparison<'_> {
 }
 
 /// The remark, and the parameter that was probably meant.
-fn unknown_parameter(called: &str, key: &str, names: &[&str], place: Vec<usize>) -> (Remark, Option<String>) {
-    let meant = similar(key, names.iter().copied()).map(str::to_owned);
+fn unknown_parameter(
+    called: &str,
+    key: &str,
+    names: &[&str],
+    place: Vec<usize>,
+    guesses: &Guesses,
+) -> (Remark, Option<String>) {
+    let meant = guesses.similar(key, names.iter().copied()).map(str::to_owned);
     let advice = match &meant {
         Some(meant) => Some(format!("did you mean `{meant}`?")),
         None if names.is_empty() => None,
@@ -354,21 +416,6 @@ fn missing_parameters(
         advice: Some(format!("add it to the arguments: \"{first}\": …")),
         about: if has_arguments { About::Value(place) } else { About::Itself },
     })
-}
-
-/// The name that was probably meant.
-fn similar<'n>(given: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    if given.len() > 100 {
-        return None;
-    }
-    let distance = |name: &str| {
-        if name.eq_ignore_ascii_case(given) { 0 } else { strsim::damerau_levenshtein(given, name) }
-    };
-    names
-        .map(|name| (distance(name), name))
-        .filter(|(distance, name)| *distance <= name.len().max(given.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
 }
 
 /// What a mocked result cannot be checked against: the integration whose answer nothing is known of.
