@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod asl;
 mod docs;
 
 use std::{
