@@ -48,6 +48,15 @@ pub const EXPRESS_EXECUTION_SECONDS_MAX: u64 = 300;
 pub const REDRIVE_WINDOW_SECONDS: u64 = 1_209_600;
 /// Events after which an execution cannot be redriven any more. Developer guide, "Redriving executions".
 pub const REDRIVE_HISTORY_EVENTS_MAX: usize = 24_999;
+/// The first moment at which an execution that can be redriven may have started, in milliseconds since the
+/// epoch. Developer guide, "Redriving executions": 15 November 2023; that the day begins in UTC is ours.
+pub const REDRIVE_STARTED_FROM_MILLIS: i64 = 1_700_006_400_000;
+/// Redrives of one Map Run. Developer guide, "Redriving Map Runs": 1,000.
+pub const MAP_RUN_REDRIVES_MAX: u32 = 1_000;
+/// Client tokens of an execution's redrives that are remembered. API reference, `RedriveExecution`: the last 10.
+pub const REDRIVE_CLIENT_TOKENS_MAX: usize = 10;
+/// How long the client token of a redrive is remembered, in seconds. API reference, `RedriveExecution`: 15 minutes.
+pub const REDRIVE_CLIENT_TOKEN_SECONDS: u64 = 900;
 /// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
 pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
 /// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.

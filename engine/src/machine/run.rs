@@ -13,6 +13,7 @@ use super::integration::Integration;
 use super::map_run::{self, MapRunOutcome, MapRunPlan};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
+use super::redrive::Redrive;
 use super::retry::{Failure, errors};
 use super::status::ReplayError;
 use super::task::{self, Speaker};
@@ -150,6 +151,12 @@ pub enum Input {
     },
     /// The process that ran the execution is gone; its records were replayed.
     Recovered,
+    /// Somebody redrives the execution, which ended without success. One that
+    /// did not, or whose history has no room, takes no notice.
+    Redrive(Redrive),
+    /// An Express child execution that ended without success starts again from
+    /// its first state. Developer guide, "Redriving Map Runs".
+    Restart,
 }
 
 /// What the shell has to do once the records are durable.
@@ -246,9 +253,7 @@ impl From<QueryError> for Trouble {
 ///
 /// `now_millis` may run backwards; the execution's time does not.
 pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Result<Transition, ReplayError> {
-    if execution.status != super::Status::Running
-        || execution.started.is_none() != matches!(input, Input::Start(_))
-    {
+    if !is_for(execution, &input) {
         return Ok(Transition::default());
     }
     let timers: Vec<TimerId> = execution.timers.keys().copied().collect();
@@ -280,6 +285,16 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
         _ => true,
     });
     Ok(Transition { records, effects })
+}
+
+/// Whether an execution can take an input where it stands.
+fn is_for(execution: &Execution, input: &Input) -> bool {
+    match input {
+        Input::Start(_) => execution.started.is_none(),
+        Input::Redrive(_) => execution.can_be_redriven(),
+        Input::Restart => execution.status.is_unsuccessful(),
+        _ => execution.started.is_some() && execution.status == super::Status::Running,
+    }
 }
 
 /// Effects follow from what was armed and running before and after.
@@ -394,9 +409,14 @@ impl<'a> Run<'a> {
             }
             Input::Recovered => {
                 self.lose_tasks()?;
-                self.ready.extend(self.execution.frames.keys().copied());
+                self.wake_all();
                 Ok(())
             }
+            Input::Redrive(redrive) => self.redrive(redrive),
+            Input::Restart => match self.execution.started.clone() {
+                Some(started) => self.start(started),
+                None => Ok(()),
+            },
         }
     }
 
@@ -451,6 +471,11 @@ impl<'a> Run<'a> {
             Phase::Waiting { due_millis } if *due_millis <= self.host.now_millis => self.complete(id),
             Phase::Task { .. } | Phase::Waiting { .. } | Phase::RetryWaiting => Ok(()),
         }
+    }
+
+    /// Every frame may have something to do.
+    pub(super) fn wake_all(&mut self) {
+        self.ready.extend(self.execution.frames.keys().copied());
     }
 
     /// The frame has something to do.
