@@ -68,7 +68,7 @@ impl Default for StateBudget {
 pub(crate) const FIELD_BYTES: usize = size_of::<String>() + 2 * size_of::<usize>();
 
 /// About what a value takes in memory, in bytes.
-pub(crate) fn weight(value: &Value) -> usize {
+pub fn weight(value: &Value) -> usize {
     let inside = match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         Value::String(text) => text.len(),

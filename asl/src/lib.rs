@@ -47,7 +47,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod budget;
+pub mod budget;
 pub mod diagnostic;
 mod digest;
 pub mod document;

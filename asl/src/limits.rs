@@ -88,6 +88,12 @@ pub const STATE_STEPS_MAX: u64 = JSONATA_STEPS_MAX;
 /// What the fields of one stay in a state may make together, in bytes of memory. Ours: the payloads a state can
 /// hand on take 10 MiB of memory each at most, and the longest sequence of JSONata 60 MiB.
 pub const STATE_BYTES_MAX: usize = 67_108_864;
+/// The inputs of all iterations of a Map that `TestState` shows, in bytes of JSON text. Ours: a run makes them one
+/// after the other, a test has to hold all of them.
+pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
+/// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
+/// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
+pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
 /// Levels of evaluation of one JSONata expression. Measured: 100.
 pub const JSONATA_DEPTH_MAX: usize = 100;
 /// Elements of one JSONata range or sequence. Measured: `[1..873782]` works, one more is refused.
