@@ -239,6 +239,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     match argument(arguments, 1) {
         Value::Text(separator) if separator.is_empty() => {
             for character in whole.char_indices() {
+                evaluator.budget.items(parts.len())?;
                 split_off(&mut parts, whole, character, limit);
             }
             evaluator.budget.items(parts.len())?;
