@@ -53,6 +53,7 @@ mod java;
 pub mod jsonata;
 pub mod jsonpath;
 pub mod limits;
+mod regex;
 pub mod template;
 pub mod timestamp;
 
