@@ -33,7 +33,8 @@ pub struct Execution {
     pub(super) last_event_id: u64,
     pub(super) last_millis: i64,
     pub(super) draws: u64,
-    pub(super) frames: BTreeMap<FrameId, Frame>,
+    /// Boxed: a node of the map has room for eleven, and most executions have one.
+    pub(super) frames: BTreeMap<FrameId, Box<Frame>>,
     pub(super) next_frame: FrameId,
     pub(super) next_timer: u64,
     pub(super) timers: BTreeMap<TimerId, Armed>,
@@ -207,7 +208,7 @@ pub(super) struct Children {
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
     /// Those that failed or were aborted, for a redrive.
-    pub(super) fallen: BTreeMap<FrameId, Frame>,
+    pub(super) fallen: BTreeMap<FrameId, Box<Frame>>,
 }
 
 impl Children {
@@ -386,7 +387,7 @@ impl Execution {
             Region::Machine,
             Phase::Next { name: start_at, input: started.input.clone() },
         );
-        self.frames.insert(0, frame);
+        self.frames.insert(0, Box::new(frame));
         self.next_frame = 1;
         self.started = Some(Box::new(started.clone()));
     }
@@ -592,7 +593,7 @@ impl Execution {
         frame.variables = variables;
         frame.variable_bytes = variable_bytes;
         frame.item = item;
-        self.frames.insert(child, frame);
+        self.frames.insert(child, Box::new(frame));
         self.next_frame = self.next_frame.max(child + 1);
         Ok(())
     }
@@ -643,7 +644,7 @@ impl Execution {
     }
 
     /// Takes a frame out that failed or was aborted. Those below it fell before it.
-    fn fell(&mut self, id: FrameId) -> Option<Frame> {
+    fn fell(&mut self, id: FrameId) -> Option<Box<Frame>> {
         self.disarm(id);
         self.frames.remove(&id)
     }
@@ -668,7 +669,7 @@ impl Execution {
     }
 
     fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
-        self.frames.get_mut(&record.frame).ok_or_else(|| misplaced(record))
+        self.frames.get_mut(&record.frame).map(Box::as_mut).ok_or_else(|| misplaced(record))
     }
 }
 

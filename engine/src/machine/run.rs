@@ -569,7 +569,7 @@ impl<'a> Run<'a> {
 
     /// The frame and its stay in a state.
     pub(super) fn visit(&self, id: FrameId) -> Result<(&Frame, &Visit), Halt> {
-        let frame = self.execution.frames.get(&id);
+        let frame = self.execution.frames.get(&id).map(Box::as_ref);
         match frame.and_then(|frame| frame.visit.as_ref().map(|visit| (frame, visit))) {
             Some(both) => Ok(both),
             None => Err(Halt::misplaced(id)),
