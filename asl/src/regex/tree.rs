@@ -161,9 +161,11 @@ impl Node {
                 inner.size().saturating_add(2)
             }
             Self::Repeat { inner, least, most, .. } => {
-                let copies = most.unwrap_or(least.saturating_add(1)).max(*least) as usize;
-                // Beside the copy: split, forget, mark, moved, jump.
-                inner.size().saturating_add(5).saturating_mul(copies)
+                let turn = inner.size().saturating_add(usize::from(inner.groups().is_some()));
+                // A turn that need not be has a split, may have a mark, and has a jump or has moved.
+                let others = most.map_or(1, |most| most.saturating_sub(*least)) as usize;
+                let others = turn.saturating_add(4).saturating_mul(others);
+                turn.saturating_mul(*least as usize).saturating_add(others)
             }
         }
     }
