@@ -82,6 +82,18 @@ pub const MAP_LABEL_CHARS_MAX: usize = 40;
 pub const STATES_DEPTH_MAX: usize = 32;
 /// Levels of arrays and objects in a definition. Ours: the real limit is not documented; this one bounds the reader.
 pub const DEFINITION_JSON_DEPTH_MAX: usize = 256;
+/// Steps the fields of one stay in a state may take together, in JSONPath, intrinsic functions and JSONata.
+/// Ours: AWS documents no time, and nothing may hang; as many take a second or two.
+pub const STATE_STEPS_MAX: u64 = JSONATA_STEPS_MAX;
+/// What the fields of one stay in a state may make together, in bytes of memory. Ours: the payloads a state can
+/// hand on take 10 MiB of memory each at most, and the longest sequence of JSONata 60 MiB.
+pub const STATE_BYTES_MAX: usize = 67_108_864;
+/// The inputs of all iterations of a Map that `TestState` shows, in bytes of JSON text. Ours: a run makes them one
+/// after the other, a test has to hold all of them.
+pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
+/// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
+/// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
+pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
 /// Levels of evaluation of one JSONata expression. Measured: 100.
 pub const JSONATA_DEPTH_MAX: usize = 100;
 /// Elements of one JSONata range or sequence. Measured: `[1..873782]` works, one more is refused.
@@ -101,6 +113,15 @@ pub const JSONATA_BYTES_MAX: usize = 268_435_456;
 /// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
 /// result ends up inside other documents.
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
+/// Levels of arrays and objects that functions and operators of JSONata go down into a value. Ours: bounds their
+/// recursion. Such values only come into being while an expression runs.
+pub const JSONATA_VALUE_DEPTH_MAX: usize = 250;
+/// Elements of a range before JSONata itself refuses it, with D2014. JSONata documentation, "Range operator": 10 million.
+pub const JSONATA_RANGE_ITEMS_MAX: f64 = 1e7;
+/// Parameters of a signature times arguments of a call. Ours: bounds the search for a way to place them.
+pub const JSONATA_SIGNATURE_PLACES_MAX: usize = 10_000;
+/// Frames an evaluation notes as captured by functions before it looks which of them still live. Ours.
+pub const JSONATA_CAPTURED_FRAMES_MIN: usize = 1_024;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.
 pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;
 /// Child executions of a Map Run that run at a time, whatever `MaxConcurrency` says. Developer guide, "Distributed Map": 10,000.
@@ -125,11 +146,12 @@ pub const JSONPATH_TOKENS_MAX: usize = 256;
 pub const JSONPATH_DEPTH_MAX: usize = 32;
 /// Values one evaluation of a JSONPath may look at. Ours: AWS documents none, and nothing may hang.
 pub const JSONPATH_STEPS_MAX: usize = 2_000_000;
-/// What one evaluation of a JSONPath may copy, in bytes of JSON text. Ours: the largest state an
-/// execution can hold is 10 MiB.
-pub const JSONPATH_RESULT_BYTES_MAX: usize = 16 * 1_048_576;
+/// What one evaluation of a JSONPath may copy, in bytes of memory. Ours: as much as all fields of a state may make.
+pub const JSONPATH_RESULT_BYTES_MAX: usize = STATE_BYTES_MAX;
 /// A regular expression in a JSONPath, in bytes. Ours.
 pub const JSONPATH_PATTERN_BYTES_MAX: usize = 4_096;
+/// Length of one intrinsic function with its arguments, in bytes. Ours: a call is part of a definition.
+pub const INTRINSIC_SOURCE_BYTES_MAX: usize = 262_144;
 /// Instructions one match of a regular expression in a JSONPath may take. Ours: enough for one that is linear
 /// in a text of 256 KiB, and less than a tenth of a second.
 pub const JSONPATH_PATTERN_INSTRUCTIONS_MAX: u64 = 10_000_000;

@@ -5,7 +5,7 @@
 //! Where a frame stands is its [`Phase`]; what happens next follows from the
 //! phases alone, so an execution can be picked up after any of its records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use asl::{State, StateKind, StateMachine, States};
@@ -40,6 +40,18 @@ pub struct Execution {
     pub(super) tasks: BTreeMap<u64, FrameId>,
     /// Map Runs under way: the id of the started event → the frame and the ARN.
     pub(super) map_runs: BTreeMap<u64, (FrameId, Text)>,
+    pub(super) unfinished: Unfinished,
+}
+
+/// Frames that had something to do when a transition paused. No part of what
+/// the records say: a recovery wakes every frame, so all are equal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unfinished(pub(super) VecDeque<FrameId>);
+
+impl PartialEq for Unfinished {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A timer that is armed.
@@ -181,9 +193,27 @@ pub(super) struct Children {
     /// The `previousEventId` of the next iteration's start.
     pub(super) spawn_from: u64,
     pub(super) results: Vec<Option<Payload>>,
+    /// Bytes of the results so far, each with its comma. Once they are more
+    /// than a payload may have, the state can only fail, and nothing is kept.
+    result_bytes: usize,
     pub(super) failing: Option<(Failure, u64)>,
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
+}
+
+impl Children {
+    /// Whether the results are more than a payload may have.
+    fn is_too_large(&self) -> bool {
+        self.result_bytes >= asl::limits::PAYLOAD_BYTES_MAX
+    }
+
+    /// The results of all, in order.
+    pub(super) fn joined(&self, state: &str) -> Result<Payload, Failure> {
+        if self.is_too_large() {
+            return Err(Failure::output_too_large(state));
+        }
+        Ok(Payload::array(self.results.iter().flatten()))
+    }
 }
 
 impl Execution {
@@ -191,6 +221,7 @@ impl Execution {
     pub fn new(definition: Arc<StateMachine>) -> Self {
         Self {
             definition,
+            unfinished: Unfinished::default(),
             started: None,
             status: Status::Running,
             start_millis: 0,
@@ -478,6 +509,7 @@ impl Execution {
             running: 0,
             spawn_from: record.id,
             results: vec![None; length as usize],
+            result_bytes: 0,
             failing: None,
             announced: false,
         }));
@@ -533,7 +565,10 @@ impl Execution {
         let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
         children.running = children.running.saturating_sub(1);
         children.spawn_from = ended.chain;
-        if let Some(slot) = children.results.get_mut(index as usize) {
+        children.result_bytes = children.result_bytes.saturating_add(output.len() + 1);
+        if children.is_too_large() {
+            children.results = Vec::new();
+        } else if let Some(slot) = children.results.get_mut(index as usize) {
             *slot = Some(output);
         }
         Ok(())
