@@ -17,7 +17,7 @@ pub(super) struct Hostile;
 
 /// A definition can be executed exactly when nothing is wrong with it; every
 /// finding says what and where.
-fn check(input: &str) -> Result<(), String> {
+pub(super) fn check(input: &str) -> Result<(), String> {
     let findings = validate(input);
     if let Some(silent) = findings.iter().find(|finding| finding.message.is_empty()) {
         return Err(format!("a finding without words: {silent:?}"));
@@ -38,7 +38,7 @@ impl Target for Generated {
     }
 
     fn share(&self) -> u64 {
-        12
+        1_200
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -56,7 +56,7 @@ impl Target for Mutated {
     }
 
     fn share(&self) -> u64 {
-        12
+        1_200
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -307,7 +307,7 @@ impl Target for Hostile {
     }
 
     fn share(&self) -> u64 {
-        1
+        100
     }
 
     fn input(&self, choices: &mut Choices) -> String {

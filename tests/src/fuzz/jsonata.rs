@@ -1,7 +1,7 @@
 //! JSONata: parser, evaluator, functions.
 
-use asl::Expression;
 use asl::jsonata::FailureKind;
+use asl::{Expression, StateBudget};
 
 use super::mutate::{edited, mutated};
 use super::{Choices, Target, sample};
@@ -149,10 +149,12 @@ fn check(input: &str) -> Result<(), String> {
     if expression.source() != input.trim() {
         return Err(format!("the source became {:?}", expression.source()));
     }
-    let first = expression.evaluate(&sample::scope(&asl::StateBudget::new()));
+    let answer = || {
+        let (budget, host) = (StateBudget::new(), sample::Seeded::of(input));
+        expression.evaluate(&sample::scope(&budget, &host))
+    };
+    let first = answer();
     match &first {
-        // Whether a bound on time is met depends on the machine.
-        Err(error) if error.kind == FailureKind::Bound => return Ok(()),
         // The words of `$error` are those of the expression.
         Err(error)
             if error.message.is_empty() && error.code.is_empty() && error.kind == FailureKind::Raised =>
@@ -164,9 +166,8 @@ fn check(input: &str) -> Result<(), String> {
         }
         _ => {}
     }
-    let second = expression.evaluate(&sample::scope(&asl::StateBudget::new()));
-    let bound = matches!(&second, Err(error) if error.kind == FailureKind::Bound);
-    if bound || first == second { Ok(()) } else { Err(format!("answers {first:?}, then {second:?}")) }
+    let second = answer();
+    if first == second { Ok(()) } else { Err(format!("answers {first:?}, then {second:?}")) }
 }
 
 impl Target for Generated {
@@ -175,11 +176,15 @@ impl Target for Generated {
     }
 
     fn share(&self) -> u64 {
-        25
+        2_500
     }
 
     fn input(&self, choices: &mut Choices) -> String {
         expression(choices, 4)
+    }
+
+    fn looks(&self) -> u32 {
+        2
     }
 
     fn check(&self, input: &str) -> Result<(), String> {
@@ -387,7 +392,7 @@ impl Target for Mutated {
     }
 
     fn share(&self) -> u64 {
-        25
+        2_500
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -405,6 +410,10 @@ impl Target for Mutated {
         }
     }
 
+    fn looks(&self) -> u32 {
+        2
+    }
+
     fn check(&self, input: &str) -> Result<(), String> {
         check(input)
     }
@@ -416,13 +425,17 @@ impl Target for Arguments {
     }
 
     fn share(&self) -> u64 {
-        15
+        1_500
     }
 
     fn input(&self, choices: &mut Choices) -> String {
         let function = choices.pick(&FUNCTIONS);
         let arguments: Vec<String> = (0..=choices.below(4)).map(|_| argument(choices)).collect();
         format!("${function}({})", arguments.join(", "))
+    }
+
+    fn looks(&self) -> u32 {
+        2
     }
 
     fn check(&self, input: &str) -> Result<(), String> {
@@ -577,7 +590,7 @@ impl Target for Hostile {
     }
 
     fn share(&self) -> u64 {
-        1
+        100
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -616,6 +629,10 @@ impl Target for Hostile {
                 choices.noise(200).replace(['\'', '\\'], "").repeat(many / 100 + 1)
             ),
         }
+    }
+
+    fn looks(&self) -> u32 {
+        2
     }
 
     fn check(&self, input: &str) -> Result<(), String> {
