@@ -135,7 +135,7 @@ impl Regex {
 
     /// What it costs to make a [`Finder`], in steps of an evaluation.
     pub(crate) fn compilation_steps(&self) -> usize {
-        if self.is_kept() { 0 } else { self.size / 4 }
+        if self.is_kept() { 0 } else { self.size / 2 }
     }
 
     fn is_kept(&self) -> bool {

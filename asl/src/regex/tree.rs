@@ -149,12 +149,14 @@ impl Node {
         Self::Look { inner: Box::new(inner), behind, negated }
     }
 
-    /// Instructions at most.
+    /// Instructions at most, and what takes the place of one.
     fn size(&self) -> usize {
         let all = |nodes: &[Self]| nodes.iter().fold(0, |sum: usize, node| sum.saturating_add(node.size()));
         match self {
             Self::Empty => 0,
-            Self::Character(_) | Self::Set(_) | Self::Assertion(_) | Self::Reference { .. } => 1,
+            Self::Character(_) | Self::Assertion(_) | Self::Reference { .. } => 1,
+            // Its ranges take place, too.
+            Self::Set(set) => 1 + set.ranges().len() / 4,
             Self::Sequence(nodes) => all(nodes),
             Self::Choice(nodes) => all(nodes).saturating_add(2 * nodes.len()),
             Self::Group(_, inner) | Self::Look { inner, .. } | Self::Atomic(inner) => {

@@ -443,143 +443,141 @@ impl Target for Arguments {
     }
 }
 
+/// Numbers at the edges.
+const NUMBERS: [&str; 18] = [
+    "0",
+    "-0",
+    "1",
+    "-1",
+    "0.5",
+    "2.5",
+    "1e3",
+    "1e12",
+    "1e21",
+    "1e300",
+    "-1e300",
+    "5e-324",
+    "4503599627370497.5",
+    "9007199254740993",
+    "8.64e15",
+    "8.65e15",
+    "1/0",
+    "0/0",
+];
+
+/// Pictures of numbers, integers and dates.
+const PICTURES: [&str; 27] = [
+    "#,##0.00",
+    "0",
+    "000",
+    "##,##,##0",
+    "w",
+    "W",
+    "Ww;o",
+    "i",
+    "I",
+    "a",
+    "A",
+    "1;o",
+    "#0.0e0",
+    "0%",
+    "‰0",
+    "[Y0001]-[M01]-[D01]",
+    "[D1o] [MNn,3-3] [Yw]",
+    "[F], [H01]:[m]:[s].[f001] [Z0101t]",
+    "[X]-W[W]-[F1] [w] [x]",
+    "[h]:[m] [P]",
+    "[z]",
+    "[",
+    "[q]",
+    "٠",
+    "α",
+    ";",
+    "",
+];
+
+/// Regular expressions.
+const PATTERNS: [&str; 14] = [
+    "a+",
+    "(a|b)*c",
+    "[a-z]{2,3}",
+    "(?=a)b",
+    "(?<!x)y",
+    "(\\w)\\1",
+    "\\bfoo\\b",
+    "^.$",
+    "x*",
+    "(a+)+$",
+    "(?<n>a)\\k<n>",
+    "[^\\s\\d-z]",
+    "\\u00e9|\\x41",
+    ".{3,}?",
+];
+
+/// Arrays, objects and what is neither.
+const VALUES: [&str; 10] = [
+    "[1..1000]",
+    "['a', 'b']",
+    "[1, 2, 2, 1]",
+    "[[1], [2, [3]]]",
+    "{'a': 1, 'b': 2}",
+    "[{'a': 1}, {'a': 2}]",
+    "[]",
+    "{}",
+    "null",
+    "true",
+];
+
+/// Functions.
+const FUNCTION_VALUES: [&str; 6] = [
+    "function($v) { $v }",
+    "function($a, $b) { $a > $b }",
+    "$sum",
+    "$string",
+    "function($v)<n-n> { $v * 2 }",
+    "λ() { 1 }",
+];
+
+/// Texts that functions read.
+const TEXTS: [&str; 10] = [
+    "'2025-06-30T23:59:59Z'",
+    "'SHA-256'",
+    "'MD5'",
+    "'{\"a\": [1, 2.50]}'",
+    "'%E2%82%AC%zz'",
+    "'twelve hundred and first'",
+    "'MCMXC'",
+    "'0x1F'",
+    "'1,234.5'",
+    "'äöü€😀'",
+];
+
 fn argument(choices: &mut Choices) -> String {
     match choices.below(8) {
-        0 => choices
-            .pick(&[
-                "0",
-                "-0",
-                "1",
-                "-1",
-                "0.5",
-                "2.5",
-                "1e3",
-                "1e12",
-                "1e21",
-                "1e300",
-                "-1e300",
-                "5e-324",
-                "4503599627370497.5",
-                "9007199254740993",
-                "8.64e15",
-                "8.65e15",
-                "1/0",
-                "0/0",
-            ])
-            .to_owned(),
+        0 => choices.pick(&NUMBERS).to_owned(),
         1 => {
-            let picture = choices.pick(&[
-                "#,##0.00",
-                "0",
-                "000",
-                "##,##,##0",
-                "w",
-                "W",
-                "Ww;o",
-                "i",
-                "I",
-                "a",
-                "A",
-                "1;o",
-                "#0.0e0",
-                "0%",
-                "‰0",
-                "[Y0001]-[M01]-[D01]",
-                "[D1o] [MNn,3-3] [Yw]",
-                "[F], [H01]:[m]:[s].[f001] [Z0101t]",
-                "[X]-W[W]-[F1] [w] [x]",
-                "[h]:[m] [P]",
-                "[z]",
-                "[",
-                "[q]",
-                "٠",
-                "α",
-                ";",
-                "",
-            ]);
-            let picture = edited(
-                choices,
-                picture,
-                &["[Y]", "#,0.0"],
-                &["#", "0", ",", ".", "e", ";", "[", "]", "9", "-", "*", "Nn"],
-            );
+            let picture = choices.pick(&PICTURES);
+            let words = &["#", "0", ",", ".", "e", ";", "[", "]", "9", "-", "*", "Nn"];
+            let picture = edited(choices, picture, &["[Y]", "#,0.0"], words);
             format!("'{}'", picture.replace(['\'', '\\'], ""))
         }
         2 => {
-            let pattern = choices.pick(&[
-                "a+",
-                "(a|b)*c",
-                "[a-z]{2,3}",
-                "(?=a)b",
-                "(?<!x)y",
-                "(\\w)\\1",
-                "\\bfoo\\b",
-                "^.$",
-                "x*",
-                "(a+)+$",
-                "(?<n>a)\\k<n>",
-                "[^\\s\\d-z]",
-                "\\u00e9|\\x41",
-                ".{3,}?",
-            ]);
-            let pattern = edited(
-                choices,
-                pattern,
-                &["(a*)*", "a|"],
-                &[
-                    "(", ")", "[", "]", "{2}", "{9999}", "*", "+", "?", "|", "\\", "^", "$", ".", "\\b",
-                    "(?:", "\\1",
-                ],
-            );
-            let pattern = pattern.replace('/', "");
-            format!(
-                "/{}/{}",
-                if pattern.is_empty() { "a" } else { &pattern },
-                choices.pick(&["", "i", "m", "im"])
-            )
+            let pattern = choices.pick(&PATTERNS);
+            let words = &[
+                "(", ")", "[", "]", "{2}", "{9999}", "*", "+", "?", "|", "\\", "^", "$", ".", "\\b", "(?:",
+                "\\1",
+            ];
+            let pattern = edited(choices, pattern, &["(a*)*", "a|"], words).replace('/', "");
+            let pattern = if pattern.is_empty() { "a" } else { &pattern };
+            format!("/{pattern}/{}", choices.pick(&["", "i", "m", "im"]))
         }
         3 => {
             let text = choices.noise(20);
             format!("'{}'", text.replace(['\'', '\\'], ""))
         }
-        4 => choices
-            .pick(&[
-                "[1..1000]",
-                "['a', 'b']",
-                "[1, 2, 2, 1]",
-                "[[1], [2, [3]]]",
-                "{'a': 1, 'b': 2}",
-                "[{'a': 1}, {'a': 2}]",
-                "[]",
-                "{}",
-                "null",
-                "true",
-            ])
-            .to_owned(),
-        5 => choices
-            .pick(&[
-                "function($v) { $v }",
-                "function($a, $b) { $a > $b }",
-                "$sum",
-                "$string",
-                "function($v)<n-n> { $v * 2 }",
-                "λ() { 1 }",
-            ])
-            .to_owned(),
-        6 => choices
-            .pick(&[
-                "'2025-06-30T23:59:59Z'",
-                "'SHA-256'",
-                "'MD5'",
-                "'{\"a\": [1, 2.50]}'",
-                "'%E2%82%AC%zz'",
-                "'twelve hundred and first'",
-                "'MCMXC'",
-                "'0x1F'",
-                "'1,234.5'",
-                "'äöü€😀'",
-            ])
-            .to_owned(),
+        4 => choices.pick(&VALUES).to_owned(),
+        5 => choices.pick(&FUNCTION_VALUES).to_owned(),
+        6 => choices.pick(&TEXTS).to_owned(),
         _ => leaf(choices),
     }
 }
