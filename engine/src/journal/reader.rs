@@ -15,7 +15,7 @@ use crate::machine::{Fact, HistoryEvent, Record, Status};
 use crate::registry::{Revision, Store};
 
 /// How many connections are kept for the next reader.
-const IDLE_MAX: usize = 4;
+const IDLE_MAX: usize = 16;
 
 /// An execution, as `DescribeExecution` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,9 +202,7 @@ impl Reader {
     /// Describes an execution; `None` = there is none of this ARN.
     pub fn describe_execution(&self, arn: &str) -> Found<Option<ExecutionDescription>> {
         let Some((id, summary)) = self.find(arn)? else { return Ok(None) };
-        let first = self.edge_segment(id, arn, "ASC")?;
-        let last =
-            if summary.status == Status::Running { Vec::new() } else { self.edge_segment(id, arn, "DESC")? };
+        let (first, last) = self.edge_segments(id, arn, summary.status != Status::Running)?;
         let mut described = ExecutionDescription {
             execution_arn: summary.execution_arn,
             state_machine_arn: summary.state_machine_arn,
@@ -228,7 +226,8 @@ impl Reader {
             started.input.text().clone_into(&mut described.input);
             described.trace_header = started.trace_header.as_deref().map(str::to_owned);
         }
-        if let Some(event) = last.last().and_then(HistoryEvent::of) {
+        let last = last.as_ref().unwrap_or(&first).last().filter(|_| summary.status != Status::Running);
+        if let Some(event) = last.and_then(HistoryEvent::of) {
             described.events = event.id;
             described.output = event.output().map(str::to_owned);
             described.error = event.error().map(str::to_owned);
@@ -491,13 +490,26 @@ impl Reader {
         Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
     }
 
-    fn edge_segment(&self, id: i64, arn: &str, order: &str) -> Found<Vec<Record>> {
-        let query = format!("{SEGMENTS} ORDER BY first_record {order} LIMIT 1");
+    /// The first segment, and the last one if it is wanted and another one.
+    fn edge_segments(&self, id: i64, arn: &str, last: bool) -> Found<(Vec<Record>, Option<Vec<Record>>)> {
+        let last = if last { Some(self.edge_segment(id, arn, LAST_SEGMENT)?) } else { None };
+        match last {
+            // Many executions are over in one commit.
+            Some((0, only)) => Ok((only, None)),
+            last => {
+                let (_, first) = self.edge_segment(id, arn, FIRST_SEGMENT)?;
+                Ok((first, last.map(|(_, records)| records)))
+            }
+        }
+    }
+
+    fn edge_segment(&self, id: i64, arn: &str, query: &str) -> Found<(u64, Vec<Record>)> {
         let segment: Option<(i64, Vec<u8>)> =
-            self.rows(&query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
+            self.rows(query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
         let Some((first_record, bytes)) = segment else { return Err(damaged(arn, 0, "it is missing")) };
         let first_record = first_record.cast_unsigned();
-        decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))
+        let records = decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))?;
+        Ok((first_record, records))
     }
 
     fn summary(&self, row: &Row<'_>) -> rusqlite::Result<(i64, ExecutionSummary)> {
@@ -572,6 +584,11 @@ const OPEN: &str = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name,
 
 /// The records of an execution.
 const SEGMENTS: &str = "SELECT first_record, records FROM segments WHERE execution_id = ?1";
+
+const FIRST_SEGMENT: &str =
+    "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record LIMIT 1";
+const LAST_SEGMENT: &str =
+    "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record DESC LIMIT 1";
 
 /// The current revision of every state machine that was not deleted.
 const MACHINES: &str = "SELECT m.name, r.sha256, r.revision, r.role_arn, r.created_millis \

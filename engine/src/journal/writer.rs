@@ -194,7 +194,8 @@ fn append_all(
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, alias, \
-         map_run_id, map_number, map_items) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         map_run_id, map_number, map_items, stop_millis) \
+         VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13)",
     )?;
     let mut append = connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?;
     let mut close = connection
@@ -228,13 +229,15 @@ fn append_all(
                 alias,
                 map_run.map(|(id, _, _)| id),
                 map_run.map(|(_, number, _)| number.cast_signed()),
-                map_run.map(|(_, _, items)| items.cast_signed())
+                map_run.map(|(_, _, items)| items.cast_signed()),
+                closed.map_or(Status::Running, |(status, ..)| status) as i64,
+                closed.map(|(_, stop_millis, _)| stop_millis),
+                closed.map(|(.., events)| events.cast_signed())
             ])?;
-        }
-        append.execute(params![execution_id, first_record.cast_signed(), segment])?;
-        if let Some((status, stop_millis, events)) = closed {
+        } else if let Some((status, stop_millis, events)) = closed {
             close.execute(params![execution_id, status as i64, stop_millis, events.cast_signed()])?;
         }
+        append.execute(params![execution_id, first_record.cast_signed(), segment])?;
         last_millis = last_millis.max(Some(at_millis));
         releases.push(release);
     }

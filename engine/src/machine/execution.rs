@@ -5,7 +5,7 @@
 //! Where a frame stands is its [`Phase`]; what happens next follows from the
 //! phases alone, so an execution can be picked up after any of its records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use asl::{State, StateKind, StateMachine, States};
@@ -34,7 +34,8 @@ pub struct Execution {
     pub(super) last_event_id: u64,
     pub(super) last_millis: i64,
     pub(super) draws: u64,
-    pub(super) frames: BTreeMap<FrameId, Frame>,
+    /// Boxed: a node of the map has room for eleven, and most executions have one.
+    pub(super) frames: BTreeMap<FrameId, Box<Frame>>,
     pub(super) next_frame: FrameId,
     pub(super) next_timer: u64,
     pub(super) timers: BTreeMap<TimerId, Armed>,
@@ -44,6 +45,18 @@ pub struct Execution {
     pub(super) map_runs: BTreeMap<u64, (FrameId, Text)>,
     /// The redrives so far, in their order.
     pub(super) redrives: Vec<TakenRedrive>,
+    pub(super) unfinished: Unfinished,
+}
+
+/// Frames that had something to do when a transition paused. No part of what
+/// the records say: a recovery wakes every frame, so all are equal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unfinished(pub(super) VecDeque<FrameId>);
+
+impl PartialEq for Unfinished {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A timer that is armed.
@@ -189,11 +202,29 @@ pub(super) struct Children {
     /// The `previousEventId` of the next iteration's start.
     pub(super) spawn_from: u64,
     pub(super) results: Vec<Option<Payload>>,
+    /// Bytes of the results so far, each with its comma. Once they are more
+    /// than a payload may have, the state can only fail, and nothing is kept.
+    result_bytes: usize,
     pub(super) failing: Option<(Failure, u64)>,
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
     /// Those that failed or were aborted, for a redrive.
-    pub(super) fallen: BTreeMap<FrameId, Frame>,
+    pub(super) fallen: BTreeMap<FrameId, Box<Frame>>,
+}
+
+impl Children {
+    /// Whether the results are more than a payload may have.
+    fn is_too_large(&self) -> bool {
+        self.result_bytes >= asl::limits::PAYLOAD_BYTES_MAX
+    }
+
+    /// The results of all, in order.
+    pub(super) fn joined(&self, state: &str) -> Result<Payload, Failure> {
+        if self.is_too_large() {
+            return Err(Failure::output_too_large(state));
+        }
+        Ok(Payload::array(self.results.iter().flatten()))
+    }
 }
 
 impl Execution {
@@ -201,6 +232,7 @@ impl Execution {
     pub fn new(definition: Arc<StateMachine>) -> Self {
         Self {
             definition,
+            unfinished: Unfinished::default(),
             started: None,
             status: Status::Running,
             start_millis: 0,
@@ -367,7 +399,7 @@ impl Execution {
             Region::Machine,
             Phase::Next { name: start_at, input: started.input.clone() },
         );
-        self.frames.insert(0, frame);
+        self.frames.insert(0, Box::new(frame));
         self.next_frame = 1;
         self.started = Some(Box::new(started.clone()));
     }
@@ -529,6 +561,7 @@ impl Execution {
             running: 0,
             spawn_from: record.id,
             results: vec![None; length as usize],
+            result_bytes: 0,
             failing: None,
             announced: false,
             fallen: BTreeMap::new(),
@@ -572,7 +605,7 @@ impl Execution {
         frame.variables = variables;
         frame.variable_bytes = variable_bytes;
         frame.item = item;
-        self.frames.insert(child, frame);
+        self.frames.insert(child, Box::new(frame));
         self.next_frame = self.next_frame.max(child + 1);
         Ok(())
     }
@@ -585,7 +618,10 @@ impl Execution {
         let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
         children.running = children.running.saturating_sub(1);
         children.spawn_from = ended.chain;
-        if let Some(slot) = children.results.get_mut(index as usize) {
+        children.result_bytes = children.result_bytes.saturating_add(output.len() + 1);
+        if children.is_too_large() {
+            children.results = Vec::new();
+        } else if let Some(slot) = children.results.get_mut(index as usize) {
             *slot = Some(output);
         }
         Ok(())
@@ -620,7 +656,7 @@ impl Execution {
     }
 
     /// Takes a frame out that failed or was aborted. Those below it fell before it.
-    fn fell(&mut self, id: FrameId) -> Option<Frame> {
+    fn fell(&mut self, id: FrameId) -> Option<Box<Frame>> {
         self.disarm(id);
         self.frames.remove(&id)
     }
@@ -645,7 +681,7 @@ impl Execution {
     }
 
     fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
-        self.frames.get_mut(&record.frame).ok_or_else(|| misplaced(record))
+        self.frames.get_mut(&record.frame).map(Box::as_mut).ok_or_else(|| misplaced(record))
     }
 }
 

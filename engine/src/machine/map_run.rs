@@ -19,7 +19,7 @@ use super::flow::{Flow, NumberField};
 use super::payload::Payload;
 use super::random;
 use super::record::{Fact, FrameId, Started, Text};
-use super::retry::Failure;
+use super::retry::{Failure, errors};
 use super::run::{Run, Step, Trouble, in_state_named};
 use crate::arn::map_run_arn;
 use crate::items::{Batcher, Item};
@@ -181,8 +181,11 @@ impl MapRunPlan {
         }
         let flow = Flow::new(&self.state, Surroundings::given(&context, &self.variables, &host));
         flow.evaluate(selector, map.item_selector_field, &self.input).map_err(|error| {
-            let cause = in_state_named(&self.state_name, self.entered_id, &error.cause);
-            Failure::of_query(error.error, cause)
+            let in_state = |cause: &str| in_state_named(&self.state_name, self.entered_id, cause);
+            if error.error == errors::DATA_LIMIT_EXCEEDED {
+                return Failure::of_limit(&error, &self.state_name, in_state);
+            }
+            Failure::of_query(error.error, in_state(&error.cause))
         })
     }
 }

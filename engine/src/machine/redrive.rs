@@ -102,7 +102,7 @@ impl Execution {
         }
         let below = |id: FrameId| self.frames.iter().filter(move |(_, frame)| frame.parent == Some(id));
         let mut todo: Vec<(FrameId, &Frame, Vec<(String, Option<u32>)>)> =
-            self.frames.get(&0).map(|root| (0, root, Vec::new())).into_iter().collect();
+            self.frames.get(&0).map(|root| (0, &**root, Vec::new())).into_iter().collect();
         while let Some((id, frame, mut path)) = todo.pop() {
             let Some(visit) = &frame.visit else { continue };
             path.push((visit.name.to_string(), None));
@@ -110,7 +110,7 @@ impl Execution {
             let rerun = left.map_or(Rerun::Again, |left| rerun(left, visit));
             if let (Rerun::Partly { .. }, Some(Phase::Children(children))) = (&rerun, left) {
                 let fallen = children.fallen.iter().chain(below(id));
-                let mut inner: Vec<_> = fallen.map(|(id, child)| (*id, child)).collect();
+                let mut inner: Vec<_> = fallen.map(|(id, child)| (*id, &**child)).collect();
                 inner.sort_by_key(|(_, child)| std::cmp::Reverse(child.index));
                 todo.extend(inner.into_iter().map(|(id, child)| {
                     let mut path = path.clone();
@@ -129,7 +129,7 @@ impl Execution {
     pub(super) fn revive(&mut self, at_millis: i64, redrive: &Redrive) {
         self.reopen();
         self.redrives.push(TakenRedrive { at_millis, redrive: redrive.clone() });
-        let mut todo: Vec<(FrameId, Frame)> = std::mem::take(&mut self.frames).into_iter().collect();
+        let mut todo: Vec<(FrameId, Box<Frame>)> = std::mem::take(&mut self.frames).into_iter().collect();
         while let Some((id, mut frame)) = todo.pop() {
             todo.extend(frame.revive());
             self.frames.insert(id, frame);
@@ -183,7 +183,7 @@ impl Children {
 
 impl Frame {
     /// Puts the frame to where it goes on; answers the frames below it that do so, too.
-    fn revive(&mut self) -> BTreeMap<FrameId, Frame> {
+    fn revive(&mut self) -> BTreeMap<FrameId, Box<Frame>> {
         let Some(visit) = &mut self.visit else { return BTreeMap::new() };
         let left = match std::mem::replace(&mut self.phase, Phase::Entered) {
             left @ (Phase::Children(_) | Phase::MapRun(_)) => Some(left),
