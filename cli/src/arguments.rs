@@ -501,7 +501,8 @@ impl std::str::FromStr for Ago {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || format!("`{text}` is no time ago: a number and s, m, h, d or w, such as 90s, 6h or 2d");
+        let refused =
+            || format!("`{text}` is no time ago: a number and s, m, h, d or w, such as 90s, 6h or 2d");
         let unit = text.chars().next_back().ok_or_else(refused)?;
         let seconds: i64 = match unit {
             's' => 1,

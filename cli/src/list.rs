@@ -14,9 +14,7 @@ use crate::{
 /// Lists executions. An empty list is no failure.
 pub(crate) fn list(arguments: &List, terminal: Terminal) -> Result<u8, Problem> {
     let executions = match DataDir::read(&arguments.data.dir) {
-        Ok(reader) => {
-            selected(&reader, arguments)?
-        }
+        Ok(reader) => selected(&reader, arguments)?,
         Err(Problem::NoData { .. }) => Vec::new(),
         Err(problem) => return Err(problem),
     };
@@ -49,7 +47,9 @@ pub(crate) fn list(arguments: &List, terminal: Terminal) -> Result<u8, Problem> 
 fn selected(reader: &Reader, arguments: &List) -> Result<Vec<ExecutionSummary>, Problem> {
     let filter = ExecutionFilter {
         state_machine: arguments.workflow.clone(),
-        started_from_millis: arguments.since.map(|since| crate::run::now_millis().saturating_sub(since.millis())),
+        started_from_millis: arguments
+            .since
+            .map(|since| crate::run::now_millis().saturating_sub(since.millis())),
         limit: Some(u32::try_from(arguments.limit).unwrap_or(u32::MAX)),
         ..ExecutionFilter::default()
     };

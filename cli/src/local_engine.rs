@@ -254,4 +254,3 @@ fn planned_crash() -> Option<CrashPlan> {
     let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
     Some(CrashPlan { at, how: Crash::Abort })
 }
-

@@ -178,7 +178,9 @@ pub(crate) enum Problem {
     #[error("these executions delivered to {before}, and would deliver to {now} now:\n{}", listed(open))]
     #[diagnostic(
         code(journal::coreview_missing),
-        help("say where CoreView is: --coreview URL, or STEPWRIGHT_SECRET_COREVIEW. Its password is not kept here")
+        help(
+            "say where CoreView is: --coreview URL, or STEPWRIGHT_SECRET_COREVIEW. Its password is not kept here"
+        )
     )]
     CoreViewMissing { before: String, now: String, open: Vec<String> },
 

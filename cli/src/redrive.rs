@@ -99,7 +99,10 @@ pub(crate) fn confirmed(question: &str, yes: bool, terminal: Terminal) -> Result
     }
     if !std::io::stdin().is_terminal() || !terminal.err_tty {
         let message = format!("{question} Nobody is there to be asked");
-        return Err(Problem::Usage { message, hint: "--yes answers it, --dry-run shows what would happen".to_owned() });
+        return Err(Problem::Usage {
+            message,
+            hint: "--yes answers it, --dry-run shows what would happen".to_owned(),
+        });
     }
     terminal.note(&format!("{question} [y/N]"));
     let mut answer = String::new();
@@ -299,7 +302,9 @@ fn document(plan: &Plan, outcomes: &Outcomes) -> Value {
                 "redriveDate": text::iso(*redrive_millis),
                 "output": now.output.as_deref().map(|text| serde_json::from_str(text).unwrap_or(Value::Null)),
             });
-            members.extend(changed.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+            members.extend(
+                changed.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())),
+            );
         }
         Some(Outcome::Refused(reason)) => drop(members.insert("refusal".to_owned(), json!(reason))),
         None => drop(members.insert("refusal".to_owned(), json!(plan.refusal()))),

@@ -47,7 +47,8 @@ impl Plan {
             }
         }
         let redrives = execution.as_ref().map(|execution| {
-            let reason = |taken: &engine::machine::TakenRedrive| taken.redrive.reason.as_deref().map(str::to_owned);
+            let reason =
+                |taken: &engine::machine::TakenRedrive| taken.redrive.reason.as_deref().map(str::to_owned);
             execution.redrives().iter().map(|taken| (taken.at_millis, reason(taken))).collect()
         });
         Ok(Self {
@@ -69,9 +70,9 @@ impl Plan {
     pub(crate) fn refusal(&self) -> Option<String> {
         match self.status {
             RedriveStatus::Redrivable => None,
-            RedriveStatus::RedrivableByMapRun => {
-                Some("it is a child of a Map Run: redrive the execution that the Map Run belongs to".to_owned())
-            }
+            RedriveStatus::RedrivableByMapRun => Some(
+                "it is a child of a Map Run: redrive the execution that the Map Run belongs to".to_owned(),
+            ),
             RedriveStatus::NotRedrivable(reason) => Some(reason.to_string()),
         }
     }

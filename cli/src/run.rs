@@ -78,7 +78,8 @@ struct Session {
 impl Session {
     fn execute(self, arguments: &Run, input: String) -> Result<u8, Problem> {
         let moments = self.local.moments();
-        self.local.engine
+        self.local
+            .engine
             .put_state_machine(&self.workflow.name, &self.workflow.definition, None)
             .map_err(from_engine)?;
         let (arn, resumed) = self.start(arguments, input)?;
@@ -123,6 +124,7 @@ impl Session {
         }
         self.tell_of_failures(&failed);
         let started = self
+            .local
             .engine
             .start_execution(StartExecution {
                 state_machine: self.workflow.name.clone(),

@@ -28,7 +28,10 @@ pub(crate) fn stop(arguments: &Stop, terminal: Terminal) -> Result<u8, Problem> 
     let mut named = Vec::new();
     for given in &arguments.executions {
         let (described, _) = found(&reader, given)?;
-        if named.iter().all(|other: &engine::ExecutionDescription| other.execution_arn != described.execution_arn) {
+        if named
+            .iter()
+            .all(|other: &engine::ExecutionDescription| other.execution_arn != described.execution_arn)
+        {
             named.push(described);
         }
     }
@@ -48,9 +51,14 @@ pub(crate) fn stop(arguments: &Stop, terminal: Terminal) -> Result<u8, Problem> 
             let is_running = described.status == Status::Running;
             if is_running {
                 let (error, cause) = (arguments.error.clone(), arguments.reason.clone());
-                engine.stop_execution(&described.execution_arn, Some(error), Some(cause)).map_err(from_engine)?;
+                engine
+                    .stop_execution(&described.execution_arn, Some(error), Some(cause))
+                    .map_err(from_engine)?;
             }
-            results.push((engine.describe_execution(&described.execution_arn).map_err(from_engine)?, is_running));
+            results.push((
+                engine.describe_execution(&described.execution_arn).map_err(from_engine)?,
+                is_running,
+            ));
         }
         engine.shutdown();
     } else {

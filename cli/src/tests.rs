@@ -54,7 +54,10 @@ fn arguments_are_understood_or_refused() {
     else {
         panic!("list")
     };
-    assert_eq!(list.status.iter().map(|status| status.engine().as_str()).collect::<Vec<_>>(), ["FAILED", "TIMED_OUT"]);
+    assert_eq!(
+        list.status.iter().map(|status| status.engine().as_str()).collect::<Vec<_>>(),
+        ["FAILED", "TIMED_OUT"]
+    );
     assert_eq!(parsed("stepwright -o json list").expect("ok").global.output, Format::Json);
     for (line, kind) in [
         ("stepwright rnu w", ErrorKind::InvalidSubcommand),
