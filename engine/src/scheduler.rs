@@ -445,6 +445,7 @@ impl Scheduler {
         let first_record = live.records;
         live.records += records.len() as u64;
         let segment = encode(slot.id, first_record, &records);
+        live.execution.rest();
         let (scheduler, released) = (Arc::clone(self), Arc::clone(slot));
         let append = Append {
             execution_id: slot.id,

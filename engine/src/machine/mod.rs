@@ -23,6 +23,7 @@
 //! | `map_run` | the distributed Map: the plan of a Map Run, and its end |
 //! | `failing` | Retry, Catch, and where a failure goes |
 //! | `retry` | failures, matching, delays |
+//! | `rest` | what an execution that waits does without |
 //! | `context` | what the fields of a state read |
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -39,6 +40,7 @@ mod map_run;
 mod payload;
 mod random;
 mod record;
+mod rest;
 mod retry;
 mod run;
 mod states;
