@@ -50,6 +50,10 @@ pub struct ExecutionDescription {
     pub map_run_arn: Option<String>,
     /// How many events its history has, once it has ended.
     pub events: u64,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When it was last redriven, in milliseconds since the epoch.
+    pub redrive_millis: Option<i64>,
 }
 
 /// An execution, as `ListExecutions` has it.
@@ -75,6 +79,10 @@ pub struct ExecutionSummary {
     pub map_run_arn: Option<String>,
     /// Of a child: how many items it has.
     pub item_count: Option<u64>,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When it was last redriven, in milliseconds since the epoch.
+    pub redrive_millis: Option<i64>,
     /// Its number in the journal: tells executions of one millisecond apart.
     pub number: i64,
 }
@@ -92,6 +100,8 @@ pub struct ExecutionFilter {
     pub alias: Option<String>,
     /// Only in this status.
     pub status: Option<Status>,
+    /// Only those that were redriven, or only those that were not.
+    pub redriven: Option<bool>,
     /// Only those that started at or after this time, in milliseconds since the epoch.
     pub started_from_millis: Option<i64>,
     /// At most this many; `None` = 1,000, which is also AWS's page.
@@ -209,6 +219,8 @@ impl Reader {
             alias: summary.alias,
             map_run_arn: summary.map_run_arn,
             events: 0,
+            redrive_count: summary.redrive_count,
+            redrive_millis: summary.redrive_millis,
         };
         if let Some(Fact::ExecutionStarted { started, .. }) = first.first().map(|record| &record.fact) {
             started.input.text().clone_into(&mut described.input);
@@ -315,9 +327,22 @@ impl Reader {
             conditions.push("(e.start_millis, e.id) < (?, ?)");
             values.extend([start_millis.into(), number.into()]);
         }
-        if let Some(status) = filter.status {
-            conditions.push("e.status = ?");
-            values.push((status as i64).into());
+        match filter.status {
+            Some(Status::PendingRedrive) => conditions.push("e.pending_redrive = 1"),
+            Some(status) => {
+                // Only children of Map Runs wait to be redriven: other lists keep to their index.
+                if filter.map_run.is_some() {
+                    conditions.push("e.pending_redrive IS NULL");
+                }
+                conditions.push("e.status = ?");
+                values.push((status as i64).into());
+            }
+            None => {}
+        }
+        match filter.redriven {
+            Some(true) => conditions.push("e.redrive_count > 0"),
+            Some(false) => conditions.push("e.redrive_count = 0"),
+            None => {}
         }
         if let Some(millis) = filter.started_from_millis {
             conditions.push("e.start_millis >= ?");
@@ -363,20 +388,24 @@ impl Reader {
 
     /// Every execution that has not ended, oldest first.
     pub fn open_executions(&self) -> Found<Vec<OpenExecution>> {
-        let query = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name, e.sha256, m.id, e.map_run_id, \
-                     e.map_number FROM executions e JOIN state_machines m ON m.id = e.machine_id \
-                     LEFT JOIN map_runs r ON r.id = e.map_run_id WHERE e.status = 0 ORDER BY e.id";
-        self.rows(query, [], |row| {
-            let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
-            Ok(OpenExecution {
-                id: row.get(0)?,
-                execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
-                sha256: row.get(3)?,
-                machine_id: row.get(4)?,
-                map_run: row
-                    .get::<_, Option<i64>>(5)?
-                    .zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
-            })
+        let query = format!("{OPEN} WHERE e.status = 0 ORDER BY e.id");
+        self.rows(&query, [], |row| self.open_execution(row))
+    }
+
+    /// What an execution that has ended is taken up again from.
+    pub(crate) fn openable(&self, id: i64) -> Found<Option<OpenExecution>> {
+        let query = format!("{OPEN} WHERE e.id = ?1");
+        Ok(self.rows(&query, [id], |row| self.open_execution(row))?.pop())
+    }
+
+    fn open_execution(&self, row: &Row<'_>) -> rusqlite::Result<OpenExecution> {
+        let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
+        Ok(OpenExecution {
+            id: row.get(0)?,
+            execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
+            sha256: row.get(3)?,
+            machine_id: row.get(4)?,
+            map_run: row.get::<_, Option<i64>>(5)?.zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
         })
     }
 
@@ -452,7 +481,7 @@ impl Reader {
         Ok(revision.map(|revision| (machine_id, revision)))
     }
 
-    fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
+    pub(crate) fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
         let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
         // Children of Map Runs have the label behind the name of the state machine.
         let machine = machine.split('/').next().unwrap_or_default();
@@ -499,6 +528,8 @@ impl Reader {
             number: row.get(0)?,
             map_run_arn: row.get(8)?,
             item_count: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
+            redrive_count: row.get(10)?,
+            redrive_millis: row.get(11)?,
         };
         Ok((summary.number, summary))
     }
@@ -541,9 +572,15 @@ impl Reader {
 }
 
 /// The columns that `summary` reads.
-const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, e.status, e.start_millis, \
-     e.stop_millis, e.version, e.alias, r.arn, e.map_items FROM executions e \
+const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, \
+     CASE WHEN e.pending_redrive = 1 THEN 5 ELSE e.status END, e.start_millis, e.stop_millis, e.version, \
+     e.alias, r.arn, e.map_items, e.redrive_count, e.redrive_millis FROM executions e \
      JOIN state_machines m ON m.id = e.machine_id LEFT JOIN map_runs r ON r.id = e.map_run_id";
+
+/// The columns that `open_execution` reads.
+const OPEN: &str = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name, e.sha256, m.id, e.map_run_id, \
+     e.map_number FROM executions e JOIN state_machines m ON m.id = e.machine_id \
+     LEFT JOIN map_runs r ON r.id = e.map_run_id";
 
 /// The records of an execution.
 const SEGMENTS: &str = "SELECT first_record, records FROM segments WHERE execution_id = ?1";

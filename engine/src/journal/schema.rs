@@ -142,6 +142,17 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE executions ADD COLUMN map_number INTEGER;
     ALTER TABLE executions ADD COLUMN map_items INTEGER;
     CREATE UNIQUE INDEX executions_map_run ON executions (map_run_id, map_number) WHERE map_run_id IS NOT NULL;
+", "
+    ALTER TABLE executions ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE executions ADD COLUMN redrive_millis INTEGER;
+    -- How many events the history had at the last end; NULL while it has none, or older journals did not note it.
+    ALTER TABLE executions ADD COLUMN events INTEGER;
+    -- 1: a child that waits to be redriven by its Map Run; its status is that of its last end.
+    ALTER TABLE executions ADD COLUMN pending_redrive INTEGER;
+    CREATE INDEX executions_pending ON executions (map_run_id, map_number) WHERE pending_redrive = 1;
+    ALTER TABLE map_runs ADD COLUMN is_express INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE map_runs ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE map_runs ADD COLUMN redrive_millis INTEGER;
 "];
 
 /// The newest schema this engine knows.
