@@ -36,6 +36,9 @@ pub(crate) use start::{check_name, random_name, random_seed, read_input};
 /// Stack of the engine's threads: expressions nest up to 100 levels.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
 
+/// Bytes that may wait for the disk. Ours: some seconds of a disk's work, and a fraction of a machine's memory.
+const BACKLOG_BYTES_MAX: usize = 64 << 20;
+
 /// How to open an engine.
 #[derive(Clone)]
 pub struct EngineOptions {
@@ -55,6 +58,10 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// How long an execution is kept after its end; `None` = for ever.
+    pub retention: Option<Duration>,
+    /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
+    pub backlog_bytes_max: usize,
 }
 
 impl EngineOptions {
@@ -69,6 +76,8 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
+            backlog_bytes_max: BACKLOG_BYTES_MAX,
         }
     }
 }

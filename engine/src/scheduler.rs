@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use asl::StateMachine;
 
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, Notice};
-use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
+use crate::journal::{Append, Backlog, Change, Closed, End, Message, NewExecution, Readers, Release, encode};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
     Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
@@ -132,7 +133,7 @@ impl Slot {
 
     /// Waits until the execution's end is durable, or the engine stops, or the
     /// time is over; answers whether the end is durable.
-    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<std::time::Duration>) -> bool {
+    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<Duration>) -> bool {
         let ended = lock(&self.ended);
         let waiting = |ended: &mut bool| !*ended && engine.stopped().is_none();
         let ended = match timeout {
@@ -221,6 +222,11 @@ pub(crate) struct Scheduler {
     express_jobs: AtomicU64,
     logs: Option<Arc<dyn LogSink>>,
     sent: AtomicU64,
+    pub(crate) backlog: Arc<Backlog>,
+    backlog_bytes_max: usize,
+    pub(crate) retention: Option<Duration>,
+    /// When old executions are looked for next, in milliseconds since the epoch.
+    pub(crate) next_expiry_millis: AtomicI64,
     stopped: OnceLock<String>,
     subscribers: Mutex<Vec<SyncSender<Notice>>>,
 }
@@ -237,6 +243,8 @@ pub(crate) struct Parts {
     pub(crate) journal: Sender<Message>,
     pub(crate) express: Sender<Job>,
     pub(crate) logs: Option<Arc<dyn LogSink>>,
+    pub(crate) backlog_bytes_max: usize,
+    pub(crate) retention: Option<Duration>,
     pub(crate) last_id: i64,
     pub(crate) last_millis: i64,
 }
@@ -268,6 +276,10 @@ impl Scheduler {
             express_jobs: AtomicU64::new(0),
             logs: parts.logs,
             sent: AtomicU64::new(0),
+            backlog: Arc::default(),
+            backlog_bytes_max: parts.backlog_bytes_max,
+            retention: parts.retention,
+            next_expiry_millis: AtomicI64::new(0),
             stopped: OnceLock::new(),
             subscribers: Mutex::default(),
         }
@@ -289,6 +301,13 @@ impl Scheduler {
             Some(reason) => Err(EngineError::Stopped { reason: reason.to_owned() }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses new work while the writer is behind. What was accepted goes on:
+    /// it is bounded by the executions that are open.
+    pub(crate) fn admit(&self) -> Result<(), EngineError> {
+        self.check()?;
+        if self.backlog.bytes() > self.backlog_bytes_max { Err(EngineError::Throttled) } else { Ok(()) }
     }
 
     /// Stops the engine for good. The first reason counts.
@@ -462,10 +481,7 @@ impl Scheduler {
             first_record,
             segment,
             last_millis: live.execution.last_millis(),
-            closed: live
-                .execution
-                .stop_millis()
-                .map(|millis| (live.execution.status(), millis, live.execution.event_count())),
+            closed: closed(&live.execution),
             release: Box::new(move || {
                 scheduler.notify(&released, &records, redrive_count);
                 if let Some(answer) = answer {
@@ -474,6 +490,7 @@ impl Scheduler {
                 scheduler.release(&released, effects);
             }),
         };
+        self.backlog.grow(append.bytes());
         // When the writer is gone, everybody who waits learns it from `stopped`.
         let _ = self.send(Message::Append(Box::new(append)));
     }
@@ -639,6 +656,16 @@ impl Drop for Scheduler {
         // The writer ends because nobody can send any more; the timer thread has to be told.
         self.timers.stop();
     }
+}
+
+/// The end of an execution that has one.
+fn closed(execution: &Execution) -> Option<Closed> {
+    execution.stop_millis().map(|millis| Closed {
+        status: execution.status(),
+        millis,
+        events: execution.event_count(),
+        error: execution.error().map(Into::into),
+    })
 }
 
 /// What a host tells, from whatever thread. After the end of the engine it is lost, as in a crash.

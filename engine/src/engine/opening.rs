@@ -25,6 +25,7 @@ impl Engine {
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
         let EngineOptions { data_dir, clock, task_host, objects, crash, logs, .. } = options;
+        let EngineOptions { retention, backlog_bytes_max, .. } = options;
         let (region, account) = reader.region_and_account();
         let crash_points = Arc::new(CrashPoints::new(crash));
         let (journal, messages) = channel();
@@ -41,6 +42,8 @@ impl Engine {
             express,
             logs,
             objects,
+            backlog_bytes_max,
+            retention,
             last_id: reader.last_execution_id()?,
             last_millis: reader.last_millis()?,
         }));
@@ -50,7 +53,8 @@ impl Engine {
         let express = reader.store().express_starts()?;
         let orphans_are_possible = !reader.open_map_runs()?.is_empty();
         drop(reader);
-        let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint };
+        let backlog = Arc::clone(&engine.scheduler.backlog);
+        let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint, backlog };
         engine.spawn(writer, messages, wanted, jobs)?;
         for slot in recovered {
             engine.scheduler.input(&slot, Input::Recovered);

@@ -39,4 +39,4 @@ pub(crate) use reader::Readers;
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
-pub(crate) use writer::{Append, Change, End, Message, NewExecution, Release, Writer};
+pub(crate) use writer::{Append, Backlog, Change, Closed, End, Message, NewExecution, Release, Writer};
