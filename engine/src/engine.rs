@@ -19,8 +19,8 @@ use crate::arn;
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPlan;
 use crate::journal::{
-    ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message, Reader,
-    StateMachineDescription,
+    BackedUp, ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message, Reader,
+    StateMachineDescription, back_up,
 };
 use crate::log_events::LogSink;
 use crate::machine::{HistoryEvent, Input, TaskKey};
@@ -29,6 +29,7 @@ use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
 pub use error::EngineError;
+pub use opening::LeftOut;
 pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
 pub use start::{StartExecution, Started};
 pub(crate) use start::{check_name, random_name, random_seed, read_input};
@@ -256,6 +257,12 @@ impl Engine {
     /// When the next timer is due, in milliseconds since the epoch.
     pub fn next_timer_millis(&self) -> Option<i64> {
         self.scheduler.timers.next_due_millis()
+    }
+
+    /// Copies the journal into a file that is not there yet, while the engine goes
+    /// on, and examines the copy.
+    pub fn back_up(&self, target: &Path) -> Result<BackedUp, EngineError> {
+        Ok(back_up(&self.scheduler.directory, target)?)
     }
 
     /// Why the engine has stopped; `None` = it works.

@@ -13,8 +13,10 @@ use asl::StateMachine;
 
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
-use crate::engine::{EngineError, Notice};
-use crate::journal::{Append, Backlog, Change, Closed, End, Message, NewExecution, Readers, Release, encode};
+use crate::engine::{EngineError, LeftOut, Notice};
+use crate::journal::{
+    Append, Backlog, Change, Closed, End, Identity, Message, NewExecution, Readers, Release, Removed, before, encode, remove_some,
+};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
     Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
@@ -31,6 +33,9 @@ pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 
 /// Notices a subscriber may be behind before it is cut off.
 pub(crate) const NOTICES_MAX: usize = 65_536;
+
+/// How often old executions are looked for.
+const EXPIRY_MILLIS: i64 = 3_600_000;
 
 /// A mutex whose holder never leaves it half-done; a panic elsewhere is no reason to give up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,6 +183,10 @@ impl Open {
         self.by_id.values().any(|slot| slot.belonging.machine_id == machine_id)
     }
 
+    pub(crate) fn has(&self, id: i64) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
     /// All open executions, oldest first.
     pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
         let mut slots: Vec<Arc<Slot>> = self.by_id.values().cloned().collect();
@@ -225,6 +234,7 @@ pub(crate) struct Scheduler {
     pub(crate) backlog: Arc<Backlog>,
     backlog_bytes_max: usize,
     pub(crate) retention: Option<Duration>,
+    pub(crate) left_out: Mutex<Vec<LeftOut>>,
     /// When old executions are looked for next, in milliseconds since the epoch.
     pub(crate) next_expiry_millis: AtomicI64,
     stopped: OnceLock<String>,
@@ -279,6 +289,7 @@ impl Scheduler {
             backlog: Arc::default(),
             backlog_bytes_max: parts.backlog_bytes_max,
             retention: parts.retention,
+            left_out: Mutex::default(),
             next_expiry_millis: AtomicI64::new(0),
             stopped: OnceLock::new(),
             subscribers: Mutex::default(),
@@ -540,6 +551,39 @@ impl Scheduler {
             }
         });
         // When the writer is gone, the next engine finds the mark and does it.
+        let _ = self.send(Message::Change(change, release));
+    }
+
+    /// Removes what has been kept long enough, if that has not been looked at for
+    /// an hour. A little in each transaction, and the next bit after it.
+    pub(crate) fn expire_if_due(self: &Arc<Self>) {
+        let Some(retention) = self.retention else { return };
+        let (now, due) = (self.now_millis(), self.next_expiry_millis.load(Ordering::SeqCst));
+        let next = now.saturating_add(EXPIRY_MILLIS);
+        let mine =
+            || self.next_expiry_millis.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if now >= due && mine() {
+            self.expire(before(now, retention));
+        }
+    }
+
+    fn expire(self: &Arc<Self>, ended_before_millis: i64) {
+        let removed = Arc::new(Mutex::new(Removed::default()));
+        let identity = Identity { region: self.region.clone(), account: self.account.clone() };
+        let (scheduler, outcome) = (Arc::downgrade(self), Arc::clone(&removed));
+        let change: Change = Box::new(move |connection| {
+            let is_open = |id| scheduler.upgrade().is_none_or(|scheduler| lock(&scheduler.open).has(id));
+            *lock(&outcome) = remove_some(connection, &identity, ended_before_millis, &is_open)?;
+            Ok(())
+        });
+        let scheduler = Arc::downgrade(self);
+        let release: Release = Box::new(move || {
+            let removed = *lock(&removed);
+            if let Some(scheduler) = scheduler.upgrade().filter(|_| removed.is_full()) {
+                scheduler.expire(ended_before_millis);
+            }
+        });
+        // When the writer is gone, the next engine does it.
         let _ = self.send(Message::Change(change, release));
     }
 

@@ -126,7 +126,8 @@ pub(super) fn holder(directory: &Path) -> Holder {
     Holder::Nobody { _lock: Some(file), log_is_lost }
 }
 
-fn private() -> OpenOptions {
+/// A new file is for its owner only.
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -147,7 +148,7 @@ fn create_private_directory(directory: &Path) -> Result<(), JournalError> {
 }
 
 /// A new file is only certain to be found after a power loss once its directory is synced.
-fn sync_directory(directory: &Path) -> std::io::Result<()> {
+pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     File::open(directory)?.sync_all()?;
     #[cfg(not(unix))]
