@@ -23,6 +23,7 @@
 //! | `map_run` | the distributed Map: the plan of a Map Run, and its end |
 //! | `failing` | Retry, Catch, and where a failure goes |
 //! | `retry` | failures, matching, delays |
+//! | `rest` | what an execution that waits does without |
 //! | `redrive` | where an execution that failed goes on |
 //! | `context` | what the fields of a state read |
 
@@ -41,6 +42,7 @@ mod payload;
 mod random;
 mod record;
 mod redrive;
+mod rest;
 mod retry;
 mod run;
 mod states;
