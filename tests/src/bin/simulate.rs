@@ -19,6 +19,9 @@ struct Arguments {
     /// Only the scenario of this index, in full.
     #[arg(long)]
     index: Option<u64>,
+    /// Show failures as they are, without looking for shorter ones.
+    #[arg(long)]
+    as_is: bool,
     /// On how many threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -32,10 +35,10 @@ fn main() -> ExitCode {
         println!("{}", explain(arguments.seed, index));
         return ExitCode::SUCCESS;
     }
-    let Arguments { scenarios, seed, threads, .. } = arguments;
+    let Arguments { scenarios, seed, threads, as_is, .. } = arguments;
     println!("seed {seed}");
     let began = Instant::now();
-    let report = run(&Options { scenarios, seed, threads, ..Options::default() });
+    let report = run(&Options { scenarios, seed, threads, shorten: !as_is, ..Options::default() });
     let seconds = began.elapsed().as_secs_f64();
     println!("{seconds:.1} s on {threads} threads");
     println!("{report}");

@@ -55,6 +55,10 @@ pub(super) fn compare(
         Status::TimedOut => timeout,
         _ => own,
     };
+    let cut = matches!(seen.status(), Status::Aborted | Status::TimedOut)
+        .then_some(Cut { at: *at, announced: Some(false) });
+    let Some(root) = seen.lines.first() else { return Err("nothing was recorded".to_owned()) };
+    compare_line(told, root, seen, cut, "")?;
     let first = [timeout, stop, own].into_iter().flatten().min();
     if expected != Some(*at) || first != expected {
         return Err(format!(
@@ -62,10 +66,6 @@ pub(super) fn compare(
             shown(*at), end.fact, own.map(shown), told.end, timeout.map(shown), stop.map(shown)
         ));
     }
-    let cut = matches!(seen.status(), Status::Aborted | Status::TimedOut)
-        .then_some(Cut { at: *at, announced: Some(false) });
-    let Some(root) = seen.lines.first() else { return Err("nothing was recorded".to_owned()) };
-    compare_line(told, root, seen, cut, "")?;
     match (&told.end, &end.fact) {
         (End::Succeeded(_, output), Fact::ExecutionSucceeded { output: seen }) if !is_value(output, seen) => {
             Err(format!("the output is {seen:?}, and should be {output}"))
@@ -127,7 +127,9 @@ fn compare_line(
     let expects_end = cut.filter(|_| !is_over).and_then(|cut| cut.announced);
     match (seen.aborted_millis, cut) {
         (Some(at), Some(cut)) if at == cut.at && !is_over && expects_end != Some(false) => {
-            let kind = inside.and_then(aborted);
+            // A task whose branch was about to fail says so itself.
+            let said = matches!(told.events[..matched].last(), Some((_, What::TaskAborted)));
+            let kind = inside.filter(|_| !said).and_then(aborted);
             let fits = match rest {
                 [] => kind.is_none(),
                 [record] => matches!(&record.fact, Fact::StateAborted { kind: seen } if Some(*seen) == kind),

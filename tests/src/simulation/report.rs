@@ -14,7 +14,7 @@ use super::world::Figures;
 use super::{Bug, Choices};
 
 /// Failures that are shortened and shown; all are counted.
-const SHOWN_MAX: usize = 3;
+const SHOWN_MAX: usize = 60;
 
 /// What to simulate.
 #[derive(Debug, Clone)]
@@ -29,11 +29,13 @@ pub struct Options {
     pub threads: usize,
     /// A bug to be found.
     pub bug: Option<Bug>,
+    /// Whether failures are shortened before they are shown.
+    pub shorten: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { scenarios: 1000, seed: 1, first: 0, threads: 2, bug: None }
+        Self { scenarios: 1000, seed: 1, first: 0, threads: 2, bug: None, shorten: true }
     }
 }
 
@@ -188,10 +190,10 @@ pub fn run(options: &Options) -> Report {
                     let scenario = Scenario::of(&mut choices);
                     let outcome = play(&scenario, options.bug);
                     report.add(&scenario, outcome, |law| {
-                        if options.bug.is_some() {
-                            return law.to_owned();
-                        }
                         let again = format!("again: cargo xtask simulate --seed {} --index {index}", options.seed);
+                        if !options.shorten {
+                            return format!("{law}\n{again}");
+                        }
                         format!("{}\n{again}", shortened(choices.made().to_vec(), law))
                     });
                 }

@@ -87,11 +87,14 @@ pub(super) struct World<'a> {
     scheduled: BTreeMap<u64, (u64, u32)>,
     durable: Vec<Arc<[Record]>>,
     pending: Vec<Arc<[Record]>>,
+    /// How much of what is durable was looked at for tasks that workers took.
+    looked_at: usize,
     effects: Vec<Effect>,
     /// What nobody was answered yet.
     unanswered: Vec<((i64, u64), Happening)>,
     flights: BTreeMap<u64, Flight>,
     next: Option<Input>,
+    recovering: bool,
     crashes: usize,
     points: u32,
     steps: u64,
@@ -136,9 +139,11 @@ impl<'a> World<'a> {
             scheduled: BTreeMap::new(),
             durable: Vec::new(),
             pending: Vec::new(),
+            looked_at: 0,
             effects: Vec::new(),
             unanswered: Vec::new(),
             flights: BTreeMap::new(),
+            recovering: false,
             crashes: 0,
             points: 0,
             steps: 0,
@@ -189,7 +194,8 @@ impl<'a> World<'a> {
             return Ok(true);
         }
         let due = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let waits = due.is_some_and(|due| due <= self.now)
+        // After a crash nobody is let in before the recovery is durable.
+        let waits = !self.recovering && due.is_some_and(|due| due <= self.now)
             && self.script.commits > 0
             && self.steps % u64::from(self.script.commits + 1) != 0;
         if !self.pending.is_empty() && !waits {
@@ -357,27 +363,28 @@ impl<'a> World<'a> {
 
     /// What is written is synced; then its effects are released.
     fn commit(&mut self) -> Step {
-        let first = self.durable.len();
         self.durable.append(&mut self.pending);
         self.unanswered.clear();
+        self.recovering = false;
+        self.put_to_work();
         self.point()?;
         for effect in std::mem::take(&mut self.effects) {
             self.release(effect)?;
             self.point()?;
         }
-        let taken: Vec<(u64, i64)> = self.durable[first..].iter().flat_map(|records| records.iter()).fold(
-            Vec::new(),
-            |mut taken, record| {
-                if matches!(record.fact, Fact::ActivityStarted { .. }) {
-                    taken.push((record.previous, record.at_millis));
-                }
-                taken
-            },
-        );
+        Ok(())
+    }
+
+    /// Workers work on what they have taken, as soon as that is durable.
+    fn put_to_work(&mut self) {
+        let new = self.durable.get(self.looked_at..).unwrap_or_default();
+        let new = new.iter().flat_map(|records| records.iter());
+        let taken = new.filter(|record| matches!(record.fact, Fact::ActivityStarted { .. }));
+        let taken: Vec<(u64, i64)> = taken.map(|record| (record.previous, record.at_millis)).collect();
+        self.looked_at = self.durable.len();
         for (event_id, at) in taken {
             self.work(event_id, at);
         }
-        Ok(())
     }
 
     fn release(&mut self, effect: Effect) -> Step {
@@ -479,6 +486,7 @@ impl<'a> World<'a> {
         self.outages.push(Outage { lost_from: self.now, back });
         self.now = back;
         self.forget();
+        self.put_to_work();
         let records = Bug::recovered(self.bug, &mut self.durable);
         self.live = Execution::replay(Arc::clone(&self.definition), &records)
             .map_err(|error| Halt::Law(format!("the journal cannot be replayed: {error}")))?;
@@ -486,6 +494,7 @@ impl<'a> World<'a> {
         self.scheduled.clear();
         self.watch(&records)?;
         self.ledger.agrees(&self.live).map_err(Halt::Law)?;
+        self.recovering = true;
         self.next = match self.live.status() {
             // Whoever started it was not answered, and starts it again.
             _ if self.live.started().is_none() => Some(Input::Start(Box::new(self.started.clone()))),
