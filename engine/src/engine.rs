@@ -3,6 +3,7 @@
 
 mod error;
 mod opening;
+mod redrive;
 mod start;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
 pub use error::EngineError;
+pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
 pub use start::{StartExecution, Started};
 pub(crate) use start::{check_name, random_name, random_seed, read_input};
 
@@ -53,6 +55,10 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// Whether open executions go on. Without it they stand where they are:
+    /// no timer is armed and no outcome is given up, for who only wants to
+    /// stop some of them. What waits goes on in the next engine.
+    pub takes_up: bool,
 }
 
 impl EngineOptions {
@@ -67,6 +73,7 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            takes_up: true,
         }
     }
 }
@@ -144,6 +151,12 @@ impl Engine {
         self.found(execution_arn, |reader| reader.describe_execution(execution_arn))
     }
 
+    /// Whether an execution can be redriven now.
+    pub fn redrive_status(&self, described: &ExecutionDescription) -> Result<RedriveStatus, EngineError> {
+        let now = self.now_millis();
+        Ok(self.scheduler.readers.with(|reader| reader.redrive_status(described, now))?)
+    }
+
     /// Executions, newest first.
     pub fn list_executions(&self, filter: &ExecutionFilter) -> Result<Vec<ExecutionSummary>, EngineError> {
         Ok(self.scheduler.readers.with(|reader| reader.list_executions(filter))?)
@@ -181,6 +194,13 @@ impl Engine {
     pub fn open_executions(&self) -> Vec<(String, Vec<String>)> {
         let slots = lock(&self.scheduler.open).slots();
         slots.iter().map(|slot| (slot.arn.to_string(), lock(&slot.live).execution.current_states())).collect()
+    }
+
+    /// How many tasks of all open executions are with the task host: what an
+    /// engine that goes away now would not learn the outcome of.
+    pub fn calls_under_way(&self) -> usize {
+        let slots = lock(&self.scheduler.open).slots();
+        slots.iter().map(|slot| lock(&slot.live).execution.calls_under_way()).sum()
     }
 
     /// Every event from now on, after it became durable; those of one
