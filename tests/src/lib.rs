@@ -6,6 +6,7 @@
 
 pub mod conformance;
 pub mod fuzz;
+pub mod simulation;
 
 #[cfg(test)]
 mod crash;
