@@ -53,6 +53,9 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// A bug for the crash lab to notice.
+    #[cfg(feature = "planted-faults")]
+    pub planted: Option<crate::crash::PlantedFault>,
 }
 
 impl EngineOptions {
@@ -67,6 +70,8 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            #[cfg(feature = "planted-faults")]
+            planted: None,
         }
     }
 }

@@ -442,6 +442,8 @@ impl Scheduler {
         if records.is_empty() {
             return self.release_in_turn(slot, change, effects);
         }
+        #[cfg(feature = "planted-faults")]
+        let (answer, effects) = self.release_too_early(slot, answer, effects);
         let first_record = live.records;
         live.records += records.len() as u64;
         let segment = encode(slot.id, first_record, &records);
@@ -548,7 +550,7 @@ impl Scheduler {
     }
 
     /// Releases effects. What they follow from is durable.
-    fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
+    pub(crate) fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Invoke(task) if task.is_of_activity() => self.offer(slot, task),

@@ -5,20 +5,24 @@
 //! test that misses them says so and passes, because a checkout alone has none.
 
 pub mod conformance;
+pub mod crash;
 pub mod fuzz;
+pub mod processes;
 
-#[cfg(test)]
-mod crash;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod layers;
-#[cfg(test)]
 #[path = "../../steps/deliver/tests/it/postgres_server.rs"]
-#[expect(dead_code, reason = "shared with the delivery tests, which use more of it")]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "shared with the delivery tests, which use more of it, as tests do"
+)]
 mod postgres_server;
-#[cfg(test)]
-mod processes;
 #[cfg(test)]
 mod run;
 

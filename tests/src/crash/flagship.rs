@@ -1,5 +1,5 @@
-//! The crash lab: the real process, killed; what CoreView holds afterwards,
-//! read from outside with SQL.
+//! The reference workflow by `stepwright run`, killed; what CoreView holds
+//! afterwards, read from outside with SQL.
 //!
 //! Killing sees record-then-act order and doubled deliveries. It does not see a
 //! missing fsync (the page cache survives the process).
