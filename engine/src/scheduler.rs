@@ -381,9 +381,31 @@ impl Scheduler {
         let Ok(mut live) = slot.live.lock() else {
             return self.stop(format!("execution {} is in an unknown state after a panic", slot.arn));
         };
+        self.take(slot, &mut live, input, alongside);
+    }
+
+    /// Gives an open execution the input that is made of how it stands; `false` = there is none to give.
+    pub(crate) fn input_if(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        input: impl FnOnce(&Execution) -> Option<Input>,
+    ) -> bool {
+        if self.stopped().is_some() {
+            return false;
+        }
+        let mut live = lock(&slot.live);
+        let input = input(&live.execution);
+        let given = input.is_some();
+        if let Some(input) = input {
+            self.take(slot, &mut live, input, Alongside::default());
+        }
+        given
+    }
+
+    fn take(self: &Arc<Self>, slot: &Arc<Slot>, live: &mut Live, input: Input, alongside: Alongside) {
         let is_sign_of_life = matches!(input, Input::TaskHeartbeat { .. });
-        match self.advance(slot, &mut live, input, is_sign_of_life) {
-            Ok(transition) => self.commit(slot, &mut live, transition, alongside),
+        match self.advance(slot, live, input, is_sign_of_life) {
+            Ok(transition) => self.commit(slot, live, transition, alongside),
             Err(error) => self.stop(format!("execution {}: {error}", slot.arn)),
         }
     }

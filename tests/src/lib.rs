@@ -27,4 +27,4 @@ mod postgres_server;
 mod run;
 
 #[cfg(test)]
-use processes::{binaries, build, project_root, shared, stepwright, told};
+use processes::{binaries, project_root, shared, stepwright, told};

@@ -40,6 +40,12 @@ pub fn binaries() -> &'static Path {
     FOLDER.get_or_init(|| built().unwrap_or_else(|| build(&["--workspace", "--bins", "--tests"])))
 }
 
+/// A binary of tests only, from the folder of binaries that are built already or built now.
+pub fn binary(name: &str, arguments: &[&str]) -> PathBuf {
+    let built = std::env::var_os(BINARIES).map(|folder| PathBuf::from(folder).join(name));
+    built.filter(|binary| binary.exists()).unwrap_or_else(|| build(arguments).join(name))
+}
+
 /// Builds with the test profile's settings and answers where the binaries are.
 pub fn build(arguments: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));

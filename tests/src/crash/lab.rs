@@ -255,7 +255,7 @@ impl Outcome {
     pub fn shortfall_of_answers(&self, deliveries: u64) -> Option<String> {
         short(&[
             ("deliveries", deliveries, self.tally.deliveries),
-            ("answers to COMMIT lost", deliveries / 2, self.tally.answers_lost),
+            ("answers to COMMIT lost", deliveries / 3, self.tally.answers_lost),
             ("connections cut", deliveries / 10, self.tally.connections_cut),
         ])
     }
@@ -344,7 +344,7 @@ fn nemesis(coreview: &CoreView, seed: u64, over: &AtomicBool) -> Tally {
 pub fn lost_answers(lab: &Lab, deliveries: u64, delivered: &(dyn Fn() + Sync)) -> Outcome {
     let coreview = lab.coreview.as_ref().expect("deliveries need CoreView");
     let (lost, cut) = (coreview.proxy.lost(), coreview.proxy.cut());
-    coreview.proxy.set(60, 20);
+    coreview.proxy.set(75, 20);
     let mut outcome = Outcome::default();
     let mut lane = Lane::new(lab, LANES);
     while lane.tally.deliveries < deliveries && lane.violations.is_empty() {

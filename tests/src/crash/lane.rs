@@ -328,7 +328,9 @@ impl<'a> Lane<'a> {
         let launch = Launch::Traced { trace: trace.clone(), without_sync };
         self.live(&launch, Until::Quiet);
         let text = fs::read_to_string(&trace).expect("the trace is there");
+        let unheard = |answer: &TokenAnswer| TokenAnswer { acknowledged: false, ..answer.clone() };
         Recording {
+            answers: self.answers.iter().map(unheard).collect(),
             world: self.world.clone(),
             before,
             events: disk::trace::read(&text),

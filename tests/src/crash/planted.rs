@@ -1,14 +1,14 @@
 //! Bugs that are planted to show that the lab would notice them: a suite that
 //! stays green on all of them proves nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::checker::Damage;
 use super::coreview::CoreView;
 use super::disk::DiskFault;
 use super::lab::{Lab, Outcome, kill_sweep, lost_answers, power_loss};
-use crate::processes::{binaries, build};
+use crate::processes::{binaries, binary};
 
 /// Kills within which a bug has to be noticed.
 const KILLS: u64 = 200;
@@ -117,19 +117,16 @@ fn noticed(bug: Bug, outcome: &Outcome) -> Result<String, String> {
 
 /// The worker that knows the planted bugs. Nothing else is built with them.
 fn planted_worker() -> &'static Path {
-    static BINARY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let features = "stepwright-tests/planted-faults";
-        build(&["--workspace", "--features", features, "--bin", "crash-worker-planted"])
-            .join("crash-worker-planted")
-    })
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let features = "stepwright-tests/planted-faults";
+    let arguments = ["--workspace", "--features", features, "--bin", "crash-worker-planted"];
+    BINARY.get_or_init(|| binary("crash-worker-planted", &arguments))
 }
 
 /// The delivery without its ledger.
 pub(crate) fn naive_deliver() -> &'static Path {
-    static BINARY: OnceLock<std::path::PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let package = ["-p", "stepwright-step-deliver", "--features", "planted-faults"];
-        build(&[&package[..], &["--bin", "step-deliver-naive"]].concat()).join("step-deliver-naive")
-    })
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let package = "stepwright-step-deliver";
+    let arguments = ["-p", package, "--features", "planted-faults", "--bin", "step-deliver-naive"];
+    BINARY.get_or_init(|| binary("step-deliver-naive", &arguments))
 }

@@ -387,7 +387,9 @@ pub fn delivery(request: &str) -> Value {
         &json!({
             "Stage": step("stage", &request, &json!({ "Next": "Deliver" })),
             "Deliver": step("deliver", "{% $states.input %}", &json!({ "Next": "Verify" })),
-            "Verify": step("verify", "{% $states.input %}", &json!({ "End": true }))
+            "Verify": step("verify", "{% $states.input %}", &json!({
+                "Output": "{% {'receipt': $states.input, 'verified': $states.result.Payload} %}", "End": true
+            }))
         }),
     )
 }

@@ -91,7 +91,8 @@ pub fn read(text: &str) -> Vec<Event> {
 }
 
 fn succeeded(rest: &str) -> bool {
-    let result = rest.rsplit_once(") = ").map_or("", |(_, result)| result);
+    // Results stand in a column of their own where there is room.
+    let result = rest.rsplit_once(" = ").map_or("", |(_, result)| result);
     result.starts_with(|first: char| first.is_ascii_digit()) && !result.ends_with("(INJECTED)")
 }
 
@@ -168,7 +169,7 @@ mod tests {
             format!("11 pwrite64(4<{wal}>, \"{}\", 2, 32) = 2", hex("ab")),
             format!("11 fdatasync(4<{wal}> <unfinished ...>"),
             format!("12 write(1<{pipe}>, \"{}\", 1) = 1", hex("x")),
-            "11 <... fdatasync resumed>) = 0".to_owned(),
+            "11 <... fdatasync resumed>)            = 0".to_owned(),
             format!("11 fdatasync(4<{wal}>) = 0 (INJECTED)"),
             format!("11 fsync(9<{folder}>) = 0"),
             format!("11 ftruncate(4<{wal}>, 4096) = 0"),
