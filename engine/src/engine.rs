@@ -67,6 +67,9 @@ pub struct EngineOptions {
     pub retention: Option<Duration>,
     /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
     pub backlog_bytes_max: usize,
+    /// A bug for the crash lab to notice.
+    #[cfg(feature = "planted-faults")]
+    pub planted: Option<crate::crash::PlantedFault>,
 }
 
 impl EngineOptions {
@@ -84,6 +87,8 @@ impl EngineOptions {
             takes_up: true,
             retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
             backlog_bytes_max: BACKLOG_BYTES_MAX,
+            #[cfg(feature = "planted-faults")]
+            planted: None,
         }
     }
 }
