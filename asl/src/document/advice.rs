@@ -6,10 +6,8 @@ use super::read::shortened;
 use crate::diagnostic::Code;
 use crate::jsonata::{self, Expression};
 use crate::jsonpath::{Path, Query};
+use crate::limits;
 
-/// Comparisons of names a whole document may cost: a definition with thousands
-/// of faults is not made slow by guesses.
-const COMPARISONS_MAX: usize = 50_000;
 /// Names that are listed at most when none is similar.
 const LISTED_MAX: usize = 12;
 
@@ -20,7 +18,7 @@ pub(super) struct Guesses {
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self { comparisons_left: COMPARISONS_MAX }
+        Self { comparisons_left: limits::ADVICE_COMPARISONS_MAX }
     }
 }
 

@@ -15,7 +15,7 @@ use super::shapes::{
 use crate::items::{Batcher, Pushed};
 use crate::machine::{
     Failure, Flow, Integration, Nature, NumberField, Outcome, Payload, Replayable, SOURCE_OF_STATE_DATA,
-    Surroundings, TaskKey, TaskRequest, delay_millis, errors, item_context,
+    Surroundings, TaskKey, TaskRequest, VARIABLES_TOO_LARGE, delay_millis, errors, item_context,
 };
 use crate::task::TaskOutcome;
 
@@ -457,8 +457,7 @@ impl<'t> Test<'t> {
         let kept = self.prepared.variables.iter().filter(|(name, _)| !is_new(name));
         let kept: usize = kept.map(|(_, value)| value.to_string().len()).sum();
         if assigned > asl::limits::ASSIGN_BYTES_MAX || assigned + kept > asl::limits::VARIABLES_BYTES_MAX {
-            let cause = "The size of the variables exceeds the service limit.";
-            return Err(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause));
+            return Err(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, VARIABLES_TOO_LARGE));
         }
         if outcome.output.is_larger_than(asl::limits::PAYLOAD_BYTES_MAX) {
             return Err(Failure::output_too_large(self.state_name()));
