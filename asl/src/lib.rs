@@ -56,6 +56,7 @@ pub mod jsonata;
 pub mod jsonpath;
 pub mod limits;
 mod quote;
+mod regex;
 pub mod template;
 pub mod timestamp;
 

@@ -48,6 +48,15 @@ pub const EXPRESS_EXECUTION_SECONDS_MAX: u64 = 300;
 pub const REDRIVE_WINDOW_SECONDS: u64 = 1_209_600;
 /// Events after which an execution cannot be redriven any more. Developer guide, "Redriving executions".
 pub const REDRIVE_HISTORY_EVENTS_MAX: usize = 24_999;
+/// The first moment at which an execution that can be redriven may have started, in milliseconds since the
+/// epoch. Developer guide, "Redriving executions": 15 November 2023; that the day begins in UTC is ours.
+pub const REDRIVE_STARTED_FROM_MILLIS: i64 = 1_700_006_400_000;
+/// Redrives of one Map Run. Developer guide, "Redriving Map Runs": 1,000.
+pub const MAP_RUN_REDRIVES_MAX: u32 = 1_000;
+/// Client tokens of an execution's redrives that are remembered. API reference, `RedriveExecution`: the last 10.
+pub const REDRIVE_CLIENT_TOKENS_MAX: usize = 10;
+/// How long the client token of a redrive is remembered, in seconds. API reference, `RedriveExecution`: 15 minutes.
+pub const REDRIVE_CLIENT_TOKEN_SECONDS: u64 = 900;
 /// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
 pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
 /// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.
@@ -166,12 +175,11 @@ pub const JSONPATH_STEPS_MAX: usize = 2_000_000;
 pub const JSONPATH_RESULT_BYTES_MAX: usize = STATE_BYTES_MAX;
 /// A regular expression in a JSONPath, in bytes. Ours.
 pub const JSONPATH_PATTERN_BYTES_MAX: usize = 4_096;
-/// A compiled regular expression in a JSONPath, in bytes. Ours.
-pub const JSONPATH_PATTERN_PROGRAM_BYTES_MAX: usize = 1_048_576;
-/// Backtracking steps of one match of a regular expression in a JSONPath. Ours.
-pub const JSONPATH_PATTERN_STEPS_MAX: usize = 10_000;
 /// Length of one intrinsic function with its arguments, in bytes. Ours: a call is part of a definition.
 pub const INTRINSIC_SOURCE_BYTES_MAX: usize = 262_144;
+/// Instructions one match of a regular expression in a JSONPath may take. Ours: enough for one that is linear
+/// in a text of 256 KiB, and less than a tenth of a second.
+pub const JSONPATH_PATTERN_INSTRUCTIONS_MAX: u64 = 10_000_000;
 /// Intrinsic functions in each other. Developer guide, "Intrinsic functions": 10.
 pub const INTRINSIC_DEPTH_MAX: usize = 10;
 /// The argument of `States.Base64Encode`, `States.Base64Decode` and `States.Hash`, in characters. Developer
@@ -181,15 +189,22 @@ pub const INTRINSIC_DATA_CHARS_MAX: usize = 10_000;
 pub const INTRINSIC_RANGE_ITEMS_MAX: usize = 1_000;
 /// What one intrinsic function may make, in bytes. Ours: twice what a state can pass on.
 pub const INTRINSIC_RESULT_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
-/// What the compiled form of one regular expression may take, in bytes. Ours: `a{1000}{1000}` is short to write.
-pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
-/// Levels of groups in one regular expression. Ours: compiling is recursive.
-pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
-/// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
-/// exponential time.
-pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 200_000;
-/// Instructions of a regular expression with lookaround or backreferences. Ours, as the one above.
-pub const JSONATA_REGEX_STEPS_MAX: usize = 65_536;
-/// A text searched with lookaround or backreferences, in bytes. Ours: one step back may cost a walk over the
-/// whole text.
-pub const JSONATA_REGEX_TEXT_BYTES_MAX: usize = 32_768;
+/// What the regular expression of a picture of `$toMillis` may take when it is compiled, in bytes. Ours.
+pub const JSONATA_PICTURE_PROGRAM_BYTES_MAX: usize = 4_194_304;
+/// Instructions one search for a regular expression in JSONata may take. Ours: enough for one that is linear in
+/// the longest text, and less than a second; lookaround and backreferences can take exponential time.
+pub const JSONATA_REGEX_INSTRUCTIONS_MAX: u64 = 60_000_000;
+/// Instructions of one compiled regular expression. Ours: `a{1000}{1000}` is short to write.
+pub const REGEX_INSTRUCTIONS_MAX: usize = 65_536;
+/// Instructions of a compiled regular expression that is kept from one use to the next, beside four for each
+/// byte of its pattern. Ours: so that what a definition holds follows from its length.
+pub const REGEX_KEPT_INSTRUCTIONS_MAX: usize = 64;
+/// Levels of groups or classes in one regular expression. Ours: reading and compiling are recursive.
+pub const REGEX_DEPTH_MAX: usize = 100;
+/// Ways that one search may leave open at a time. Ours: at most 64 MiB.
+pub const REGEX_WAYS_MAX: usize = 4_194_304;
+/// Instructions times slots of a regular expression that is searched in lockstep. Ours: at most 8 MiB twice.
+pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
+/// Instructions of a regular expression that take the time of one step of an evaluation. Measured: one takes 5
+/// to 10 ns, a step 50 to 100.
+pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 8;

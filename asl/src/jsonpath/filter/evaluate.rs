@@ -239,8 +239,9 @@ fn matches(left: &Node<'_>, right: &Node<'_>, budget: &Budget) -> Result<bool, F
     };
     let matches = |node: &Node<'_>| {
         let text = node.subject();
-        budget.steps(pattern.cost(&text))?;
-        pattern.matches(&text).map_err(|_| Budget::exceeded())
+        let (matches, steps) = pattern.matches(&text);
+        budget.steps(steps)?;
+        matches.map_err(|_| Budget::exceeded())
     };
     if let Node::Json(json) = subject
         && let Some(items) = list(json, budget)?
