@@ -24,6 +24,7 @@ const UNSUPPORTED: Refusal = "Unsupported construct";
 
 /// The flags that are on, by their letters within `(?…)`.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "Java has seven flags")]
 struct Flags {
     ignore_case: bool,
     unix_lines: bool,
