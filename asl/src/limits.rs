@@ -48,6 +48,15 @@ pub const EXPRESS_EXECUTION_SECONDS_MAX: u64 = 300;
 pub const REDRIVE_WINDOW_SECONDS: u64 = 1_209_600;
 /// Events after which an execution cannot be redriven any more. Developer guide, "Redriving executions".
 pub const REDRIVE_HISTORY_EVENTS_MAX: usize = 24_999;
+/// The first moment at which an execution that can be redriven may have started, in milliseconds since the
+/// epoch. Developer guide, "Redriving executions": 15 November 2023; that the day begins in UTC is ours.
+pub const REDRIVE_STARTED_FROM_MILLIS: i64 = 1_700_006_400_000;
+/// Redrives of one Map Run. Developer guide, "Redriving Map Runs": 1,000.
+pub const MAP_RUN_REDRIVES_MAX: u32 = 1_000;
+/// Client tokens of an execution's redrives that are remembered. API reference, `RedriveExecution`: the last 10.
+pub const REDRIVE_CLIENT_TOKENS_MAX: usize = 10;
+/// How long the client token of a redrive is remembered, in seconds. API reference, `RedriveExecution`: 15 minutes.
+pub const REDRIVE_CLIENT_TOKEN_SECONDS: u64 = 900;
 /// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
 pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
 /// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.
@@ -94,6 +103,12 @@ pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
 /// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
 /// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
 pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
+/// Levels of arrays and objects of a payload. Ours: JSON readers stop at 128, and what cannot be read back must not
+/// be written into a journal.
+pub const PAYLOAD_DEPTH_MAX: usize = 127;
+/// Comparisons of names the advice on one document may cost. Ours: a definition with thousands of faults is not
+/// made slow by guesses at what was meant.
+pub const ADVICE_COMPARISONS_MAX: usize = 50_000;
 /// Levels of evaluation of one JSONata expression. Measured: 100.
 pub const JSONATA_DEPTH_MAX: usize = 100;
 /// Elements of one JSONata range or sequence. Measured: `[1..873782]` works, one more is refused.
@@ -120,6 +135,16 @@ pub const JSONATA_VALUE_DEPTH_MAX: usize = 250;
 pub const JSONATA_RANGE_ITEMS_MAX: f64 = 1e7;
 /// Parameters of a signature times arguments of a call. Ours: bounds the search for a way to place them.
 pub const JSONATA_SIGNATURE_PLACES_MAX: usize = 10_000;
+/// Levels of brackets and operands in one expression. Ours: an evaluation ends at 100, and the stack of a thread is
+/// not endless.
+pub const JSONATA_NESTING_MAX: usize = 300;
+/// Levels an expression's tree may grow to before what is far below is let go. Ours: whoever walks a tree can be
+/// sure that the stack is deep enough.
+pub const JSONATA_TREE_DEPTH_MAX: usize = 300;
+/// Levels that are kept then. Ours: an evaluation ends at 100, so that nothing below can ever be seen.
+pub const JSONATA_TREE_DEPTH_KEPT: usize = 150;
+/// Steps looked at for the meaning of all `%` of one expression. Ours: `a.%.%.%…` looks further and further back.
+pub const JSONATA_PARENT_STEPS_MAX: usize = 1_000_000;
 /// Frames an evaluation notes as captured by functions before it looks which of them still live. Ours.
 pub const JSONATA_CAPTURED_FRAMES_MIN: usize = 1_024;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.

@@ -2,10 +2,8 @@
 //! how the other language says it. AWS's messages stay AWS's; this stands beside them.
 
 use super::model::QueryLanguage;
+use crate::limits;
 
-/// Comparisons of names a whole document may cost: a definition with thousands
-/// of faults is not made slow by guesses.
-const COMPARISONS_MAX: usize = 50_000;
 /// Names that are listed at most when none is similar.
 const LISTED_MAX: usize = 12;
 
@@ -16,7 +14,7 @@ pub(super) struct Guesses {
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self { comparisons_left: COMPARISONS_MAX }
+        Self { comparisons_left: limits::ADVICE_COMPARISONS_MAX }
     }
 }
 

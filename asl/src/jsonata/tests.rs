@@ -1,4 +1,5 @@
 mod answers;
+mod bounds;
 
 use std::time::{Duration, Instant};
 

@@ -167,7 +167,7 @@ impl StatesView for Seen<'_> {
 fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> Value {
     let mut context = Map::new();
     if let Some(started) = execution.started() {
-        context.insert("Execution".to_owned(), execution_context(started, execution.start_millis));
+        context.insert("Execution".to_owned(), execution_context(started, execution));
         context.insert(
             "StateMachine".to_owned(),
             json!({ "Id": &*started.state_machine_arn, "Name": &*started.state_machine_name }),
@@ -184,11 +184,11 @@ fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> 
     Value::Object(context)
 }
 
-fn execution_context(started: &Started, start_millis: i64) -> Value {
+fn execution_context(started: &Started, execution: &Execution) -> Value {
     let mut context = json!({
         "Id": &*started.execution_arn,
         "Input": started.input.value(),
-        "StartTime": instant(start_millis),
+        "StartTime": instant(execution.start_millis),
         "Name": &*started.name,
         "RoleArn": &*started.role_arn,
     });
@@ -196,7 +196,11 @@ fn execution_context(started: &Started, start_millis: i64) -> Value {
     if !started.execution_arn.contains(":express:")
         && let Some(context) = context.as_object_mut()
     {
-        context.insert("RedriveCount".to_owned(), 0.into());
+        context.insert("RedriveCount".to_owned(), execution.redrive_count().into());
+        // Developer guide, "Context object": only of an execution that was redriven.
+        if let Some(redrive) = execution.redrives().last() {
+            context.insert("RedriveTime".to_owned(), instant(redrive.at_millis).into());
+        }
     }
     context
 }

@@ -13,6 +13,7 @@ use super::integration::Integration;
 use super::map_run::{self, MapRunOutcome, MapRunPlan};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
+use super::redrive::Redrive;
 use super::retry::{Failure, errors};
 use super::status::ReplayError;
 use super::task::{self, Speaker};
@@ -154,6 +155,12 @@ pub enum Input {
     },
     /// The process that ran the execution is gone; its records were replayed.
     Recovered,
+    /// Somebody redrives the execution, which ended without success. One that
+    /// did not, or whose history has no room, takes no notice.
+    Redrive(Redrive),
+    /// An Express child execution that ended without success starts again from
+    /// its first state. Developer guide, "Redriving Map Runs".
+    Restart,
 }
 
 /// What the shell has to do once the records are durable.
@@ -253,9 +260,7 @@ impl From<QueryError> for Trouble {
 ///
 /// `now_millis` may run backwards; the execution's time does not.
 pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Result<Transition, ReplayError> {
-    if execution.status != super::Status::Running
-        || execution.started.is_none() != matches!(input, Input::Start(_))
-    {
+    if !is_for(execution, &input) {
         return Ok(Transition::default());
     }
     let timers: Vec<TimerId> = execution.timers.keys().copied().collect();
@@ -290,6 +295,16 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
         _ => true,
     });
     Ok(Transition { records, effects })
+}
+
+/// Whether an execution can take an input where it stands.
+fn is_for(execution: &Execution, input: &Input) -> bool {
+    match input {
+        Input::Start(_) => execution.started.is_none(),
+        Input::Redrive(_) => execution.can_be_redriven(),
+        Input::Restart => execution.status.is_unsuccessful(),
+        _ => execution.started.is_some() && execution.status == super::Status::Running,
+    }
 }
 
 /// Effects follow from what was armed and running before and after.
@@ -418,9 +433,14 @@ impl<'a> Run<'a> {
             }
             Input::Recovered => {
                 self.lose_tasks()?;
-                self.ready.extend(self.execution.frames.keys().copied());
+                self.wake_all();
                 Ok(())
             }
+            Input::Redrive(redrive) => self.redrive(redrive),
+            Input::Restart => match self.execution.started.clone() {
+                Some(started) => self.start(started),
+                None => Ok(()),
+            },
         }
     }
 
@@ -486,6 +506,11 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Every frame may have something to do.
+    pub(super) fn wake_all(&mut self) {
+        self.ready.extend(self.execution.frames.keys().copied());
+    }
+
     /// The frame has something to do.
     pub(super) fn wake(&mut self, id: FrameId) {
         self.ready.push_back(id);
@@ -544,7 +569,7 @@ impl<'a> Run<'a> {
 
     /// The frame and its stay in a state.
     pub(super) fn visit(&self, id: FrameId) -> Result<(&Frame, &Visit), Halt> {
-        let frame = self.execution.frames.get(&id);
+        let frame = self.execution.frames.get(&id).map(Box::as_ref);
         match frame.and_then(|frame| frame.visit.as_ref().map(|visit| (frame, visit))) {
             Some(both) => Ok(both),
             None => Err(Halt::misplaced(id)),
@@ -626,7 +651,8 @@ pub(super) fn check_size(visit: &Visit, payload: &Payload) -> Result<(), Trouble
         return Err(Trouble::Failure(Failure::output_too_large(&visit.name)));
     }
     if is_too_deep(payload.text()) {
-        let cause = in_state(visit, "A value is nested more than 127 levels deep.");
+        let cause = format!("A value is nested more than {} levels deep.", asl::limits::PAYLOAD_DEPTH_MAX);
+        let cause = in_state(visit, &cause);
         return Err(Trouble::Failure(Failure::runtime(cause)));
     }
     Ok(())
