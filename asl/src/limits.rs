@@ -208,3 +208,5 @@ pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
 /// Instructions of a regular expression that take the time of one step of an evaluation. Measured: one takes
 /// about 10 ns, a step 50 to 100.
 pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 6;
+/// How long an execution is kept after its end. Quotas, "Execution history retention time": 90 days.
+pub const EXECUTION_RETENTION_SECONDS: u64 = 90 * 86_400;

@@ -19,8 +19,8 @@ use crate::arn;
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPlan;
 use crate::journal::{
-    ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message, Reader,
-    StateMachineDescription,
+    BackedUp, ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message, Reader,
+    StateMachineDescription, back_up,
 };
 use crate::log_events::LogSink;
 use crate::machine::{HistoryEvent, Input, TaskKey};
@@ -29,12 +29,16 @@ use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
 pub use error::EngineError;
+pub use opening::LeftOut;
 pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
 pub use start::{StartExecution, Started};
 pub(crate) use start::{check_name, random_name, random_seed, read_input};
 
 /// Stack of the engine's threads: expressions nest up to 100 levels.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
+
+/// Bytes that may wait for the disk. Ours: some seconds of a disk's work, and a fraction of a machine's memory.
+const BACKLOG_BYTES_MAX: usize = 64 << 20;
 
 /// How to open an engine.
 #[derive(Clone)]
@@ -55,6 +59,17 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// Whether open executions go on. Without it they stand where they are:
+    /// no timer is armed and no outcome is given up, for who only wants to
+    /// stop some of them. What waits goes on in the next engine.
+    pub takes_up: bool,
+    /// How long an execution is kept after its end; `None` = for ever.
+    pub retention: Option<Duration>,
+    /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
+    pub backlog_bytes_max: usize,
+    /// A bug for the crash lab to notice.
+    #[cfg(feature = "planted-faults")]
+    pub planted: Option<crate::crash::PlantedFault>,
 }
 
 impl EngineOptions {
@@ -69,6 +84,11 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            takes_up: true,
+            retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
+            backlog_bytes_max: BACKLOG_BYTES_MAX,
+            #[cfg(feature = "planted-faults")]
+            planted: None,
         }
     }
 }
@@ -191,6 +211,13 @@ impl Engine {
         slots.iter().map(|slot| (slot.arn.to_string(), lock(&slot.live).execution.current_states())).collect()
     }
 
+    /// How many tasks of all open executions are with the task host: what an
+    /// engine that goes away now would not learn the outcome of.
+    pub fn calls_under_way(&self) -> usize {
+        let slots = lock(&self.scheduler.open).slots();
+        slots.iter().map(|slot| lock(&slot.live).execution.calls_under_way()).sum()
+    }
+
     /// Every event from now on, after it became durable; those of one
     /// execution in their order. No event is missed between this call and a
     /// history read after it. One that became durable just before this call
@@ -247,6 +274,12 @@ impl Engine {
     /// When the next timer is due, in milliseconds since the epoch.
     pub fn next_timer_millis(&self) -> Option<i64> {
         self.scheduler.timers.next_due_millis()
+    }
+
+    /// Copies the journal into a file that is not there yet, while the engine goes
+    /// on, and examines the copy.
+    pub fn back_up(&self, target: &Path) -> Result<BackedUp, EngineError> {
+        Ok(back_up(&self.scheduler.directory, target)?)
     }
 
     /// Why the engine has stopped; `None` = it works.

@@ -35,6 +35,16 @@ impl Payload {
         Self(Arc::new(Inner { text: OnceLock::from(Box::<str>::from(text)), value: OnceLock::new() }))
     }
 
+    /// The same text, without the value that was read from it; itself if there is none to lose.
+    pub(super) fn text_only(&self) -> Self {
+        if self.0.value.get().is_some() { Self::from_journal(self.text()) } else { self.clone() }
+    }
+
+    /// Where it is: the same for the same allocation.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// The array of some payloads, put together from their texts.
     pub fn array<'a>(items: impl Iterator<Item = &'a Payload>) -> Self {
         let mut text = String::from("[");

@@ -3,6 +3,7 @@
 
 mod jsonpath;
 mod limits;
+mod redrive;
 mod tokens;
 
 use std::sync::Arc;

@@ -125,7 +125,7 @@ fn what_a_function_cannot_do_fails_the_state() {
         ),
         ("States.MathRandom(-9223372036854775808, 9223372036854775807)", "the end is too far from the start"),
         ("States.StringToJson('--0')", "the text is not JSON: invalid number at line 1 column 2"),
-        ("States.UUID(1)", "it takes 0 arguments, and there are 1"),
+        ("States.UUID(1)", "it takes no arguments, and there is 1"),
         (
             "States.Hash('x', 'CRC')",
             "the algorithm 'CRC' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512",
