@@ -28,6 +28,9 @@ use crate::task::{Completion, TaskHost, TaskReport};
 use crate::timers::Timers;
 use crate::tokens::Activities;
 
+#[cfg(test)]
+mod tests;
+
 /// Executions that may be open at a time. Quotas: 1,000,000 open executions.
 pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 

@@ -133,6 +133,10 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     if examination.schema == 0 {
         return Err(JournalError::Missing { directory });
     }
+    // Everything is of one moment, whatever an engine commits meanwhile.
+    if let Err(error) = connection.execute_batch("BEGIN") {
+        examination.found(Area::Structure, "", format!("the database cannot be read: {error}"));
+    }
     structure(&connection, &mut examination);
     match Reader::new(connection, file) {
         Ok(reader) => Doctor::new(&reader, &mut examination).contents(),

@@ -15,6 +15,9 @@ use super::reader::Reader;
 use super::schema::{self, FILE, JournalError};
 use crate::arn::{child_arn, execution_arn};
 
+#[cfg(test)]
+mod tests;
+
 /// Executions, children included, that one transaction removes.
 pub(crate) const BATCH: u64 = 200;
 
