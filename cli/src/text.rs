@@ -48,7 +48,7 @@ pub(crate) fn duration(millis: i64) -> String {
     }
 }
 
-/// `1,234,567`
+/// `1.5 MiB`
 pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
     let (mut whole, mut tenths, mut unit) = (number, 0, 0);
@@ -60,7 +60,7 @@ pub(crate) fn bytes(number: u64) -> String {
     if unit == "bytes" { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
 }
 
-/// A number with its thousands apart.
+/// `1,234,567`
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);

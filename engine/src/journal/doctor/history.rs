@@ -120,7 +120,7 @@ impl Checks {
     /// Every state is exited as often as it is entered, at most, and nothing happens after the end.
     fn fact(&mut self, record: &Record) -> Result<(), String> {
         if self.ended.is_some() && !matches!(record.fact, Fact::ExecutionRedriven { .. }) {
-            return Err(format!("event {} comes after the end", self.last_id));
+            return Err(format!("something comes after its end, event {}", self.last_id));
         }
         match &record.fact {
             Fact::StateEntered { name, .. } => match self.entered.insert(record.frame, name.clone()) {

@@ -69,6 +69,7 @@ fn a_sound_journal_has_no_findings() {
     assert!(examination.segments > 9 && examination.records > 100, "{examination:?}");
 }
 
+/// Examined while it is written; one of its executions lost its task in a crash and failed once.
 #[test]
 fn a_journal_in_use_is_examined() {
     let directory = journal(3);
@@ -147,7 +148,7 @@ fn a_flipped_byte_in_any_page_is_found_or_harmless() {
     let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "nothing is left beside the database and the lock: {names:?}");
     // Pages have room that holds nothing, and there are times that only people read.
-    assert!(found > harmless, "{found} found, {harmless} harmless");
+    assert!(found > sound.len() / page, "{found} found, {harmless} harmless");
 }
 
 /// A file that is cut anywhere is damaged or no journal; the doctor says so and does not panic.
