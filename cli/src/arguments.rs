@@ -16,9 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   stepwright run coreview-delivery --spec feed.toml --input feed.csv --export figures.csv
   stepwright list --status failed                      what needs attention
   stepwright show latest                               the last execution, state by state
+  stepwright redrive latest --reason 'CoreView is back'  it goes on where it failed
   stepwright validate order.asl.json                   what AWS would refuse, and why
   stepwright synth                                     what deploys the workflows",
-    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 130 interrupted\n\
+    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 6 partly refused · 130 interrupted\n\
                   Data goes to stdout, everything else to stderr."
 )]
 pub(crate) struct Cli {
@@ -33,20 +34,26 @@ pub(crate) struct Cli {
     pub(crate) version: bool,
 }
 
+/// Where the help of a verb lists the flags that every verb takes: last.
+const OF_EVERY_COMMAND: &str = "Options of every command";
+
 /// Flags every verb takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// Form of the data on stdout
-    #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORM")]
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t, global = true, value_name = "FORM")]
+    #[arg(help_heading = OF_EVERY_COMMAND, display_order = 901)]
     pub(crate) output: Format,
     /// Say less: no progress; lists print names only, one per line
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = OF_EVERY_COMMAND, display_order = 902)]
     pub(crate) quiet: bool,
     /// Say more: what the program does and what steps log; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(help_heading = OF_EVERY_COMMAND, display_order = 903)]
     pub(crate) verbose: u8,
     /// Colours; NO_COLOR and CLICOLOR_FORCE are honoured
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t, global = true, value_name = "WHEN")]
+    #[arg(help_heading = OF_EVERY_COMMAND, display_order = 904)]
     pub(crate) color: Color,
 }
 
@@ -118,6 +125,10 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Verify a journal or a backup: what is wrong with it, and which executions that touches
     Doctor(Doctor),
+    /// Let executions that failed, were stopped or timed out go on where they stood
+    Redrive(Redrive),
+    /// Stop executions that run
+    Stop(Stop),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -218,17 +229,18 @@ pub(crate) struct Synth {
 #[command(before_help = "Examples:
   stepwright validate order.asl.json
   stepwright validate                            the workflows of the project
-  terraform show -json | jq -r .definition | stepwright validate -
+  aws stepfunctions describe-state-machine --state-machine-arn ARN | jq -r .definition | stepwright validate -
   stepwright validate *.json -q                  one line a finding, for editors
   stepwright validate order.asl.json -o json | jq '.[].diagnostics'
 
-Codes and messages are those of AWS's ValidateStateMachineDefinition. Warnings do not fail.")]
+Errors are what AWS refuses, in its words; warnings are what it accepts and you will not want, such as
+misspelt parameters of services. Exit 1 for errors, with --deny-warnings for warnings, too.")]
 pub(crate) struct Validate {
     /// Files with a definition each; `-` reads stdin [default: the workflows of the project]
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Type of the state machines: an Express one can wait neither for a job nor for a token
-    #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "TYPE")]
     pub(crate) r#type: MachineType,
     /// Exit 1 for warnings, too
     #[arg(long)]
@@ -258,53 +270,65 @@ pub(crate) enum MachineType {
   stepwright test-state charge.json --mock-result @answer.json -o json | jq .nextState
 
 JSON is given as text or as @FILE. The answer is that of AWS's TestState; a mocked result is checked
-against the model of the service the state calls. Exit 1 if the state fails and nothing takes the error."#)]
+against the model of the service the state calls. With -q only the output is printed.
+
+Exit 0 if the state succeeds, or its error is retried or caught; 1 if it fails and nothing takes the
+error; 5 if the definition or the mock is refused, so that nothing was tested."#)]
 pub(crate) struct TestState {
     /// The definition: of one state, or of a whole machine together with --state; `-` reads stdin
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "definition")]
+    pub(crate) file: Option<PathBuf>,
+    /// The definition as text, or file://FILE, as the AWS CLI has it
+    #[arg(long, hide = true, conflicts_with = "file", value_name = "TEXT")]
+    pub(crate) definition: Option<String>,
     /// The state of the machine to test, also one inside of a Map or Parallel
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "state-name", value_name = "NAME")]
     pub(crate) state: Option<String>,
     /// Input of the state [default: {}]
     #[arg(long, value_name = "JSON")]
     pub(crate) input: Option<String>,
-    /// The variables on entry, an object
-    #[arg(long, value_name = "JSON")]
-    pub(crate) variables: Option<String>,
-    /// The context object; only with a mock [default: one of an execution that began just now]
-    #[arg(long, value_name = "JSON")]
-    pub(crate) context: Option<String>,
-    /// What the work of a Task, Parallel or Map answers
-    #[arg(long, value_name = "JSON", conflicts_with = "mock_error")]
-    pub(crate) mock_result: Option<String>,
-    /// The name of the error the work fails with
-    #[arg(long, value_name = "ERROR")]
-    pub(crate) mock_error: Option<String>,
-    /// The cause that goes with the error
-    #[arg(long, value_name = "TEXT", requires = "mock_error")]
-    pub(crate) mock_cause: Option<String>,
-    /// How a mocked result is checked against the service's model
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub(crate) validation: Validation,
-    /// How often the retrier that takes the error has retried
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) retry_count: u32,
-    /// The state inside of the Map or Parallel that the error comes from
-    #[arg(long, value_name = "NAME", requires = "mock_error")]
-    pub(crate) error_from: Option<String>,
-    /// How many iterations of the Map have failed
-    #[arg(long, value_name = "N")]
-    pub(crate) failed_iterations: Option<u64>,
-    /// What the item reader of the Map has read
-    #[arg(long, value_name = "JSON")]
-    pub(crate) reader_data: Option<String>,
-    /// The role in the context object
-    #[arg(long, value_name = "ARN")]
-    pub(crate) role_arn: Option<String>,
     /// How much to tell
     #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "LEVEL")]
     pub(crate) inspection_level: Inspection,
+    /// What the work of a Task, Parallel or Map answers
+    #[arg(long, value_name = "JSON", conflicts_with = "mock_error", help_heading = WORK)]
+    pub(crate) mock_result: Option<String>,
+    /// The name of the error the work fails with
+    #[arg(long, value_name = "ERROR", help_heading = WORK)]
+    pub(crate) mock_error: Option<String>,
+    /// The cause that goes with the error
+    #[arg(long, value_name = "TEXT", requires = "mock_error", help_heading = WORK)]
+    pub(crate) mock_cause: Option<String>,
+    /// How a mocked result is checked against the service's model
+    #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "MODE", help_heading = WORK)]
+    pub(crate) validation: Validation,
+    /// The variables on entry, an object
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    pub(crate) variables: Option<String>,
+    /// How often the retrier that takes the error has retried
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = BEFORE)]
+    pub(crate) retry_count: u32,
+    /// The state inside of the Map or Parallel that the error comes from
+    #[arg(long, value_name = "NAME", requires = "mock_error", help_heading = BEFORE)]
+    pub(crate) error_from: Option<String>,
+    /// How many iterations of the Map have failed
+    #[arg(long, value_name = "N", help_heading = BEFORE)]
+    pub(crate) failed_iterations: Option<u64>,
+    /// What the item reader of the Map has read
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    pub(crate) reader_data: Option<String>,
+    /// The context object; only with a mock [default: one of an execution that began just now]
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    pub(crate) context: Option<String>,
+    /// The role in the context object
+    #[arg(long, value_name = "ARN", help_heading = BEFORE)]
+    pub(crate) role_arn: Option<String>,
 }
+
+/// Headings of the help of `test-state`: the mock of the state's work,
+const WORK: &str = "The work of the state";
+/// and what is there when the state is entered.
+const BEFORE: &str = "What was before";
 
 /// How a mocked result is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -334,6 +358,7 @@ pub(crate) enum Inspection {
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
   stepwright list
+  stepwright list --status failed --since 2d
   stepwright list --status failed,timed_out --workflow coreview-delivery
   stepwright list --status running -q | xargs -n1 stepwright show")]
 pub(crate) struct List {
@@ -343,6 +368,9 @@ pub(crate) struct List {
     /// Only executions of this workflow
     #[arg(long, value_name = "NAME")]
     pub(crate) workflow: Option<String>,
+    /// Only those started since this long ago, e.g. 90s, 15m, 6h, 2d, 1w
+    #[arg(long, value_name = "AGO")]
+    pub(crate) since: Option<Ago>,
     /// At most so many
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) limit: usize,
@@ -419,6 +447,71 @@ pub(crate) struct Doctor {
     pub(crate) data: Data,
 }
 
+/// `redrive`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright redrive latest --reason 'CoreView is back' --dry-run
+  stepwright redrive coreview-delivery-20261121-101500-4c1f --reason 'INC-4711: CoreView is back' --wait
+  stepwright list --status failed --since 2d -q | xargs stepwright redrive --reason 'INC-4711 over' --yes
+
+What succeeded is kept and does not run again; the states that did not succeed do their work again,
+with the definition and the input of the start. What AWS would refuse is refused, in AWS's words.
+
+Exit codes: 0 redriven · 1 with --wait: not all succeeded · 3 not found · 5 refused · 6 some of several refused")]
+pub(crate) struct Redrive {
+    /// ARN, name or unique beginning of a name; or `latest`
+    #[arg(required = true, value_name = "EXECUTION")]
+    pub(crate) executions: Vec<String>,
+    /// Why; kept with the redrive and shown by `stepwright show`
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+    /// Show what would run again and what is kept, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Wait until they have ended [default: until no step of theirs runs any more]
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    /// How times are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// `stop`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright stop latest --reason 'wrong file'
+  stepwright list --status running -q | xargs stepwright stop --reason 'maintenance' --yes
+
+A stopped execution is ABORTED; its steps are not undone. It can be redriven for 14 days.
+
+Exit codes: 0 stopped · 3 not found · 5 it had ended · 6 some of several had ended")]
+pub(crate) struct Stop {
+    /// ARN, name or unique beginning of a name; or `latest`
+    #[arg(required = true, value_name = "EXECUTION")]
+    pub(crate) executions: Vec<String>,
+    /// Why; the execution's cause
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The execution's error
+    #[arg(long, value_name = "NAME", default_value = "Stopped")]
+    pub(crate) error: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
 /// `completions`
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
@@ -446,15 +539,46 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// AWS's word.
-    pub(crate) fn word(self) -> &'static str {
+    /// The engine's status.
+    pub(crate) const fn engine(self) -> engine::Status {
         match self {
-            Self::Running => "RUNNING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Aborted => "ABORTED",
+            Self::Running => engine::Status::Running,
+            Self::Succeeded => engine::Status::Succeeded,
+            Self::Failed => engine::Status::Failed,
+            Self::TimedOut => engine::Status::TimedOut,
+            Self::Aborted => engine::Status::Aborted,
         }
+    }
+}
+
+/// How long ago: `90s`, `15m`, `6h`, `2d`, `1w`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ago(i64);
+
+impl Ago {
+    /// The same in milliseconds.
+    pub(crate) const fn millis(self) -> i64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Ago {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused =
+            || format!("`{text}` is no time ago: a number and s, m, h, d or w, such as 90s, 6h or 2d");
+        let unit = text.chars().next_back().ok_or_else(refused)?;
+        let seconds: i64 = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return Err(refused()),
+        };
+        let count: u32 = text.trim_end_matches(unit).parse().map_err(|_| refused())?;
+        Ok(Self(i64::from(count) * seconds * 1_000))
     }
 }
 

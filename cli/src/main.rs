@@ -14,13 +14,17 @@ mod figures;
 mod gc;
 mod intake;
 mod list;
+mod local_engine;
 mod problem;
 mod progress;
 mod project;
 mod receipt;
+mod redrive;
+mod rerun;
 mod run;
 mod show;
 mod snippet;
+mod stop;
 mod synth;
 mod terminal;
 mod test_state;
@@ -58,6 +62,8 @@ fn main() -> ExitCode {
         Some(Command::Gc(arguments)) => gc::gc(arguments, terminal),
         Some(Command::Backup(arguments)) => backup::backup(arguments, terminal),
         Some(Command::Doctor(arguments)) => doctor::doctor(arguments, terminal),
+        Some(Command::Redrive(arguments)) => redrive::redrive(arguments, terminal),
+        Some(Command::Stop(arguments)) => stop::stop(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),
         None => usage(terminal),
     };

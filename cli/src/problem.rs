@@ -18,6 +18,8 @@ pub(crate) mod exit {
     pub(crate) const NOT_FOUND: u8 = 3;
     /// A precondition does not hold.
     pub(crate) const REFUSED: u8 = 5;
+    /// Some of several were refused, or failed.
+    pub(crate) const PARTIAL: u8 = 6;
     /// Ctrl-C. Shells use the same.
     pub(crate) const INTERRUPTED: u8 = 130;
 }
@@ -173,6 +175,15 @@ pub(crate) enum Problem {
     )]
     OtherCoreView { before: String, now: String, open: Vec<String> },
 
+    #[error("these executions delivered to {before}, and would deliver to {now} now:\n{}", listed(open))]
+    #[diagnostic(
+        code(journal::coreview_missing),
+        help(
+            "say where CoreView is: --coreview URL, or STEPWRIGHT_SECRET_COREVIEW. Its password is not kept here"
+        )
+    )]
+    CoreViewMissing { before: String, now: String, open: Vec<String> },
+
     #[error("{detail}")]
     #[diagnostic(
         code(journal::unusable),
@@ -228,13 +239,19 @@ pub(crate) enum Problem {
     NoSuchState { state: String, similar: Option<String>, known: Vec<String> },
 
     #[error("{detail}")]
+    #[diagnostic(code(test::refused), help("{hint}"))]
+    TestRefused { detail: String, hint: &'static str },
+
+    #[error("{message}")]
+    #[diagnostic(code(definition::form), help("{hint}"))]
+    NotADefinition { message: String, hint: String },
+
+    #[error("{message}")]
     #[diagnostic(
-        code(test::refused),
-        help(
-            "AWS's TestState refuses this in the same words; a result is checked less strictly with --validation present or none"
-        )
+        code(definition::invalid),
+        help("`stepwright validate` shows every finding where it is, and what to do about it")
     )]
-    TestRefused { detail: String },
+    InvalidDefinition { message: String, diagnostics: Vec<Value> },
 
     #[error("the application could not write its files: {detail}")]
     #[diagnostic(code(synth::failed), help("its own words stand above"))]
@@ -262,9 +279,11 @@ impl Problem {
     /// The exit code that goes with it.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Folder { .. } | Self::NotRegular { .. } | Self::Ambiguous { .. } => {
-                exit::USAGE
-            }
+            Self::Usage { .. }
+            | Self::Folder { .. }
+            | Self::NotRegular { .. }
+            | Self::NotADefinition { .. }
+            | Self::Ambiguous { .. } => exit::USAGE,
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => exit::NOT_FOUND,
             Self::NoProject { .. }
             | Self::UnknownWorkflow { .. }
@@ -276,10 +295,12 @@ impl Problem {
             | Self::BinaryMissing { .. } => exit::NOT_FOUND,
             Self::JournalLocked { .. }
             | Self::OtherCoreView { .. }
+            | Self::CoreViewMissing { .. }
             | Self::JournalUnusable { .. }
             | Self::Definition { .. }
             | Self::Denied
             | Self::TestRefused { .. }
+            | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }
             | Self::SecretMissing { .. } => exit::REFUSED,
             _ => exit::FAILED,
@@ -287,13 +308,19 @@ impl Problem {
     }
 
     /// `{"error":{"code","message","hint","requestId"}}`
+    ///
+    /// With a definition that is refused, what was found stands beside them as `diagnostics`.
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "error": {
+        let mut error = json!({
             "code": self.code().map(|code| code.to_string()),
             "message": self.to_string(),
             "hint": self.help().map(|help| help.to_string()),
             "requestId": null,
-        }})
+        });
+        if let (Self::InvalidDefinition { diagnostics, .. }, Value::Object(fields)) = (self, &mut error) {
+            fields.insert("diagnostics".to_owned(), Value::Array(diagnostics.clone()));
+        }
+        json!({ "error": error })
     }
 
     /// Prints it to stderr, in the form asked for.

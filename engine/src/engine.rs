@@ -59,10 +59,17 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// Whether open executions go on. Without it they stand where they are:
+    /// no timer is armed and no outcome is given up, for who only wants to
+    /// stop some of them. What waits goes on in the next engine.
+    pub takes_up: bool,
     /// How long an execution is kept after its end; `None` = for ever.
     pub retention: Option<Duration>,
     /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
     pub backlog_bytes_max: usize,
+    /// A bug for the crash lab to notice.
+    #[cfg(feature = "planted-faults")]
+    pub planted: Option<crate::crash::PlantedFault>,
 }
 
 impl EngineOptions {
@@ -77,8 +84,11 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            takes_up: true,
             retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
             backlog_bytes_max: BACKLOG_BYTES_MAX,
+            #[cfg(feature = "planted-faults")]
+            planted: None,
         }
     }
 }
@@ -199,6 +209,13 @@ impl Engine {
     pub fn open_executions(&self) -> Vec<(String, Vec<String>)> {
         let slots = lock(&self.scheduler.open).slots();
         slots.iter().map(|slot| (slot.arn.to_string(), lock(&slot.live).execution.current_states())).collect()
+    }
+
+    /// How many tasks of all open executions are with the task host: what an
+    /// engine that goes away now would not learn the outcome of.
+    pub fn calls_under_way(&self) -> usize {
+        let slots = lock(&self.scheduler.open).slots();
+        slots.iter().map(|slot| lock(&slot.live).execution.calls_under_way()).sum()
     }
 
     /// Every event from now on, after it became durable; those of one

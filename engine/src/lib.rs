@@ -130,6 +130,8 @@ mod timers;
 mod tokens;
 
 pub use clock::{Clock, Jumped, ManualClock, SystemClock};
+#[cfg(feature = "planted-faults")]
+pub use crash::PlantedFault;
 pub use crash::{Crash, CrashPlan};
 pub use engine::{
     Engine, EngineError, EngineOptions, LeftOut, NotRedrivable, Notice, PutStateMachine, RedriveExecution,

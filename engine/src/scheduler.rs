@@ -421,9 +421,31 @@ impl Scheduler {
         let Ok(mut live) = slot.live.lock() else {
             return self.stop(format!("execution {} is in an unknown state after a panic", slot.arn));
         };
+        self.take(slot, &mut live, input, alongside);
+    }
+
+    /// Gives an open execution the input that is made of how it stands; `false` = there is none to give.
+    pub(crate) fn input_if(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        input: impl FnOnce(&Execution) -> Option<Input>,
+    ) -> bool {
+        if self.stopped().is_some() {
+            return false;
+        }
+        let mut live = lock(&slot.live);
+        let input = input(&live.execution);
+        let given = input.is_some();
+        if let Some(input) = input {
+            self.take(slot, &mut live, input, Alongside::default());
+        }
+        given
+    }
+
+    fn take(self: &Arc<Self>, slot: &Arc<Slot>, live: &mut Live, input: Input, alongside: Alongside) {
         let is_sign_of_life = matches!(input, Input::TaskHeartbeat { .. });
-        match self.advance(slot, &mut live, input, is_sign_of_life) {
-            Ok(transition) => self.commit(slot, &mut live, transition, alongside),
+        match self.advance(slot, live, input, is_sign_of_life) {
+            Ok(transition) => self.commit(slot, live, transition, alongside),
             Err(error) => self.stop(format!("execution {}: {error}", slot.arn)),
         }
     }
@@ -482,6 +504,8 @@ impl Scheduler {
         if records.is_empty() {
             return self.release_in_turn(slot, change, effects);
         }
+        #[cfg(feature = "planted-faults")]
+        let (answer, effects) = self.release_too_early(slot, answer, effects);
         let first_record = live.records;
         live.records += records.len() as u64;
         let segment = encode(slot.id, first_record, &records);
@@ -624,7 +648,7 @@ impl Scheduler {
     }
 
     /// Releases effects. What they follow from is durable.
-    fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
+    pub(crate) fn release(self: &Arc<Self>, slot: &Arc<Slot>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Invoke(task) if task.is_of_activity() => self.offer(slot, task),

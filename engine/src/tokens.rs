@@ -167,8 +167,10 @@ impl Engine {
             let known = scheduler.readers.with(|reader| reader.describe_execution(&arn))?.is_some();
             return Err(if known { EngineError::TaskTimedOut } else { EngineError::InvalidToken });
         };
-        let event_id = lock(&slot.live).execution.task_of_token(token).ok_or(EngineError::TaskTimedOut)?;
-        scheduler.input(&slot, input(event_id));
-        scheduler.sync()
+        // Under one lock: of two answers to one token, one is told that it came too late.
+        let taken = scheduler.input_if(&slot, |execution| execution.task_of_token(token).map(input));
+        // Also what ended the task may still be on its way to the journal.
+        scheduler.sync()?;
+        if taken { Ok(()) } else { Err(EngineError::TaskTimedOut) }
     }
 }

@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod asl;
+mod docs;
+
 use std::{
     io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,

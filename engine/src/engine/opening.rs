@@ -35,10 +35,10 @@ impl Engine {
         let path = options.data_dir.join(journal::FILE);
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
-        let EngineOptions { data_dir, clock, task_host, objects, crash, logs, .. } = options;
-        let EngineOptions { retention, backlog_bytes_max, .. } = options;
+        let crash_points = Arc::new(CrashPoints::new(&options));
+        let EngineOptions { data_dir, clock, task_host, objects, logs, .. } = options;
+        let EngineOptions { retention, backlog_bytes_max, takes_up, .. } = options;
         let (region, account) = reader.region_and_account();
-        let crash_points = Arc::new(CrashPoints::new(crash));
         let (journal, messages) = channel();
         let (checkpoint, wanted) = sync_channel(1);
         let (express, jobs) = channel();
@@ -67,6 +67,9 @@ impl Engine {
         let backlog = Arc::clone(&engine.scheduler.backlog);
         let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint, backlog };
         engine.spawn(writer, messages, wanted, jobs)?;
+        if !takes_up {
+            return Ok(engine);
+        }
         for slot in recovered {
             engine.scheduler.input(&slot, Input::Recovered);
         }

@@ -12,6 +12,7 @@ use asl::{State, StateKind, StateMachine, States};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::integration::Integration;
 use super::map_run::MapRunPhase;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
@@ -323,6 +324,17 @@ impl Execution {
             .filter_map(|frame| frame.visit.as_ref())
             .map(|visit| visit.name.to_string())
             .collect()
+    }
+
+    /// How many tasks are with the task host: neither submitted nor offered to workers.
+    pub fn calls_under_way(&self) -> usize {
+        let is_called = |frame: &FrameId| match self.frames.get(frame).map(|frame| &frame.phase) {
+            Some(Phase::Task { scheduled, stage: Stage::Called, .. }) => {
+                Integration::of(&scheduled.resource) != Integration::Activity
+            }
+            _ => false,
+        };
+        self.tasks.values().filter(|frame| is_called(frame)).count()
     }
 
     /// The task that waits for this token: the id of its scheduled event.

@@ -55,6 +55,7 @@ mod token;
 pub use context::{Extra, Seen, Surroundings};
 pub(crate) use context::{Replayable, SOURCE_OF_STATE_DATA, instant, item_context};
 pub use execution::Execution;
+pub(crate) use flow::VARIABLES_TOO_LARGE;
 pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, StateType};
 pub use integration::{Integration, Pattern};
