@@ -76,7 +76,9 @@ mod tests {
         assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
         assert_eq!(age("0s"), Ok(Duration::ZERO));
         assert_eq!(age("8w"), Ok(Duration::from_secs(56 * 86_400)));
-        for refused in ["", "d", "30", "-1d", "1.5h", "30days", "99999999999999999999d", "99999999999999999w", "3ü"] {
+        for refused in
+            ["", "d", "30", "-1d", "1.5h", "30days", "99999999999999999999d", "99999999999999999w", "3ü"]
+        {
             assert!(age(refused).unwrap_err().contains("30d"), "{refused}");
         }
     }

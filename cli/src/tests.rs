@@ -33,7 +33,17 @@ fn help_begins_with_examples() {
     cli.build();
     insta::assert_snapshot!("help", cli.render_help());
     for verb in [
-        "run", "synth", "validate", "test-state", "list", "show", "gc", "backup", "doctor", "redrive", "stop",
+        "run",
+        "synth",
+        "validate",
+        "test-state",
+        "list",
+        "show",
+        "gc",
+        "backup",
+        "doctor",
+        "redrive",
+        "stop",
         "completions",
     ] {
         let command = cli.find_subcommand_mut(verb).expect("a verb");

@@ -52,7 +52,8 @@ fn a_backup_of_a_busy_engine_is_whole() {
             assert!(backed_up.bytes > 4_096);
             // It is a journal like any other.
             let restored = open(&folder);
-            let count = restored.list_executions(&ExecutionFilter { limit: Some(u32::MAX), ..Default::default() });
+            let count =
+                restored.list_executions(&ExecutionFilter { limit: Some(u32::MAX), ..Default::default() });
             assert_eq!(count.unwrap().len() as u64, backed_up.examination.executions);
             restored.shutdown();
         }

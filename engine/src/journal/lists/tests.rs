@@ -24,12 +24,18 @@ fn questions() -> Vec<(&'static str, ExecutionFilter)> {
     let (failed, error) = (Some(Status::Failed), Some("E".to_owned()));
     vec![
         ("executions_recent", all()),
-        ("executions_recent", ExecutionFilter { started_from_millis: Some(5), started_before_millis: Some(9), ..all() }),
+        (
+            "executions_recent",
+            ExecutionFilter { started_from_millis: Some(5), started_before_millis: Some(9), ..all() },
+        ),
         ("executions_recent", ExecutionFilter { after: Some((5, 7)), ..all() }),
         ("executions_recent_status", ExecutionFilter { status: failed, ..all() }),
         ("executions_recent_status", ExecutionFilter { status: failed, after: Some((5, 7)), ..all() }),
         ("executions_start", ExecutionFilter { state_machine: machine(), ..all() }),
-        ("executions_start", ExecutionFilter { state_machine: machine(), started_from_millis: Some(5), ..all() }),
+        (
+            "executions_start",
+            ExecutionFilter { state_machine: machine(), started_from_millis: Some(5), ..all() },
+        ),
         ("executions_start", ExecutionFilter { state_machine: machine(), redriven: Some(true), ..all() }),
         ("executions_status", ExecutionFilter { state_machine: machine(), status: failed, ..all() }),
         (
@@ -45,7 +51,12 @@ fn questions() -> Vec<(&'static str, ExecutionFilter)> {
         ("executions_name", ExecutionFilter { name_begins: Some("n".into()), ..all() }),
         (
             "executions_name",
-            ExecutionFilter { name_begins: Some("n".into()), state_machine: machine(), status: failed, ..all() },
+            ExecutionFilter {
+                name_begins: Some("n".into()),
+                state_machine: machine(),
+                status: failed,
+                ..all()
+            },
         ),
         ("executions_children", ExecutionFilter { map_run: map_run.clone(), ..all() }),
         ("executions_children_status", ExecutionFilter { map_run, status: failed, ..all() }),
@@ -73,8 +84,10 @@ fn no_other_question_scans() {
         "SELECT 1 FROM executions WHERE machine_id = ?1 AND name = ?2".to_owned(),
         "SELECT id FROM map_runs WHERE arn = ?1".to_owned(),
         "SELECT id FROM map_runs WHERE execution_arn = ?1 ORDER BY id DESC".to_owned(),
-        "SELECT map_number FROM executions WHERE map_run_id = ?1 AND map_number >= ?2 ORDER BY map_number".to_owned(),
-        "SELECT status, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY status".to_owned(),
+        "SELECT map_number FROM executions WHERE map_run_id = ?1 AND map_number >= ?2 ORDER BY map_number"
+            .to_owned(),
+        "SELECT status, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY status"
+            .to_owned(),
         "SELECT records FROM segments WHERE execution_id = ?1 ORDER BY first_record DESC LIMIT 1".to_owned(),
         "SELECT id FROM executions e WHERE e.map_run_id IS NULL AND e.start_millis < ?1 AND e.status <> 0 \
          AND e.stop_millis < ?1 ORDER BY e.start_millis LIMIT 200"

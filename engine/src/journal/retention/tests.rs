@@ -26,7 +26,8 @@ impl TaskHost for Nobody {
 
 fn open(directory: &Path, clock: &ManualClock, retention: Option<Duration>) -> Engine {
     let options = EngineOptions::new(directory, Arc::new(Nobody));
-    let engine = Engine::open(EngineOptions { clock: Arc::new(clock.clone()), retention, ..options }).unwrap();
+    let engine =
+        Engine::open(EngineOptions { clock: Arc::new(clock.clone()), retention, ..options }).unwrap();
     let pass = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
     let wait = r#"{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":99999999,"End":true}}}"#;
     let map = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","End":true,"ItemProcessor":{
@@ -64,7 +65,8 @@ fn an_engine_removes_what_ended_ninety_days_ago() {
     let clock = ManualClock::at(T0);
     let engine = open(directory.path(), &clock, NINETY_DAYS);
     let many = usize::try_from(BATCH).unwrap() * 2 + 50;
-    let old: Vec<String> = (0..many).map(|number| start(&engine, "pass", &format!("old{number}"), "{}")).collect();
+    let old: Vec<String> =
+        (0..many).map(|number| start(&engine, "pass", &format!("old{number}"), "{}")).collect();
     let items: Vec<String> = (0..many).map(|number| number.to_string()).collect();
     let mapped = start(&engine, "map", "mapped", &format!(r#"{{"items":[{}]}}"#, items.join(",")));
     let waiting = start(&engine, "wait", "waiting", "{}");
