@@ -16,7 +16,6 @@ pub(super) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Frame {
-    parent: Option<FrameId>,
     state: Option<String>,
     /// Retries of this stay, by retrier.
     retries: BTreeMap<u32, u64>,
@@ -28,6 +27,8 @@ struct Frame {
     started: u32,
     length: u32,
     limit: u32,
+    /// Children that failed or were taken away, with which a redrive goes on.
+    fallen: Vec<(FrameId, Frame)>,
 }
 
 /// The states of a definition by name.
@@ -50,7 +51,7 @@ fn collect(region: &Value, states: &mut BTreeMap<String, Value>) {
 impl Ledger {
     /// Takes the next record, if it may be the next one.
     pub(super) fn take(&mut self, record: &Record, states: &BTreeMap<String, Value>) -> Result<(), String> {
-        if self.is_over {
+        if self.is_over && !matches!(record.fact, Fact::ExecutionRedriven { .. }) {
             return Err(format!("a record after the end: {record:?}"));
         }
         if record.at_millis < self.last_millis {
@@ -90,30 +91,49 @@ impl Ledger {
                 if parent.running > parent.limit || parent.started > parent.length {
                     return Err("too many children");
                 }
-                let frame = Frame { parent: Some(record.frame), ..Frame::default() };
-                if self.frames.insert(*child, frame).is_some() {
+                if self.frames.insert(*child, Frame::default()).is_some() {
                     return Err("a child that is there already");
                 }
             }
-            Fact::MapIterationSucceeded { child, .. }
-            | Fact::BranchSucceeded { child, .. }
-            | Fact::MapIterationFailed { child, .. }
+            Fact::MapIterationSucceeded { child, .. } | Fact::BranchSucceeded { child, .. } => {
+                if self.end_child(record.frame, *child)?.state.is_some() {
+                    return Err("a child that ended well in a state it did not leave");
+                }
+            }
+            Fact::MapIterationFailed { child, .. }
             | Fact::BranchFailed { child, .. }
             | Fact::MapIterationAborted { child, .. }
             | Fact::BranchAborted { child } => {
-                let is_good =
-                    matches!(record.fact, Fact::MapIterationSucceeded { .. } | Fact::BranchSucceeded { .. });
-                let ended = self.frames.remove(child).ok_or("the end of a child that is not there")?;
-                if is_good && ended.state.is_some() {
-                    return Err("a child that ended well in a state it did not leave");
-                }
-                self.frames.retain(|_, frame| frame.parent != Some(*child));
-                let parent = self.frame(record.frame)?;
-                parent.running = parent.running.checked_sub(1).ok_or("more children ended than started")?;
+                let ended = self.end_child(record.frame, *child)?;
+                self.frame(record.frame)?.fallen.push((*child, ended));
             }
+            Fact::ExecutionRedriven { .. } => self.revive(),
             _ => return self.count_in_frame(record, states),
         }
         Ok(())
+    }
+
+    fn end_child(&mut self, parent: FrameId, child: FrameId) -> Result<Frame, &'static str> {
+        let ended = self.frames.remove(&child).ok_or("the end of a child that is not there")?;
+        let parent = self.frame(parent)?;
+        parent.running = parent.running.checked_sub(1).ok_or("more children ended than started")?;
+        Ok(ended)
+    }
+
+    /// A redrive: what fell goes on, and all counts begin anew.
+    fn revive(&mut self) {
+        let mut todo: Vec<(FrameId, Frame)> = std::mem::take(&mut self.frames).into_iter().collect();
+        while let Some((id, mut frame)) = todo.pop() {
+            frame.running += u32::try_from(frame.fallen.len()).unwrap_or(0);
+            todo.append(&mut frame.fallen);
+            frame.retries.clear();
+            frame.due.clear();
+            frame.runs_task = false;
+            if frame.state.as_ref().is_some_and(|state| state.starts_with("Fail")) {
+                frame.state = None;
+            }
+            self.frames.insert(id, frame);
+        }
     }
 
     fn count_in_frame(
@@ -141,6 +161,7 @@ impl Ledger {
                     return Err("a timer that fires early");
                 }
                 frame.due.clear();
+                frame.fallen.clear();
             }
             Fact::TaskScheduled { timeout, heartbeat, .. } => {
                 if std::mem::replace(&mut frame.runs_task, true) {
@@ -186,9 +207,11 @@ impl Ledger {
                 let written = written.filter(|limit| *limit > 0).and_then(|limit| u32::try_from(limit).ok());
                 (frame.length, frame.limit) = (*length, written.unwrap_or(*limit).min(40));
                 (frame.running, frame.started) = (0, 0);
+                frame.fallen.clear();
             }
             Fact::ParallelStateStarted { .. } => {
                 (frame.length, frame.limit, frame.running, frame.started) = (u32::MAX, u32::MAX, 0, 0);
+                frame.fallen.clear();
             }
             Fact::MapStateSucceeded if frame.started != frame.length => {
                 return Err("a Map that ends before all iterations ran");

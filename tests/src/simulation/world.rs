@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use asl::StateMachine;
 use engine::machine::{
-    Effect, Execution, Fact, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
+    Effect, Execution, Fact, Input, Payload, Record, Redrive, Started, Status, TaskRequest, TimerId, advance,
 };
 use serde_json::Value;
 
@@ -36,6 +36,7 @@ enum Happening {
     Timer(TimerId),
     Said { event_id: u64, say: Say },
     Stop,
+    Redrive,
 }
 
 /// What is said about a task.
@@ -100,7 +101,9 @@ pub(super) struct World<'a> {
     steps: u64,
     pub(super) outages: Vec<Outage>,
     /// When somebody stops the execution, in milliseconds since the epoch.
-    pub(super) stop: Option<i64>,
+    pub(super) stops: Vec<i64>,
+    /// When somebody redrives it, in milliseconds since the epoch.
+    pub(super) redrives: Vec<i64>,
     pub(super) figures: Figures,
 }
 
@@ -148,10 +151,11 @@ impl<'a> World<'a> {
             points: 0,
             steps: 0,
             outages: Vec::new(),
-            stop: script.stop_after.map(|after| START_MILLIS + after),
+            stops: script.stop_after.map(|after| START_MILLIS + after).into_iter().collect(),
+            redrives: Vec::new(),
             figures: Figures::default(),
         };
-        if let Some(at) = world.stop {
+        if let Some(at) = script.stop_after.map(|after| START_MILLIS + after) {
             world.plan(at, Happening::Stop);
         }
         world
@@ -187,6 +191,12 @@ impl<'a> World<'a> {
         self.durable.iter().flat_map(|records| records.iter().cloned()).collect()
     }
 
+    /// When somebody stops the execution after so many redrives, in milliseconds since the epoch.
+    pub(super) fn stop_in(&self, round: usize) -> Option<i64> {
+        let redriven = round.checked_sub(1).and_then(|redrive| self.redrives.get(redrive)).copied();
+        self.stops.iter().copied().filter(|stop| redriven.is_none_or(|redriven| *stop > redriven)).min()
+    }
+
     /// One thing that happens. `false`: nothing is left to happen.
     fn turn(&mut self) -> Result<bool, Halt> {
         if let Some(input) = self.next.take() {
@@ -202,15 +212,15 @@ impl<'a> World<'a> {
             self.commit()?;
             return Ok(true);
         }
+        if self.pending.is_empty() && self.plan_redrive() {
+            return Ok(true);
+        }
         let Some(due) = due else {
             if self.live.status() != Status::Running {
                 return Ok(false);
             }
             // It waits for something that never comes.
-            if self.stop.is_some_and(|stop| stop < self.now) {
-                return Err(Halt::Law("it was stopped, and runs".to_owned()));
-            }
-            self.stop = Some(self.now + 1000);
+            self.stops.push(self.now + 1000);
             self.plan(self.now + 1000, Happening::Stop);
             return Ok(true);
         };
@@ -229,14 +239,25 @@ impl<'a> World<'a> {
         self.queue.insert((at, self.planned), happening);
     }
 
+    /// Somebody decides to redrive an execution that ended without success.
+    fn plan_redrive(&mut self) -> bool {
+        let count = self.redrives.len();
+        let ended = self.live.status().is_unsuccessful() && self.live.redrive_count() as usize == count;
+        let Some(after) = self.script.redrives.get(count).filter(|_| ended) else { return false };
+        self.redrives.push(self.now + after);
+        self.plan(self.now + after, Happening::Redrive);
+        true
+    }
+
     fn happen(&mut self, key: (i64, u64), happening: Happening) -> Step {
         let input = match &happening {
             Happening::Timer(timer) => Some(Input::TimerFired(*timer)),
             Happening::Stop => Some(Input::Stop { error: None, cause: None }),
+            Happening::Redrive => Some(Input::Redrive(Redrive::default())),
             Happening::Said { event_id, say } => self.said(key.0, *event_id, say),
         };
         let is_asked = match &happening {
-            Happening::Stop => true,
+            Happening::Stop | Happening::Redrive => true,
             Happening::Said { event_id, say: Say::Ended(_) } => {
                 self.flights.get(event_id).is_some_and(|flight| flight.token.is_some())
             }
@@ -300,7 +321,8 @@ impl<'a> World<'a> {
     /// The machine decides; what it decides is written.
     fn take(&mut self, input: Input) -> Step {
         self.steps += 1;
-        let was_over = self.live.status() != Status::Running;
+        let was_over =
+            self.live.status() != Status::Running && !matches!(input, Input::Redrive(_));
         let is_recovery = input == Input::Recovered;
         if is_recovery && self.bug == Some(Bug::RunAgain) {
             return self.run_again();
@@ -509,7 +531,7 @@ impl<'a> World<'a> {
         let (flights, is_late) = (&self.flights, self.script.is_late);
         self.queue.retain(|_, happening| match happening {
             Happening::Timer(_) => false,
-            Happening::Stop => true,
+            Happening::Stop | Happening::Redrive => true,
             Happening::Said { event_id, say } => match flights.get(event_id) {
                 Some(Flight { pattern: Pattern::Call, .. }) => is_late,
                 Some(Flight { pattern: Pattern::Job, .. }) | None => false,

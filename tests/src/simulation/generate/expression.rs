@@ -67,6 +67,7 @@ impl Author<'_> {
         let from_context = self.choices.once_in(8);
         match letter {
             'n' if from_context && scope.in_map => return "$states.context.Map.Item.Index".to_owned(),
+            'n' if from_context => return "$states.context.Execution.RedriveCount".to_owned(),
             's' if from_context => return "$states.context.State.Name".to_owned(),
             _ => {}
         }
@@ -85,6 +86,7 @@ impl Author<'_> {
         let from_context = self.choices.once_in(8);
         match letter {
             'n' if from_context && scope.in_map => return Some("$$.Map.Item.Index".to_owned()),
+            'n' if from_context => return Some("$$.Execution.RedriveCount".to_owned()),
             's' if from_context => return Some("$$.State.Name".to_owned()),
             _ => {}
         }
