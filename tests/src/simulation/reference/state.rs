@@ -66,7 +66,10 @@ impl<'a> Walk<'a> {
         let mut visit = Visit { name, state, is_jsonata, input, retry_count: 0, goes_on };
         let mut attempts = vec![0_u64; state["Retry"].as_array().map_or(0, Vec::len)];
         loop {
-            self.settle();
+            // Of a state that goes on, the branches do the next thing.
+            if !visit.goes_on {
+                self.settle();
+            }
             let left = match self.attempt(&visit, &kind) {
                 Ok(left) => left,
                 Err(Trouble::Never) => return Err(Out::Never),
