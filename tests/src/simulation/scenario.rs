@@ -55,7 +55,7 @@ impl Scenario {
             told = Some((line, seen));
         }
         let Some((_, seen)) = told else { return Err("nothing was recorded".to_owned()) };
-        Ok(Played { seen, figures: world.figures })
+        Ok(Played { seen, figures: world.figures, redrives: rounds.len() as u64 - 1 })
     }
 
     /// The story of a scenario, for people: both histories.
@@ -144,12 +144,15 @@ fn tell(line: &Line, path: &str, lines: &mut Vec<String>) {
 pub(super) struct Played {
     pub(super) seen: Seen,
     pub(super) figures: Figures,
+    pub(super) redrives: u64,
 }
 
 impl Played {
     /// What happened in it, by name.
     pub(super) fn happenings(&self) -> Vec<&'static str> {
         let mut names = vec![self.seen.status().as_str()];
+        names.extend((self.redrives > 0).then_some("a redrive"));
+        names.extend((self.redrives > 1).then_some("several redrives"));
         for line in &self.seen.lines {
             names.extend(line.events.iter().filter_map(|record| happening(&record.fact)));
             if line.aborted_millis.is_some() {

@@ -253,6 +253,7 @@ impl<'a> World<'a> {
         let input = match &happening {
             Happening::Timer(timer) => Some(Input::TimerFired(*timer)),
             Happening::Stop => Some(Input::Stop { error: None, cause: None }),
+            Happening::Redrive if self.bug == Some(Bug::RedriveStartsOver) => Some(Input::Restart),
             Happening::Redrive => Some(Input::Redrive(Redrive::default())),
             Happening::Said { event_id, say } => self.said(key.0, *event_id, say),
         };
@@ -322,7 +323,7 @@ impl<'a> World<'a> {
     fn take(&mut self, input: Input) -> Step {
         self.steps += 1;
         let was_over =
-            self.live.status() != Status::Running && !matches!(input, Input::Redrive(_));
+            self.live.status() != Status::Running && !matches!(input, Input::Redrive(_) | Input::Restart);
         let is_recovery = input == Input::Recovered;
         if is_recovery && self.bug == Some(Bug::RunAgain) {
             return self.run_again();
@@ -516,6 +517,10 @@ impl<'a> World<'a> {
         self.scheduled.clear();
         self.watch(&records)?;
         self.ledger.agrees(&self.live).map_err(Halt::Law)?;
+        if self.live.redrive_count() as usize >= self.redrives.len() {
+            // `clientToken`: what took place is not done again.
+            self.queue.retain(|_, happening| !matches!(happening, Happening::Redrive));
+        }
         self.recovering = true;
         self.next = match self.live.status() {
             // Whoever started it was not answered, and starts it again.
