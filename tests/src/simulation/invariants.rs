@@ -157,7 +157,7 @@ impl Ledger {
                 if frame.state.take().as_deref() != Some(&**name) {
                     return Err("a state left that was not entered");
                 }
-                if frame.due.iter().any(|due| at < *due) {
+                if frame.is_early(at) {
                     return Err("a timer that fires early");
                 }
                 frame.due.clear();
@@ -183,45 +183,7 @@ impl Ledger {
             | Fact::TaskFailed { .. }
             | Fact::TaskSubmitFailed { .. }
             | Fact::TaskScheduleFailed { .. } => frame.end_task()?,
-            Fact::WaitArmed { timer } => frame.due = vec![timer.due_millis],
-            Fact::RetryArmed { retrier, timer } => {
-                frame.due = vec![timer.due_millis];
-                let count = frame.retries.entry(*retrier).or_default();
-                *count += 1;
-                let state = frame.state.as_ref().and_then(|name| states.get(name));
-                let retrier = state.map(|state| &state["Retry"][*retrier as usize]);
-                let most = retrier.and_then(|retrier| retrier["MaxAttempts"].as_u64()).unwrap_or(3);
-                if *count > most {
-                    return Err("an attempt beyond MaxAttempts");
-                }
-            }
-            Fact::RetryStarted => {
-                if frame.due.iter().any(|due| at < *due) {
-                    return Err("a timer that fires early");
-                }
-                frame.due.clear();
-            }
-            Fact::MapStateStarted { length, limit, .. } => {
-                let state = frame.state.as_ref().and_then(|name| states.get(name));
-                let written = state.and_then(|state| state["MaxConcurrency"].as_u64());
-                let written = written.filter(|limit| *limit > 0).and_then(|limit| u32::try_from(limit).ok());
-                (frame.length, frame.limit) = (*length, written.unwrap_or(*limit).min(40));
-                (frame.running, frame.started) = (0, 0);
-                frame.fallen.clear();
-            }
-            Fact::ParallelStateStarted { .. } => {
-                (frame.length, frame.limit, frame.running, frame.started) = (u32::MAX, u32::MAX, 0, 0);
-                frame.fallen.clear();
-            }
-            Fact::MapStateSucceeded if frame.started != frame.length => {
-                return Err("a Map that ends before all iterations ran");
-            }
-            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded | Fact::ChildrenDropped { .. }
-                if frame.running > 0 =>
-            {
-                return Err("children that still run");
-            }
-            _ => {}
+            _ => return frame.wait_or_open(record, states),
         }
         Ok(())
     }
@@ -248,6 +210,61 @@ impl Ledger {
 }
 
 impl Frame {
+    /// Waits, retries, and the branches or iterations of a state.
+    fn wait_or_open(
+        &mut self,
+        record: &Record,
+        states: &BTreeMap<String, Value>,
+    ) -> Result<(), &'static str> {
+        let at = record.at_millis;
+        match &record.fact {
+            Fact::WaitArmed { timer } => self.due = vec![timer.due_millis],
+            Fact::RetryArmed { retrier, timer } => {
+                self.due = vec![timer.due_millis];
+                let count = self.retries.entry(*retrier).or_default();
+                *count += 1;
+                let state = self.state.as_ref().and_then(|name| states.get(name));
+                let retrier = state.map(|state| &state["Retry"][*retrier as usize]);
+                let most = retrier.and_then(|retrier| retrier["MaxAttempts"].as_u64()).unwrap_or(3);
+                if *count > most {
+                    return Err("an attempt beyond MaxAttempts");
+                }
+            }
+            Fact::RetryStarted => {
+                if self.is_early(at) {
+                    return Err("a timer that fires early");
+                }
+                self.due.clear();
+            }
+            Fact::MapStateStarted { length, limit, .. } => {
+                let state = self.state.as_ref().and_then(|name| states.get(name));
+                let written = state.and_then(|state| state["MaxConcurrency"].as_u64());
+                let written = written.filter(|limit| *limit > 0).and_then(|limit| u32::try_from(limit).ok());
+                (self.length, self.limit) = (*length, written.unwrap_or(*limit).min(40));
+                (self.running, self.started) = (0, 0);
+                self.fallen.clear();
+            }
+            Fact::ParallelStateStarted { .. } => {
+                (self.length, self.limit, self.running, self.started) = (u32::MAX, u32::MAX, 0, 0);
+                self.fallen.clear();
+            }
+            Fact::MapStateSucceeded if self.started != self.length => {
+                return Err("a Map that ends before all iterations ran");
+            }
+            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded | Fact::ChildrenDropped { .. }
+                if self.running > 0 =>
+            {
+                return Err("children that still run");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_early(&self, at_millis: i64) -> bool {
+        self.due.iter().any(|due| at_millis < *due)
+    }
+
     fn end_task(&mut self) -> Result<(), &'static str> {
         self.due.clear();
         if std::mem::replace(&mut self.runs_task, false) { Ok(()) } else { Err("an attempt that ends twice") }

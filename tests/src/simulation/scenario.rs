@@ -69,7 +69,10 @@ impl Scenario {
         let _ = world.run();
         let mut lines = vec!["outages:".to_owned()];
         lines.extend(
-            world.outages.iter().map(|outage| format!("  {} to {}", shown(outage.lost_from), shown(outage.back))),
+            world
+                .outages
+                .iter()
+                .map(|outage| format!("  {} to {}", shown(outage.lost_from), shown(outage.back))),
         );
         lines.push("recorded by the machine:".to_owned());
         lines.extend(world.records().iter().map(|record| {
@@ -153,6 +156,15 @@ impl Played {
         let mut names = vec![self.seen.status().as_str()];
         names.extend((self.redrives > 0).then_some("a redrive"));
         names.extend((self.redrives > 1).then_some("several redrives"));
+        if let Some((_, Record { fact: Fact::ExecutionFailed { error, .. }, .. })) = &self.seen.end {
+            names.push(match error.as_deref() {
+                Some("States.Runtime") => "FAILED by States.Runtime",
+                Some("States.QueryEvaluationError") => "FAILED by States.QueryEvaluationError",
+                Some("States.Timeout") => "FAILED by States.Timeout",
+                Some("Lambda.ServiceException") => "FAILED by an unknown outcome",
+                _ => "FAILED by an error of its own",
+            });
+        }
         for line in &self.seen.lines {
             names.extend(line.events.iter().filter_map(|record| happening(&record.fact)));
             if line.aborted_millis.is_some() {

@@ -65,7 +65,6 @@ pub(super) struct Figures {
     pub(super) events: u64,
     pub(super) crashes: u64,
     pub(super) undone: u64,
-    pub(super) lost_tasks: u64,
     pub(super) ignored: u64,
     pub(super) compared: u64,
 }
@@ -205,7 +204,8 @@ impl<'a> World<'a> {
         }
         let due = self.queue.first_key_value().map(|((at, _), _)| *at);
         // After a crash nobody is let in before the recovery is durable.
-        let waits = !self.recovering && due.is_some_and(|due| due <= self.now)
+        let waits = !self.recovering
+            && due.is_some_and(|due| due <= self.now)
             && self.script.commits > 0
             && self.steps % u64::from(self.script.commits + 1) != 0;
         if !self.pending.is_empty() && !waits {
@@ -308,9 +308,7 @@ impl<'a> World<'a> {
                 error: Some((*error).to_owned()),
                 cause: Some((*cause).to_owned()),
             },
-            (Say::Ended(ending), _) => {
-                Input::TokenSucceeded { event_id: by_token()?, output: ending.text() }
-            }
+            (Say::Ended(ending), _) => Input::TokenSucceeded { event_id: by_token()?, output: ending.text() },
         })
     }
 
@@ -556,15 +554,8 @@ impl<'a> World<'a> {
             self.plan(at, Happening::Timer(timer));
         }
         let again: Vec<u64> = self.flights.keys().copied().collect();
-        for event_id in again {
-            if self.scheduled.contains_key(&event_id) {
-                self.work(event_id, self.now);
-                if let Some(flight) = self.flights.get(&event_id)
-                    && flight.pattern == Pattern::Job
-                {
-                    self.figures.lost_tasks += 1;
-                }
-            }
+        for event_id in again.into_iter().filter(|event_id| self.scheduled.contains_key(event_id)) {
+            self.work(event_id, self.now);
         }
         Ok(())
     }

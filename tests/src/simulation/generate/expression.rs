@@ -55,7 +55,7 @@ impl Author<'_> {
             2 if matches!(letter, 'n' | 's') && source.known.contains('o') => {
                 Some(format!("{}.o.{letter}", source.root))
             }
-            _ if source.known.contains(letter) || self.choices.once_in(30) => {
+            _ if source.known.contains(letter) || self.choices.once_in(80) => {
                 Some(format!("{}.{letter}", source.root))
             }
             _ => None,

@@ -22,7 +22,8 @@ impl<'a> Walk<'a> {
         if visit.goes_on {
             let before = self.opens.pop().unwrap_or_default();
             let children = (0..).zip(branches).zip(before.children);
-            let children = children.map(|((index, branch), child)| self.go_on(index, child, branch, self.now));
+            let children =
+                children.map(|((index, branch), child)| self.go_on(index, child, branch, self.now));
             let children = children.collect();
             return self.join(children, &What::ParallelSucceeded);
         }
@@ -105,7 +106,8 @@ impl<'a> Walk<'a> {
         } else {
             there(visit.state["ItemsPath"].as_str().and_then(|path| sight.path(path)))?
         };
-        let context = |index: usize, value: &Value| json!({"Index": index, "Value": value, "Source": "STATE_DATA"});
+        let context =
+            |index: usize, value: &Value| json!({"Index": index, "Value": value, "Source": "STATE_DATA"});
         match found {
             Value::Array(items) => {
                 let items = items.into_iter().enumerate();
