@@ -7,6 +7,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::engine::EngineOptions;
+
 /// When to crash, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CrashPlan {
@@ -26,16 +28,49 @@ pub enum Crash {
     Freeze,
 }
 
+/// A bug that the crash lab plants to show that it would notice. It exists in
+/// builds with the feature `planted-faults` only, which nothing ships.
+#[cfg(feature = "planted-faults")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlantedFault {
+    /// Callers are answered before their records are in the journal.
+    AcknowledgeBeforeRecord,
+    /// Tasks are called before their schedule is in the journal.
+    EffectBeforeRecord,
+    /// Timers fire half a second before their time.
+    TimerEarly,
+}
+
+#[cfg(feature = "planted-faults")]
+impl PlantedFault {
+    /// The fault of a name, e.g. `timer-early`.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name {
+            "acknowledge-before-record" => Some(Self::AcknowledgeBeforeRecord),
+            "effect-before-record" => Some(Self::EffectBeforeRecord),
+            "timer-early" => Some(Self::TimerEarly),
+            _ => None,
+        }
+    }
+}
+
 /// Counts the points of one engine.
 #[derive(Debug)]
 pub(crate) struct CrashPoints {
     plan: Option<CrashPlan>,
     passed: AtomicU64,
+    #[cfg(feature = "planted-faults")]
+    planted: Option<PlantedFault>,
 }
 
 impl CrashPoints {
-    pub(crate) fn new(plan: Option<CrashPlan>) -> Self {
-        Self { plan, passed: AtomicU64::new(0) }
+    pub(crate) fn new(options: &EngineOptions) -> Self {
+        Self {
+            plan: options.crash,
+            passed: AtomicU64::new(0),
+            #[cfg(feature = "planted-faults")]
+            planted: options.planted,
+        }
     }
 
     /// How many points were reached.
@@ -51,6 +86,49 @@ impl CrashPoints {
             Some(CrashPlan { at, how: Crash::Abort }) if at == number => std::process::abort(),
             Some(CrashPlan { at, how: Crash::Freeze }) => number >= at,
             _ => false,
+        }
+    }
+}
+
+/// What a planted bug does not let wait for the journal.
+#[cfg(feature = "planted-faults")]
+mod planted {
+    use std::sync::Arc;
+    use std::sync::mpsc::SyncSender;
+
+    use super::PlantedFault;
+    use crate::machine::Effect;
+    use crate::scheduler::{Scheduler, Slot};
+
+    impl Scheduler {
+        /// Takes away, and lets happen, what the planted bug is about.
+        pub(crate) fn release_too_early(
+            self: &Arc<Self>,
+            slot: &Arc<Slot>,
+            mut answer: Option<SyncSender<()>>,
+            mut effects: Vec<Effect>,
+        ) -> (Option<SyncSender<()>>, Vec<Effect>) {
+            match self.crash_points.planted {
+                Some(PlantedFault::AcknowledgeBeforeRecord) => {
+                    let _ = answer.take().map(|answer| answer.send(()));
+                }
+                Some(PlantedFault::EffectBeforeRecord) => {
+                    let is_call = |effect: &mut Effect| matches!(effect, Effect::Invoke(_));
+                    let calls: Vec<Effect> = effects.extract_if(.., is_call).collect();
+                    // Off this thread: the execution's lock is held here.
+                    let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
+                    std::thread::spawn(move || scheduler.release(&slot, calls));
+                }
+                Some(PlantedFault::TimerEarly) => {
+                    for effect in &mut effects {
+                        if let Effect::SetTimer { at_millis, .. } = effect {
+                            *at_millis -= 500;
+                        }
+                    }
+                }
+                None => {}
+            }
+            (answer, effects)
         }
     }
 }

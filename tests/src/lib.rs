@@ -5,23 +5,27 @@
 //! test that misses them says so and passes, because a checkout alone has none.
 
 pub mod conformance;
+pub mod crash;
 pub mod fuzz;
+pub mod processes;
 pub mod simulation;
 
-#[cfg(test)]
-mod crash;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod layers;
-#[cfg(test)]
 #[path = "../../steps/deliver/tests/it/postgres_server.rs"]
-#[expect(dead_code, reason = "shared with the delivery tests, which use more of it")]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "shared with the delivery tests, which use more of it, as tests do"
+)]
 mod postgres_server;
-#[cfg(test)]
-mod processes;
 #[cfg(test)]
 mod run;
 
 #[cfg(test)]
-use processes::{binaries, build, project_root, shared, stepwright, told};
+use processes::{binaries, project_root, shared, stepwright, told};

@@ -1,18 +1,27 @@
 //! What tests with real processes need: where things lie, the binaries, a command of ours.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "tests and the lab stop where they cannot work; only JSON is indexed"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
+/// Names a folder with binaries that are built already.
+const BINARIES: &str = "STEPWRIGHT_BINARIES";
+
 /// The workspace root.
-pub(crate) fn project_root() -> PathBuf {
+pub fn project_root() -> PathBuf {
     let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.pop();
     root
 }
 
 /// A file of the shared folder beside the checkout, or `None` and a word about it.
-pub(crate) fn shared(path: &str) -> Option<PathBuf> {
+pub fn shared(path: &str) -> Option<PathBuf> {
     let file = project_root().join("../shared").join(path);
     if file.exists() {
         return Some(file);
@@ -25,13 +34,20 @@ pub(crate) fn shared(path: &str) -> Option<PathBuf> {
 ///
 /// The same selection of targets as the test run's own build, so that cargo
 /// chooses the same features and compiles no dependency a second time.
-pub(crate) fn binaries() -> &'static Path {
+pub fn binaries() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| build(&["--workspace", "--bins", "--tests"]))
+    let built = || std::env::var_os(BINARIES).map(PathBuf::from);
+    FOLDER.get_or_init(|| built().unwrap_or_else(|| build(&["--workspace", "--bins", "--tests"])))
+}
+
+/// A binary of tests only, from the folder of binaries that are built already or built now.
+pub fn binary(name: &str, arguments: &[&str]) -> PathBuf {
+    let built = std::env::var_os(BINARIES).map(|folder| PathBuf::from(folder).join(name));
+    built.filter(|binary| binary.exists()).unwrap_or_else(|| build(arguments).join(name))
 }
 
 /// Builds with the test profile's settings and answers where the binaries are.
-pub(crate) fn build(arguments: &[&str]) -> PathBuf {
+pub fn build(arguments: &[&str]) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     // A test runner tells its package in these; build scripts that look at them would run again.
     for (name, _) in std::env::vars_os() {
@@ -60,7 +76,7 @@ pub(crate) fn build(arguments: &[&str]) -> PathBuf {
 }
 
 /// `stepwright` with the prebuilt app, in the workspace, its data in `data`.
-pub(crate) fn stepwright(data: &Path) -> Command {
+pub fn stepwright(data: &Path) -> Command {
     let binaries = binaries();
     let mut command = Command::new(binaries.join("stepwright"));
     command
@@ -73,7 +89,7 @@ pub(crate) fn stepwright(data: &Path) -> Command {
 }
 
 /// The standard error and output of a command that should have ended otherwise.
-pub(crate) fn told(output: &Output) -> String {
+pub fn told(output: &Output) -> String {
     format!(
         "{}\n--- stdout\n{}\n--- stderr\n{}",
         output.status,

@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod asl;
+mod docs;
 mod redrive;
 
 use std::{

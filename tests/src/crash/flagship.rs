@@ -1,5 +1,5 @@
-//! The crash lab: the real process, killed; what CoreView holds afterwards,
-//! read from outside with SQL.
+//! The reference workflow by `stepwright run`, killed; what CoreView holds
+//! afterwards, read from outside with SQL.
 //!
 //! Killing sees record-then-act order and doubled deliveries. It does not see a
 //! missing fsync (the page cache survives the process).
@@ -9,28 +9,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::run::{Delivered, coreview};
-use crate::{binaries, build, stepwright, told};
+use super::draw::Draws;
+use super::planted::naive_deliver;
+use crate::{binaries, stepwright, told};
 
-/// Kills in a plain test run; `cargo xtask crash --kills N` sets more.
+/// Kills in a test run.
 const KILLS: u32 = 25;
 
 /// How many runs are under way at once: kills wait for retry intervals, not for cores.
 const LANES: u32 = 3;
-
-/// Draws the moments of the kills; the seed is printed, so a run can be repeated.
-struct Moments(u64);
-
-impl Moments {
-    /// The next moment, evenly spread over `span` (splitmix64).
-    fn next(&mut self, span: Duration) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let nanos = u64::try_from(span.as_nanos()).expect("a short span");
-        Duration::from_nanos((z ^ (z >> 31)) % nanos)
-    }
-}
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable)
@@ -121,7 +108,7 @@ fn killed_at_random_moments_everything_is_delivered_exactly_once() {
                 let wanted = &wanted;
                 let share = kills / LANES + u32::from(lane < kills % LANES);
                 scope.spawn(move || {
-                    random_kills(&mut Moments(seed ^ u64::from(lane) << 32), share, span, wanted)
+                    random_kills(&mut Draws::new(seed, lane.into()), share, span, wanted)
                 })
             })
             .collect();
@@ -133,12 +120,12 @@ fn killed_at_random_moments_everything_is_delivered_exactly_once() {
     assert_eq!((total.kills, total.lost, total.doubled), (kills, 0, 0));
 }
 
-fn random_kills(moments: &mut Moments, kills: u32, span: Duration, wanted: &Delivered) -> Damage {
+fn random_kills(draws: &mut Draws, kills: u32, span: Duration, wanted: &Delivered) -> Damage {
     let mut damage = Damage::default();
     while damage.kills < kills {
         let data = tempfile::tempdir().expect("a folder");
         let mut child = run_command(data.path()).spawn().expect("starts");
-        std::thread::sleep(moments.next(span));
+        std::thread::sleep(draws.moment(span));
         if kill(&mut child) {
             resume(data.path());
             damage.add(Damage::of(&coreview(data.path()), wanted));
@@ -159,14 +146,6 @@ fn killed_at_every_journal_write_point_everything_is_delivered_exactly_once() {
 #[test]
 fn with_the_idempotency_key_taken_out_the_crash_lab_goes_red() {
     let (wanted, _) = undisturbed();
-    let naive = build(&[
-        "-p",
-        "stepwright-step-deliver",
-        "--features",
-        "planted-faults",
-        "--bin",
-        "step-deliver-naive",
-    ]);
     let folder = tempfile::tempdir().expect("a folder");
     for entry in std::fs::read_dir(binaries()).expect("binaries").flatten() {
         let name = entry.file_name();
@@ -175,7 +154,7 @@ fn with_the_idempotency_key_taken_out_the_crash_lab_goes_red() {
             std::fs::copy(entry.path(), folder.path().join(name)).expect("copies");
         }
     }
-    std::fs::copy(naive.join("step-deliver-naive"), folder.path().join("step-deliver")).expect("copies");
+    std::fs::copy(naive_deliver(), folder.path().join("step-deliver")).expect("copies");
     let total = every_write_point(&wanted, folder.path(), Expect::Anything);
     conclude("at every journal write point, without the idempotency key", total);
     assert!(total.doubled > 0, "nothing was doubled without the key: the lab cannot see what it is for");
