@@ -91,14 +91,18 @@ fn evaluation(name: &str, expression: &str, rows: usize) -> f64 {
     let input = input(rows);
     let states = json!({"input": input, "context": {}});
     let variables = IndexMap::new();
-    let scope = Scope { states: &states, variables: &variables, host: &Still };
+    let scope =
+        Scope { states: &states, variables: &variables, host: &Still, budget: &asl::StateBudget::new() };
     let own = Expression::parse(&expression.replace("IN.", "$states.input.")).expect("an expression");
     let peer = jsonata_core::parser::parse(&expression.replace("IN.", "")).expect("an expression");
     let converted = to_peer(&input);
     let answers = (own.evaluate(&scope), Evaluator::new().evaluate(&peer, &converted).expect("an answer"));
     assert_eq!(answers.0, Ok(Some(from_peer(&answers.1))), "{name}: the answers differ");
     let [ours, peers, bare] = measured([
-        &mut || drop(black_box(own.evaluate(black_box(&scope)))),
+        &mut || {
+            let budget = asl::StateBudget::new();
+            drop(black_box(own.evaluate(black_box(&Scope { budget: &budget, ..scope }))));
+        },
         &mut || {
             let input = to_peer(black_box(&input));
             let answer = Evaluator::new().evaluate(&peer, &input).expect("an answer");

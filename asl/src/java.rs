@@ -24,6 +24,17 @@ pub(crate) fn double_text(number: f64) -> String {
     format!("{mantissa}{point}E{exponent}")
 }
 
+/// `Math.round`: to the nearest whole number, halves go up. `None` where that is no `long`.
+///
+/// Adding a half and cutting off would round 0.49999999999999994 up.
+pub(crate) fn round(number: f64) -> Option<i64> {
+    let below = number.floor();
+    let rounded = if number - below >= 0.5 { below + 1.0 } else { below };
+    // From -2^63 up to, and without, 2^63.
+    #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+    (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded).then_some(rounded as i64)
+}
+
 /// `Number.toString`.
 pub(crate) fn number_text(number: &Number) -> String {
     match number.as_f64() {
@@ -144,6 +155,25 @@ mod tests {
             (0.0, "0.0"),
         ] {
             assert_eq!(double_text(number), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_round_as_in_java() {
+        for (number, expected) in [
+            (0.499_999_999_999_999_94, Some(0)),
+            (0.5, Some(1)),
+            (-0.5, Some(0)),
+            (-0.6, Some(-1)),
+            (-1.5, Some(-1)),
+            (4_503_599_627_370_497.0, Some(4_503_599_627_370_497)),
+            (9_007_199_254_740_993.0, Some(9_007_199_254_740_992)),
+            (-9_223_372_036_854_775_808.0, Some(i64::MIN)),
+            (9_223_372_036_854_775_808.0, None),
+            (1e300, None),
+            (f64::NAN, None),
+        ] {
+            assert_eq!(round(number), expected, "{number}");
         }
     }
 

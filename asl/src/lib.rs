@@ -9,7 +9,7 @@
 //! Both query languages, JSONata and JSONPath, and every type of state are read.
 //!
 //! ```
-//! use asl::{Host, Scope, StateMachine};
+//! use asl::{Host, Scope, StateBudget, StateMachine};
 //! use indexmap::IndexMap;
 //! use serde_json::json;
 //!
@@ -30,7 +30,8 @@
 //! }
 //!
 //! let states = json!({"input": {"name": "Ada"}, "context": {}});
-//! let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still };
+//! let budget = StateBudget::new();
+//! let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still, budget: &budget };
 //! let greet = machine.states.get("Greet").expect("it is there");
 //! let output = greet.output.as_ref().expect("it has one");
 //! assert_eq!(output.evaluate("Output", &scope)?, json!({"text": "Hello Ada"}));
@@ -46,6 +47,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod budget;
 pub mod diagnostic;
 mod digest;
 pub mod document;
@@ -53,9 +55,12 @@ mod java;
 pub mod jsonata;
 pub mod jsonpath;
 pub mod limits;
+mod quote;
+mod regex;
 pub mod template;
 pub mod timestamp;
 
+pub use budget::StateBudget;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use document::{
     BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,

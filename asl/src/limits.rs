@@ -48,6 +48,15 @@ pub const EXPRESS_EXECUTION_SECONDS_MAX: u64 = 300;
 pub const REDRIVE_WINDOW_SECONDS: u64 = 1_209_600;
 /// Events after which an execution cannot be redriven any more. Developer guide, "Redriving executions".
 pub const REDRIVE_HISTORY_EVENTS_MAX: usize = 24_999;
+/// The first moment at which an execution that can be redriven may have started, in milliseconds since the
+/// epoch. Developer guide, "Redriving executions": 15 November 2023; that the day begins in UTC is ours.
+pub const REDRIVE_STARTED_FROM_MILLIS: i64 = 1_700_006_400_000;
+/// Redrives of one Map Run. Developer guide, "Redriving Map Runs": 1,000.
+pub const MAP_RUN_REDRIVES_MAX: u32 = 1_000;
+/// Client tokens of an execution's redrives that are remembered. API reference, `RedriveExecution`: the last 10.
+pub const REDRIVE_CLIENT_TOKENS_MAX: usize = 10;
+/// How long the client token of a redrive is remembered, in seconds. API reference, `RedriveExecution`: 15 minutes.
+pub const REDRIVE_CLIENT_TOKEN_SECONDS: u64 = 900;
 /// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
 pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
 /// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.
@@ -82,6 +91,18 @@ pub const MAP_LABEL_CHARS_MAX: usize = 40;
 pub const STATES_DEPTH_MAX: usize = 32;
 /// Levels of arrays and objects in a definition. Ours: the real limit is not documented; this one bounds the reader.
 pub const DEFINITION_JSON_DEPTH_MAX: usize = 256;
+/// Steps the fields of one stay in a state may take together, in JSONPath, intrinsic functions and JSONata.
+/// Ours: AWS documents no time, and nothing may hang; as many take a second or two.
+pub const STATE_STEPS_MAX: u64 = JSONATA_STEPS_MAX;
+/// What the fields of one stay in a state may make together, in bytes of memory. Ours: the payloads a state can
+/// hand on take 10 MiB of memory each at most, and the longest sequence of JSONata 60 MiB.
+pub const STATE_BYTES_MAX: usize = 67_108_864;
+/// The inputs of all iterations of a Map that `TestState` shows, in bytes of JSON text. Ours: a run makes them one
+/// after the other, a test has to hold all of them.
+pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
+/// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
+/// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
+pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
 /// Levels of evaluation of one JSONata expression. Measured: 100.
 pub const JSONATA_DEPTH_MAX: usize = 100;
 /// Elements of one JSONata range or sequence. Measured: `[1..873782]` works, one more is refused.
@@ -101,6 +122,15 @@ pub const JSONATA_BYTES_MAX: usize = 268_435_456;
 /// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
 /// result ends up inside other documents.
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
+/// Levels of arrays and objects that functions and operators of JSONata go down into a value. Ours: bounds their
+/// recursion. Such values only come into being while an expression runs.
+pub const JSONATA_VALUE_DEPTH_MAX: usize = 250;
+/// Elements of a range before JSONata itself refuses it, with D2014. JSONata documentation, "Range operator": 10 million.
+pub const JSONATA_RANGE_ITEMS_MAX: f64 = 1e7;
+/// Parameters of a signature times arguments of a call. Ours: bounds the search for a way to place them.
+pub const JSONATA_SIGNATURE_PLACES_MAX: usize = 10_000;
+/// Frames an evaluation notes as captured by functions before it looks which of them still live. Ours.
+pub const JSONATA_CAPTURED_FRAMES_MIN: usize = 1_024;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.
 pub const JSONATA_SOURCE_BYTES_MAX: usize = 262_144;
 /// Child executions of a Map Run that run at a time, whatever `MaxConcurrency` says. Developer guide, "Distributed Map": 10,000.
@@ -125,15 +155,15 @@ pub const JSONPATH_TOKENS_MAX: usize = 256;
 pub const JSONPATH_DEPTH_MAX: usize = 32;
 /// Values one evaluation of a JSONPath may look at. Ours: AWS documents none, and nothing may hang.
 pub const JSONPATH_STEPS_MAX: usize = 2_000_000;
-/// What one evaluation of a JSONPath may copy, in bytes of JSON text. Ours: the largest state an
-/// execution can hold is 10 MiB.
-pub const JSONPATH_RESULT_BYTES_MAX: usize = 16 * 1_048_576;
+/// What one evaluation of a JSONPath may copy, in bytes of memory. Ours: as much as all fields of a state may make.
+pub const JSONPATH_RESULT_BYTES_MAX: usize = STATE_BYTES_MAX;
 /// A regular expression in a JSONPath, in bytes. Ours.
 pub const JSONPATH_PATTERN_BYTES_MAX: usize = 4_096;
-/// A compiled regular expression in a JSONPath, in bytes. Ours.
-pub const JSONPATH_PATTERN_PROGRAM_BYTES_MAX: usize = 1_048_576;
-/// Backtracking steps of one match of a regular expression in a JSONPath. Ours.
-pub const JSONPATH_PATTERN_STEPS_MAX: usize = 10_000;
+/// Length of one intrinsic function with its arguments, in bytes. Ours: a call is part of a definition.
+pub const INTRINSIC_SOURCE_BYTES_MAX: usize = 262_144;
+/// Instructions one match of a regular expression in a JSONPath may take. Ours: enough for one that is linear
+/// in a text of 256 KiB, and less than a tenth of a second.
+pub const JSONPATH_PATTERN_INSTRUCTIONS_MAX: u64 = 10_000_000;
 /// Intrinsic functions in each other. Developer guide, "Intrinsic functions": 10.
 pub const INTRINSIC_DEPTH_MAX: usize = 10;
 /// The argument of `States.Base64Encode`, `States.Base64Decode` and `States.Hash`, in characters. Developer
@@ -143,15 +173,22 @@ pub const INTRINSIC_DATA_CHARS_MAX: usize = 10_000;
 pub const INTRINSIC_RANGE_ITEMS_MAX: usize = 1_000;
 /// What one intrinsic function may make, in bytes. Ours: twice what a state can pass on.
 pub const INTRINSIC_RESULT_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
-/// What the compiled form of one regular expression may take, in bytes. Ours: `a{1000}{1000}` is short to write.
-pub const JSONATA_REGEX_BYTES_MAX: usize = 4_194_304;
-/// Levels of groups in one regular expression. Ours: compiling is recursive.
-pub const JSONATA_REGEX_DEPTH_MAX: usize = 100;
-/// Steps back that one search with lookaround or backreferences may take. Ours: such a search can take
-/// exponential time.
-pub const JSONATA_REGEX_BACKTRACKS_MAX: usize = 200_000;
-/// Instructions of a regular expression with lookaround or backreferences. Ours, as the one above.
-pub const JSONATA_REGEX_STEPS_MAX: usize = 65_536;
-/// A text searched with lookaround or backreferences, in bytes. Ours: one step back may cost a walk over the
-/// whole text.
-pub const JSONATA_REGEX_TEXT_BYTES_MAX: usize = 32_768;
+/// What the regular expression of a picture of `$toMillis` may take when it is compiled, in bytes. Ours.
+pub const JSONATA_PICTURE_PROGRAM_BYTES_MAX: usize = 4_194_304;
+/// Instructions one search for a regular expression in JSONata may take. Ours: enough for one that is linear in
+/// the longest text, and less than a second; lookaround and backreferences can take exponential time.
+pub const JSONATA_REGEX_INSTRUCTIONS_MAX: u64 = 60_000_000;
+/// Instructions of one compiled regular expression. Ours: `a{1000}{1000}` is short to write.
+pub const REGEX_INSTRUCTIONS_MAX: usize = 65_536;
+/// Instructions of a compiled regular expression that is kept from one use to the next, beside four for each
+/// byte of its pattern. Ours: so that what a definition holds follows from its length.
+pub const REGEX_KEPT_INSTRUCTIONS_MAX: usize = 64;
+/// Levels of groups or classes in one regular expression. Ours: reading and compiling are recursive.
+pub const REGEX_DEPTH_MAX: usize = 100;
+/// Ways that one search may leave open at a time. Ours: at most 64 MiB.
+pub const REGEX_WAYS_MAX: usize = 4_194_304;
+/// Instructions times slots of a regular expression that is searched in lockstep. Ours: at most 8 MiB twice.
+pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
+/// Instructions of a regular expression that take the time of one step of an evaluation. Measured: one takes 5
+/// to 10 ns, a step 50 to 100.
+pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 8;

@@ -4,16 +4,22 @@
 //! AWS's words. Knows nothing about states: which values are bound, and when,
 //! is the engine's business.
 
+use std::fmt;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use crate::budget::{FIELD_BYTES, StateBudget, TooLarge};
 use crate::document::{BooleanOrExpression, NumberOrExpression, PercentageOrExpression, TextOrExpression};
 use crate::jsonata::{Expression, FailureKind};
 use crate::jsonpath::{Path, PathError, Query, RUNTIME_ERROR};
-use crate::timestamp;
+use crate::{quote, timestamp};
 
 /// The name of the error every failed expression raises.
 pub const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
+
+/// The name of the error of a state whose fields make more than they may.
+pub const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
 
 /// What the outside world gives to expressions. Implementations decide whether
 /// time and randomness are real or replayed.
@@ -52,10 +58,12 @@ pub struct Scope<'a> {
     pub variables: &'a IndexMap<String, Value>,
     /// Time and randomness.
     pub host: &'a dyn Host,
+    /// What the fields of one stay in the state may cost together.
+    pub budget: &'a StateBudget,
 }
 
-impl std::fmt::Debug for Scope<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Scope").field("variables", &self.variables).finish_non_exhaustive()
     }
 }
@@ -65,12 +73,34 @@ impl std::fmt::Debug for Scope<'_> {
 #[error("{cause}")]
 pub struct QueryError {
     /// The error's name: `States.QueryEvaluationError` in JSONata; `States.Runtime`,
-    /// `States.ParameterPathFailure` or `States.IntrinsicFailure` in JSONPath.
+    /// `States.ParameterPathFailure` or `States.IntrinsicFailure` in JSONPath;
+    /// `States.DataLimitExceeded` where the fields of the state make more than
+    /// they may. Of that AWS's words name the state: the caller has them.
     pub error: &'static str,
     /// The cause in AWS's words, without "An error occurred while executing the state …".
     pub cause: String,
     /// The field, e.g. `Arguments/Payload/items[2]`. History events have it as `location`.
     pub field: String,
+}
+
+/// Where in a state a template is: its path is only written when it is asked for.
+enum Place<'p> {
+    /// A field of the state.
+    Field(&'p str),
+    /// An item of an array.
+    Item(&'p Place<'p>, usize),
+    /// A member of an object.
+    Member(&'p Place<'p>, &'p str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => formatter.write_str(field),
+            Self::Item(array, index) => write!(formatter, "{array}[{index}]"),
+            Self::Member(object, key) => write!(formatter, "{object}/{key}"),
+        }
+    }
 }
 
 /// JSON in which some strings are expressions.
@@ -94,21 +124,35 @@ impl Template {
     /// state, e.g. `Output` or `Choices[1]/Output`; the paths of its parts
     /// follow from it (`Output/a/b`, `Arguments/values[0]`).
     pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<Value, QueryError> {
+        self.evaluate_at(&Place::Field(field), scope)
+    }
+
+    fn evaluate_at(&self, place: &Place<'_>, scope: &Scope<'_>) -> Result<Value, QueryError> {
+        let paid = |paid: Result<(), TooLarge>| paid.map_err(|error| too_large(place, error));
         match self {
-            Self::Literal(value) => Ok(value.clone()),
-            Self::Expression(expression) => evaluate_expression(expression, field, scope),
-            Self::Query(query) => query.evaluate(field, scope),
-            Self::Array(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| item.evaluate(&format!("{field}[{index}]"), scope))
-                .collect::<Result<Vec<_>, _>>()
-                .map(Value::Array),
-            Self::Object(fields) => fields
-                .iter()
-                .map(|(key, value)| Ok((key.clone(), value.evaluate(&format!("{field}/{key}"), scope)?)))
-                .collect::<Result<Map<_, _>, QueryError>>()
-                .map(Value::Object),
+            Self::Literal(value) => {
+                paid(scope.budget.copies(value))?;
+                Ok(value.clone())
+            }
+            Self::Expression(expression) => evaluate_expression(expression, place, scope),
+            Self::Query(query) => query.evaluate_at(place, scope),
+            Self::Array(items) => {
+                paid(scope.budget.makes((items.len() + 1) * size_of::<Value>()))?;
+                let items = items.iter().enumerate();
+                items
+                    .map(|(index, item)| item.evaluate_at(&Place::Item(place, index), scope))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map(Value::Array)
+            }
+            Self::Object(fields) => {
+                paid(scope.budget.makes(size_of::<Value>()))?;
+                let mut evaluated = Map::with_capacity(fields.len());
+                for (key, value) in fields {
+                    paid(scope.budget.makes(FIELD_BYTES + key.len()))?;
+                    evaluated.insert(key.clone(), value.evaluate_at(&Place::Member(place, key), scope)?);
+                }
+                Ok(Value::Object(evaluated))
+            }
         }
     }
 
@@ -155,8 +199,9 @@ impl Template {
                 field,
                 format!(
                     "The value specified for the field '{field}' has an unexpected type. \
-                     Expected '{expected}', but was '{}' for value: {actual}",
-                    type_name(actual)
+                     Expected '{expected}', but was '{}' for value: {}",
+                    type_name(actual),
+                    quote::json(actual)
                 ),
             ),
         }
@@ -170,7 +215,7 @@ impl NumberOrExpression {
         match self {
             Self::Number(number) => Ok(*number),
             Self::Expression(expression) => {
-                let value = evaluate_expression(expression, field, scope)?;
+                let value = evaluate_expression(expression, &field, scope)?;
                 whole_number(&value).ok_or_else(|| {
                     // What AWS calls the type of a field that takes only whole
                     // numbers is not recorded.
@@ -197,7 +242,7 @@ impl PercentageOrExpression {
         match self {
             Self::Number(number) => Ok(*number),
             Self::Expression(expression) => {
-                let value = evaluate_expression(expression, field, scope)?;
+                let value = evaluate_expression(expression, &field, scope)?;
                 value.as_f64().ok_or_else(|| unexpected_result(expression, "number", &value, field))
             }
             Self::Path(path) => {
@@ -216,7 +261,7 @@ impl TextOrExpression {
     pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<String, QueryError> {
         match self {
             Self::Text(text) => Ok(text.clone()),
-            Self::Expression(expression) => match evaluate_expression(expression, field, scope)? {
+            Self::Expression(expression) => match evaluate_expression(expression, &field, scope)? {
                 Value::String(text) => Ok(text),
                 other => Err(unexpected_result(expression, "string", &other, field)),
             },
@@ -225,7 +270,8 @@ impl TextOrExpression {
                 other => Err(runtime_error(
                     field,
                     format!(
-                        "The {field} field refers to value {other} which is not a string: {}",
+                        "The {field} field refers to value {} which is not a string: {}",
+                        quote::json(&other),
                         query.source()
                     ),
                 )),
@@ -250,7 +296,7 @@ impl BooleanOrExpression {
     pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<bool, QueryError> {
         match self {
             Self::Boolean(flag) => Ok(*flag),
-            Self::Expression(expression) => match evaluate_expression(expression, field, scope)? {
+            Self::Expression(expression) => match evaluate_expression(expression, &field, scope)? {
                 Value::Bool(flag) => Ok(flag),
                 other => Err(unexpected_result(expression, "boolean", &other, field)),
             },
@@ -272,7 +318,11 @@ fn whole_number(value: &Value) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..=9e15).contains(&number)).then_some(number as u64)
 }
 
-fn evaluate_expression(expression: &Expression, field: &str, scope: &Scope<'_>) -> Result<Value, QueryError> {
+fn evaluate_expression(
+    expression: &Expression,
+    field: &dyn fmt::Display,
+    scope: &Scope<'_>,
+) -> Result<Value, QueryError> {
     let source = expression.source();
     let subject = format_args!("The JSONata expression '{source}' specified for the field '{field}'");
     match expression.evaluate(scope) {
@@ -290,6 +340,7 @@ fn evaluate_expression(expression: &Expression, field: &str, scope: &Scope<'_>) 
                     format!("{subject} threw an error during evaluation: {}", error.message)
                 }
                 FailureKind::UnsupportedResult => format!("{subject} returned an unsupported result type."),
+                FailureKind::TooLarge => return Err(too_large(field, TooLarge)),
             };
             Err(query_error(field, cause))
         }
@@ -299,9 +350,10 @@ fn evaluate_expression(expression: &Expression, field: &str, scope: &Scope<'_>) 
 fn unexpected_result(expression: &Expression, expected: &str, actual: &Value, field: &str) -> QueryError {
     let cause = format!(
         "The JSONata expression '{}' specified for the field '{field}' returned an unexpected result type. \
-         Expected '{expected}', but was '{}' for value: {actual}",
+         Expected '{expected}', but was '{}' for value: {}",
         expression.source(),
-        type_name(actual)
+        type_name(actual),
+        quote::json(actual)
     );
     query_error(field, cause)
 }
@@ -325,8 +377,8 @@ fn negative_number(field: &str) -> QueryError {
 /// The value between quotes, as these causes have it.
 fn quoted(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("\"{text}\""),
-        other => format!("\"{other}\""),
+        Value::String(text) => format!("\"{}\"", quote::text(text)),
+        other => format!("\"{}\"", quote::json(other)),
     }
 }
 
@@ -338,8 +390,12 @@ fn runtime_error(field: &str, cause: String) -> QueryError {
     QueryError { error: RUNTIME_ERROR, cause, field: field.to_owned() }
 }
 
-fn query_error(field: &str, cause: String) -> QueryError {
-    QueryError { error: QUERY_EVALUATION_ERROR, cause, field: field.to_owned() }
+fn query_error(field: impl fmt::Display, cause: String) -> QueryError {
+    QueryError { error: QUERY_EVALUATION_ERROR, cause, field: field.to_string() }
+}
+
+pub(crate) fn too_large(field: impl fmt::Display, error: TooLarge) -> QueryError {
+    QueryError { error: DATA_LIMIT_EXCEEDED, cause: error.to_string(), field: field.to_string() }
 }
 
 /// AWS's word for the type of a value.

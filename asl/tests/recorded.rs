@@ -329,7 +329,8 @@ fn run_passes(start: &str, states: &States, input: &Value) -> Option<Result<Valu
     loop {
         let state = states.get(&name)?;
         let seen = json!({"input": input, "context": {}});
-        let scope = Scope { states: &seen, variables: &variables, host: &Still };
+        let scope =
+            Scope { states: &seen, variables: &variables, host: &Still, budget: &asl::StateBudget::new() };
         let evaluate = |template: &Option<Template>, field: &str| {
             template.as_ref().map(|template| template.evaluate(field, &scope)).transpose()
         };
@@ -365,7 +366,8 @@ fn recorded_causes_have_our_wording() {
         let variables: IndexMap<String, Value> =
             value.into_iter().map(|value: Value| ("ItemsVar".to_owned(), value)).collect();
         let states = json!({"input": {"FunctionInput": {"fst": 1}}, "context": {}});
-        let scope = Scope { states: &states, variables: &variables, host: &Still };
+        let scope =
+            Scope { states: &states, variables: &variables, host: &Still, budget: &asl::StateBudget::new() };
         let template = Template::Expression(asl::Expression::parse(source).expect("parses"));
         let error = if field == "Items" {
             template.evaluate_array(field, &scope).map(Value::Array)

@@ -3,6 +3,7 @@
 
 mod error;
 mod opening;
+mod redrive;
 mod start;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
 pub use error::EngineError;
+pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
 pub use start::{StartExecution, Started};
 pub(crate) use start::{check_name, random_name, random_seed, read_input};
 
@@ -147,6 +149,12 @@ impl Engine {
     /// Describes an execution.
     pub fn describe_execution(&self, execution_arn: &str) -> Result<ExecutionDescription, EngineError> {
         self.found(execution_arn, |reader| reader.describe_execution(execution_arn))
+    }
+
+    /// Whether an execution can be redriven now.
+    pub fn redrive_status(&self, described: &ExecutionDescription) -> Result<RedriveStatus, EngineError> {
+        let now = self.now_millis();
+        Ok(self.scheduler.readers.with(|reader| reader.redrive_status(described, now))?)
     }
 
     /// Executions, newest first.

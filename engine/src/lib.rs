@@ -105,7 +105,7 @@
 //!
 //! # What this version does not run
 //!
-//! Redrive. HTTP tasks run if the task host runs them, as any other service.
+//! HTTP tasks run if the task host runs them, as any other service.
 #![warn(missing_docs)]
 
 pub mod arn;
@@ -133,7 +133,10 @@ pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 #[cfg(feature = "planted-faults")]
 pub use crash::PlantedFault;
 pub use crash::{Crash, CrashPlan};
-pub use engine::{Engine, EngineError, EngineOptions, Notice, PutStateMachine, StartExecution, Started};
+pub use engine::{
+    Engine, EngineError, EngineOptions, NotRedrivable, Notice, PutStateMachine, RedriveExecution,
+    RedriveStatus, Redriven, StartExecution, Started,
+};
 pub use express::SyncExecution;
 pub use journal::{
     ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,

@@ -57,6 +57,10 @@ pub(crate) struct Belonging {
 }
 
 impl Belonging {
+    pub(crate) fn is_deleting(&self) -> bool {
+        self.deleting.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn new(entry: &Entry, revision: &Revision) -> Self {
         Self {
             machine_id: entry.id,
@@ -123,7 +127,7 @@ impl Slot {
     }
 
     fn is_deleting(&self) -> bool {
-        self.belonging.deleting.load(Ordering::SeqCst)
+        self.belonging.is_deleting()
     }
 
     /// Waits until the execution's end is durable, or the engine stops, or the
@@ -198,6 +202,8 @@ pub(crate) struct Scheduler {
     pub(crate) task_host: Arc<dyn TaskHost>,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) map_runs: MapRuns,
+    /// Held from the reading of an execution that is redriven until it is open.
+    pub(crate) redriving: Mutex<()>,
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
     pub(crate) registry: Registry,
@@ -246,6 +252,7 @@ impl Scheduler {
             task_host: parts.task_host,
             objects: parts.objects,
             map_runs: MapRuns::default(),
+            redriving: Mutex::default(),
             open: Mutex::default(),
             registry: Registry::default(),
             definitions: Mutex::default(),
@@ -457,7 +464,7 @@ impl Scheduler {
                 if scheduler.stopped().is_some() {
                     return;
                 }
-                scheduler.notify(&slot, &records);
+                scheduler.notify(&slot, &records, 0);
                 scheduler.release(&slot, effects);
             }));
         }
@@ -469,6 +476,7 @@ impl Scheduler {
         let first_record = live.records;
         live.records += records.len() as u64;
         let segment = encode(slot.id, first_record, &records);
+        let redrive_count = live.execution.redrive_count();
         let (scheduler, released) = (Arc::clone(self), Arc::clone(slot));
         let append = Append {
             execution_id: slot.id,
@@ -477,9 +485,12 @@ impl Scheduler {
             first_record,
             segment,
             last_millis: live.execution.last_millis(),
-            closed: live.execution.stop_millis().map(|millis| (live.execution.status(), millis)),
+            closed: live
+                .execution
+                .stop_millis()
+                .map(|millis| (live.execution.status(), millis, live.execution.event_count())),
             release: Box::new(move || {
-                scheduler.notify(&released, &records);
+                scheduler.notify(&released, &records, redrive_count);
                 if let Some(answer) = answer {
                     let _ = answer.send(());
                 }
@@ -540,8 +551,8 @@ impl Scheduler {
 
     /// Tells whoever is subscribed now, not when the records were made: an
     /// event on its way to the journal during `subscribe` is heard.
-    fn notify(&self, slot: &Slot, records: &[Record]) {
-        self.log(slot, records);
+    fn notify(&self, slot: &Slot, records: &[Record], redrive_count: u32) {
+        self.log(slot, records, redrive_count);
         let mut subscribers = lock(&self.subscribers);
         if subscribers.is_empty() {
             return;
@@ -556,11 +567,11 @@ impl Scheduler {
     }
 
     /// Writes the log of an execution whose state machine wants one.
-    fn log(&self, slot: &Slot, records: &[Record]) {
+    fn log(&self, slot: &Slot, records: &[Record], redrive_count: u32) {
         let (Some(logs), Some(log_group_arn)) = (&self.logs, &slot.belonging.log_group_arn) else { return };
         let logging = &slot.belonging.configuration.logging;
         for event in records.iter().filter_map(HistoryEvent::of) {
-            if let Some(document) = log_document(&event, &slot.arn, logging, 0) {
+            if let Some(document) = log_document(&event, &slot.arn, logging, redrive_count) {
                 logs.write(LogEvent {
                     log_group_arn: Arc::clone(log_group_arn),
                     execution_arn: Arc::clone(&slot.arn),

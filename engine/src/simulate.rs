@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::arn::{DEFAULT_ACCOUNT, DEFAULT_REGION, execution_arn, role_arn, state_machine_arn};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
+    Effect, Execution, HistoryEvent, Input, Payload, Record, Redrive, Started, Status, TaskRequest, TimerId,
+    advance,
 };
 use crate::object_store::{MemoryStore, ObjectStore};
 use crate::task::TaskOutcome;
@@ -46,6 +47,9 @@ pub struct SimulationOptions {
     pub role_arn: Option<String>,
     /// Stop the execution this long after its start, in milliseconds.
     pub stop_after_millis: Option<i64>,
+    /// Redrive the execution after each of its first ends without success:
+    /// how long after, in milliseconds.
+    pub redrive_after_millis: Vec<i64>,
     /// Watch the execution only this long, in milliseconds; then it may still be running.
     pub watch_millis: Option<i64>,
     /// What item readers read and result writers write.
@@ -64,6 +68,7 @@ impl Default for SimulationOptions {
             region: DEFAULT_REGION.to_owned(),
             role_arn: None,
             stop_after_millis: None,
+            redrive_after_millis: Vec::new(),
             watch_millis: None,
             objects: Arc::new(MemoryStore::new()),
         }
@@ -206,10 +211,20 @@ pub fn resume(
     records: &[Record],
     tasks: &mut dyn FnMut(&TaskRequest) -> Reply,
 ) -> Option<SimulatedRun> {
+    resume_with(&SimulationOptions::default(), definition, records, tasks)
+}
+
+/// Like [`resume`]; of the options count those that say what becomes of the
+/// execution from here on: redrives, the stop, the objects.
+pub fn resume_with(
+    options: &SimulationOptions,
+    definition: &Arc<StateMachine>,
+    records: &[Record],
+    tasks: &mut dyn FnMut(&TaskRequest) -> Reply,
+) -> Option<SimulatedRun> {
     let execution = Execution::replay(Arc::clone(definition), records).ok()?;
     execution.started()?;
-    let options =
-        SimulationOptions { start_millis: execution.start_millis(), ..SimulationOptions::default() };
+    let options = SimulationOptions { start_millis: execution.start_millis(), ..options.clone() };
     let mut simulation = Simulation::new(&options, definition);
     simulation.now_millis = execution.last_millis();
     simulation.executions = vec![execution];
@@ -261,6 +276,10 @@ struct Simulation {
     records: Vec<Record>,
     objects: Arc<dyn ObjectStore>,
     map_runs: BTreeMap<String, SimulatedMapRun>,
+    /// Map Runs that are over, for a redrive.
+    ended_map_runs: BTreeMap<String, SimulatedMapRun>,
+    /// How long after its next ends the execution is redriven.
+    redrives: VecDeque<i64>,
     /// Map Runs that may have something to do.
     to_pump: VecDeque<String>,
     /// Children: execution → Map Run and number.
@@ -291,6 +310,8 @@ impl Simulation {
             records: Vec::new(),
             objects: Arc::clone(&options.objects),
             map_runs: BTreeMap::new(),
+            ended_map_runs: BTreeMap::new(),
+            redrives: options.redrive_after_millis.iter().copied().collect(),
             to_pump: VecDeque::new(),
             child_of: BTreeMap::new(),
             child_records: BTreeMap::new(),
@@ -311,6 +332,9 @@ impl Simulation {
                 }
             }
             if self.executions.first().is_none_or(|root| root.status() != Status::Running) {
+                if self.redrive() {
+                    continue;
+                }
                 return;
             }
             let Some((at_millis, due)) = self.due.pop_first() else { return };
@@ -328,6 +352,15 @@ impl Simulation {
                 Due::Stop => self.take(0, Input::Stop { error: None, cause: None }),
             }
         }
+    }
+
+    /// Redrives the execution after its end, if that is planned; answers whether it goes on.
+    fn redrive(&mut self) -> bool {
+        let can_be_redriven = self.executions.first().is_some_and(Execution::can_be_redriven);
+        let Some(after) = self.redrives.pop_front().filter(|_| can_be_redriven) else { return false };
+        self.skip_to(self.now_millis.saturating_add(after.max(0)));
+        self.take(0, Input::Redrive(Redrive::default()));
+        true
     }
 
     fn reply(&mut self, index: usize, task: &TaskRequest, reply: Reply) {

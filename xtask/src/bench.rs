@@ -40,6 +40,9 @@ pub(crate) fn run_figures(root: &Path, filters: &[String]) -> Result<(), String>
             "jsonata",
         ]))?;
     }
+    if filters.is_empty() || filters.iter().any(|filter| filter.starts_with("engine")) {
+        engine(root, filters)?;
+    }
     if wanted("check") {
         check_after_edit(root)?;
     }
@@ -195,6 +198,16 @@ fn steps(root: &Path) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// The engine in its own process; `engine_throughput` is one of its groups of figures.
+fn engine(root: &Path, filters: &[String]) -> Result<(), String> {
+    let mut bench = cargo(root);
+    bench.args(["bench", "--quiet", "--locked", "-p", "stepwright-engine", "--bench", "engine", "--"]);
+    if !filters.iter().any(|filter| filter == "engine") {
+        bench.args(filters.iter().filter_map(|filter| filter.strip_prefix("engine_")));
+    }
+    run(&mut bench)
 }
 
 /// `cargo check` of the workflows after their source changed.

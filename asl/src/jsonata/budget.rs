@@ -35,18 +35,31 @@ impl Bounds {
     };
 }
 
+/// How many bytes of text are compared while a node is evaluated.
+const COMPARED_BYTES_A_STEP: usize = 128;
+/// More than a frame or a function takes.
+const BLOCK_BYTES: usize = 512;
+
 #[derive(Debug)]
 pub(super) struct Budget {
     bounds: Bounds,
     pub(super) depth: usize,
     steps: u64,
+    steps_granted: u64,
     /// What other values of the thread hold.
     held_before: usize,
 }
 
 impl Budget {
-    pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, depth: 0, steps: bounds.steps, held_before: memory::held() }
+    /// The budget of one evaluation, where its state has that many steps left.
+    pub(super) fn new(bounds: Bounds, steps_left: u64) -> Self {
+        let steps = bounds.steps.min(steps_left);
+        Self { bounds, depth: 0, steps, steps_granted: steps, held_before: memory::held() }
+    }
+
+    /// Steps that have been taken.
+    pub(super) const fn used(&self) -> u64 {
+        self.steps_granted - self.steps
     }
 
     /// One level deeper.
@@ -69,8 +82,30 @@ impl Budget {
                 self.steps = left;
                 Ok(())
             }
-            None => Err(Failure::time()),
+            None => {
+                self.steps = 0;
+                Err(Failure::time())
+            }
         }
+    }
+
+    /// Two texts of that length are compared.
+    pub(super) fn compares(&mut self, bytes: usize) -> Outcome<()> {
+        if bytes < COMPARED_BYTES_A_STEP { Ok(()) } else { self.spend(bytes / COMPARED_BYTES_A_STEP) }
+    }
+
+    /// A name is looked up that many times: in a small object it is compared with every key.
+    pub(super) fn looks_up(&mut self, name: &str, times: usize) -> Outcome<()> {
+        if name.len() < COMPARED_BYTES_A_STEP {
+            return Ok(());
+        }
+        self.spend((name.len() / COMPARED_BYTES_A_STEP * 8).saturating_mul(times))
+    }
+
+    /// A frame, a function or a part of one comes into being: many of them in a
+    /// row can be all that an expression makes.
+    pub(super) fn block(&self) -> Outcome<()> {
+        self.has_room(BLOCK_BYTES)
     }
 
     /// Whether there is room for that much more.

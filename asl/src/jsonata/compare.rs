@@ -5,9 +5,7 @@ use std::cmp::Ordering;
 use super::budget::Budget;
 use super::failure::{Failure, Outcome};
 use super::value::Value;
-
-/// Levels of arrays and objects that are compared.
-const LEVELS_MAX: usize = 250;
+use crate::limits;
 
 /// Whether two values are the same, item by item and field by field.
 pub(super) fn are_equal<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget) -> Outcome<bool> {
@@ -15,7 +13,7 @@ pub(super) fn are_equal<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Bud
 }
 
 fn equal_within<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget, level: usize) -> Outcome<bool> {
-    if level > LEVELS_MAX {
+    if level > limits::JSONATA_VALUE_DEPTH_MAX {
         return Err(Failure::stack());
     }
     Ok(match (one, other) {
@@ -23,7 +21,13 @@ fn equal_within<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget, lev
         (Value::Bool(one), Value::Bool(other)) => one == other,
         (Value::Int(one), Value::Int(other)) => one == other,
         (Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)) => one.as_f64() == other.as_f64(),
-        (Value::Text(one), Value::Text(other)) => one == other,
+        (Value::Text(one), Value::Text(other)) => {
+            if one.len() != other.len() {
+                return Ok(false);
+            }
+            budget.compares(one.len())?;
+            one == other
+        }
         (Value::Builtin(one), Value::Builtin(other)) => one == other,
         (Value::Function(one), Value::Function(other)) => std::rc::Rc::ptr_eq(one, other),
         _ => {
@@ -44,6 +48,7 @@ fn equal_within<'a>(one: &Value<'a>, other: &Value<'a>, budget: &mut Budget, lev
             }
             budget.spend(one.field_count())?;
             for (key, value) in one.fields() {
+                budget.looks_up(&key, 1)?;
                 let theirs = other.field(&key);
                 if theirs.is_undefined() || !equal_within(&value, &theirs, budget, level + 1)? {
                     return Ok(false);
@@ -66,15 +71,16 @@ pub(super) fn numeric(value: &Value<'_>) -> Outcome<Option<f64>> {
 }
 
 /// The order of texts, by UTF-16 units as in JavaScript.
-pub(super) fn order_of_texts(one: &str, other: &str) -> Ordering {
+pub(super) fn order_of_texts(one: &str, other: &str, budget: &mut Budget) -> Outcome<Ordering> {
+    budget.compares(one.len().min(other.len()))?;
     let differing = one.chars().zip(other.chars()).find(|(one, other)| one != other);
-    match differing {
+    Ok(match differing {
         None => one.len().cmp(&other.len()),
         Some((one, other)) => {
             let (mut units, mut others) = ([0; 2], [0; 2]);
             one.encode_utf16(&mut units).iter().cmp(other.encode_utf16(&mut others).iter())
         }
-    }
+    })
 }
 
 /// What JavaScript takes for true, where it decides and not JSONata.

@@ -4,81 +4,116 @@ use serde_json::{Map, Number, Value as Json};
 
 use super::failure::{Failure, Outcome};
 use super::value::Value;
-use crate::limits;
+use crate::budget::{FIELD_BYTES, StateBudget};
+use crate::{limits, quote};
 
 /// The result of an evaluation as JSON; `None` for undefined. As AWS has it:
 /// no function may be in it, and what is not finite is a text.
-pub(super) fn to_json(value: &Value<'_>) -> Outcome<Option<Json>> {
+pub(super) fn to_json(value: &Value<'_>, state: &StateBudget) -> Outcome<Option<Json>> {
     if value.is_undefined() {
         return Ok(None);
     }
-    let mut output = Output { bytes_left: limits::JSONATA_OUTPUT_BYTES_MAX, is_lenient: false };
+    let mut output = Output { bytes_left: limits::JSONATA_OUTPUT_BYTES_MAX, purpose: Purpose::Result(state) };
     output.convert(value, 0).map(Some)
 }
 
+/// The value as JavaScript's `JSON.stringify` has it, as far as a cause can quote it.
+pub(super) fn quoted(value: &Value<'_>) -> Option<String> {
+    to_lenient_json(value, quote::BYTES_MAX).map(|json| quote::json(&json))
+}
+
 /// The value as JavaScript's `JSON.stringify` has it: functions are left out,
-/// what is not finite is null. For messages, which show values that way.
-pub(super) fn to_lenient_json(value: &Value<'_>) -> Option<Json> {
+/// what is not finite is null. Of a large one, no more than that many bytes.
+pub(super) fn to_lenient_json(value: &Value<'_>, bytes_max: usize) -> Option<Json> {
     if value.is_undefined() || value.is_function() {
         return None;
     }
-    let mut output = Output { bytes_left: limits::JSONATA_OUTPUT_BYTES_MAX, is_lenient: true };
+    let mut output = Output { bytes_left: bytes_max, purpose: Purpose::Message };
     output.convert(value, 0).ok()
 }
 
 /// Counts what has been converted, so that a small expression cannot ask for a
 /// huge answer by sharing the same value many times.
-struct Output {
+struct Output<'b> {
     bytes_left: usize,
-    is_lenient: bool,
+    purpose: Purpose<'b>,
 }
 
-impl Output {
-    fn spend(&mut self, bytes: usize) -> Outcome<()> {
-        match self.bytes_left.checked_sub(bytes) {
-            Some(left) => {
-                self.bytes_left = left;
-                Ok(())
-            }
-            None => Err(Failure::memory()),
+#[derive(Clone, Copy)]
+enum Purpose<'b> {
+    /// The state the result is for pays for it.
+    Result(&'b StateBudget),
+    /// A message shows no more of it than there is room for.
+    Message,
+}
+
+impl Output<'_> {
+    const fn is_lenient(&self) -> bool {
+        matches!(self.purpose, Purpose::Message)
+    }
+
+    /// Whether the message is full: what comes now would be cut off.
+    const fn is_full(&self) -> bool {
+        self.is_lenient() && self.bytes_left == 0
+    }
+
+    /// Counts text, and what there is in memory beside it.
+    fn spend(&mut self, bytes: usize, beside: usize) -> Outcome<()> {
+        let left = self.bytes_left.checked_sub(bytes);
+        self.bytes_left = left.unwrap_or(0);
+        if let Purpose::Result(state) = self.purpose {
+            left.ok_or_else(Failure::memory)?;
+            state.makes(bytes + beside)?;
         }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Outcome<Json> {
+        let end = text.floor_char_boundary(self.bytes_left);
+        let text = if self.is_lenient() { text.get(..end).unwrap_or_default() } else { text };
+        self.spend(text.len(), 0)?;
+        Ok(Json::String(text.to_owned()))
     }
 
     fn convert(&mut self, value: &Value<'_>, depth: usize) -> Outcome<Json> {
         if depth > limits::JSONATA_RESULT_DEPTH_MAX {
             return Err(Failure::memory());
         }
-        self.spend(2)?;
+        self.spend(2, size_of::<Json>())?;
         match value {
             Value::Null | Value::Undefined | Value::Tuple(_) | Value::TailCall(_) => Ok(Json::Null),
             Value::Bool(flag) => Ok(Json::Bool(*flag)),
             Value::Int(number) => Ok(Json::from(*number)),
-            Value::Float(number) if self.is_lenient && !number.is_finite() => Ok(Json::Null),
+            Value::Float(number) if self.is_lenient() && !number.is_finite() => Ok(Json::Null),
             Value::Float(number) => Ok(number_to_json(*number)),
-            Value::Text(text) => {
-                self.spend(text.len())?;
-                Ok(Json::String((**text).to_owned()))
-            }
-            Value::JsonArray(items) => {
-                items.iter().map(|item| self.copy(item, depth + 1)).collect::<Outcome<_>>().map(Json::Array)
-            }
+            Value::Text(text) => self.text(text),
+            Value::JsonArray(items) => self.copy_items(items, depth),
             Value::Array(array) => {
-                let items = array.items.iter();
-                items.map(|item| self.convert(item, depth + 1)).collect::<Outcome<_>>().map(Json::Array)
+                let mut items = Vec::new();
+                for item in &array.items {
+                    if self.is_full() {
+                        break;
+                    }
+                    items.push(self.convert(item, depth + 1)?);
+                }
+                Ok(Json::Array(items))
             }
             Value::JsonObject(fields) => self.copy_fields(fields, depth),
             Value::Object(object) => {
-                let mut fields = Map::with_capacity(object.len());
+                let mut fields = Map::new();
                 for (key, value) in object.iter() {
-                    if value.is_undefined() || (self.is_lenient && value.is_function()) {
+                    if self.is_full() {
+                        break;
+                    }
+                    if value.is_undefined() || (self.is_lenient() && value.is_function()) {
                         continue;
                     }
-                    self.spend(key.len() + 3)?;
+                    self.spend(key.len() + 3, FIELD_BYTES)?;
                     fields.insert((**key).to_owned(), self.convert(value, depth + 1)?);
                 }
                 Ok(Json::Object(fields))
             }
-            Value::Builtin(_) | Value::Function(_) if self.is_lenient => Ok(Json::Null),
+            Value::Builtin(_) | Value::Function(_) if self.is_lenient() => Ok(Json::Null),
             Value::Builtin(_) | Value::Function(_) => Err(Failure::unsupported_result()),
         }
     }
@@ -88,23 +123,33 @@ impl Output {
         if depth > limits::JSONATA_RESULT_DEPTH_MAX {
             return Err(Failure::memory());
         }
-        self.spend(2)?;
+        self.spend(2, size_of::<Json>())?;
         match value {
-            Json::String(text) => self.spend(text.len())?,
-            Json::Array(items) => {
-                let items = items.iter();
-                return items.map(|item| self.copy(item, depth + 1)).collect::<Outcome<_>>().map(Json::Array);
-            }
-            Json::Object(fields) => return self.copy_fields(fields, depth),
-            _ => {}
+            Json::String(text) => self.text(text),
+            Json::Array(items) => self.copy_items(items, depth),
+            Json::Object(fields) => self.copy_fields(fields, depth),
+            _ => Ok(value.clone()),
         }
-        Ok(value.clone())
+    }
+
+    fn copy_items(&mut self, items: &[Json], depth: usize) -> Outcome<Json> {
+        let mut copies = Vec::new();
+        for item in items {
+            if self.is_full() {
+                break;
+            }
+            copies.push(self.copy(item, depth + 1)?);
+        }
+        Ok(Json::Array(copies))
     }
 
     fn copy_fields(&mut self, fields: &Map<String, Json>, depth: usize) -> Outcome<Json> {
-        let mut copy = Map::with_capacity(fields.len());
+        let mut copy = Map::new();
         for (key, value) in fields {
-            self.spend(key.len() + 3)?;
+            if self.is_full() {
+                break;
+            }
+            self.spend(key.len() + 3, FIELD_BYTES)?;
             copy.insert(key.clone(), self.copy(value, depth + 1)?);
         }
         Ok(Json::Object(copy))
@@ -159,14 +204,34 @@ mod tests {
     #[test]
     fn values_survive_the_round_trip() {
         let value = json!({"b": [1, 2.5, "x", null, true, {"a": []}], "a": {}});
-        assert_eq!(to_json(&Value::from_json(&value)).expect("converts"), Some(value.clone()));
+        assert_eq!(
+            to_json(&Value::from_json(&value), &StateBudget::new()).expect("converts"),
+            Some(value.clone())
+        );
     }
 
     #[test]
     fn shared_values_cannot_explode() {
         let big = Value::text("x".repeat(100_000));
-        let error = to_json(&Value::array(vec![big; 10_000])).expect_err("too much");
+        let state = StateBudget::new();
+        let error = to_json(&Value::array(vec![big.clone(); 10_000]), &state).expect_err("too much");
         assert_eq!(crate::jsonata::EvaluationError::from(error).kind, crate::jsonata::FailureKind::Bound);
+        // Ten results that are allowed on their own are too much for one state.
+        let large = Value::array(vec![big; 100]);
+        let made = (0..10).take_while(|_| to_json(&large, &state).is_ok()).count();
+        assert!((1..10).contains(&made), "{made}");
+        let error = crate::jsonata::EvaluationError::from(to_json(&large, &state).expect_err("too much"));
+        assert_eq!(error.kind, crate::jsonata::FailureKind::TooLarge);
+    }
+
+    #[test]
+    fn a_message_shows_no_more_than_fits() {
+        let shown = quoted(&Value::array(vec![Value::text("x".repeat(100_000)); 1_000])).expect("an array");
+        assert_eq!(shown.chars().count(), limits::CAUSE_CHARS_MAX);
+        let many = Value::array((0..1_000_000).map(Value::Int).collect());
+        let shown = quoted(&many).expect("an array");
+        assert_eq!(shown.chars().count(), limits::CAUSE_CHARS_MAX);
+        assert!(shown.starts_with("[0,1,2,"));
     }
 
     #[test]
@@ -175,6 +240,6 @@ mod tests {
         for _ in 0..200_000 {
             value = Value::array(vec![value]);
         }
-        assert!(to_json(&value).is_err());
+        assert!(to_json(&value, &StateBudget::new()).is_err());
     }
 }

@@ -3,6 +3,7 @@
 
 use super::raised::Raised;
 use super::{EvaluationError, FailureKind};
+use crate::budget::TooLarge;
 
 /// AWS's words when an expression needs more memory than it may.
 pub(super) const MEMORY: &str =
@@ -87,6 +88,12 @@ impl Failure {
     pub(super) fn in_operator(mut self, sign: &str) -> Self {
         self.0.token = Some(sign.to_owned());
         self
+    }
+}
+
+impl From<TooLarge> for Failure {
+    fn from(_: TooLarge) -> Self {
+        Self::new(FailureKind::TooLarge, "", Words::Ready(String::new()))
     }
 }
 

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::ast::{Lambda, Transform};
 use super::evaluate::frame::{Env, dismantle};
 use super::functions::matching::NextMatch;
+use super::memory::Held;
 use super::regex::Regex;
 use super::value::Value;
 
@@ -17,9 +18,9 @@ pub(super) enum Function<'a> {
     Next(NextMatch<'a>),
     Partial(Partial<'a>),
     /// `$f ~> $g`
-    Composed(Value<'a>, Value<'a>),
+    Composed(Value<'a>, Value<'a>, #[expect(dead_code, reason = "it counts while it is there")] Held),
     /// `|…|…|`
-    Transform(&'a Transform, Env<'a>),
+    Transform(&'a Transform, Env<'a>, #[expect(dead_code, reason = "it counts while it is there")] Held),
 }
 
 #[derive(Debug)]
@@ -30,6 +31,16 @@ pub(super) struct Closure<'a> {
     pub(super) input: Value<'a>,
     /// The name it was last called by, for messages.
     pub(super) name: Cell<Option<&'a str>>,
+    _held: Held,
+}
+
+/// What a function takes in memory, in bytes: itself, and what counts who holds it.
+const FUNCTION_BYTES: usize = size_of::<Function<'_>>() + 4 * size_of::<usize>();
+
+impl<'a> Closure<'a> {
+    pub(super) fn new(lambda: &'a Lambda, env: Env<'a>, input: Value<'a>) -> Self {
+        Self { lambda, env, input, name: Cell::new(None), _held: Held::new(FUNCTION_BYTES) }
+    }
 }
 
 /// A function with some of its arguments.
@@ -38,6 +49,24 @@ pub(super) struct Partial<'a> {
     pub(super) function: Value<'a>,
     /// `None` is still to come.
     pub(super) arguments: Vec<Option<Value<'a>>>,
+    _held: Held,
+}
+
+impl<'a> Partial<'a> {
+    pub(super) fn new(function: Value<'a>, arguments: Vec<Option<Value<'a>>>) -> Self {
+        let held = Held::new(FUNCTION_BYTES + arguments.capacity() * size_of::<Option<Value<'_>>>());
+        Self { function, arguments, _held: held }
+    }
+}
+
+impl<'a> Function<'a> {
+    pub(super) fn composed(first: Value<'a>, second: Value<'a>) -> Self {
+        Self::Composed(first, second, Held::new(FUNCTION_BYTES))
+    }
+
+    pub(super) fn transform(transform: &'a Transform, env: Env<'a>) -> Self {
+        Self::Transform(transform, env, Held::new(FUNCTION_BYTES))
+    }
 }
 
 impl Drop for Function<'_> {
@@ -48,7 +77,7 @@ impl Drop for Function<'_> {
                 values.push(std::mem::replace(&mut partial.function, Value::Undefined));
                 dismantle(values);
             }
-            Self::Composed(first, second) if first.is_shared() || second.is_shared() => {
+            Self::Composed(first, second, _) if first.is_shared() || second.is_shared() => {
                 dismantle(vec![
                     std::mem::replace(first, Value::Undefined),
                     std::mem::replace(second, Value::Undefined),

@@ -8,7 +8,7 @@ use super::ast::{
     Block, Call, Kind, Lambda, Node, Operator, Path, Program, Slot, Stage, Step, Sym, Term, Transform,
 };
 use super::lexer::error;
-use super::regex::Regex;
+use super::regex;
 use super::syntax::{Definition, Pairs, Syntax, SyntaxKind};
 
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Lowering {
             SyntaxKind::Whole(number) => Kind::Whole(number),
             SyntaxKind::Number(number) => Kind::Number(number),
             SyntaxKind::Text(text) => Kind::Text(text),
-            SyntaxKind::Regex(pattern) => match Regex::new(&pattern.text, &pattern.flags) {
+            SyntaxKind::Regex(pattern) => match regex::read(&pattern.text, &pattern.flags) {
                 Ok(regex) => Kind::Regex(Box::new(regex)),
                 Err(raised) => return Err(error(raised.code, raised.message, position)),
             },

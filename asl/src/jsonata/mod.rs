@@ -52,6 +52,7 @@ pub(crate) use self::analysis::{Facts, STATES, functions};
 use self::ast::Program;
 use self::budget::Bounds;
 use self::evaluate::Evaluator;
+use crate::budget::TooLarge;
 use crate::limits;
 use crate::template::Scope;
 
@@ -112,6 +113,9 @@ pub enum FailureKind {
     Bound,
     /// The result is, or holds, a function.
     UnsupportedResult,
+    /// The result, with what the other fields of the state made, is more than
+    /// they may make.
+    TooLarge,
 }
 
 /// An evaluation failed.
@@ -121,7 +125,7 @@ pub struct EvaluationError {
     pub kind: FailureKind,
     /// JSONata's code, e.g. `T1006`; empty unless it was raised.
     pub code: String,
-    /// What went wrong; empty for an unsupported result.
+    /// What went wrong; empty for an unsupported result and one that is too large.
     pub message: String,
 }
 
@@ -129,6 +133,7 @@ impl fmt::Display for EvaluationError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             FailureKind::UnsupportedResult => formatter.write_str("the result is a function"),
+            FailureKind::TooLarge => TooLarge.fmt(formatter),
             _ if self.code.is_empty() => formatter.write_str(&self.message),
             _ => write!(formatter, "{}: {}", self.code, self.message),
         }
@@ -161,7 +166,10 @@ impl Expression {
     /// derived from them.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Option<Value>, EvaluationError> {
         match self.look_up(scope) {
-            Found::Value(value) => return Ok(Some(value.clone())),
+            Found::Value(value) => {
+                scope.budget.copies(value).map_err(failure::Failure::from)?;
+                return Ok(Some(value.clone()));
+            }
             Found::Undefined => return Ok(None),
             Found::NeedsEvaluator => {}
         }
@@ -170,8 +178,9 @@ impl Expression {
 
     fn evaluate_within(&self, bounds: Bounds, scope: &Scope<'_>) -> Result<Option<Value>, EvaluationError> {
         let mut evaluator = Evaluator::new(&self.inner.program, *scope, bounds);
-        let value = evaluator.run(value::Value::Undefined)?;
-        Ok(convert::to_json(&value)?)
+        let value = evaluator.run(value::Value::Undefined);
+        scope.budget.spent(evaluator.budget.used());
+        Ok(convert::to_json(&value?, scope.budget)?)
     }
 
     /// The text of the expression, without `{%` and `%}` and the blanks around it.

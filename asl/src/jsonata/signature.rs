@@ -5,9 +5,7 @@ use std::sync::LazyLock;
 
 use super::failure::{Failure, Outcome};
 use super::value::Value;
-
-/// Parameters times arguments. Ours: bounds the search for a way to place them.
-const PLACES_MAX: usize = 10_000;
+use crate::limits;
 
 /// The types of values, one bit each, as the notation names them.
 mod kind {
@@ -178,7 +176,7 @@ impl Signature {
             let pairs = self.parameters.iter().zip(arguments).zip(1..);
             return pairs.map(|((parameter, argument), index)| parameter.prepare(argument, index)).collect();
         }
-        if self.parameters.len().saturating_mul(arguments.len() + 1) > PLACES_MAX {
+        if self.parameters.len().saturating_mul(arguments.len() + 1) > limits::JSONATA_SIGNATURE_PLACES_MAX {
             return Err(Failure::time());
         }
         let kinds: Vec<u16> = arguments.iter().map(kind_of).collect();

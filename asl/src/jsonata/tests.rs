@@ -26,7 +26,8 @@ impl Host for Still {
 fn evaluate_in(source: &str, input: &Value) -> Result<Option<Value>, EvaluationError> {
     let states = json!({"input": input, "context": {"Execution": {"Name": "e"}}});
     let variables = IndexMap::from([("v".to_owned(), json!([1, 2, 3]))]);
-    let scope = Scope { states: &states, variables: &variables, host: &Still };
+    let scope =
+        Scope { states: &states, variables: &variables, host: &Still, budget: &crate::StateBudget::new() };
     Expression::parse(source).expect("parses").evaluate(&scope)
 }
 
@@ -272,7 +273,12 @@ fn nothing_hangs() {
 #[test]
 fn endless_loops_end() {
     let states = json!({});
-    let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still };
+    let scope = Scope {
+        states: &states,
+        variables: &IndexMap::new(),
+        host: &Still,
+        budget: &crate::StateBudget::new(),
+    };
     for source in [
         "($f := function() { $f() }; $f())",
         "$map([1..800000], function($x) { $map([1..800000], function($y) { $x * $y }) })",
@@ -493,7 +499,12 @@ fn hostile_sources_end() {
         if let Ok(expression) = &expression {
             let bounds = Bounds { steps: 1_000_000, ..Bounds::AWS };
             let states = json!({});
-            let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still };
+            let scope = Scope {
+                states: &states,
+                variables: &IndexMap::new(),
+                host: &Still,
+                budget: &crate::StateBudget::new(),
+            };
             drop(expression.evaluate_within(bounds, &scope));
         }
         drop(expression);
@@ -502,7 +513,12 @@ fn hostile_sources_end() {
     let signature = format!("function($a)<{}>{{1}}({})", "n?".repeat(60_000), "1,".repeat(60_000) + "1");
     drop(Expression::parse(&signature).map(|expression| {
         let states = json!({});
-        let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still };
+        let scope = Scope {
+            states: &states,
+            variables: &IndexMap::new(),
+            host: &Still,
+            budget: &crate::StateBudget::new(),
+        };
         expression.evaluate(&scope)
     }));
 }

@@ -5,9 +5,8 @@ use super::failure::{Failure, Outcome};
 use super::number;
 use super::raised::quoted;
 use super::value::{Items, Value};
-
-/// Levels of arrays and objects that are printed.
-const LEVELS_MAX: usize = 250;
+use crate::limits::JSONATA_VALUE_DEPTH_MAX as LEVELS_MAX;
+use crate::quote;
 
 /// Appends the value as `$string` prints it; nothing for undefined.
 pub(super) fn push_as_text(text: &mut String, value: &Value<'_>, budget: &mut Budget) -> Outcome<()> {
@@ -201,15 +200,12 @@ fn push_quoted(text: &mut String, inner: &str) {
     text.push('"');
 }
 
-/// The value as messages show it: its JSON, with all digits.
+/// The value as messages show it: its JSON, with all digits, as far as a cause can quote it.
 pub(super) fn for_message(value: &Value<'_>) -> String {
     match value {
         Value::Undefined => "undefined".to_owned(),
-        Value::Text(text) => quoted(text),
+        Value::Text(text) => quote::cut(quoted(quote::text(text))),
         Value::Float(number) => number::to_message(*number),
-        _ => match super::convert::to_lenient_json(value) {
-            Some(json) => json.to_string(),
-            None => "undefined".to_owned(),
-        },
+        _ => super::convert::quoted(value).unwrap_or_else(|| "undefined".to_owned()),
     }
 }

@@ -56,7 +56,8 @@ impl PathError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct IntrinsicError {
-    /// `States.IntrinsicFailure`, or `States.Runtime` where an argument was not found.
+    /// `States.IntrinsicFailure`, `States.Runtime` where an argument was not found, or
+    /// `States.DataLimitExceeded` where the fields of the state make more than they may.
     pub error: &'static str,
     /// The cause, without the prefix that names the state.
     pub cause: String,

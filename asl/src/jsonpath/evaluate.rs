@@ -14,21 +14,56 @@ use super::error::{Failure, Kind};
 use super::filter::{Filter, Subject};
 use super::function;
 use super::token::{Compiled, Token};
-use crate::limits;
+use crate::budget::weight;
+use crate::{limits, quote};
 
 /// What evaluation may cost. Shared by a path and the paths in its filters.
 #[derive(Debug)]
 pub(super) struct Budget {
+    granted: usize,
     steps: Cell<usize>,
     bytes: Cell<usize>,
+    /// Filters around what is being evaluated.
+    filters: Cell<usize>,
+}
+
+/// Where a filter began to look at an item.
+pub(super) struct Candidate {
+    bytes: usize,
 }
 
 impl Budget {
-    pub(super) const fn new() -> Self {
+    /// The budget of one path, of which `steps_left` are still to be had.
+    pub(super) fn new(steps_left: u64) -> Self {
+        let granted = usize::try_from(steps_left).unwrap_or(usize::MAX).min(limits::JSONPATH_STEPS_MAX);
         Self {
-            steps: Cell::new(limits::JSONPATH_STEPS_MAX),
+            granted,
+            steps: Cell::new(granted),
             bytes: Cell::new(limits::JSONPATH_RESULT_BYTES_MAX),
+            filters: Cell::new(0),
         }
+    }
+
+    /// The steps that have been taken.
+    pub(super) fn used(&self) -> u64 {
+        (self.granted - self.steps.get()) as u64
+    }
+
+    /// A filter looks at an item: what it makes is gone when it has decided.
+    pub(super) fn open_filter(&self) -> Candidate {
+        self.filters.set(self.filters.get() + 1);
+        Candidate { bytes: self.bytes.get() }
+    }
+
+    /// The filter has decided.
+    pub(super) fn close_filter(&self, candidate: &Candidate) {
+        self.filters.set(self.filters.get().saturating_sub(1));
+        self.bytes.set(candidate.bytes);
+    }
+
+    /// A path finds nothing. In a filter nobody will read why: the message is not written.
+    pub(super) fn failure(&self, kind: Kind, message: impl FnOnce() -> String) -> Failure {
+        Failure::new(kind, if self.filters.get() > 0 { String::new() } else { message() })
     }
 
     pub(super) fn step(&self) -> Result<(), Failure> {
@@ -36,13 +71,25 @@ impl Budget {
     }
 
     pub(super) fn steps(&self, count: usize) -> Result<(), Failure> {
-        self.steps.set(self.steps.get().checked_sub(count).ok_or_else(Self::exceeded)?);
-        Ok(())
+        let left = self.steps.get().checked_sub(count);
+        self.steps.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or_else(Self::exceeded)
     }
 
-    /// Accounts for a value that has been, or will be, copied.
+    /// Work on a text of that many bytes.
+    pub(super) fn text(&self, bytes: usize) -> Result<(), Failure> {
+        self.steps(bytes / TEXT_BYTES_A_STEP)
+    }
+
+    /// Accounts for a value that will be copied.
     pub(super) fn copy(&self, value: &Value) -> Result<(), Failure> {
-        self.bytes.set(self.bytes.get().checked_sub(size(value)).ok_or_else(Self::exceeded)?);
+        self.bytes(weight(value))
+    }
+
+    /// Accounts for that many bytes that will be made.
+    pub(super) fn bytes(&self, bytes: usize) -> Result<(), Failure> {
+        self.text(bytes)?;
+        self.bytes.set(self.bytes.get().checked_sub(bytes).ok_or_else(Self::exceeded)?);
         Ok(())
     }
 
@@ -60,17 +107,8 @@ impl Budget {
     }
 }
 
-/// About how much memory a value takes, in bytes of JSON text.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 8,
-        Value::Array(items) => items.iter().map(size).sum::<usize>() + 8,
-        Value::Object(fields) => {
-            fields.iter().map(|(key, item)| key.len() + 8 + size(item)).sum::<usize>() + 8
-        }
-    }
-}
+/// How many bytes of text are looked at, or copied, while a value is looked at.
+const TEXT_BYTES_A_STEP: usize = 512;
 
 /// What happens to a missing property where a path may find several values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +131,7 @@ pub(super) fn answer<'v>(
     if path.is_definite() {
         return results
             .pop()
-            .ok_or_else(|| Failure::new(Kind::NoResults, format!("No results for path: {path}")));
+            .ok_or_else(|| budget.failure(Kind::NoResults, || format!("No results for path: {path}")));
     }
     for result in &results {
         budget.copy(result)?;
@@ -139,9 +177,10 @@ impl<'v> Search<'_, 'v> {
 
     /// Applies the tokens from `index` on to a value.
     fn continue_at(&mut self, index: usize, value: &'v Value) -> Result<(), Failure> {
-        self.budget.step()?;
         let path = self.path;
-        match path.tokens().get(index) {
+        let token = path.tokens().get(index);
+        self.budget.steps(token.map_or(1, Token::effort))?;
+        match token {
             None => self.results.push(Cow::Borrowed(value)),
             Some(Token::Property { names, .. }) => self.property(index, names, value)?,
             Some(Token::Index(indexes)) => {
@@ -193,8 +232,7 @@ impl<'v> Search<'_, 'v> {
             if !self.path.upstream_definite(index) {
                 return Ok(());
             }
-            return Err(Failure::new(
-                Kind::WrongType,
+            return Err(self.budget.failure(Kind::WrongType, || {
                 format!(
                     "Expected to find an object with property {} in path {} but found '{}'. \
                      This is not a json object according to the JsonProvider: \
@@ -202,8 +240,8 @@ impl<'v> Search<'_, 'v> {
                     self.token_text(index),
                     self.path.position_before(index),
                     class_name(value),
-                ),
-            ));
+                )
+            }));
         };
         if names.len() > 1 && self.is_leaf(index) {
             return self.merge(index, names, fields);
@@ -233,7 +271,7 @@ impl<'v> Search<'_, 'v> {
             return match self.demand {
                 Demand::Some => Ok(()),
                 Demand::Every => {
-                    Err(Failure::new(Kind::NoResults, format!("No results for path: {}", here())))
+                    Err(self.budget.failure(Kind::NoResults, || format!("No results for path: {}", here())))
                 }
             };
         }
@@ -242,7 +280,7 @@ impl<'v> Search<'_, 'v> {
         if !definite && self.demand == Demand::Some {
             return Ok(());
         }
-        Err(Failure::new(Kind::MissingProperty, format!("Missing property in path {}", here())))
+        Err(self.budget.failure(Kind::MissingProperty, || format!("Missing property in path {}", here())))
     }
 
     /// `..[0].a`: of the items the scan went through, `.a` counts only where
@@ -250,7 +288,12 @@ impl<'v> Search<'_, 'v> {
     fn counts_after_scan(&self, index: usize) -> bool {
         match self.scanned_index.get(index).copied().flatten() {
             None => true,
-            Some(item) => index > 0 && self.token_text(index - 1) == format!("[{item}]"),
+            Some(item) => match index.checked_sub(1).and_then(|before| self.path.tokens().get(before)) {
+                Some(Token::Index(indexes)) => {
+                    matches!(indexes.as_slice(), [only] if usize::try_from(*only) == Ok(item))
+                }
+                _ => false,
+            },
         }
     }
 
@@ -268,12 +311,10 @@ impl<'v> Search<'_, 'v> {
                     merged.insert(name.clone(), value.clone());
                 }
                 None if self.demand == Demand::Every => {
-                    let message = format!(
-                        "Missing property in path {}['{}']",
-                        self.path.position_before(index),
-                        names.join("', '")
-                    );
-                    return Err(Failure::new(Kind::MissingProperty, message));
+                    return Err(self.budget.failure(Kind::MissingProperty, || {
+                        let place = self.path.position_before(index);
+                        format!("Missing property in path {place}['{}']", names.join("', '"))
+                    }));
                 }
                 None => {}
             }
@@ -290,16 +331,16 @@ impl<'v> Search<'_, 'v> {
         if !self.path.upstream_definite(index) {
             return Ok(None);
         }
-        let message = if value.is_null() {
-            format!("The path {} is null", self.path.position_before(index))
-        } else {
+        Err(self.budget.failure(Kind::WrongType, || {
+            if value.is_null() {
+                return format!("The path {} is null", self.path.position_before(index));
+            }
             format!(
                 "Filter: {} can only be applied to arrays. Current context is: {}",
                 self.path.text_from(index),
                 plain_text(value)
             )
-        };
-        Err(Failure::new(Kind::WrongType, message))
+        }))
     }
 
     /// One item, counted from the end when negative; nothing when there is none.
@@ -334,6 +375,7 @@ impl<'v> Search<'_, 'v> {
             (None, None) => 0..0,
         };
         for position in range {
+            self.budget.step()?;
             self.item(index, items, position)?;
         }
         Ok(())
@@ -365,11 +407,13 @@ impl<'v> Search<'_, 'v> {
                 }
                 Ok(())
             }
-            _ if self.path.upstream_definite(index) => Err(Failure::invalid(format!(
-                "Filter: {} can not be applied to primitives. Current context is: {}",
-                self.path.text_from(index),
-                plain_text(value)
-            ))),
+            _ if self.path.upstream_definite(index) => Err(self.budget.failure(Kind::Invalid, || {
+                format!(
+                    "Filter: {} can not be applied to primitives. Current context is: {}",
+                    self.path.text_from(index),
+                    plain_text(value)
+                )
+            })),
             _ => Ok(()),
         }
     }
@@ -411,9 +455,11 @@ impl<'v> Search<'_, 'v> {
     }
 
     fn scan_matches(&self, target: usize, value: &'v Value) -> Result<bool, Failure> {
-        match self.path.tokens().get(target) {
+        let token = self.path.tokens().get(target);
+        match token {
             Some(Token::Property { names, .. }) => {
                 let Value::Object(fields) = value else { return Ok(false) };
+                self.budget.steps(token.map_or(0, Token::effort))?;
                 let definite = names.len() == 1 || self.is_leaf(target);
                 Ok(!definite || names.iter().all(|name| fields.contains_key(name)))
             }
@@ -430,8 +476,8 @@ impl<'v> Search<'_, 'v> {
 /// A value in an error message: text without quotes, everything else as JSON.
 fn plain_text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
+        Value::String(text) => Cow::Borrowed(quote::text(text)),
+        other => Cow::Owned(quote::json(other)),
     }
 }
 

@@ -21,7 +21,10 @@ pub(super) fn call(
     match name {
         "length" | "size" => call.length(),
         "keys" => Ok(match value {
-            Value::Object(fields) => Value::Array(fields.keys().cloned().map(Value::String).collect()),
+            Value::Object(fields) => {
+                budget.steps(fields.len())?;
+                Value::Array(fields.keys().cloned().map(Value::String).collect())
+            }
             _ => Value::Null,
         }),
         "avg" | "stddev" | "sum" | "min" | "max" => aggregate(name, &call.numbers()?),
@@ -39,6 +42,9 @@ pub(super) fn call(
     }
 }
 
+/// How many bytes of memory one byte of JSON text takes at most: `[0,0]`.
+const JSON_TEXT_WEIGHT: usize = size_of::<Value>() / 2;
+
 struct Call<'c> {
     arguments: &'c [Argument],
     value: &'c Value,
@@ -50,9 +56,12 @@ impl<'c> Call<'c> {
     fn argument(&self, argument: &'c Argument) -> Result<Cow<'c, Value>, Failure> {
         match argument {
             Argument::Path(path) => answer(path, self.root, self.root, Demand::Some, self.budget),
-            Argument::Json(text) => serde_json::from_str(text)
-                .map(Cow::Owned)
-                .map_err(|_| other(format!("The argument is not JSON: {text}"))),
+            Argument::Json(text) => {
+                self.budget.bytes(text.len().saturating_mul(JSON_TEXT_WEIGHT))?;
+                serde_json::from_str(text)
+                    .map(Cow::Owned)
+                    .map_err(|_| other(format!("The argument is not JSON: {text}")))
+            }
         }
     }
 
@@ -60,7 +69,12 @@ impl<'c> Call<'c> {
     fn argument_values(&self) -> Result<Vec<Value>, Failure> {
         let mut values = Vec::new();
         for argument in self.arguments {
-            match self.argument(argument)?.into_owned() {
+            self.budget.step()?;
+            let value = self.argument(argument)?;
+            if let Cow::Borrowed(value) = value {
+                self.budget.copy(value)?;
+            }
+            match value.into_owned() {
                 Value::Array(items) => values.extend(items),
                 single => values.push(single),
             }
@@ -116,10 +130,14 @@ impl<'c> Call<'c> {
     fn concat(&self) -> Result<Value, Failure> {
         let mut text = String::new();
         if let Value::Array(items) = self.value {
-            text.extend(items.iter().filter_map(Value::as_str));
+            for item in items.iter().filter_map(Value::as_str) {
+                self.budget.bytes(item.len())?;
+                text.push_str(item);
+            }
         }
         for value in self.argument_values()? {
             if !value.is_null() {
+                self.budget.copy(&value)?;
                 text.push_str(&java::text(&value));
             }
         }
@@ -131,7 +149,9 @@ impl<'c> Call<'c> {
         let mut result = self.value.clone();
         if let Value::Array(items) = &mut result {
             for argument in self.arguments {
-                items.push(self.argument(argument)?.into_owned());
+                let value = self.argument(argument)?;
+                self.budget.copy(&value)?;
+                items.push(value.into_owned());
             }
         }
         Ok(result)
@@ -148,8 +168,8 @@ impl<'c> Call<'c> {
         usize::try_from(index)
             .ok()
             .and_then(|index| items.get(index))
-            .cloned()
-            .ok_or_else(|| other(format!("Index {position} out of bounds for length {count}")))
+            .map(|item| self.budget.copy(item).map(|()| item.clone()))
+            .unwrap_or_else(|| Err(other(format!("Index {position} out of bounds for length {count}"))))
     }
 }
 

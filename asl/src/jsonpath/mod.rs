@@ -32,7 +32,9 @@ use self::evaluate::{Budget, Demand};
 pub use self::intrinsic::Intrinsic;
 use self::put::Conflict;
 use self::token::Compiled;
-use crate::template::{QueryError, Scope};
+use crate::budget::StateBudget;
+use crate::quote;
+use crate::template::{QueryError, Scope, too_large};
 
 /// The name of the error most failures of a path give. Recorded on AWS.
 pub(crate) const RUNTIME_ERROR: &str = "States.Runtime";
@@ -160,7 +162,12 @@ impl Path {
     /// The answer is Jayway's, with AWS's one deviation: an indefinite path
     /// over a missing property gives an empty list. Recorded on AWS.
     pub fn find<'v>(&self, document: &'v Value) -> Result<Cow<'v, Value>, PathError> {
-        match self.find_as_jayway(document) {
+        self.find_within(document, &StateBudget::new())
+    }
+
+    /// [`find`](Self::find), with what the state the path is in has left.
+    fn find_within<'v>(&self, document: &'v Value, state: &StateBudget) -> Result<Cow<'v, Value>, PathError> {
+        match self.find_as_jayway(document, state) {
             Err(error) if error.kind == PathErrorKind::MissingProperty && !self.is_definite() => {
                 Ok(Cow::Owned(Value::Array(Vec::new())))
             }
@@ -168,17 +175,22 @@ impl Path {
         }
     }
 
-    fn find_as_jayway<'v>(&self, document: &'v Value) -> Result<Cow<'v, Value>, PathError> {
-        let budget = Budget::new();
-        evaluate::answer(&self.inner.compiled, document, document, Demand::Some, &budget)
-            .map_err(PathError::from)
+    fn find_as_jayway<'v>(
+        &self,
+        document: &'v Value,
+        state: &StateBudget,
+    ) -> Result<Cow<'v, Value>, PathError> {
+        let budget = Budget::new(state.steps_left());
+        let found = evaluate::answer(&self.inner.compiled, document, document, Demand::Some, &budget);
+        state.spent(budget.used());
+        found.map_err(PathError::from)
     }
 
     /// Takes the root from the scope and evaluates the path, for a field that
     /// holds a path (`InputPath`, `TimeoutSecondsPath` …). The error is AWS's.
     pub fn select<'v>(&self, scope: &Scope<'v>) -> Result<Cow<'v, Value>, PathError> {
         let document = self.document(scope)?;
-        self.find(document).map_err(|error| self.invalid(&error))
+        self.find_within(document, scope.budget).map_err(|error| self.invalid(&error))
     }
 
     /// The value the path starts at.
@@ -212,7 +224,9 @@ impl Path {
                     format!("Unable to apply ReferencePath {}", self.source())
                 }
                 // Reported from the real service.
-                Conflict::Step { step, at } => format!("Unable to apply step \"{step}\" to input {at}"),
+                Conflict::Step { step, at } => {
+                    format!("Unable to apply step \"{step}\" to input {}", quote::json(&at))
+                }
             };
             PathError { kind: PathErrorKind::Conflict, message }
         })
@@ -256,18 +270,33 @@ impl Query {
     /// The value. `field` is the path of the field in its state: `CausePath`,
     /// or `Parameters/a/b` for the key `b.$` of a payload template.
     pub fn evaluate(&self, field: &str, scope: &Scope<'_>) -> Result<Value, QueryError> {
-        let failed = |error, cause| QueryError { error, cause, field: field.to_owned() };
+        self.evaluate_at(&field, scope)
+    }
+
+    /// The same of a field whose path is written when it is asked for.
+    pub(crate) fn evaluate_at(
+        &self,
+        field: &dyn fmt::Display,
+        scope: &Scope<'_>,
+    ) -> Result<Value, QueryError> {
+        let failed = |error, cause| QueryError { error, cause, field: field.to_string() };
         match self {
             Self::Intrinsic(intrinsic) => {
                 intrinsic.evaluate(scope).map_err(|error| failed(error.error, error.cause))
             }
             Self::Path(path) => {
-                let found = path.document(scope).and_then(|document| path.find(document));
+                let found =
+                    path.document(scope).and_then(|document| path.find_within(document, scope.budget));
+                if let Ok(found) = found {
+                    scope.budget.copies(&found).map_err(|error| too_large(field, error))?;
+                    return Ok(found.into_owned());
+                }
                 found.map(Cow::into_owned).map_err(|error| {
                     // AWS names the key of the template, and none of the objects it is in.
+                    let field = field.to_string();
                     let key = match field.rsplit_once('/') {
                         Some((_, key)) => format!("{key}.$"),
-                        None => field.to_owned(),
+                        None => field,
                     };
                     let cause = match error.kind {
                         PathErrorKind::Exceeded => error.message,
@@ -287,5 +316,5 @@ impl Query {
 /// The document in which a path was not found, as its cause quotes it.
 fn searched(path: &Path, scope: &Scope<'_>) -> String {
     let input = || scope.states.get("input").unwrap_or(&Value::Null);
-    path.document(scope).unwrap_or_else(|_| input()).to_string()
+    quote::json(path.document(scope).unwrap_or_else(|_| input()))
 }

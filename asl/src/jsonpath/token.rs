@@ -144,6 +144,20 @@ impl fmt::Display for Compiled {
     }
 }
 
+impl Token {
+    /// What it takes to apply the token to one value, in steps: a list of a
+    /// thousand names is looked up a thousand times, a long name is hashed whole.
+    pub(super) fn effort(&self) -> usize {
+        match self {
+            Self::Property { names, .. } => {
+                names.iter().fold(names.len(), |steps, name| steps.saturating_add(name.len() / 64))
+            }
+            Self::Index(indexes) => indexes.len(),
+            _ => 1,
+        }
+    }
+}
+
 impl fmt::Display for Token {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

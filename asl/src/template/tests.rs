@@ -24,7 +24,7 @@ fn expression(source: &str) -> Expression {
 fn with_scope<T>(run: impl FnOnce(&Scope<'_>) -> T) -> T {
     let states = json!({"input": {"n": 3, "text": "x", "below": -1, "half": 2.5, "id": 1_234_567_890_123_456_789_u64}});
     let variables = IndexMap::from([("v".to_owned(), json!({"foo": "bar"}))]);
-    run(&Scope { states: &states, variables: &variables, host: &Still })
+    run(&Scope { states: &states, variables: &variables, host: &Still, budget: &crate::StateBudget::new() })
 }
 
 fn cause<T: std::fmt::Debug>(result: Result<T, QueryError>) -> String {

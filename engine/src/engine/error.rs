@@ -2,6 +2,7 @@
 
 use asl::Diagnostics;
 
+use super::redrive::NotRedrivable;
 use crate::journal::JournalError;
 use crate::machine::ReplayError;
 use crate::registry::RegistryError;
@@ -79,6 +80,22 @@ pub enum EngineError {
     /// The name is taken by an execution with another input, or by one that has ended.
     #[error("execution '{execution_arn}' already exists: use another name")]
     ExecutionAlreadyExists {
+        /// The ARN.
+        execution_arn: String,
+    },
+    /// The execution cannot be redriven.
+    #[error("execution '{execution_arn}' cannot be redriven: {reason}")]
+    ExecutionNotRedrivable {
+        /// The ARN.
+        execution_arn: String,
+        /// AWS's reason.
+        reason: NotRedrivable,
+    },
+    /// A child execution is redriven by its Map Run only.
+    #[error(
+        "execution '{execution_arn}' is a child of a Map Run: redrive the execution that the Map Run belongs to"
+    )]
+    ChildNotRedrivable {
         /// The ARN.
         execution_arn: String,
     },

@@ -11,9 +11,9 @@ use std::thread;
 use super::{Engine, EngineError, EngineOptions, STACK_BYTES};
 use crate::arn::{execution_names, state_machine_arn};
 use crate::crash::CrashPoints;
-use crate::journal::{self, DirectoryLock, JournalError, Message, Reader, Writer};
+use crate::journal::{self, DirectoryLock, JournalError, Message, OpenExecution, Reader, Writer};
 use crate::machine::{Execution, Input};
-use crate::map_run::{abort_orphans, child_definition};
+use crate::map_run::{Processors, abort_orphans, child_definition};
 use crate::scheduler::{Belonging, Job, Keeping, Parts, Scheduler, Slot, lock};
 
 impl Engine {
@@ -96,30 +96,41 @@ impl Engine {
         let mut slots = Vec::new();
         let mut processors = BTreeMap::new();
         for open in reader.open_executions()? {
-            let arn = open.execution_arn;
-            let text = reader.definition(&arn, &open.sha256)?;
-            let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
-            let mut definition = self.parsed(name, &open.sha256, &text)?;
-            let child = child_definition(reader, open.map_run, &definition, &mut processors)?;
-            if let Some((processor, _)) = &child {
-                definition = Arc::clone(processor);
-            }
-            let records = reader.records(open.id, &arn)?;
-            let execution = Execution::replay(definition, &records)
-                .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
-            self.scheduler.last_millis.fetch_max(execution.last_millis(), Ordering::SeqCst);
-            let Some(belonging) = self.belonging(reader, &arn)? else {
-                return Err(EngineError::StateMachineDoesNotExist { name: name.to_owned() });
-            };
-            let count = records.len() as u64;
-            let slot = Slot::new(open.id, arn.into(), execution, count, Keeping::Journal, belonging);
-            if let Some((_, child_of)) = child {
-                slot.set_child_of(child_of);
-            }
+            let slot = self.slot_of(reader, open, &mut processors)?;
             lock(&self.scheduler.open).insert(&slot);
             slots.push(slot);
         }
         Ok(slots)
+    }
+
+    /// Folds an execution that is in the journal.
+    pub(super) fn slot_of(
+        &self,
+        reader: &Reader,
+        found: OpenExecution,
+        processors: &mut Processors,
+    ) -> Result<Arc<Slot>, EngineError> {
+        let OpenExecution { id, execution_arn: arn, sha256, map_run, .. } = found;
+        let text = reader.definition(&arn, &sha256)?;
+        let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
+        let mut definition = self.parsed(name, &sha256, &text)?;
+        let child = child_definition(reader, map_run, &definition, processors)?;
+        if let Some((processor, _)) = &child {
+            definition = Arc::clone(processor);
+        }
+        let records = reader.records(id, &arn)?;
+        let execution = Execution::replay(definition, &records)
+            .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
+        self.scheduler.last_millis.fetch_max(execution.last_millis(), Ordering::SeqCst);
+        let Some(belonging) = self.belonging(reader, &arn)? else {
+            return Err(EngineError::StateMachineDoesNotExist { name: name.to_owned() });
+        };
+        let count = records.len() as u64;
+        let slot = Slot::new(id, arn.into(), execution, count, Keeping::Journal, belonging);
+        if let Some((_, child_of)) = child {
+            slot.set_child_of(child_of);
+        }
+        Ok(slot)
     }
 
     fn belonging(&self, reader: &Reader, execution_arn: &str) -> Result<Option<Belonging>, EngineError> {

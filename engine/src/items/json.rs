@@ -17,6 +17,8 @@ pub(super) struct JsonItems<R> {
     scanner: Scanner<R>,
     source: Arc<str>,
     pointer: Vec<String>,
+    /// The items are a part of the file, which a pointer names.
+    is_part: bool,
     place: Place,
     count: u64,
 }
@@ -58,9 +60,9 @@ type Entry = (Option<String>, Value);
 impl<R: BufRead> JsonItems<R> {
     pub(super) fn new(reader: R, pointer: Option<&str>, source: &Arc<str>) -> Self {
         let tokens = pointer.unwrap_or_default().split('/').skip(1);
-        let pointer = tokens.map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
-        let scanner = Scanner { reader };
-        Self { scanner, source: Arc::clone(source), pointer, place: Place::Start, count: 0 }
+        let pointer: Vec<_> = tokens.map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+        let (scanner, is_part) = (Scanner { reader }, !pointer.is_empty());
+        Self { scanner, source: Arc::clone(source), pointer, is_part, place: Place::Start, count: 0 }
     }
 
     fn read(&mut self) -> Result<Option<Entry>, Problem> {
@@ -88,6 +90,12 @@ impl<R: BufRead> JsonItems<R> {
         };
         if !self.scanner.another(if is_array { b']' } else { b'}' }, is_first)? {
             self.place = Place::End;
+            // What a pointer leaves out is not looked at; of a whole file nothing may be lost.
+            if !self.is_part && self.scanner.token()?.is_some() {
+                return wrong(
+                    "it goes on behind the array or object with the items: for one value on each line use the InputType JSONL.",
+                );
+            }
             return Ok(None);
         }
         let key = if is_array { None } else { Some(self.scanner.key()?) };

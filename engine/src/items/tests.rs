@@ -128,6 +128,7 @@ fn what_is_not_json_is_told() {
     for (text, problem) in [
         ("", "it is empty"),
         ("3", "neither a JSON array"),
+        ("[1]\n[2]", "it goes on behind the array or object"),
         ("[1 2]", "a comma is missing"),
         ("[1, 2", "in the middle of an array"),
         ("[1, {\"a\": ", "in the middle of a value"),

@@ -26,6 +26,10 @@ pub(crate) struct MapRunRow {
     pub(crate) status: Status,
     pub(crate) start_millis: i64,
     pub(crate) stop_millis: Option<i64>,
+    /// Its children are Express executions.
+    pub(crate) is_express: bool,
+    pub(crate) redrive_count: u32,
+    pub(crate) redrive_millis: Option<i64>,
 }
 
 /// What the journal knows of a child without reading its records.
@@ -65,6 +69,9 @@ impl MapRunRow {
             status: status(row.get(11)?)?,
             start_millis: row.get(12)?,
             stop_millis: row.get(13)?,
+            is_express: row.get(14)?,
+            redrive_count: row.get(15)?,
+            redrive_millis: row.get(16)?,
         })
     }
 }
@@ -75,7 +82,11 @@ fn status(number: i64) -> rusqlite::Result<Status> {
 }
 
 const COLUMNS: &str = "SELECT id, arn, execution_arn, label, state, fingerprint, max_concurrency, tolerated_count, \
-     tolerated_percentage, items_total, is_batched, status, start_millis, stop_millis FROM map_runs";
+     tolerated_percentage, items_total, is_batched, status, start_millis, stop_millis, is_express, redrive_count, redrive_millis \
+     FROM map_runs";
+
+/// The status of a child.
+const STATUS: &str = "CASE WHEN pending_redrive = 1 THEN 5 ELSE status END";
 
 impl Reader {
     /// The Map Run of an ARN.
@@ -107,8 +118,10 @@ impl Reader {
         visit: &mut dyn FnMut(ChildRow),
     ) -> Result<(), JournalError> {
         let Some(run) = self.map_run_by_id(id)? else { return Ok(()) };
-        let query = "SELECT map_number, map_items, status, name FROM executions WHERE map_run_id = ?1 ORDER BY map_number";
-        let shown = self.rows(query, [id], |row| {
+        let query = format!(
+            "SELECT map_number, map_items, {STATUS}, name FROM executions WHERE map_run_id = ?1 ORDER BY map_number"
+        );
+        let shown = self.rows(&query, [id], |row| {
             visit(ChildRow {
                 number: row.get::<_, i64>(0)?.cast_unsigned(),
                 items: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -122,9 +135,10 @@ impl Reader {
 
     /// How many executions with how many items there are of each status.
     pub(crate) fn map_run_sums(&self, id: i64) -> Result<Vec<(Status, u64, u64)>, JournalError> {
-        let query =
-            "SELECT status, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY status";
-        self.rows(query, [id], |row| {
+        let query = format!(
+            "SELECT {STATUS}, count(*), sum(map_items) FROM executions WHERE map_run_id = ?1 GROUP BY 1"
+        );
+        self.rows(&query, [id], |row| {
             let (count, items): (i64, i64) = (row.get(1)?, row.get(2)?);
             Ok((status(row.get(0)?)?, count.cast_unsigned(), items.cast_unsigned()))
         })
@@ -171,8 +185,8 @@ impl Reader {
 /// Makes a Map Run.
 pub(crate) fn insert_map_run(connection: &Connection, row: &MapRunRow) -> rusqlite::Result<()> {
     let insert = "INSERT INTO map_runs (arn, execution_arn, label, state, fingerprint, max_concurrency, tolerated_count, \
-                  tolerated_percentage, items_total, is_batched, status, start_millis) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11)";
+                  tolerated_percentage, items_total, is_batched, status, start_millis, is_express, redrive_count, \
+                  redrive_millis) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14)";
     connection.prepare_cached(insert)?.execute(params![
         row.arn,
         row.execution_arn,
@@ -184,8 +198,22 @@ pub(crate) fn insert_map_run(connection: &Connection, row: &MapRunRow) -> rusqli
         row.tolerated_percentage,
         row.items_total.map(u64::cast_signed),
         row.is_batched,
-        row.start_millis
+        row.start_millis,
+        row.is_express,
+        row.redrive_count,
+        row.redrive_millis
     ])?;
+    Ok(())
+}
+
+/// Notes what the items are read from.
+pub(crate) fn note_fingerprint(
+    connection: &Connection,
+    id: i64,
+    fingerprint: Option<&str>,
+) -> rusqlite::Result<()> {
+    let update = "UPDATE map_runs SET fingerprint = ?2 WHERE id = ?1";
+    connection.prepare_cached(update)?.execute(params![id, fingerprint])?;
     Ok(())
 }
 
@@ -217,6 +245,12 @@ pub(crate) fn close_map_run(
     now_millis: i64,
 ) -> rusqlite::Result<()> {
     let update = "UPDATE map_runs SET status = ?2, stop_millis = ?3 WHERE id = ?1 AND status = 0";
-    connection.prepare_cached(update)?.execute(params![id, status as i64, now_millis])?;
+    let closed = connection.prepare_cached(update)?.execute(params![id, status as i64, now_millis])?;
+    // Whoever still waits to be redriven keeps the end it had.
+    let give_up =
+        "UPDATE executions SET pending_redrive = NULL WHERE map_run_id = ?1 AND pending_redrive = 1";
+    if closed > 0 {
+        connection.prepare_cached(give_up)?.execute([id])?;
+    }
     Ok(())
 }

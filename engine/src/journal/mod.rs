@@ -19,6 +19,7 @@ mod lock;
 mod map_runs;
 mod pack;
 mod reader;
+mod redrives;
 mod schema;
 mod segment;
 #[cfg(test)]
@@ -31,8 +32,11 @@ pub use reader::{
 pub use schema::JournalError;
 
 pub(crate) use lock::DirectoryLock;
-pub(crate) use map_runs::{ChildRow, MapRunRow, close_map_run, insert_map_run, note_items, update_limits};
+pub(crate) use map_runs::{
+    ChildRow, MapRunRow, close_map_run, insert_map_run, note_fingerprint, note_items, update_limits,
+};
 pub(crate) use reader::Readers;
+pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
 pub(crate) use writer::{Append, Change, End, Message, NewExecution, Release, Writer};

@@ -15,7 +15,7 @@ use crate::machine::{Fact, HistoryEvent, Record, Status};
 use crate::registry::{Revision, Store};
 
 /// How many connections are kept for the next reader.
-const IDLE_MAX: usize = 4;
+const IDLE_MAX: usize = 16;
 
 /// An execution, as `DescribeExecution` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub struct ExecutionDescription {
     pub map_run_arn: Option<String>,
     /// How many events its history has, once it has ended.
     pub events: u64,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When it was last redriven, in milliseconds since the epoch.
+    pub redrive_millis: Option<i64>,
 }
 
 /// An execution, as `ListExecutions` has it.
@@ -75,6 +79,10 @@ pub struct ExecutionSummary {
     pub map_run_arn: Option<String>,
     /// Of a child: how many items it has.
     pub item_count: Option<u64>,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When it was last redriven, in milliseconds since the epoch.
+    pub redrive_millis: Option<i64>,
     /// Its number in the journal: tells executions of one millisecond apart.
     pub number: i64,
 }
@@ -92,6 +100,8 @@ pub struct ExecutionFilter {
     pub alias: Option<String>,
     /// Only in this status.
     pub status: Option<Status>,
+    /// Only those that were redriven, or only those that were not.
+    pub redriven: Option<bool>,
     /// Only those that started at or after this time, in milliseconds since the epoch.
     pub started_from_millis: Option<i64>,
     /// At most this many; `None` = 1,000, which is also AWS's page.
@@ -192,9 +202,7 @@ impl Reader {
     /// Describes an execution; `None` = there is none of this ARN.
     pub fn describe_execution(&self, arn: &str) -> Found<Option<ExecutionDescription>> {
         let Some((id, summary)) = self.find(arn)? else { return Ok(None) };
-        let first = self.edge_segment(id, arn, "ASC")?;
-        let last =
-            if summary.status == Status::Running { Vec::new() } else { self.edge_segment(id, arn, "DESC")? };
+        let (first, last) = self.edge_segments(id, arn, summary.status != Status::Running)?;
         let mut described = ExecutionDescription {
             execution_arn: summary.execution_arn,
             state_machine_arn: summary.state_machine_arn,
@@ -211,12 +219,15 @@ impl Reader {
             alias: summary.alias,
             map_run_arn: summary.map_run_arn,
             events: 0,
+            redrive_count: summary.redrive_count,
+            redrive_millis: summary.redrive_millis,
         };
         if let Some(Fact::ExecutionStarted { started, .. }) = first.first().map(|record| &record.fact) {
             started.input.text().clone_into(&mut described.input);
             described.trace_header = started.trace_header.as_deref().map(str::to_owned);
         }
-        if let Some(event) = last.last().and_then(HistoryEvent::of) {
+        let last = last.as_ref().unwrap_or(&first).last().filter(|_| summary.status != Status::Running);
+        if let Some(event) = last.and_then(HistoryEvent::of) {
             described.events = event.id;
             described.output = event.output().map(str::to_owned);
             described.error = event.error().map(str::to_owned);
@@ -316,9 +327,22 @@ impl Reader {
             conditions.push("(e.start_millis, e.id) < (?, ?)");
             values.extend([start_millis.into(), number.into()]);
         }
-        if let Some(status) = filter.status {
-            conditions.push("e.status = ?");
-            values.push((status as i64).into());
+        match filter.status {
+            Some(Status::PendingRedrive) => conditions.push("e.pending_redrive = 1"),
+            Some(status) => {
+                // Only children of Map Runs wait to be redriven: other lists keep to their index.
+                if filter.map_run.is_some() {
+                    conditions.push("e.pending_redrive IS NULL");
+                }
+                conditions.push("e.status = ?");
+                values.push((status as i64).into());
+            }
+            None => {}
+        }
+        match filter.redriven {
+            Some(true) => conditions.push("e.redrive_count > 0"),
+            Some(false) => conditions.push("e.redrive_count = 0"),
+            None => {}
         }
         if let Some(millis) = filter.started_from_millis {
             conditions.push("e.start_millis >= ?");
@@ -364,20 +388,24 @@ impl Reader {
 
     /// Every execution that has not ended, oldest first.
     pub fn open_executions(&self) -> Found<Vec<OpenExecution>> {
-        let query = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name, e.sha256, m.id, e.map_run_id, \
-                     e.map_number FROM executions e JOIN state_machines m ON m.id = e.machine_id \
-                     LEFT JOIN map_runs r ON r.id = e.map_run_id WHERE e.status = 0 ORDER BY e.id";
-        self.rows(query, [], |row| {
-            let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
-            Ok(OpenExecution {
-                id: row.get(0)?,
-                execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
-                sha256: row.get(3)?,
-                machine_id: row.get(4)?,
-                map_run: row
-                    .get::<_, Option<i64>>(5)?
-                    .zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
-            })
+        let query = format!("{OPEN} WHERE e.status = 0 ORDER BY e.id");
+        self.rows(&query, [], |row| self.open_execution(row))
+    }
+
+    /// What an execution that has ended is taken up again from.
+    pub(crate) fn openable(&self, id: i64) -> Found<Option<OpenExecution>> {
+        let query = format!("{OPEN} WHERE e.id = ?1");
+        Ok(self.rows(&query, [id], |row| self.open_execution(row))?.pop())
+    }
+
+    fn open_execution(&self, row: &Row<'_>) -> rusqlite::Result<OpenExecution> {
+        let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
+        Ok(OpenExecution {
+            id: row.get(0)?,
+            execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
+            sha256: row.get(3)?,
+            machine_id: row.get(4)?,
+            map_run: row.get::<_, Option<i64>>(5)?.zip(row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned)),
         })
     }
 
@@ -453,7 +481,7 @@ impl Reader {
         Ok(revision.map(|revision| (machine_id, revision)))
     }
 
-    fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
+    pub(crate) fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {
         let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
         // Children of Map Runs have the label behind the name of the state machine.
         let machine = machine.split('/').next().unwrap_or_default();
@@ -462,13 +490,26 @@ impl Reader {
         Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
     }
 
-    fn edge_segment(&self, id: i64, arn: &str, order: &str) -> Found<Vec<Record>> {
-        let query = format!("{SEGMENTS} ORDER BY first_record {order} LIMIT 1");
+    /// The first segment, and the last one if it is wanted and another one.
+    fn edge_segments(&self, id: i64, arn: &str, last: bool) -> Found<(Vec<Record>, Option<Vec<Record>>)> {
+        let last = if last { Some(self.edge_segment(id, arn, LAST_SEGMENT)?) } else { None };
+        match last {
+            // Many executions are over in one commit.
+            Some((0, only)) => Ok((only, None)),
+            last => {
+                let (_, first) = self.edge_segment(id, arn, FIRST_SEGMENT)?;
+                Ok((first, last.map(|(_, records)| records)))
+            }
+        }
+    }
+
+    fn edge_segment(&self, id: i64, arn: &str, query: &str) -> Found<(u64, Vec<Record>)> {
         let segment: Option<(i64, Vec<u8>)> =
-            self.rows(&query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
+            self.rows(query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
         let Some((first_record, bytes)) = segment else { return Err(damaged(arn, 0, "it is missing")) };
         let first_record = first_record.cast_unsigned();
-        decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))
+        let records = decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))?;
+        Ok((first_record, records))
     }
 
     fn summary(&self, row: &Row<'_>) -> rusqlite::Result<(i64, ExecutionSummary)> {
@@ -487,6 +528,8 @@ impl Reader {
             number: row.get(0)?,
             map_run_arn: row.get(8)?,
             item_count: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
+            redrive_count: row.get(10)?,
+            redrive_millis: row.get(11)?,
         };
         Ok((summary.number, summary))
     }
@@ -529,12 +572,23 @@ impl Reader {
 }
 
 /// The columns that `summary` reads.
-const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, e.status, e.start_millis, \
-     e.stop_millis, e.version, e.alias, r.arn, e.map_items FROM executions e \
+const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, \
+     CASE WHEN e.pending_redrive = 1 THEN 5 ELSE e.status END, e.start_millis, e.stop_millis, e.version, \
+     e.alias, r.arn, e.map_items, e.redrive_count, e.redrive_millis FROM executions e \
      JOIN state_machines m ON m.id = e.machine_id LEFT JOIN map_runs r ON r.id = e.map_run_id";
+
+/// The columns that `open_execution` reads.
+const OPEN: &str = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name, e.sha256, m.id, e.map_run_id, \
+     e.map_number FROM executions e JOIN state_machines m ON m.id = e.machine_id \
+     LEFT JOIN map_runs r ON r.id = e.map_run_id";
 
 /// The records of an execution.
 const SEGMENTS: &str = "SELECT first_record, records FROM segments WHERE execution_id = ?1";
+
+const FIRST_SEGMENT: &str =
+    "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record LIMIT 1";
+const LAST_SEGMENT: &str =
+    "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record DESC LIMIT 1";
 
 /// The current revision of every state machine that was not deleted.
 const MACHINES: &str = "SELECT m.name, r.sha256, r.revision, r.role_arn, r.created_millis \

@@ -11,7 +11,7 @@
 
 use super::checksum::crc32c;
 use super::pack::{Malformed, Packed, Packer, Unpacker};
-use crate::machine::{Fact, MapRun, Record, Scheduled, Started};
+use crate::machine::{Fact, MapRun, Record, Redrive, Scheduled, Started};
 
 /// The version of the format; the first byte of every segment.
 const VERSION: u8 = 1;
@@ -141,6 +141,7 @@ packed_struct!(MapRun {
     batch_input,
     writer_arguments
 });
+packed_struct!(Redrive { client_token, reason });
 packed_struct!(Scheduled { resource, region, arguments, timeout_seconds, heartbeat_seconds, credentials });
 
 packed_facts! {
@@ -186,4 +187,6 @@ packed_facts! {
     40_u64 => MapRunSucceeded { output }
     41_u64 => MapRunFailed { failure }
     42_u64 => MapRunAborted {}
+    43_u64 => ExecutionRedriven { redrive_count, redrive, timeout }
+    44_u64 => MapRunRedriven { arn, redrive_count }
 }

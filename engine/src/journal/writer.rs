@@ -44,7 +44,8 @@ pub(crate) struct Append {
     pub(crate) first_record: u64,
     pub(crate) segment: Vec<u8>,
     pub(crate) last_millis: i64,
-    pub(crate) closed: Option<(Status, i64)>,
+    /// How and when the execution ended, and how many events its history has.
+    pub(crate) closed: Option<(Status, i64, u64)>,
     pub(crate) release: Release,
 }
 
@@ -193,11 +194,12 @@ fn append_all(
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, alias, \
-         map_run_id, map_number, map_items) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         map_run_id, map_number, map_items, stop_millis) \
+         VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13)",
     )?;
     let mut append = connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?;
-    let mut close =
-        connection.prepare_cached("UPDATE executions SET status = ?2, stop_millis = ?3 WHERE id = ?1")?;
+    let mut close = connection
+        .prepare_cached("UPDATE executions SET status = ?2, stop_millis = ?3, events = ?4 WHERE id = ?1")?;
     let mut last_millis = None;
     for Append {
         execution_id,
@@ -227,13 +229,15 @@ fn append_all(
                 alias,
                 map_run.map(|(id, _, _)| id),
                 map_run.map(|(_, number, _)| number.cast_signed()),
-                map_run.map(|(_, _, items)| items.cast_signed())
+                map_run.map(|(_, _, items)| items.cast_signed()),
+                closed.map_or(Status::Running, |(status, ..)| status) as i64,
+                closed.map(|(_, stop_millis, _)| stop_millis),
+                closed.map(|(.., events)| events.cast_signed())
             ])?;
+        } else if let Some((status, stop_millis, events)) = closed {
+            close.execute(params![execution_id, status as i64, stop_millis, events.cast_signed()])?;
         }
         append.execute(params![execution_id, first_record.cast_signed(), segment])?;
-        if let Some((status, stop_millis)) = closed {
-            close.execute(params![execution_id, status as i64, stop_millis])?;
-        }
         last_millis = last_millis.max(Some(at_millis));
         releases.push(release);
     }

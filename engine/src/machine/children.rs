@@ -102,9 +102,11 @@ impl Run<'_> {
         let (previous, fact) = match &state.kind {
             StateKind::Map(map) => {
                 let input = match self.iteration_input(id, map, index) {
-                    Ok(input) => input,
+                    // What does not depend on the item is kept, and written, once.
+                    Ok(input) => self.iteration_input.take().filter(|last| *last == input).unwrap_or(input),
                     Err(trouble) => return Ok(Err(trouble)),
                 };
+                self.iteration_input = Some(input.clone());
                 (self.children(id)?.spawn_from, Fact::MapIterationStarted { child, index, name, input })
             }
             _ => (0, Fact::BranchStarted { child, index }),

@@ -1,11 +1,11 @@
 //! What the fields of a state read: the input, the context object, variables,
-//! time and randomness. Nothing is copied to be read; the context object is
-//! built when something reads it, and once.
+//! time and randomness, and the budget they share. Nothing is copied to be
+//! read; the context object is built when something reads it, and once.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
 
-use asl::{Host, Scope, StateKind, StatesView};
+use asl::{Host, Scope, StateBudget, StateKind, StatesView};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
@@ -53,6 +53,7 @@ pub struct Surroundings<'a> {
     built: OnceCell<Value>,
     variables: &'a IndexMap<String, Value>,
     host: &'a dyn Host,
+    budget: StateBudget,
 }
 
 /// Where the context object comes from.
@@ -76,7 +77,8 @@ pub enum Extra<'a> {
 impl<'a> Surroundings<'a> {
     /// Surroundings with a context object that is given, e.g. by a caller of `TestState`.
     pub fn given(context: &'a Value, variables: &'a IndexMap<String, Value>, host: &'a dyn Host) -> Self {
-        Self { source: Source::Given(context), built: OnceCell::new(), variables, host }
+        let budget = StateBudget::new();
+        Self { source: Source::Given(context), built: OnceCell::new(), variables, host, budget }
     }
 
     /// The surroundings of a frame's stay in a state.
@@ -87,7 +89,8 @@ impl<'a> Surroundings<'a> {
         host: &'a dyn Host,
     ) -> Self {
         let source = Source::Visit { execution, visit, item: frame.item.as_deref() };
-        Self { source, built: OnceCell::new(), variables: &frame.variables, host }
+        let budget = StateBudget::new();
+        Self { source, built: OnceCell::new(), variables: &frame.variables, host, budget }
     }
 
     /// The same, seen from an iteration that is about to start.
@@ -132,7 +135,8 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// The scope of an evaluation.
     pub fn scope(&self) -> Scope<'_> {
-        Scope { states: self, variables: self.around.variables, host: self.around.host }
+        let Surroundings { variables, host, budget, .. } = self.around;
+        Scope { states: self, variables, host: *host, budget }
     }
 }
 
@@ -163,7 +167,7 @@ impl StatesView for Seen<'_> {
 fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> Value {
     let mut context = Map::new();
     if let Some(started) = execution.started() {
-        context.insert("Execution".to_owned(), execution_context(started, execution.start_millis));
+        context.insert("Execution".to_owned(), execution_context(started, execution));
         context.insert(
             "StateMachine".to_owned(),
             json!({ "Id": &*started.state_machine_arn, "Name": &*started.state_machine_name }),
@@ -180,11 +184,11 @@ fn context_object(execution: &Execution, visit: &Visit, item: Option<&Item>) -> 
     Value::Object(context)
 }
 
-fn execution_context(started: &Started, start_millis: i64) -> Value {
+fn execution_context(started: &Started, execution: &Execution) -> Value {
     let mut context = json!({
         "Id": &*started.execution_arn,
         "Input": started.input.value(),
-        "StartTime": instant(start_millis),
+        "StartTime": instant(execution.start_millis),
         "Name": &*started.name,
         "RoleArn": &*started.role_arn,
     });
@@ -192,7 +196,11 @@ fn execution_context(started: &Started, start_millis: i64) -> Value {
     if !started.execution_arn.contains(":express:")
         && let Some(context) = context.as_object_mut()
     {
-        context.insert("RedriveCount".to_owned(), 0.into());
+        context.insert("RedriveCount".to_owned(), execution.redrive_count().into());
+        // Developer guide, "Context object": only of an execution that was redriven.
+        if let Some(redrive) = execution.redrives().last() {
+            context.insert("RedriveTime".to_owned(), instant(redrive.at_millis).into());
+        }
     }
     context
 }

@@ -5,7 +5,7 @@
 //! Where a frame stands is its [`Phase`]; what happens next follows from the
 //! phases alone, so an execution can be picked up after any of its records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use asl::{State, StateKind, StateMachine, States};
@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::map_run::MapRunPhase;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
+use super::redrive::TakenRedrive;
 use super::retry::Failure;
 use super::status::{ReplayError, Status};
 
@@ -32,7 +33,8 @@ pub struct Execution {
     pub(super) last_event_id: u64,
     pub(super) last_millis: i64,
     pub(super) draws: u64,
-    pub(super) frames: BTreeMap<FrameId, Frame>,
+    /// Boxed: a node of the map has room for eleven, and most executions have one.
+    pub(super) frames: BTreeMap<FrameId, Box<Frame>>,
     pub(super) next_frame: FrameId,
     pub(super) next_timer: u64,
     pub(super) timers: BTreeMap<TimerId, Armed>,
@@ -40,6 +42,20 @@ pub struct Execution {
     pub(super) tasks: BTreeMap<u64, FrameId>,
     /// Map Runs under way: the id of the started event → the frame and the ARN.
     pub(super) map_runs: BTreeMap<u64, (FrameId, Text)>,
+    /// The redrives so far, in their order.
+    pub(super) redrives: Vec<TakenRedrive>,
+    pub(super) unfinished: Unfinished,
+}
+
+/// Frames that had something to do when a transition paused. No part of what
+/// the records say: a recovery wakes every frame, so all are equal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Unfinished(pub(super) VecDeque<FrameId>);
+
+impl PartialEq for Unfinished {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A timer that is armed.
@@ -130,6 +146,10 @@ pub(super) struct Visit {
     pub(super) token: Option<Text>,
     /// An expression of a catcher failed: no retrier or catcher of this state applies any more.
     pub(super) catcher_failed: bool,
+    /// The error that nothing took: the state failed, and with it its frame.
+    pub(super) failed_with: Option<Text>,
+    /// Of a state that failed: what its branches, its iterations or its Map Run came to.
+    pub(super) remains: Option<Box<Phase>>,
 }
 
 /// Where a frame stands; what happens next follows from it.
@@ -181,9 +201,29 @@ pub(super) struct Children {
     /// The `previousEventId` of the next iteration's start.
     pub(super) spawn_from: u64,
     pub(super) results: Vec<Option<Payload>>,
+    /// Bytes of the results so far, each with its comma. Once they are more
+    /// than a payload may have, the state can only fail, and nothing is kept.
+    result_bytes: usize,
     pub(super) failing: Option<(Failure, u64)>,
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
+    /// Those that failed or were aborted, for a redrive.
+    pub(super) fallen: BTreeMap<FrameId, Box<Frame>>,
+}
+
+impl Children {
+    /// Whether the results are more than a payload may have.
+    fn is_too_large(&self) -> bool {
+        self.result_bytes >= asl::limits::PAYLOAD_BYTES_MAX
+    }
+
+    /// The results of all, in order.
+    pub(super) fn joined(&self, state: &str) -> Result<Payload, Failure> {
+        if self.is_too_large() {
+            return Err(Failure::output_too_large(state));
+        }
+        Ok(Payload::array(self.results.iter().flatten()))
+    }
 }
 
 impl Execution {
@@ -191,6 +231,7 @@ impl Execution {
     pub fn new(definition: Arc<StateMachine>) -> Self {
         Self {
             definition,
+            unfinished: Unfinished::default(),
             started: None,
             status: Status::Running,
             start_millis: 0,
@@ -207,6 +248,7 @@ impl Execution {
             timers: BTreeMap::new(),
             tasks: BTreeMap::new(),
             map_runs: BTreeMap::new(),
+            redrives: Vec::new(),
         }
     }
 
@@ -274,8 +316,10 @@ impl Execution {
 
     /// The names of the states the execution is in, inner states last.
     pub fn current_states(&self) -> Vec<String> {
+        let is_open = self.status == Status::Running;
         self.frames
             .values()
+            .filter(|_| is_open)
             .filter_map(|frame| frame.visit.as_ref())
             .map(|visit| visit.name.to_string())
             .collect()
@@ -306,6 +350,11 @@ impl Execution {
                 self.end(record);
                 Ok(())
             }
+            Fact::ExecutionRedriven { redrive, timeout, .. } => {
+                self.revive(record.at_millis, redrive);
+                self.arm(record.frame, *timeout, Purpose::ExecutionTimeout);
+                Ok(())
+            }
             Fact::StateEntered { name, input, .. } => self.enter(record, name, input),
             Fact::StateExited { .. } => self.exit(record),
             Fact::MapStateStarted { .. } | Fact::ParallelStateStarted { .. } => self.open_children(record),
@@ -327,6 +376,9 @@ impl Execution {
     }
 
     fn begin(&mut self, record: &Record, started: &Started) {
+        // An Express child that starts again has an end behind it.
+        self.reopen();
+        self.frames.clear();
         self.start_millis = record.at_millis;
         let start_at: Text = self.definition.start_at.as_str().into();
         let frame = Frame::new(
@@ -335,7 +387,7 @@ impl Execution {
             Region::Machine,
             Phase::Next { name: start_at, input: started.input.clone() },
         );
-        self.frames.insert(0, frame);
+        self.frames.insert(0, Box::new(frame));
         self.next_frame = 1;
         self.started = Some(Box::new(started.clone()));
     }
@@ -352,10 +404,21 @@ impl Execution {
             }
             _ => return,
         };
-        self.frames.clear();
+        // Where it stood is where a redrive goes on.
+        match (self.status, self.frames.get_mut(&0).and_then(|root| root.visit.as_mut())) {
+            (Status::Succeeded, _) => self.frames.clear(),
+            (Status::Failed, Some(visit)) => visit.failed_with.clone_from(&self.error),
+            _ => {}
+        }
         self.timers.clear();
         self.tasks.clear();
         self.map_runs.clear();
+    }
+
+    /// Takes an end back.
+    pub(super) fn reopen(&mut self) {
+        self.status = Status::Running;
+        (self.stop_millis, self.output, self.error, self.cause) = (None, None, None, None);
     }
 
     fn enter(&mut self, record: &Record, name: &Text, input: &Payload) -> Result<(), ReplayError> {
@@ -379,6 +442,8 @@ impl Execution {
             attempts,
             token: None,
             catcher_failed: false,
+            failed_with: None,
+            remains: None,
         });
         frame.phase = Phase::Entered;
         Ok(())
@@ -431,6 +496,9 @@ impl Execution {
             Fact::MapRunStarted { run } => {
                 self.map_runs.insert(record.id, (record.frame, run.arn.clone()));
             }
+            Fact::MapRunRedriven { arn, .. } => {
+                self.map_runs.insert(record.id, (record.frame, arn.clone()));
+            }
             Fact::WaitArmed { timer } => self.arm(record.frame, Some(*timer), Purpose::Wait),
             Fact::RetryArmed { timer, .. } => self.arm(record.frame, Some(*timer), Purpose::Retry),
             _ => {}
@@ -450,6 +518,9 @@ impl Execution {
     fn open_children(&mut self, record: &Record) -> Result<(), ReplayError> {
         let frame = self.frame_mut(record)?;
         frame.link(record.id);
+        if let Some(visit) = &mut frame.visit {
+            visit.remains = None;
+        }
         if let (Fact::MapStateStarted { items, .. }, Some(StateKind::Map(map))) =
             (&record.fact, frame.visit.as_ref().map(|visit| &visit.state.kind))
             && map.distributed.is_some()
@@ -478,8 +549,10 @@ impl Execution {
             running: 0,
             spawn_from: record.id,
             results: vec![None; length as usize],
+            result_bytes: 0,
             failing: None,
             announced: false,
+            fallen: BTreeMap::new(),
         }));
         Ok(())
     }
@@ -520,7 +593,7 @@ impl Execution {
         frame.variables = variables;
         frame.variable_bytes = variable_bytes;
         frame.item = item;
-        self.frames.insert(child, frame);
+        self.frames.insert(child, Box::new(frame));
         self.next_frame = self.next_frame.max(child + 1);
         Ok(())
     }
@@ -533,7 +606,10 @@ impl Execution {
         let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
         children.running = children.running.saturating_sub(1);
         children.spawn_from = ended.chain;
-        if let Some(slot) = children.results.get_mut(index as usize) {
+        children.result_bytes = children.result_bytes.saturating_add(output.len() + 1);
+        if children.is_too_large() {
+            children.results = Vec::new();
+        } else if let Some(slot) = children.results.get_mut(index as usize) {
             *slot = Some(output);
         }
         Ok(())
@@ -545,30 +621,32 @@ impl Execution {
         child: FrameId,
         failure: &Failure,
     ) -> Result<(), ReplayError> {
-        let chain = self.frames.get(&child).map(|frame| frame.chain).ok_or_else(|| misplaced(record))?;
-        self.remove_subtree(child);
+        let mut fallen = self.fell(child).ok_or_else(|| misplaced(record))?;
+        let chain = fallen.chain;
+        if let Some(visit) = &mut fallen.visit {
+            visit.failed_with.clone_from(&failure.error);
+        }
         let parent = self.frame_mut(record)?;
         let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
         children.running = children.running.saturating_sub(1);
         children.failing.get_or_insert_with(|| (failure.clone(), chain));
+        children.fallen.insert(child, fallen);
         Ok(())
     }
 
     fn drop_child(&mut self, record: &Record, child: FrameId) -> Result<(), ReplayError> {
-        self.remove_subtree(child);
+        let fallen = self.fell(child).ok_or_else(|| misplaced(record))?;
         let parent = self.frame_mut(record)?;
         let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
         children.running = children.running.saturating_sub(1);
+        children.fallen.insert(child, fallen);
         Ok(())
     }
 
-    fn remove_subtree(&mut self, root: FrameId) {
-        let mut doomed = vec![root];
-        while let Some(id) = doomed.pop() {
-            doomed.extend(self.children_of(id));
-            self.disarm(id);
-            self.frames.remove(&id);
-        }
+    /// Takes a frame out that failed or was aborted. Those below it fell before it.
+    fn fell(&mut self, id: FrameId) -> Option<Box<Frame>> {
+        self.disarm(id);
+        self.frames.remove(&id)
     }
 
     /// The frames directly below a frame, oldest first.
@@ -591,7 +669,7 @@ impl Execution {
     }
 
     fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
-        self.frames.get_mut(&record.frame).ok_or_else(|| misplaced(record))
+        self.frames.get_mut(&record.frame).map(Box::as_mut).ok_or_else(|| misplaced(record))
     }
 }
 
@@ -657,6 +735,15 @@ impl Frame {
         }
     }
 
+    /// Goes on to another phase. What branches, iterations or a Map Run came
+    /// to stays with the visit: a redrive needs it.
+    fn turn(&mut self, phase: Phase) {
+        let left = std::mem::replace(&mut self.phase, phase);
+        if let (Phase::Children(_) | Phase::MapRun(_), Some(visit)) = (&left, &mut self.visit) {
+            visit.remains = Some(Box::new(left));
+        }
+    }
+
     fn advance_task(&mut self, reached: Stage) {
         if let Phase::Task { stage, .. } = &mut self.phase {
             *stage = reached;
@@ -691,7 +778,10 @@ impl Frame {
             | Fact::TaskScheduleFailed { failure, .. }
             | Fact::MapRunFailed { failure }
             | Fact::TaskTimedOut { failure, .. } => {
-                self.phase = Phase::Failed { failure: failure.clone(), announced: false };
+                if let Phase::MapRun(phase) = &mut self.phase {
+                    phase.failure = Some(failure.clone());
+                }
+                self.turn(Phase::Failed { failure: failure.clone(), announced: false });
             }
             Fact::EvaluationFailed { error, cause, location, .. } => {
                 let of_catcher = location.as_ref().is_some_and(|location| location.starts_with(CATCH_FIELD));
@@ -704,7 +794,7 @@ impl Frame {
                     cause: Some(cause.clone()),
                     nature: super::retry::Nature::Evaluation,
                 };
-                self.phase = Phase::Failed { failure, announced };
+                self.turn(Phase::Failed { failure, announced });
             }
             Fact::WaitArmed { timer } => self.phase = Phase::Waiting { due_millis: timer.due_millis },
             Fact::RetryArmed { retrier, .. } => {
@@ -713,12 +803,17 @@ impl Frame {
                 if let Some(count) = visit.attempts.get_mut(*retrier as usize) {
                     *count += 1;
                 }
-                self.phase = Phase::RetryWaiting;
+                self.turn(Phase::RetryWaiting);
             }
             Fact::RetryStarted => self.phase = Phase::Entered,
             Fact::MapRunStarted { run } => {
                 let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
                 phase.run = Some(run.clone());
+            }
+            Fact::MapRunRedriven { redrive_count, .. } => {
+                let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
+                phase.redrives = *redrive_count;
+                phase.redrive_is_due = false;
             }
             Fact::MapRunSucceeded { output } => {
                 let Phase::MapRun(phase) = &mut self.phase else { return Err(misplaced(record)) };
@@ -738,7 +833,7 @@ impl Frame {
                 let Phase::Children(children) = &mut self.phase else { return Err(misplaced(record)) };
                 let (failure, _) = children.failing.take().ok_or_else(|| misplaced(record))?;
                 self.chain = *chain;
-                self.phase = Phase::Failed { failure, announced: false };
+                self.turn(Phase::Failed { failure, announced: false });
             }
             _ => {}
         }

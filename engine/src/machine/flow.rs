@@ -58,6 +58,9 @@ pub struct Chosen {
     pub outcome: Outcome,
 }
 
+/// AWS's words for variables that are too large together, without the state.
+pub(crate) const VARIABLES_TOO_LARGE: &str = "The size of the variables exceeds the service limit.";
+
 /// How AWS words it when a path does not lead to the number a field needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberField {
@@ -206,9 +209,7 @@ impl<'a> Flow<'a> {
     ) -> Result<Outcome, QueryError> {
         let seen = self.around.see(input.value(), extra);
         let assigned = match fields.assign {
-            Some(template) => {
-                variables(template.evaluate(&format!("{}Assign", fields.prefix), &seen.scope())?)
-            }
+            Some(template) => variables(template, &format!("{}Assign", fields.prefix), &seen)?,
             None => Vec::new(),
         };
         let output = match fields.output {
@@ -229,7 +230,7 @@ impl<'a> Flow<'a> {
     ) -> Result<Vec<(Text, Payload)>, QueryError> {
         let Some(template) = template else { return Ok(Vec::new()) };
         let seen = self.see(input.value());
-        template.evaluate(field, &seen.scope()).map(variables)
+        variables(template, field, &seen)
     }
 
     fn selection(&self, selection: &Selection, field: &str, input: &Payload) -> Result<Payload, QueryError> {
@@ -370,9 +371,41 @@ pub fn error_output(failure: &Failure) -> Value {
     json!({ "Error": failure.error.as_deref(), "Cause": cause })
 }
 
-fn variables(assigned: Value) -> Vec<(Text, Payload)> {
-    let Value::Object(map) = assigned else { return Vec::new() };
-    map.into_iter().map(|(name, value)| (Text::from(name), Payload::from_value(value))).collect()
+/// The variables that `Assign` sets, one after the other: where the state's
+/// budget ends, it is known whether they were too large together.
+fn variables(template: &Template, field: &str, seen: &Seen<'_>) -> Result<Vec<(Text, Payload)>, QueryError> {
+    let Template::Object(fields) = template else {
+        let Value::Object(map) = template.evaluate(field, &seen.scope())? else { return Ok(Vec::new()) };
+        let pairs = map.into_iter();
+        return Ok(pairs.map(|(name, value)| (Text::from(name), Payload::from_value(value))).collect());
+    };
+    let mut assigned: Vec<(Text, Payload)> = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        match value.evaluate(&format!("{field}/{name}"), &seen.scope()) {
+            Ok(value) => assigned.push((name.as_str().into(), Payload::from_value(value))),
+            Err(error) if error.error == errors::DATA_LIMIT_EXCEEDED => {
+                return Err(too_many_variables(error, &assigned));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(assigned)
+}
+
+/// The budget ended at a variable. The cause is what it would have been with
+/// more room: that one variable is too large, or that all of them are.
+fn too_many_variables(error: QueryError, assigned: &[(Text, Payload)]) -> QueryError {
+    let mut total = 0;
+    for (_, payload) in assigned {
+        if payload.is_larger_than(asl::limits::VARIABLE_BYTES_MAX) {
+            return error;
+        }
+        total += payload.len();
+    }
+    if total > asl::limits::ASSIGN_BYTES_MAX {
+        return QueryError { cause: VARIABLES_TOO_LARGE.to_owned(), ..error };
+    }
+    error
 }
 
 /// The raw input with the result in it.

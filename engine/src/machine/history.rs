@@ -201,6 +201,7 @@ fn event_type(fact: &Fact) -> &'static str {
         Fact::ExecutionFailed { .. } => "ExecutionFailed",
         Fact::ExecutionAborted { .. } => "ExecutionAborted",
         Fact::ExecutionTimedOut { .. } => "ExecutionTimedOut",
+        Fact::ExecutionRedriven { .. } => "ExecutionRedriven",
         Fact::StateEntered { kind, .. } => kind.entered(),
         Fact::StateExited { kind, .. } => kind.exited(),
         Fact::StateAborted { kind } => kind.aborted().unwrap_or("StateAborted"),
@@ -232,6 +233,7 @@ fn event_type(fact: &Fact) -> &'static str {
         Fact::MapRunSucceeded { .. } => "MapRunSucceeded",
         Fact::MapRunFailed { .. } => "MapRunFailed",
         Fact::MapRunAborted => "MapRunAborted",
+        Fact::MapRunRedriven { .. } => "MapRunRedriven",
         Fact::MapStateSucceeded => "MapStateSucceeded",
         Fact::MapStateFailed => "MapStateFailed",
         Fact::MapIterationStarted { .. } => "MapIterationStarted",
@@ -347,6 +349,9 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
         Fact::ExecutionFailed { .. } => ("executionFailedEventDetails", failure(fact)),
         Fact::ExecutionAborted { .. } => ("executionAbortedEventDetails", failure(fact)),
         Fact::ExecutionTimedOut { .. } => ("executionTimedOutEventDetails", failure(fact)),
+        Fact::ExecutionRedriven { redrive_count, .. } => {
+            ("executionRedrivenEventDetails", vec![("redriveCount", Detail::Number((*redrive_count).into()))])
+        }
         Fact::StateEntered { name, input: payload, .. } => {
             let mut pairs = vec![("name", Detail::Text(name))];
             pairs.extend(input(payload));
@@ -381,6 +386,10 @@ fn details(fact: &Fact) -> Option<(&'static str, Details<'_>)> {
             ("mapRunStartedEventDetails", vec![("mapRunArn", Detail::Text(&run.arn))])
         }
         Fact::MapRunFailed { .. } => ("mapRunFailedEventDetails", failure(fact)),
+        Fact::MapRunRedriven { arn, redrive_count } => (
+            "mapRunRedrivenEventDetails",
+            vec![("mapRunArn", Detail::Text(arn)), ("redriveCount", Detail::Number((*redrive_count).into()))],
+        ),
         Fact::TaskScheduled { task, .. } => scheduled(task),
         Fact::ActivityStarted { worker, .. } => {
             let worker = worker.as_ref().map(|worker| ("workerName", Detail::Text(worker)));

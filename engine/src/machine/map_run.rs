@@ -19,7 +19,7 @@ use super::flow::{Flow, NumberField};
 use super::payload::Payload;
 use super::random;
 use super::record::{Fact, FrameId, Started, Text};
-use super::retry::Failure;
+use super::retry::{Failure, errors};
 use super::run::{Run, Step, Trouble, in_state_named};
 use crate::arn::map_run_arn;
 use crate::items::{Batcher, Item};
@@ -61,8 +61,10 @@ impl MapRun {
 /// All that is needed to run a Map Run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapRunPlan {
-    /// The id of the `MapRunStarted` event.
+    /// The id of the `MapRunStarted` event, or of the last `MapRunRedriven`.
     pub event_id: u64,
+    /// How often the Map Run was redriven, this time included; 0 = it starts.
+    pub redrive_count: u32,
     /// The evaluated fields.
     pub run: MapRun,
     /// The execution whose Map Run it is.
@@ -97,11 +99,25 @@ pub(super) struct MapRunPhase {
     pub(super) output: Option<Payload>,
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
+    /// What a Map Run that failed has failed with.
+    pub(super) failure: Option<Failure>,
+    /// How often it was redriven.
+    pub(super) redrives: u32,
+    /// The execution was redriven, and the Map Run is to be.
+    pub(super) redrive_is_due: bool,
 }
 
 impl MapRunPhase {
     pub(super) fn new(items: &Payload) -> Self {
-        Self { items: items.clone(), run: None, output: None, announced: false }
+        Self {
+            items: items.clone(),
+            run: None,
+            output: None,
+            announced: false,
+            failure: None,
+            redrives: 0,
+            redrive_is_due: false,
+        }
     }
 }
 
@@ -165,8 +181,11 @@ impl MapRunPlan {
         }
         let flow = Flow::new(&self.state, Surroundings::given(&context, &self.variables, &host));
         flow.evaluate(selector, map.item_selector_field, &self.input).map_err(|error| {
-            let cause = in_state_named(&self.state_name, self.entered_id, &error.cause);
-            Failure::of_query(error.error, cause)
+            let in_state = |cause: &str| in_state_named(&self.state_name, self.entered_id, cause);
+            if error.error == errors::DATA_LIMIT_EXCEEDED {
+                return Failure::of_limit(&error, &self.state_name, in_state);
+            }
+            Failure::of_query(error.error, in_state(&error.cause))
         })
     }
 }
@@ -242,6 +261,9 @@ impl Run<'_> {
                 StateKind::Map(map) => self.start_map_run(id, map),
                 _ => Ok(()),
             };
+        }
+        if phase.redrive_is_due {
+            return self.redrive_map_run(id);
         }
         if phase.output.is_none() {
             return Ok(());
@@ -342,7 +364,7 @@ pub(super) fn plan(execution: &Execution, id: FrameId, event_id: u64) -> Option<
     let frame = execution.frames.get(&id)?;
     let visit = frame.visit.as_ref()?;
     let Phase::MapRun(phase) = &frame.phase else { return None };
-    let MapRunPhase { items, run: Some(run), .. } = &**phase else { return None };
+    let MapRunPhase { items, run: Some(run), redrives, .. } = &**phase else { return None };
     let host = Replayable { now_millis: execution.last_millis(), seed: 0, draws: 0.into() };
     let around = Surroundings::of(execution, frame, visit, &host);
     let context = around.context_object();
@@ -351,6 +373,7 @@ pub(super) fn plan(execution: &Execution, id: FrameId, event_id: u64) -> Option<
     let input = flow.effective_input(&visit.input).unwrap_or_else(|_| visit.input.clone());
     Some(MapRunPlan {
         event_id,
+        redrive_count: *redrives,
         run: MapRun::clone(run),
         parent: Box::new(execution.started()?.clone()),
         state: Arc::clone(&visit.state),

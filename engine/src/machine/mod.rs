@@ -23,6 +23,7 @@
 //! | `map_run` | the distributed Map: the plan of a Map Run, and its end |
 //! | `failing` | Retry, Catch, and where a failure goes |
 //! | `retry` | failures, matching, delays |
+//! | `redrive` | where an execution that failed goes on |
 //! | `context` | what the fields of a state read |
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -39,6 +40,7 @@ mod map_run;
 mod payload;
 mod random;
 mod record;
+mod redrive;
 mod retry;
 mod run;
 mod states;
@@ -59,6 +61,7 @@ pub use map_run::{MapRun, MapRunOutcome, MapRunPlan};
 pub use payload::Payload;
 pub(crate) use random::{draw, uuid};
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
+pub use redrive::{Redrive, Rerun, RerunState, TakenRedrive};
 pub use retry::{Failure, Nature, delay_millis, errors};
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};
 pub use status::{ReplayError, Status};

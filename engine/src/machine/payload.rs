@@ -1,8 +1,8 @@
 //! A JSON value that travels: its text is written once and shared, its value
 //! is read once, each only when somebody asks for it.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, io};
 
 use serde_json::Value;
 
@@ -71,6 +71,27 @@ impl Payload {
         self.text().len()
     }
 
+    /// Whether the text has more than so many bytes. Of one that has, no more is written.
+    pub(crate) fn is_larger_than(&self, bytes_max: usize) -> bool {
+        if let (None, Some(value)) = (self.0.text.get(), self.0.value.get()) {
+            let mut text = Start { bytes: Vec::new(), bytes_max };
+            if serde_json::to_writer(&mut text, value).is_err() {
+                return true;
+            }
+            // JSON is written in UTF-8.
+            if let Ok(text) = String::from_utf8(text.bytes) {
+                self.0.text.get_or_init(|| text.into_boxed_str());
+            }
+        }
+        self.len() > bytes_max
+    }
+
+    /// About what it takes in memory, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let text = self.0.text.get().map_or(0, |text| text.len());
+        text + self.0.value.get().map_or(0, asl::budget::weight)
+    }
+
     /// How many items a Map finds in it: elements of an array, pairs of an object.
     pub(crate) fn item_count(&self) -> usize {
         match self.value() {
@@ -88,6 +109,26 @@ impl Payload {
     /// Whether both are the same allocation, so that a journal can write it once.
     pub fn same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The start of a text: writing more is an error.
+struct Start {
+    bytes: Vec<u8>,
+    bytes_max: usize,
+}
+
+impl io::Write for Start {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > self.bytes_max {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -143,6 +184,15 @@ mod tests {
         assert!(is_too_deep(Payload::from_value(nested(DEPTH_MAX + 1)).text()));
         let brackets_in_text = format!("[\"{}\\\"[\"]", "[{".repeat(200));
         assert!(!is_too_deep(&brackets_in_text));
+    }
+
+    #[test]
+    fn the_size_is_known_without_the_text() {
+        let payload = Payload::from_value(Value::from("ü".repeat(1_000)));
+        assert!(payload.is_larger_than(2_001));
+        assert!(payload.0.text.get().is_none(), "a text that is too large is not written");
+        assert!(!payload.is_larger_than(2_002));
+        assert_eq!(payload.0.text.get().map(|text| text.len()), Some(2_002));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::history::StateType;
 use super::map_run::MapRun;
 use super::payload::Payload;
+use super::redrive::Redrive;
 use super::retry::Failure;
 
 /// A shared text.
@@ -105,6 +106,8 @@ pub enum Fact {
     ExecutionAborted { error: Option<Text>, cause: Option<Text> },
     /// `ExecutionTimedOut`.
     ExecutionTimedOut { error: Option<Text>, cause: Option<Text> },
+    /// `ExecutionRedriven`; private: who asked and why, the timer of the execution's timeout.
+    ExecutionRedriven { redrive_count: u32, redrive: Box<Redrive>, timeout: Option<Timer> },
 
     /// `<Type>StateEntered`.
     StateEntered { kind: StateType, name: Text, input: Payload },
@@ -161,6 +164,8 @@ pub enum Fact {
     MapRunFailed { failure: Failure },
     /// `MapRunAborted`.
     MapRunAborted,
+    /// `MapRunRedriven`.
+    MapRunRedriven { arn: Text, redrive_count: u32 },
     /// `MapStateSucceeded`.
     MapStateSucceeded,
     /// `MapStateFailed`.

@@ -1,7 +1,8 @@
 //! Failures, and which retrier or catcher takes them.
 
-use asl::{JitterStrategy, Retrier};
+use asl::{JitterStrategy, QueryError, Retrier};
 
+use super::flow::VARIABLES_TOO_LARGE;
 use super::record::Text;
 
 /// Names of errors that the engine itself raises or treats in a special way.
@@ -17,7 +18,7 @@ pub mod errors {
     /// An expression failed.
     pub const QUERY_EVALUATION: &str = "States.QueryEvaluationError";
     /// A payload is larger than 256 KiB.
-    pub const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
+    pub const DATA_LIMIT_EXCEEDED: &str = asl::template::DATA_LIMIT_EXCEEDED;
     /// The execution cannot go on; nothing catches it.
     pub const RUNTIME: &str = "States.Runtime";
     /// The items of a Map cannot be read.
@@ -73,6 +74,15 @@ impl Failure {
             _ => Nature::Raised,
         };
         Self::new(nature, error, cause)
+    }
+
+    /// The failure of a state whose fields make more than they may: what it
+    /// would be if they had been made. `in_state` says where it happened.
+    pub fn of_limit(error: &QueryError, state: &str, in_state: impl FnOnce(&str) -> String) -> Self {
+        if error.cause == VARIABLES_TOO_LARGE {
+            return Self::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, in_state(&error.cause));
+        }
+        Self::output_too_large(state)
     }
 
     /// A failure nothing catches.

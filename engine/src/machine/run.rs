@@ -13,9 +13,14 @@ use super::integration::Integration;
 use super::map_run::{self, MapRunOutcome, MapRunPlan};
 use super::payload::{Payload, is_too_deep};
 use super::record::{Fact, FrameId, Record, Started, Text, Timer, TimerId};
+use super::redrive::Redrive;
 use super::retry::{Failure, errors};
 use super::status::ReplayError;
 use super::task::{self, Speaker};
+
+/// The timer of an execution that paused in the middle of its work: due at once,
+/// and known to nobody else.
+const GO_ON: TimerId = TimerId(u64::MAX);
 
 /// The id of the last event an execution can have. Quotas: 25,000 events.
 const LAST_EVENT_ID: u64 = asl::limits::HISTORY_EVENTS_MAX as u64;
@@ -150,6 +155,12 @@ pub enum Input {
     },
     /// The process that ran the execution is gone; its records were replayed.
     Recovered,
+    /// Somebody redrives the execution, which ended without success. One that
+    /// did not, or whose history has no room, takes no notice.
+    Redrive(Redrive),
+    /// An Express child execution that ended without success starts again from
+    /// its first state. Developer guide, "Redriving Map Runs".
+    Restart,
 }
 
 /// What the shell has to do once the records are durable.
@@ -230,6 +241,9 @@ impl Trouble {
     pub(super) fn into_failure(self, visit: &Visit) -> Failure {
         match self {
             Self::Failure(failure) => failure,
+            Self::Query(error) if error.error == errors::DATA_LIMIT_EXCEEDED => {
+                Failure::of_limit(&error, &visit.name, |cause| in_state(visit, cause))
+            }
             Self::Query(error) => Failure::of_query(error.error, in_state(visit, &error.cause)),
         }
     }
@@ -246,9 +260,7 @@ impl From<QueryError> for Trouble {
 ///
 /// `now_millis` may run backwards; the execution's time does not.
 pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Result<Transition, ReplayError> {
-    if execution.status != super::Status::Running
-        || execution.started.is_none() != matches!(input, Input::Start(_))
-    {
+    if !is_for(execution, &input) {
         return Ok(Transition::default());
     }
     let timers: Vec<TimerId> = execution.timers.keys().copied().collect();
@@ -267,10 +279,13 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
         Err(Halt::HistoryFull) => run.end_of_history()?,
         Err(Halt::Replay(error)) => return Err(error),
     }
-    let records = run.records;
+    let (records, paused) = (run.records, run.paused);
     let known_timers = if recovered { Vec::new() } else { timers };
     let mut effects = effects(execution, &known_timers, &tasks);
     effects.extend(map_run_effects(execution, &map_runs, recovered, reported));
+    if paused {
+        effects.push(Effect::SetTimer { timer: GO_ON, at_millis: execution.last_millis });
+    }
     if recovered {
         effects.extend(resumed(execution, &tasks));
     }
@@ -280,6 +295,16 @@ pub fn advance(execution: &mut Execution, input: Input, now_millis: i64) -> Resu
         _ => true,
     });
     Ok(Transition { records, effects })
+}
+
+/// Whether an execution can take an input where it stands.
+fn is_for(execution: &Execution, input: &Input) -> bool {
+    match input {
+        Input::Start(_) => execution.started.is_none(),
+        Input::Redrive(_) => execution.can_be_redriven(),
+        Input::Restart => execution.status.is_unsuccessful(),
+        _ => execution.started.is_some() && execution.status == super::Status::Running,
+    }
 }
 
 /// Effects follow from what was armed and running before and after.
@@ -352,6 +377,12 @@ pub(super) struct Run<'a> {
     pub(super) host: Replayable,
     records: Vec<Record>,
     ready: VecDeque<FrameId>,
+    /// The input of the iteration that started last: often the next one has the same.
+    pub(super) iteration_input: Option<Payload>,
+    /// What the records made, in bytes of memory.
+    made: usize,
+    /// The work is not done; it goes on when the records are durable.
+    paused: bool,
 }
 
 impl<'a> Run<'a> {
@@ -361,7 +392,15 @@ impl<'a> Run<'a> {
             seed: execution.started().map_or(0, |started| started.seed),
             draws: execution.draws.into(),
         };
-        Self { execution, host, records: Vec::new(), ready: VecDeque::new() }
+        Self {
+            execution,
+            host,
+            records: Vec::new(),
+            ready: VecDeque::new(),
+            iteration_input: None,
+            made: 0,
+            paused: false,
+        }
     }
 
     fn take(&mut self, input: Input) -> Step {
@@ -394,9 +433,14 @@ impl<'a> Run<'a> {
             }
             Input::Recovered => {
                 self.lose_tasks()?;
-                self.ready.extend(self.execution.frames.keys().copied());
+                self.wake_all();
                 Ok(())
             }
+            Input::Redrive(redrive) => self.redrive(redrive),
+            Input::Restart => match self.execution.started.clone() {
+                Some(started) => self.start(started),
+                None => Ok(()),
+            },
         }
     }
 
@@ -409,6 +453,10 @@ impl<'a> Run<'a> {
     }
 
     fn timer_fired(&mut self, id: TimerId) -> Step {
+        if id == GO_ON {
+            self.ready.append(&mut self.execution.unfinished.0);
+            return Ok(());
+        }
         let Some(armed) = self.execution.timers.get(&id).copied() else { return Ok(()) };
         match armed.purpose {
             Purpose::ExecutionTimeout => {
@@ -426,10 +474,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on frames in turn until all of them wait.
+    /// Works on frames in turn until all of them wait, or until so much has been
+    /// made that it has to become durable, and leave the memory, before more is.
     fn work(&mut self) -> Step {
         while let Some(id) = self.ready.pop_front() {
             self.step(id)?;
+            if self.made > asl::limits::TRANSITION_BYTES_MAX && !self.ready.is_empty() {
+                self.execution.unfinished.0.append(&mut self.ready);
+                self.paused = true;
+            }
         }
         Ok(())
     }
@@ -451,6 +504,11 @@ impl<'a> Run<'a> {
             Phase::Waiting { due_millis } if *due_millis <= self.host.now_millis => self.complete(id),
             Phase::Task { .. } | Phase::Waiting { .. } | Phase::RetryWaiting => Ok(()),
         }
+    }
+
+    /// Every frame may have something to do.
+    pub(super) fn wake_all(&mut self) {
+        self.ready.extend(self.execution.frames.keys().copied());
     }
 
     /// The frame has something to do.
@@ -481,6 +539,7 @@ impl<'a> Run<'a> {
                 return Err(Halt::HistoryFull);
             }
         }
+        self.made = self.made.saturating_add(made_by(&record.fact));
         self.execution.apply(&record)?;
         self.records.push(record);
         Ok(())
@@ -510,7 +569,7 @@ impl<'a> Run<'a> {
 
     /// The frame and its stay in a state.
     pub(super) fn visit(&self, id: FrameId) -> Result<(&Frame, &Visit), Halt> {
-        let frame = self.execution.frames.get(&id);
+        let frame = self.execution.frames.get(&id).map(Box::as_ref);
         match frame.and_then(|frame| frame.visit.as_ref().map(|visit| (frame, visit))) {
             Some(both) => Ok(both),
             None => Err(Halt::misplaced(id)),
@@ -556,6 +615,18 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What a fact makes that other facts only repeat, in bytes of memory.
+fn made_by(fact: &Fact) -> usize {
+    match fact {
+        Fact::StateExited { output, assigned, .. } => {
+            let assigned = assigned.iter().map(|(_, payload)| payload.memory_bytes());
+            output.memory_bytes().saturating_add(assigned.sum())
+        }
+        Fact::MapIterationStarted { input, .. } => input.memory_bytes(),
+        _ => 0,
+    }
+}
+
 /// A cause with AWS's words in front of it that say where it happened.
 pub(super) fn in_state(visit: &Visit, cause: &str) -> String {
     in_state_named(&visit.name, visit.entered_id, cause)
@@ -576,7 +647,7 @@ pub(super) fn bounded(visit: &Visit, payload: Payload) -> Result<Payload, Troubl
 
 /// Refuses a payload that is larger or deeper than it may be.
 pub(super) fn check_size(visit: &Visit, payload: &Payload) -> Result<(), Trouble> {
-    if payload.len() > asl::limits::PAYLOAD_BYTES_MAX {
+    if payload.is_larger_than(asl::limits::PAYLOAD_BYTES_MAX) {
         return Err(Trouble::Failure(Failure::output_too_large(&visit.name)));
     }
     if is_too_deep(payload.text()) {

@@ -7,7 +7,7 @@ use asl::{Choice, Fail, QueryError, QueryLanguage, StateKind, Transition, Wait};
 
 use super::context::Surroundings;
 use super::execution::{Frame, Phase, Visit};
-use super::flow::{Chosen, Flow, NumberField, Outcome};
+use super::flow::{Chosen, Flow, NumberField, Outcome, VARIABLES_TOO_LARGE};
 use super::history::StateType;
 use super::payload::Payload;
 use super::record::{Fact, FrameId, Text};
@@ -61,7 +61,7 @@ impl Run<'_> {
         let result = match (&frame.phase, &state.kind) {
             (Phase::Result { payload }, _) => Some(payload.clone()),
             (Phase::MapRun(phase), _) => phase.output.clone(),
-            (Phase::Children(children), _) => Some(Payload::array(children.results.iter().flatten())),
+            (Phase::Children(children), _) => Some(children.joined(&visit.name).map_err(Trouble::Failure)?),
             (_, StateKind::Pass(pass)) if state.query_language == QueryLanguage::JsonPath => {
                 Some(flow.pass_result(pass, &flow.effective_input(&visit.input)?)?)
             }
@@ -190,7 +190,7 @@ pub(super) fn check_limits(frame: &Frame, visit: &Visit, outcome: &Outcome) -> R
     if total > asl::limits::ASSIGN_BYTES_MAX
         || total + frame.variable_bytes > asl::limits::VARIABLES_BYTES_MAX
     {
-        let cause = in_state(visit, "The size of the variables exceeds the service limit.");
+        let cause = in_state(visit, VARIABLES_TOO_LARGE);
         return Err(Trouble::Failure(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause)));
     }
     check_size(visit, &outcome.output)

@@ -11,11 +11,14 @@ pub enum Status {
     Failed,
     TimedOut,
     Aborted,
+    /// A child of a Map Run that waits to be redriven. No execution has it for itself.
+    PendingRedrive,
 }
 
 impl Status {
     /// Every status, in the order of its number in the journal.
-    pub const ALL: [Self; 5] = [Self::Running, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Aborted];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Aborted, Self::PendingRedrive];
 
     /// AWS's word, e.g. `TIMED_OUT`.
     pub const fn as_str(self) -> &'static str {
@@ -25,7 +28,13 @@ impl Status {
             Self::Failed => "FAILED",
             Self::TimedOut => "TIMED_OUT",
             Self::Aborted => "ABORTED",
+            Self::PendingRedrive => "PENDING_REDRIVE",
         }
+    }
+
+    /// Whether it is an end that a redrive can follow: failed, timed out or aborted.
+    pub const fn is_unsuccessful(self) -> bool {
+        matches!(self, Self::Failed | Self::TimedOut | Self::Aborted)
     }
 }
 

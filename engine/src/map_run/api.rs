@@ -32,6 +32,10 @@ pub struct MapRunDescription {
     pub item_counts: MapRunCounts,
     /// Where the child executions are.
     pub execution_counts: MapRunCounts,
+    /// How often it was redriven.
+    pub redrive_count: u32,
+    /// When it was last redriven, in milliseconds since the epoch.
+    pub redrive_millis: Option<i64>,
 }
 
 /// What to change of a Map Run that runs; `None` = nothing.
@@ -48,14 +52,16 @@ pub struct UpdateMapRun {
 impl Engine {
     /// Describes a Map Run.
     pub fn describe_map_run(&self, map_run_arn: &str) -> Result<MapRunDescription, EngineError> {
-        let described = self.scheduler.readers.with(|reader| reader.describe_map_run(map_run_arn))?;
+        let now = self.now_millis();
+        let described = self.scheduler.readers.with(|reader| reader.describe_map_run(map_run_arn, now))?;
         described.ok_or_else(|| EngineError::MapRunDoesNotExist { map_run_arn: map_run_arn.to_owned() })
     }
 
     /// The Map Runs of an execution, newest first.
     pub fn list_map_runs(&self, execution_arn: &str) -> Result<Vec<MapRunDescription>, EngineError> {
         self.describe_execution(execution_arn)?;
-        Ok(self.scheduler.readers.with(|reader| reader.list_map_runs(execution_arn))?)
+        let now = self.now_millis();
+        Ok(self.scheduler.readers.with(|reader| reader.list_map_runs(execution_arn, now))?)
     }
 
     /// Changes the limits of a Map Run that runs. When this answers, the
@@ -81,17 +87,26 @@ impl Engine {
 }
 
 impl Reader {
-    /// Describes a Map Run; `None` = there is none of this ARN.
-    pub fn describe_map_run(&self, map_run_arn: &str) -> Result<Option<MapRunDescription>, JournalError> {
-        self.map_run(map_run_arn)?.map(|row| self.described(row)).transpose()
+    /// Describes a Map Run at a time, on which depends which failures can be
+    /// redriven; `None` = there is none of this ARN.
+    pub fn describe_map_run(
+        &self,
+        map_run_arn: &str,
+        now_millis: i64,
+    ) -> Result<Option<MapRunDescription>, JournalError> {
+        self.map_run(map_run_arn)?.map(|row| self.described(row, now_millis)).transpose()
     }
 
     /// The Map Runs of an execution, newest first.
-    pub fn list_map_runs(&self, execution_arn: &str) -> Result<Vec<MapRunDescription>, JournalError> {
-        self.map_runs_of(execution_arn)?.into_iter().map(|row| self.described(row)).collect()
+    pub fn list_map_runs(
+        &self,
+        execution_arn: &str,
+        now_millis: i64,
+    ) -> Result<Vec<MapRunDescription>, JournalError> {
+        self.map_runs_of(execution_arn)?.into_iter().map(|row| self.described(row, now_millis)).collect()
     }
 
-    fn described(&self, row: MapRunRow) -> Result<MapRunDescription, JournalError> {
+    fn described(&self, row: MapRunRow, now_millis: i64) -> Result<MapRunDescription, JournalError> {
         let (mut item_counts, mut execution_counts) = (MapRunCounts::default(), MapRunCounts::default());
         for (status, executions, items) in self.map_run_sums(row.id)? {
             item_counts.add(status, items);
@@ -104,6 +119,8 @@ impl Reader {
             execution_counts.pending = pending;
             execution_counts.total += pending;
         }
+        (execution_counts.failures_not_redrivable, item_counts.failures_not_redrivable) =
+            self.not_redrivable(row.id, row.is_express, now_millis)?;
         // Recorded on AWS: the results of a success count as written, also without a result writer.
         if row.status == Status::Succeeded {
             item_counts.results_written = item_counts.total;
@@ -121,6 +138,8 @@ impl Reader {
             tolerated_failure_count: row.tolerated_count.unwrap_or_default(),
             item_counts,
             execution_counts,
+            redrive_count: row.redrive_count,
+            redrive_millis: row.redrive_millis,
         })
     }
 }

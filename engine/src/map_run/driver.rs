@@ -7,13 +7,13 @@
 //! had counted the children is told twice, and counted once.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 
-use asl::StateMachine;
+use asl::{ExecutionType, StateMachine};
 
 use super::inputs::{ChildInput, ChildInputs, results_outcome};
 use super::tally::{Limits, Tally};
@@ -21,17 +21,19 @@ use crate::arn::child_arn;
 use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
 use crate::items::{ChildResult, Results};
 use crate::journal::{
-    Change, ChildRow, MapRunRow, NewExecution, Reader, close_map_run, insert_map_run, note_items,
-    update_limits,
+    Change, ChildRow, MapRunRow, NewExecution, PendingChild, Reader, begin_map_run_redrive, close_map_run,
+    insert_map_run, note_fingerprint, note_items, reopen_child, reopen_execution, update_limits,
 };
 use crate::machine::{
-    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, ReplayError, Status, advance, errors,
-    processor_of,
+    Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Redrive, ReplayError, Status, advance,
+    errors, processor_of,
 };
 use crate::scheduler::{Alongside, Keeping, Scheduler, Slot, lock};
 
 /// Children of which results are read from the journal at a time.
 const RESULTS_PAGE: u32 = 256;
+/// Children that wait to be redriven and are read from the journal at a time.
+const PENDING_PAGE: u32 = 256;
 
 /// Whose child an execution is.
 #[derive(Debug, Clone)]
@@ -53,17 +55,41 @@ pub(crate) enum Told {
 /// The Map Runs of an engine that have a thread.
 #[derive(Default)]
 pub(crate) struct MapRuns {
-    open: Mutex<HashMap<Arc<str>, Sender<Told>>>,
+    open: Mutex<HashMap<Arc<str>, Open>>,
     /// Held while limits are read, changed and written.
     changing: Mutex<()>,
     /// Messages that were sent and are not worked off.
     jobs: Arc<AtomicU64>,
 }
 
+/// A Map Run that has a thread.
+struct Open {
+    sender: Sender<Told>,
+    /// Its redrive, which begins when the thread is at its end. Developer guide,
+    /// "Redriving Map Runs": not before all children are cancelled.
+    next: Option<Next>,
+}
+
+/// A Map Run that is about to have a thread.
+struct Next {
+    parent: Arc<Slot>,
+    plan: MapRunPlan,
+    job: Job,
+}
+
 impl MapRuns {
     /// Tells a Map Run something; `false` = it has no thread.
     pub(crate) fn tell(&self, arn: &str, told: Told) -> bool {
-        let Some(sender) = lock(&self.open).get(arn).cloned() else { return false };
+        let sender = match lock(&self.open).get_mut(arn) {
+            Some(open) => {
+                // Nobody waits for the redrive any more either.
+                if matches!(told, Told::Stop) {
+                    open.next = None;
+                }
+                open.sender.clone()
+            }
+            None => return false,
+        };
         self.jobs.fetch_add(1, Ordering::SeqCst);
         let is_told = sender.send(told).is_ok();
         if !is_told {
@@ -102,14 +128,27 @@ impl Drop for Job {
 }
 
 impl Scheduler {
-    /// Runs a Map Run, or goes on with it.
+    /// Runs a Map Run, or goes on with it. One that is still at work on its
+    /// end begins anew behind that.
     pub(crate) fn start_map_run(self: &Arc<Self>, slot: &Arc<Slot>, plan: MapRunPlan) {
-        let (sender, told) = channel();
-        let arn = Arc::clone(&plan.run.arn);
-        lock(&self.map_runs.open).insert(Arc::clone(&arn), sender);
         self.map_runs.jobs.fetch_add(1, Ordering::SeqCst);
         let job = Job(Arc::clone(&self.map_runs.jobs));
-        let (scheduler, parent) = (Arc::downgrade(self), Arc::clone(slot));
+        self.begin_map_run(Next { parent: Arc::clone(slot), plan, job });
+    }
+
+    fn begin_map_run(self: &Arc<Self>, next: Next) {
+        let arn = Arc::clone(&next.plan.run.arn);
+        let (sender, told) = channel();
+        {
+            let mut open = lock(&self.map_runs.open);
+            if let Some(before) = open.get_mut(&arn) {
+                before.next = Some(next);
+                return;
+            }
+            open.insert(Arc::clone(&arn), Open { sender, next: None });
+        }
+        let Next { parent, plan, job } = next;
+        let scheduler = Arc::downgrade(self);
         let alarm = Alarm { scheduler: Arc::downgrade(self), arn: Arc::clone(&arn) };
         let body = move || {
             if let Err(error) = run(&scheduler, &parent, Arc::new(plan), &told, job) {
@@ -119,6 +158,14 @@ impl Scheduler {
         let name = "stepwright-map-run".to_owned();
         if let Err(error) = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(body) {
             self.stop(format!("Map Run {arn}: start a thread: {error}"));
+        }
+    }
+
+    /// A Map Run is over; its redrive begins, if there is one already.
+    fn map_run_is_over(self: &Arc<Self>, arn: &str) {
+        let next = lock(&self.map_runs.open).remove(arn).and_then(|open| open.next);
+        if let Some(next) = next {
+            self.begin_map_run(next);
         }
     }
 }
@@ -189,6 +236,8 @@ struct Driver {
     inputs: Option<ChildInputs>,
     /// Children that run, by number: their ARN.
     running: HashMap<u64, Arc<str>>,
+    /// The next children to redrive, and from which number on there may be more.
+    pending: (VecDeque<PendingChild>, u64),
     is_aborting: bool,
     is_over: bool,
 }
@@ -203,13 +252,11 @@ impl Driver {
     ) -> Result<Self, EngineError> {
         let has_reader = plan.distributed().is_some_and(|distributed| distributed.item_reader.is_some());
         let total = (!has_reader).then(|| plan.items.item_count() as u64);
-        let found = scheduler.readers.with(|reader| reader.map_run(&plan.run.arn))?;
+        let found = begun(scheduler, &plan)?;
         let limits = found.as_ref().map_or_else(|| Limits::of(&plan.run), MapRunRow::limits);
         let mut tally = Tally::new(limits, total);
         let mut running = HashMap::new();
-        let mut row = 0;
         if let Some(found) = &found {
-            row = found.id;
             let mut recall = |child: ChildRow| {
                 tally.recall(child.number, child.items, child.status);
                 if child.status == Status::Running {
@@ -217,34 +264,61 @@ impl Driver {
                 }
             };
             scheduler.readers.with(|reader| reader.map_run_children(found.id, &mut recall))?;
+            // When all items were taken, nobody needs to read where they came from.
+            if plan.redrive_count > 0 && found.items_total == Some(tally.position()) {
+                tally.exhaust();
+            }
         }
         let machine = parent.machine();
         let mut driver = Self {
             definition: plan.definition(),
             parent: Arc::clone(parent),
-            row,
+            row: found.as_ref().map_or(0, |found| found.id),
             machine_id: machine.machine_id,
             revision: machine.revision,
             sha256: machine.sha256,
             tally,
             inputs: None,
             running,
+            pending: (VecDeque::new(), 0),
             is_aborting: false,
             is_over: false,
             plan,
         };
-        let known = found.as_ref().and_then(|found| found.fingerprint.clone());
-        let position = driver.tally.position();
-        let opened = ChildInputs::open(&driver.plan, &scheduler.objects, position, known.as_deref());
+        driver.open_inputs(scheduler, found.as_ref(), total)?;
+        Ok(driver)
+    }
+
+    /// Opens the items behind the last one that was taken, unless all were.
+    fn open_inputs(
+        &mut self,
+        scheduler: &Arc<Scheduler>,
+        found: Option<&MapRunRow>,
+        total: Option<u64>,
+    ) -> Result<(), EngineError> {
+        if self.tally.is_exhausted() {
+            return Ok(());
+        }
+        let position = self.tally.position();
+        // Developer guide, "Redriving Map Runs": items are read anew when no child was started.
+        let known = found.filter(|_| position > 0).and_then(|found| found.fingerprint.clone());
+        let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known.as_deref());
         let fingerprint = opened.as_ref().ok().and_then(|inputs| inputs.fingerprint().map(str::to_owned));
-        if found.is_none() {
-            driver.row = driver.insert(scheduler, total, fingerprint)?;
+        match found {
+            None => self.row = self.insert(scheduler, total, fingerprint)?,
+            Some(found) if position == 0 && found.fingerprint != fingerprint => {
+                let row = found.id;
+                scheduler.change(Box::new(move |connection| {
+                    note_fingerprint(connection, row, fingerprint.as_deref())
+                }))?;
+            }
+            Some(_) => {}
         }
         match opened {
-            Ok(inputs) => driver.inputs = Some(inputs),
-            Err(failure) => driver.tally.fail(failure),
+            Ok(inputs) => self.inputs = Some(inputs),
+            Err(failure) => self.tally.fail(failure),
         }
-        Ok(driver)
+        Ok(())
     }
 
     /// Makes the Map Run durable, before it has any child.
@@ -254,7 +328,7 @@ impl Driver {
         total: Option<u64>,
         fingerprint: Option<String>,
     ) -> Result<i64, EngineError> {
-        let run = &self.plan.run;
+        let (run, now) = (&self.plan.run, scheduler.now_millis());
         let row = MapRunRow {
             id: 0,
             arn: run.arn.to_string(),
@@ -268,8 +342,11 @@ impl Driver {
             items_total: total,
             is_batched: self.plan.batcher().is_some(),
             status: Status::Running,
-            start_millis: scheduler.now_millis(),
+            start_millis: now,
             stop_millis: None,
+            is_express: self.plan.execution_type() == ExecutionType::Express,
+            redrive_count: self.plan.redrive_count,
+            redrive_millis: (self.plan.redrive_count > 0).then_some(now),
         };
         scheduler.change(Box::new(move |connection| insert_map_run(connection, &row)))?;
         let found = scheduler.readers.with(|reader| reader.map_run(&run.arn))?;
@@ -280,6 +357,10 @@ impl Driver {
     /// Starts what may start, aborts what has to be, and ends when all is done.
     fn work(&mut self, scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
         while self.tally.wants_child() {
+            if self.tally.has_pending() {
+                self.redrive_child(scheduler)?;
+                continue;
+            }
             let Some(inputs) = &mut self.inputs else { break };
             match inputs.next(scheduler.now_millis()) {
                 Ok(Some(input)) => self.start_child(scheduler, input)?,
@@ -341,6 +422,72 @@ impl Driver {
         Ok(())
     }
 
+    /// Redrives the next child that waits for it; an Express child starts again.
+    fn redrive_child(&mut self, scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
+        let Some(child) = self.next_pending(scheduler)? else {
+            // Cannot be: as many wait as were counted. Better none of them than for ever.
+            self.tally.fail(Failure::runtime("Children that wait to be redriven are not in the journal."));
+            return Ok(());
+        };
+        let arn: Arc<str> = child.execution_arn.as_str().into();
+        let records = scheduler.readers.with(|reader| reader.records(child.id, &arn))?;
+        let replayed = |source| EngineError::Replay { execution_arn: arn.to_string(), source };
+        let execution = Execution::replay(Arc::clone(&self.definition), &records).map_err(replayed)?;
+        let count = records.len() as u64;
+        let machine = self.parent.machine().clone();
+        let slot = Slot::new(child.id, Arc::clone(&arn), execution, count, Keeping::Journal, machine);
+        slot.set_child_of(ChildOf { map_run_arn: Arc::clone(&self.plan.run.arn), number: child.number });
+        let mut open = lock(&scheduler.open);
+        if let Err(error) = open.admit(&slot) {
+            drop(open);
+            self.tally.fail(Failure::new(Nature::Raised, errors::RUNTIME, error.to_string()));
+            return Ok(());
+        }
+        let mut live = lock(&slot.live);
+        drop(open);
+        self.tally.redrive(child.number, child.items);
+        self.running.insert(child.number, Arc::clone(&arn));
+        let (id, now) = (child.id, scheduler.now_millis());
+        let redrive_count = live.execution.redrive_count() + 1;
+        let (input, change): (Input, Change) = match self.plan.execution_type() {
+            ExecutionType::Express => {
+                (Input::Restart, Box::new(move |connection| reopen_child(connection, id)))
+            }
+            ExecutionType::Standard => (
+                Input::Redrive(Redrive::default()),
+                Box::new(move |connection| reopen_execution(connection, id, redrive_count, now)),
+            ),
+        };
+        let status = live.execution.status();
+        let transition = advance(&mut live.execution, input, now).map_err(replayed)?;
+        if transition.records.is_empty() {
+            // Its history has no room: it stays as it ended. An older journal did not know before.
+            drop(live);
+            lock(&scheduler.open).remove(&slot);
+            self.ended(child.number, status);
+            return Ok(());
+        }
+        scheduler.commit(
+            &slot,
+            &mut live,
+            transition,
+            Alongside { change: Some(change), ..Alongside::default() },
+        );
+        Ok(())
+    }
+
+    fn next_pending(&mut self, scheduler: &Arc<Scheduler>) -> Result<Option<PendingChild>, EngineError> {
+        let (page, from) = &mut self.pending;
+        if page.is_empty() {
+            let row = self.row;
+            let read = scheduler.readers.with(|reader| reader.pending_children(row, *from, PENDING_PAGE))?;
+            page.extend(read);
+        }
+        let next = page.pop_front();
+        *from = next.as_ref().map_or(*from, |child| child.number + 1);
+        Ok(next)
+    }
+
     fn ended(&mut self, number: u64, status: Status) {
         self.running.remove(&number);
         self.tally.end(number, status);
@@ -371,7 +518,7 @@ impl Driver {
         let close: Change = Box::new(move |connection| close_map_run(connection, row, status, now));
         let Some(outcome) = outcome else {
             scheduler.change(close)?;
-            lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
+            scheduler.map_run_is_over(&self.plan.run.arn);
             return Ok(());
         };
         // Whoever waits for the Map Run hears of its end when its row has it, and the other way
@@ -381,7 +528,7 @@ impl Driver {
         scheduler.input_with(&self.parent, Input::MapRunEnded { event_id, outcome }, alongside);
         // Until its row is closed it counts as under way: it is no orphan.
         scheduler.sync()?;
-        lock(&scheduler.map_runs.open).remove(&self.plan.run.arn);
+        scheduler.map_run_is_over(&self.plan.run.arn);
         Ok(())
     }
 
@@ -391,6 +538,21 @@ impl Driver {
         };
         results_outcome(&self.plan, &*scheduler.objects, self.tally.failure(), results)
     }
+}
+
+/// The row of a Map Run, if it has one. A redrive is noted there before anything follows from it.
+fn begun(scheduler: &Arc<Scheduler>, plan: &MapRunPlan) -> Result<Option<MapRunRow>, EngineError> {
+    let read = || scheduler.readers.with(|reader| reader.map_run(&plan.run.arn));
+    let Some(found) = read()? else { return Ok(None) };
+    if found.redrive_count >= plan.redrive_count {
+        return Ok(Some(found));
+    }
+    let (row, is_express, redrive_count) = (found.id, found.is_express, plan.redrive_count);
+    let now = scheduler.now_millis();
+    scheduler.change(Box::new(move |connection| {
+        begin_map_run_redrive(connection, row, is_express, redrive_count, now)
+    }))?;
+    Ok(read()?)
 }
 
 /// The results of the children of a Map Run, read from the journal page by page.
@@ -452,6 +614,9 @@ pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineErro
     Ok(())
 }
 
+/// The processors of Map Runs, by the number of the Map Run, with its ARN.
+pub(crate) type Processors = BTreeMap<i64, (Arc<str>, Arc<StateMachine>)>;
+
 /// What an open child of a Map Run executes, and whose child it is; `None` =
 /// it is no child. `root` is the definition its Map state is in; processors
 /// that were made before are shared, by Map Run.
@@ -459,7 +624,7 @@ pub(crate) fn child_definition(
     reader: &Reader,
     map_run: Option<(i64, u64)>,
     root: &StateMachine,
-    processors: &mut BTreeMap<i64, (Arc<str>, Arc<StateMachine>)>,
+    processors: &mut Processors,
 ) -> Result<Option<(Arc<StateMachine>, ChildOf)>, EngineError> {
     let Some((id, number)) = map_run else { return Ok(None) };
     let (arn, processor) = match processors.entry(id) {

@@ -26,6 +26,6 @@ mod tests;
 pub use api::{MapRunDescription, UpdateMapRun};
 pub use tally::MapRunCounts;
 
-pub(crate) use driver::{ChildOf, MapRuns, Told, abort_orphans, child_definition};
+pub(crate) use driver::{ChildOf, MapRuns, Processors, Told, abort_orphans, child_definition};
 pub(crate) use inputs::{ChildInputs, results_outcome};
 pub(crate) use tally::{Limits, Tally};

@@ -20,6 +20,8 @@ pub struct MapRunCounts {
     pub aborted: u64,
     pub total: u64,
     pub results_written: u64,
+    pub failures_not_redrivable: u64,
+    pub pending_redrive: u64,
 }
 
 impl MapRunCounts {
@@ -31,6 +33,7 @@ impl MapRunCounts {
             Status::Failed => &mut self.failed,
             Status::TimedOut => &mut self.timed_out,
             Status::Aborted => &mut self.aborted,
+            Status::PendingRedrive => &mut self.pending_redrive,
         };
         *slot += count;
         self.total += count;
@@ -40,6 +43,12 @@ impl MapRunCounts {
         self.running = self.running.saturating_sub(count);
         self.total = self.total.saturating_sub(count);
         self.add(status, count);
+    }
+
+    fn redriven(&mut self, count: u64) {
+        self.pending_redrive = self.pending_redrive.saturating_sub(count);
+        self.total = self.total.saturating_sub(count);
+        self.add(Status::Running, count);
     }
 }
 
@@ -90,6 +99,8 @@ pub(crate) struct Tally {
     items: MapRunCounts,
     /// Children that run: their number → how many items they have.
     running: BTreeMap<u64, u64>,
+    /// Children that wait to be redriven: how many.
+    pending: u64,
     next_number: u64,
     /// How many items there are: known when the source says so, or when it is read to its end.
     total: Option<u64>,
@@ -105,6 +116,7 @@ impl Tally {
             limits,
             items: MapRunCounts::default(),
             running: BTreeMap::new(),
+            pending: 0,
             next_number: 0,
             total,
             is_exhausted: false,
@@ -117,8 +129,10 @@ impl Tally {
     pub(crate) fn recall(&mut self, number: u64, items: u64, status: Status) {
         self.items.add(status, items);
         self.next_number = self.next_number.max(number + 1);
-        if status == Status::Running {
-            self.running.insert(number, items);
+        match status {
+            Status::Running => drop(self.running.insert(number, items)),
+            Status::PendingRedrive => self.pending += 1,
+            _ => {}
         }
         self.judge();
     }
@@ -133,7 +147,24 @@ impl Tally {
         let most = MAP_RUN_CONCURRENCY_MAX as u64;
         let limit =
             if self.limits.max_concurrency == 0 { most } else { self.limits.max_concurrency.min(most) };
-        !self.is_exhausted && !self.is_ending() && (self.running.len() as u64) < limit
+        (!self.is_exhausted || self.has_pending()) && !self.is_ending() && (self.running.len() as u64) < limit
+    }
+
+    /// Whether children wait to be redriven. They go before new ones.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.pending > 0
+    }
+
+    /// A child that waited is redriven.
+    pub(crate) fn redrive(&mut self, number: u64, items: u64) {
+        self.pending = self.pending.saturating_sub(1);
+        self.items.redriven(items);
+        self.running.insert(number, items);
+    }
+
+    /// Whether all items are taken.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.is_exhausted
     }
 
     /// Starts a child; answers its number.
@@ -186,7 +217,7 @@ impl Tally {
 
     /// Whether nothing more will happen.
     pub(crate) fn is_done(&self) -> bool {
-        self.running.is_empty() && (self.is_exhausted || self.is_ending())
+        self.running.is_empty() && (self.is_ending() || self.is_exhausted && !self.has_pending())
     }
 
     pub(crate) fn failure(&self) -> Option<&Failure> {

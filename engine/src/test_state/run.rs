@@ -88,7 +88,7 @@ impl<'t> Test<'t> {
     /// After `InputPath`.
     fn effective_input(&mut self) -> Result<Payload, Failure> {
         let effective = self.flow(&self.prepared.context).effective_input(&self.prepared.input);
-        let effective = effective.map_err(failure)?;
+        let effective = effective.map_err(|error| self.failure(error))?;
         if self.in_jsonpath() {
             self.data.after_input_path = Some(effective.text().to_owned());
         }
@@ -107,7 +107,8 @@ impl<'t> Test<'t> {
         } else {
             let effective = self.effective_input()?;
             let flow = self.flow(&self.prepared.context);
-            let result = flow.pass_result(pass, &effective).map_err(failure)?;
+            let result = flow.pass_result(pass, &effective).map_err(|error| self.failure(error))?;
+            let result = self.bounded(result)?;
             self.data.after_parameters = Some(result.text().to_owned());
             result
         };
@@ -117,7 +118,9 @@ impl<'t> Test<'t> {
     fn task(&mut self, task: &Task) -> Result<Done, Failure> {
         let effective = self.effective_input()?;
         let flow = self.flow(&self.prepared.context);
-        let arguments = flow.arguments(task.arguments.as_ref(), &effective).map_err(failure)?;
+        let arguments =
+            flow.arguments(task.arguments.as_ref(), &effective).map_err(|error| self.failure(error))?;
+        let arguments = self.bounded(arguments)?;
         let text = Some(arguments.text().to_owned());
         if self.in_jsonpath() {
             self.data.after_parameters = text;
@@ -140,10 +143,11 @@ impl<'t> Test<'t> {
         let seconds = |field: Option<&asl::NumberOrExpression>, name: &str| {
             field.map(|field| flow.number(field, name, NumberField::Timeout, effective)).transpose()
         };
-        let timeout_seconds = seconds(task.timeout_seconds.as_ref(), "TimeoutSeconds").map_err(failure)?;
-        seconds(task.heartbeat_seconds.as_ref(), "HeartbeatSeconds").map_err(failure)?;
+        let timeout_seconds =
+            seconds(task.timeout_seconds.as_ref(), "TimeoutSeconds").map_err(|error| self.failure(error))?;
+        seconds(task.heartbeat_seconds.as_ref(), "HeartbeatSeconds").map_err(|error| self.failure(error))?;
         if let Some(template) = &task.credentials {
-            flow.evaluate(template, "Credentials", effective).map_err(failure)?;
+            flow.evaluate(template, "Credentials", effective).map_err(|error| self.failure(error))?;
         }
         Ok(timeout_seconds)
     }
@@ -186,6 +190,22 @@ impl<'t> Test<'t> {
         }
     }
 
+    /// A field that cannot be evaluated. A test's cause does not name the state.
+    fn failure(&self, error: QueryError) -> Failure {
+        if error.error == errors::DATA_LIMIT_EXCEEDED {
+            return Failure::of_limit(&error, self.state_name(), str::to_owned);
+        }
+        Failure::of_query(error.error, error.cause)
+    }
+
+    /// A payload of what the state hands on, if it is within AWS's limit.
+    fn bounded(&self, payload: Payload) -> Result<Payload, Failure> {
+        if payload.is_larger_than(asl::limits::PAYLOAD_BYTES_MAX) {
+            return Err(Failure::output_too_large(self.state_name()));
+        }
+        Ok(payload)
+    }
+
     fn state_name(&self) -> &str {
         self.prepared.context.pointer("/State/Name").and_then(Value::as_str).unwrap_or_default()
     }
@@ -193,7 +213,7 @@ impl<'t> Test<'t> {
     fn choice(&mut self, choice: &Choice) -> Result<Done, Failure> {
         self.effective_input()?;
         let chosen = self.flow(&self.prepared.context).choice(choice, &self.prepared.input);
-        match chosen.map_err(failure)? {
+        match chosen.map_err(|error| self.failure(error))? {
             Some(chosen) => Ok(Done { outcome: chosen.outcome, next: Some(chosen.next.to_string()) }),
             None => Err(Failure::runtime(
                 "Failed to transition out of the state. The state does not point to a next state.",
@@ -207,10 +227,11 @@ impl<'t> Test<'t> {
         let flow = self.flow(&self.prepared.context);
         match wait {
             Wait::Seconds(seconds) => {
-                flow.number(seconds, "Seconds", NumberField::Wait, &effective).map_err(failure)?;
+                flow.number(seconds, "Seconds", NumberField::Wait, &effective)
+                    .map_err(|error| self.failure(error))?;
             }
             Wait::Timestamp(timestamp) => {
-                flow.timestamp(timestamp, &effective).map_err(failure)?;
+                flow.timestamp(timestamp, &effective).map_err(|error| self.failure(error))?;
             }
         }
         self.without_result()
@@ -222,16 +243,17 @@ impl<'t> Test<'t> {
         let text = |text: Option<&asl::TextOrExpression>, name: &str| {
             text.map(|text| flow.text(text, name, &effective)).transpose()
         };
-        let error = text(fail.error.as_ref(), "Error").map_err(failure)?;
-        let cause = text(fail.cause.as_ref(), "Cause").map_err(failure)?;
+        let error = text(fail.error.as_ref(), "Error").map_err(|error| self.failure(error))?;
+        let cause = text(fail.cause.as_ref(), "Cause").map_err(|error| self.failure(error))?;
         Ok(Failure { error: error.map(Into::into), cause: cause.map(Into::into), nature: Nature::Raised })
     }
 
     /// Recorded on AWS: of the way to the branches nothing is told.
     fn parallel(&mut self, parallel: &Parallel) -> Result<Done, Failure> {
         let flow = self.flow(&self.prepared.context);
-        let effective = flow.effective_input(&self.prepared.input).map_err(failure)?;
-        let arguments = flow.arguments(parallel.arguments.as_ref(), &effective).map_err(failure)?;
+        let effective = flow.effective_input(&self.prepared.input).map_err(|error| self.failure(error))?;
+        let arguments =
+            flow.arguments(parallel.arguments.as_ref(), &effective).map_err(|error| self.failure(error))?;
         if !self.in_jsonpath() && parallel.arguments.is_some() {
             self.data.after_arguments = Some(arguments.text().to_owned());
         }
@@ -249,11 +271,12 @@ impl<'t> Test<'t> {
         let flow = self.flow(&self.prepared.context);
         let number = |field: Option<&asl::NumberOrExpression>, name: &str| {
             let number = field.map(|field| flow.number(field, name, NumberField::Count, &effective));
-            number.transpose().map_err(failure)
+            number.transpose().map_err(|error| self.failure(error))
         };
         let max_concurrency = number(map.max_concurrency.as_ref(), "MaxConcurrency")?.unwrap_or_default();
         let count = number(map.tolerated_failure_count.as_ref(), "ToleratedFailureCount")?;
-        let percentage = flow.tolerated_failure_percentage(map, &effective).map_err(failure)?;
+        let percentage =
+            flow.tolerated_failure_percentage(map, &effective).map_err(|error| self.failure(error))?;
         self.data.max_concurrency = Some(max_concurrency);
         self.data.tolerated_failure_count = count;
         self.data.tolerated_failure_percentage = percentage;
@@ -274,7 +297,7 @@ impl<'t> Test<'t> {
         let reader = map.distributed.as_ref().and_then(|mode| mode.item_reader.as_ref());
         let flow = self.flow(&self.prepared.context);
         let Some(reader) = reader else {
-            let items = flow.items(&map.items, effective).map_err(failure)?;
+            let items = flow.items(&map.items, effective).map_err(|error| self.failure(error))?;
             // Recorded on AWS: an inline Map takes arrays only here, and of `$$` one `$` is left.
             if let (Items::Path(path), false, None) = (&map.items, items.value().is_array(), &map.distributed)
             {
@@ -288,7 +311,7 @@ impl<'t> Test<'t> {
             return Ok(Some(items));
         };
         if let Some(arguments) = &reader.arguments {
-            flow.arguments(Some(arguments), effective).map_err(failure)?;
+            flow.arguments(Some(arguments), effective).map_err(|error| self.failure(error))?;
         }
         let Some(read) = &self.configuration.map_item_reader_data else { return Ok(None) };
         let Ok(read) = serde_json::from_str::<Value>(read) else { return Ok(None) };
@@ -323,7 +346,7 @@ impl<'t> Test<'t> {
             };
             return Ok(pairs.into_iter().map(|pair| Payload::from_value(input(pair))).collect());
         };
-        let mut inputs = Vec::with_capacity(pairs.len());
+        let (mut inputs, mut bytes) = (Vec::new(), 0);
         let mut context = self.prepared.context.clone();
         for (index, (key, item)) in (0..).zip(pairs) {
             if let Value::Object(parts) = &mut context {
@@ -331,7 +354,14 @@ impl<'t> Test<'t> {
                 parts.insert("Map".to_owned(), json!({ "Item": item }));
             }
             let flow = self.flow(&context);
-            inputs.push(flow.evaluate(selector, map.item_selector_field, effective).map_err(failure)?);
+            let input = flow.evaluate(selector, map.item_selector_field, effective);
+            let input = self.bounded(input.map_err(|error| self.failure(error))?)?;
+            bytes += input.len();
+            if bytes > asl::limits::TEST_STATE_ITEMS_BYTES_MAX {
+                return Err(Failure::output_too_large(self.state_name()));
+            }
+            // The text alone: there may be many.
+            inputs.push(Payload::from_journal(input.text()));
         }
         self.data.after_item_selector = Some(Payload::array(inputs.iter()).text().to_owned());
         Ok(inputs)
@@ -345,7 +375,7 @@ impl<'t> Test<'t> {
         let flow = self.flow(&self.prepared.context);
         let number = |field: Option<&asl::NumberOrExpression>, name: &str| {
             let number = field.map(|field| flow.number(field, name, NumberField::Count, effective));
-            number.transpose().map(Option::unwrap_or_default).map_err(failure)
+            number.transpose().map(Option::unwrap_or_default).map_err(|error| self.failure(error))
         };
         let items_max = number(fields.max_items_per_batch.as_ref(), "MaxItemsPerBatch")?;
         let bytes_max = number(fields.max_input_bytes_per_batch.as_ref(), "MaxInputBytesPerBatch")?;
@@ -353,7 +383,7 @@ impl<'t> Test<'t> {
         let batch_input = batch_input
             .map(|template| flow.evaluate(template, "ItemBatcher/BatchInput", effective))
             .transpose();
-        let rules = Batcher::new(items_max, bytes_max, batch_input.map_err(failure)?);
+        let rules = Batcher::new(items_max, bytes_max, batch_input.map_err(|error| self.failure(error))?);
         let mut batches = Vec::new();
         let mut filling = rules.begin();
         for (index, input) in inputs.iter().enumerate() {
@@ -390,7 +420,7 @@ impl<'t> Test<'t> {
 
     fn with_result(&mut self, result: &Payload) -> Result<Done, Failure> {
         let outcome = self.flow(&self.prepared.context).with_result(&self.prepared.input, result);
-        let outcome = outcome.map_err(failure)?;
+        let outcome = outcome.map_err(|error| self.failure(error))?;
         self.data.after_result_selector = outcome.selected.as_ref().map(|payload| payload.text().to_owned());
         self.data.after_result_path = outcome.combined.as_ref().map(|payload| payload.text().to_owned());
         self.done(outcome)
@@ -398,11 +428,11 @@ impl<'t> Test<'t> {
 
     fn without_result(&mut self) -> Result<Done, Failure> {
         let outcome = self.flow(&self.prepared.context).without_result(&self.prepared.input);
-        self.done(outcome.map_err(failure)?)
+        self.done(outcome.map_err(|error| self.failure(error))?)
     }
 
     fn done(&self, outcome: Outcome) -> Result<Done, Failure> {
-        if outcome.output.len() > asl::limits::PAYLOAD_BYTES_MAX {
+        if outcome.output.is_larger_than(asl::limits::PAYLOAD_BYTES_MAX) {
             return Err(Failure::output_too_large(self.state_name()));
         }
         let next = match &self.state().transition {
@@ -439,7 +469,10 @@ impl<'t> Test<'t> {
                     let done = Done { outcome, next: Some(catcher.next.clone()) };
                     self.ended(TestStatus::CaughtError, Some(failure), Some(done))
                 }
-                Err(error) => self.ended(TestStatus::Failed, Some(&self::failure(error)), None),
+                Err(error) => {
+                    let failure = self.failure(error);
+                    self.ended(TestStatus::Failed, Some(&failure), None)
+                }
             };
         }
         self.data.error_details = (details != ErrorDetails::default()).then_some(details);
@@ -472,9 +505,4 @@ fn exceeds(failed: u64, items: usize, count: Option<u64>, percentage: Option<f64
     #[expect(clippy::cast_precision_loss, reason = "there are fewer items than an f64 counts exactly")]
     let share = failed as f64 * 100.0 / (items.max(1) as f64);
     count.is_some_and(|count| failed > count) || percentage.is_some_and(|percentage| share > percentage)
-}
-
-/// A field that cannot be evaluated. A test's cause does not name the state.
-fn failure(error: QueryError) -> Failure {
-    Failure::of_query(error.error, error.cause)
 }

@@ -81,6 +81,13 @@ impl ApiError {
             EngineError::ExecutionAlreadyExists { execution_arn } => {
                 Self::new("ExecutionAlreadyExists", format!("Execution Already Exists: '{execution_arn}'"))
             }
+            // The code is of the model; nothing settles the words, ours are those of `redriveStatusReason`.
+            EngineError::ExecutionNotRedrivable { reason, .. } => {
+                Self::new("ExecutionNotRedrivable", reason.to_string())
+            }
+            error @ EngineError::ChildNotRedrivable { .. } => {
+                Self::new("ExecutionNotRedrivable", error.to_string())
+            }
             EngineError::ExecutionLimitExceeded => {
                 Self::new("ExecutionLimitExceeded", "The maximum number of open executions has been reached.")
             }

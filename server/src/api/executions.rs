@@ -1,10 +1,8 @@
 //! Executions: started, stopped, described, listed, and their histories.
 
 use engine::log_events::without_execution_data;
-use engine::registry::{StateMachineStatus, StateMachineType};
-use engine::{
-    ExecutionDescription, ExecutionFilter, ExecutionSummary, StartExecution, Status, SyncExecution,
-};
+use engine::registry::StateMachineType;
+use engine::{ExecutionFilter, ExecutionSummary, RedriveExecution, StartExecution, Status, SyncExecution};
 use serde_json::{Value, json};
 
 use super::arns::{self, resource};
@@ -31,7 +29,7 @@ pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
     let with_data = with_data(parameters);
     let status = match ended.status {
         // Model, `SyncExecutionStatus`: there is no other way to end.
-        Status::Aborted | Status::Running => Status::Failed,
+        Status::Aborted | Status::Running | Status::PendingRedrive => Status::Failed,
         status => status,
     };
     Ok(Fields::default()
@@ -59,11 +57,19 @@ pub(super) fn stop(api: &Api, parameters: Parameters<'_>) -> Answer {
     Ok(json!({ "stopDate": seconds(stopped) }))
 }
 
+pub(super) fn redrive(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let arn = arns::execution(parameters.required("executionArn"))?;
+    let client_token = parameters.owned("clientToken");
+    let request = RedriveExecution { execution_arn: arn.to_owned(), client_token, reason: None };
+    let redriven = api.engine.redrive_execution(&request).map_err(|error| ApiError::of(error, arn))?;
+    Ok(json!({ "redriveDate": seconds(redriven.redrive_millis) }))
+}
+
 pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = arns::execution(parameters.required("executionArn"))?;
     let described = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
-    let (redrive_status, reason) = redrive_status(api, &described);
+    let redrive = api.engine.redrive_status(&described).map_err(|error| ApiError::of(error, arn))?;
     let machine = machine_name(&described.state_machine_arn);
     // Recorded on AWS: an execution that timed out has neither error nor cause.
     let failed = described.status != Status::TimedOut;
@@ -90,9 +96,10 @@ pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
             "stateMachineAliasArn",
             described.alias.as_ref().map(|alias| api.place.qualified_arn(machine, alias)),
         )
-        .with("redriveCount", 0)
-        .with("redriveStatus", redrive_status)
-        .maybe("redriveStatusReason", reason)
+        .with("redriveCount", described.redrive_count)
+        .maybe("redriveDate", described.redrive_millis.map(seconds))
+        .with("redriveStatus", redrive.as_str())
+        .maybe("redriveStatusReason", redrive.reason().map(|reason| reason.to_string()))
         .into())
 }
 
@@ -109,18 +116,14 @@ pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let scope = ["ListExecutions", arn, status.unwrap_or_default(), redriven.unwrap_or_default()];
     let page = Page::of(parameters, &scope)?;
     let status = status.map(|status| Status::ALL.into_iter().find(|known| known.as_str() == status));
-    let mut executions = if status == Some(None) || redriven == Some("REDRIVEN") {
-        // A status in which there is no execution here; and none was redriven.
-        Vec::new()
-    } else {
-        let filter = ExecutionFilter {
-            status: status.flatten(),
-            limit: u32::try_from(page.one_more()).ok(),
-            after: page.after.as_deref().map(after).transpose()?,
-            ..filter
-        };
-        api.engine.list_executions(&filter).map_err(|error| ApiError::of(error, arn))?
+    let filter = ExecutionFilter {
+        status: status.flatten(),
+        redriven: redriven.map(|redriven| redriven == "REDRIVEN"),
+        limit: u32::try_from(page.one_more()).ok(),
+        after: page.after.as_deref().map(after).transpose()?,
+        ..filter
     };
+    let mut executions = api.engine.list_executions(&filter).map_err(|error| ApiError::of(error, arn))?;
     let next = page.cut(&mut executions, |last| format!("{} {}", last.start_millis, last.number));
     let executions: Vec<Value> = executions.iter().map(|execution| summary(api, execution)).collect();
     Ok(Fields::default().with("executions", executions).maybe("nextToken", next).into())
@@ -225,7 +228,8 @@ fn summary(api: &Api, execution: &ExecutionSummary) -> Value {
         .maybe("stateMachineAliasArn", alias)
         .maybe("mapRunArn", execution.map_run_arn.as_deref())
         .maybe("itemCount", execution.item_count)
-        .with("redriveCount", 0)
+        .with("redriveCount", execution.redrive_count)
+        .maybe("redriveDate", execution.redrive_millis.map(seconds))
         .into()
 }
 
@@ -236,33 +240,6 @@ fn after(position: &str) -> Answer<(i64, i64)> {
         Some((Ok(start), Ok(number))) => Ok((start, number)),
         _ => Err(ApiError::invalid_token()),
     }
-}
-
-/// `redriveStatus` and its reason. Developer guide, "Redriving executions".
-fn redrive_status(api: &Api, described: &ExecutionDescription) -> (&'static str, Option<&'static str>) {
-    let not = |reason| ("NOT_REDRIVABLE", Some(reason));
-    let closed = match described.status {
-        Status::Running => return not("Execution is RUNNING and cannot be redriven"),
-        Status::Succeeded => return not("Execution is SUCCEEDED and cannot be redriven"),
-        Status::Failed | Status::Aborted | Status::TimedOut => described.stop_millis.unwrap_or_default(),
-    };
-    let machine = machine_name(&described.state_machine_arn);
-    if api.engine.state_machine_status(machine) != Some(StateMachineStatus::Active) {
-        return not("State machine is in DELETING status");
-    }
-    let seconds_since = |millis: i64| (api.engine.now_millis() - millis).max(0).cast_unsigned() / 1000;
-    if described.events >= asl::limits::REDRIVE_HISTORY_EVENTS_MAX as u64 {
-        return not("Execution history event limit exceeded");
-    }
-    if seconds_since(described.start_millis) > asl::limits::STANDARD_EXECUTION_SECONDS_MAX {
-        return not("Execution has exceeded the max execution time");
-    }
-    if seconds_since(closed) > asl::limits::REDRIVE_WINDOW_SECONDS {
-        return not("Execution redrivable period exceeded");
-    }
-    // A child is redriven by the redrive of its parent. Developer guide, "Redriving Map Runs".
-    let redrivable = if described.map_run_arn.is_some() { "REDRIVABLE_BY_MAP_RUN" } else { "REDRIVABLE" };
-    (redrivable, None)
 }
 
 /// The name in the ARN of an execution's state machine; of a child without the label.

@@ -45,7 +45,8 @@ pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
         .with("toleratedFailureCount", run.tolerated_failure_count)
         .with("itemCounts", counts(&run.item_counts))
         .with("executionCounts", counts(&run.execution_counts))
-        .with("redriveCount", 0)
+        .with("redriveCount", run.redrive_count)
+        .maybe("redriveDate", run.redrive_millis.map(seconds))
         .into())
 }
 
@@ -71,9 +72,19 @@ fn map_run_arn(parameters: Parameters<'_>) -> Answer<&str> {
 }
 
 fn counts(counts: &MapRunCounts) -> Value {
-    let MapRunCounts { pending, running, succeeded, failed, timed_out, aborted, total, results_written } =
-        counts;
-    json!({
+    let MapRunCounts {
+        pending,
+        running,
+        succeeded,
+        failed,
+        timed_out,
+        aborted,
+        total,
+        results_written,
+        failures_not_redrivable,
+        pending_redrive,
+    } = counts;
+    let mut answer = json!({
         "pending": pending,
         "running": running,
         "succeeded": succeeded,
@@ -82,5 +93,13 @@ fn counts(counts: &MapRunCounts) -> Value {
         "aborted": aborted,
         "total": total,
         "resultsWritten": results_written,
-    })
+    });
+    // Optional in the model. Recorded on AWS: not there when there is nothing to say about redrives.
+    if (*failures_not_redrivable, *pending_redrive) != (0, 0)
+        && let Some(answer) = answer.as_object_mut()
+    {
+        answer.insert("failuresNotRedrivable".to_owned(), (*failures_not_redrivable).into());
+        answer.insert("pendingRedrive".to_owned(), (*pending_redrive).into());
+    }
+    answer
 }

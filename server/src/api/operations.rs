@@ -3,7 +3,7 @@
 use super::error::Answer;
 use super::parameters::Parameters;
 use super::shapes::{
-    ALIAS_NAME, ARN, CAUSE, DATA, DEFINITION, DESCRIPTION, ENCRYPTION, ERROR, EXECUTION_STATUS,
+    ALIAS_NAME, ARN, CAUSE, CLIENT_TOKEN, DATA, DEFINITION, DESCRIPTION, ENCRYPTION, ERROR, EXECUTION_STATUS,
     EXECUTIONS_PAGE_TOKEN, FAILURE_COUNT, FAILURE_PERCENTAGE, FLAG, INCLUDED_DATA, INSPECTION_LEVEL, LOGGING,
     LONG_ARN, MAX_CONCURRENCY, MAX_DIAGNOSTICS, MOCK, Member, NAME, PAGE_SIZE, PAGE_TOKEN, REDRIVE_FILTER,
     REVISION_ID, ROUTES, SEVERITY, STATE_CONFIGURATION, STATE_NAME, TAG_KEYS, TAGS, TASK_TOKEN, TRACE_HEADER,
@@ -83,6 +83,9 @@ pub(super) static ALL: &[Operation] = operations! {
         required("stateMachineArn", &ARN), optional("revisionId", &REVISION_ID),
         optional("description", &DESCRIPTION),
     ) => versions::publish;
+    "RedriveExecution" (
+        required("executionArn", &ARN), optional("clientToken", &CLIENT_TOKEN),
+    ) => executions::redrive;
     "SendTaskFailure" (
         required("taskToken", &TASK_TOKEN), optional("error", &ERROR), optional("cause", &CAUSE),
     ) => activities::send_failure;

@@ -119,6 +119,16 @@ pub(super) static ALIAS_NAME: Shape = Shape::Text(Text {
     ..ANY
 });
 
+pub(super) static CLIENT_TOKEN: Shape = Shape::Text(Text {
+    min: 1,
+    max: 64,
+    pattern: Some(Pattern {
+        text: "[!-~]+",
+        holds: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
+    }),
+    ..ANY
+});
+
 pub(super) static TRACE_HEADER: Shape = Shape::Text(Text {
     max: 256,
     pattern: Some(Pattern { text: r"\p{ASCII}*", holds: str::is_ascii }),

@@ -149,7 +149,7 @@ fn check(input: &str) -> Result<(), String> {
     if expression.source() != input.trim() {
         return Err(format!("the source became {:?}", expression.source()));
     }
-    let first = expression.evaluate(&sample::scope());
+    let first = expression.evaluate(&sample::scope(&asl::StateBudget::new()));
     match &first {
         // Whether a bound on time is met depends on the machine.
         Err(error) if error.kind == FailureKind::Bound => return Ok(()),
@@ -164,7 +164,7 @@ fn check(input: &str) -> Result<(), String> {
         }
         _ => {}
     }
-    let second = expression.evaluate(&sample::scope());
+    let second = expression.evaluate(&sample::scope(&asl::StateBudget::new()));
     let bound = matches!(&second, Err(error) if error.kind == FailureKind::Bound);
     if bound || first == second { Ok(()) } else { Err(format!("answers {first:?}, then {second:?}")) }
 }

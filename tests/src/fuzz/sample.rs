@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use asl::{Host, Scope};
+use asl::{Host, Scope, StateBudget};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -55,8 +55,8 @@ static VARIABLES: LazyLock<IndexMap<String, Value>> = LazyLock::new(|| {
 });
 
 /// The scope every target uses.
-pub(super) fn scope() -> Scope<'static> {
-    Scope { states: &*STATES, variables: &VARIABLES, host: &Still }
+pub(super) fn scope(budget: &StateBudget) -> Scope<'_> {
+    Scope { states: &*STATES, variables: &VARIABLES, host: &Still, budget }
 }
 
 /// The input of the state.

@@ -75,8 +75,8 @@ fn matched(parts: &[Part], text: &str) -> Result<Option<Fields>, Raised> {
     pattern.push_str(r"\z");
     let compiled = RegexBuilder::new(&pattern)
         .case_insensitive(true)
-        .size_limit(limits::JSONATA_REGEX_BYTES_MAX)
-        .dfa_size_limit(limits::JSONATA_REGEX_BYTES_MAX)
+        .size_limit(limits::JSONATA_PICTURE_PROGRAM_BYTES_MAX)
+        .dfa_size_limit(limits::JSONATA_PICTURE_PROGRAM_BYTES_MAX)
         .build()
         .map_err(|_| Raised::memory())?;
     let Some(captures) = compiled.captures(text) else { return Ok(None) };

@@ -121,7 +121,7 @@ impl<'a> Evaluator<'a> {
                 Function::Next(next) => functions::matching::call_next(self, next),
                 Function::Partial(partial) => self.apply_partial(partial, arguments),
                 Function::Composed(..) => self.apply_composed(function, arguments),
-                Function::Transform(transform, env) => self.apply_transform(transform, env, arguments),
+                Function::Transform(transform, env, _) => self.apply_transform(transform, env, arguments),
             },
             _ => Err(Failure::raised("T1006", "Attempted to invoke a non-function")),
         }
@@ -141,6 +141,7 @@ impl<'a> Evaluator<'a> {
         let mut arguments = arguments.into_iter();
         let bound =
             lambda.parameters.iter().map(|name| (*name, arguments.next().unwrap_or(Value::Undefined)));
+        self.budget.block()?;
         let frame = Frame::new(bound.collect(), &closure.env);
         self.evaluate(&lambda.body, &closure.input, &Some(frame))
     }
@@ -153,7 +154,7 @@ impl<'a> Evaluator<'a> {
     ) -> Outcome<Value<'a>> {
         let mut function = Rc::clone(function);
         loop {
-            let Function::Composed(first, second) = &*function else {
+            let Function::Composed(first, second, _) = &*function else {
                 return self.apply(&Value::Function(function), arguments, &Value::Undefined);
             };
             self.budget.enter()?;
@@ -180,6 +181,7 @@ impl<'a> Evaluator<'a> {
             Value::Builtin(builtin) => functions::call(self, *builtin, &all),
             Value::Function(function) => match &**function {
                 Function::Lambda(closure) => {
+                    self.budget.block()?;
                     let bound = closure.lambda.parameters.iter().copied().zip(all);
                     let frame = Frame::new(bound.collect(), &closure.env);
                     self.evaluate(&closure.lambda.body, &closure.input, &Some(frame))
@@ -221,14 +223,16 @@ impl<'a> Evaluator<'a> {
                     None => given.next().unwrap_or(Some(Value::Undefined)),
                 })
                 .collect();
-            let partial = Partial { function: known.function.clone(), arguments };
+            self.budget.block()?;
+            let partial = Partial::new(known.function.clone(), arguments);
             return Ok(Value::Function(Rc::new(Function::Partial(partial))));
         }
         // What is neither given nor to come is undefined.
         let count = function.arity();
         given.truncate(count);
         given.resize(count, Some(Value::Undefined));
-        Ok(Value::Function(Rc::new(Function::Partial(Partial { function, arguments: given }))))
+        self.budget.block()?;
+        Ok(Value::Function(Rc::new(Function::Partial(Partial::new(function, given)))))
     }
 
     /// `left ~> right`
@@ -253,7 +257,8 @@ impl<'a> Evaluator<'a> {
             ));
         }
         if value.is_function() {
-            return Ok(Value::Function(Rc::new(Function::Composed(value, function))));
+            self.budget.block()?;
+            return Ok(Value::Function(Rc::new(Function::composed(value, function))));
         }
         self.apply(&function, vec![value], &Value::Null)
     }

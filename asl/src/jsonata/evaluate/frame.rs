@@ -18,14 +18,19 @@ pub(in super::super) struct Frame<'a> {
     outer: RefCell<Env<'a>>,
     /// A function holds on to the frame.
     pub(super) is_captured: Cell<bool>,
-    _held: Held,
+    held: RefCell<Held>,
 }
+
+/// What a frame takes in memory without its variables, in bytes: itself, and what counts who holds it.
+const FRAME_BYTES: usize = size_of::<Frame<'_>>() + 4 * size_of::<usize>();
+/// What a variable takes.
+const VARIABLE_BYTES: usize = size_of::<(Sym, Value<'_>)>();
 
 impl<'a> Frame<'a> {
     pub(in super::super) fn new(variables: Vec<(Sym, Value<'a>)>, outer: &Env<'a>) -> Rc<Self> {
-        let held = Held::new(size_of::<Self>() + variables.len() * size_of::<(Sym, Value<'_>)>());
+        let held = Held::new(FRAME_BYTES + variables.len() * VARIABLE_BYTES);
         Rc::new(Self {
-            _held: held,
+            held: RefCell::new(held),
             variables: RefCell::new(variables),
             outer: RefCell::new(outer.clone()),
             is_captured: Cell::new(false),
@@ -42,6 +47,7 @@ impl<'a> Frame<'a> {
             drop(before);
         } else {
             variables.push((name, value));
+            self.held.borrow_mut().add(VARIABLE_BYTES);
         }
     }
 
@@ -133,11 +139,11 @@ fn take_apart<'a>(value: Value<'a>, values: &mut Vec<Value<'a>>, frames: &mut Ve
                         values.push(std::mem::replace(&mut partial.function, Value::Undefined));
                         values.extend(partial.arguments.drain(..).flatten());
                     }
-                    Function::Composed(first, second) => {
+                    Function::Composed(first, second, _) => {
                         values.push(std::mem::replace(first, Value::Undefined));
                         values.push(std::mem::replace(second, Value::Undefined));
                     }
-                    Function::Transform(_, env) => frames.extend(env.take()),
+                    Function::Transform(_, env, _) => frames.extend(env.take()),
                     Function::Regex(_) | Function::Next(_) => {}
                 }
             }

@@ -44,6 +44,7 @@ impl<'a> Evaluator<'a> {
                     _ => self.evaluate(key, &item, env)?,
                 };
                 let Some(key) = key_of(key)? else { continue };
+                self.budget.looks_up(&key, 1)?;
                 match keys.get(&key).and_then(Value::as_index).and_then(|at| groups.get_mut(at)) {
                     Some(group) if group.pair != pair => return Err(same_key(&key)),
                     Some(group) => group.items.push(item.clone()),
@@ -90,6 +91,7 @@ impl<'a> Evaluator<'a> {
         for (pair, (key, _)) in pairs.iter().enumerate() {
             let key = self.evaluate(key, context, env)?;
             let Some(key) = key_of(key)? else { continue };
+            self.budget.looks_up(&key, 1)?;
             if keys.get(&key).is_some() {
                 return Err(same_key(&key));
             }

@@ -24,6 +24,7 @@ use super::functions::Builtin;
 use super::object::Object;
 use super::random::Stream;
 use super::value::{Array, Text, Value};
+use crate::limits;
 use crate::template::Scope;
 
 /// The parts of `$states`, in AWS's order.
@@ -51,9 +52,9 @@ impl<'a> Evaluator<'a> {
             program,
             scope,
             outermost: vec![None; program.symbols.len()],
-            budget: Budget::new(bounds),
+            budget: Budget::new(bounds, scope.budget.steps_left()),
             captured: Vec::new(),
-            captured_max: 1_024,
+            captured_max: limits::JSONATA_CAPTURED_FRAMES_MIN,
             now: None,
             random: None,
             uuid: None,
@@ -123,14 +124,16 @@ impl<'a> Evaluator<'a> {
             Kind::Condition(parts) => self.condition(parts, input, env),
             Kind::Block(block) => self.block(block, input, env),
             Kind::Lambda(lambda) => {
+                self.budget.block()?;
                 self.capture(env);
-                let closure = Closure { lambda, env: env.clone(), input: input.clone(), name: None.into() };
+                let closure = Closure::new(lambda, env.clone(), input.clone());
                 Ok(Value::Function(Rc::new(Function::Lambda(closure))))
             }
             Kind::Partial(call) => self.partial(call, input, env),
             Kind::Transform(transform) => {
+                self.budget.block()?;
                 self.capture(env);
-                Ok(Value::Function(Rc::new(Function::Transform(transform, env.clone()))))
+                Ok(Value::Function(Rc::new(Function::transform(transform, env.clone()))))
             }
             // A sort is a step and is evaluated by its path.
             Kind::Sort(_) | Kind::Placeholder => Ok(Value::Undefined),
@@ -156,6 +159,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn block(&mut self, block: &'a Block, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
+        self.budget.block()?;
         let frame = block.binds.then(|| Frame::new(Vec::new(), env));
         let env = if block.binds { &frame } else { env };
         let Some((last, before)) = block.items.split_last() else { return Ok(Value::Undefined) };
@@ -298,7 +302,9 @@ impl<'a> Evaluator<'a> {
         }
         if self.captured.len() >= self.captured_max {
             self.captured.retain(|frame| frame.strong_count() > 0);
-            self.captured_max = self.captured.len().saturating_mul(2).max(1_024);
+            // Frames that are gone keep their place as long as they are noted: not many more than live.
+            let live = self.captured.len();
+            self.captured_max = live.saturating_add(live / 4).max(limits::JSONATA_CAPTURED_FRAMES_MIN);
         }
         self.captured.push(Rc::downgrade(frame));
     }

@@ -4,17 +4,14 @@
 use std::cmp::Ordering;
 
 use super::super::ast::{Node, Operator};
+use super::super::budget::Budget;
 use super::super::compare::{are_equal, numeric, order_of_texts};
 use super::super::failure::{Failure, Outcome};
 use super::super::text;
 use super::super::value::{Items, SAFE_INTEGER, Value};
 use super::Evaluator;
 use super::frame::Env;
-
-/// Levels of arrays with one item that count as their item.
-const LEVELS_MAX: usize = 250;
-/// Items of a range in JSONata itself.
-const RANGE_MAX: f64 = 1e7;
+use crate::limits;
 
 impl<'a> Evaluator<'a> {
     pub(super) fn binary(
@@ -52,7 +49,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::Bool(equal == (operator == Operator::Equal)))
             }
             Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
-                compare(operator, &left, &right)
+                compare(operator, &left, &right, &mut self.budget)
             }
             Operator::Concatenate => self.concatenate(&left, &right),
             Operator::In => self.is_in(&left, &right),
@@ -123,7 +120,7 @@ impl<'a> Evaluator<'a> {
             return Ok(Value::Undefined);
         }
         let count = last - first + 1.0;
-        if count > RANGE_MAX {
+        if count > limits::JSONATA_RANGE_ITEMS_MAX {
             let message = format!(
                 "The size of the sequence allocated by the range operator (..) must not exceed 1e6.  \
                  Attempted to allocate {}.",
@@ -134,7 +131,7 @@ impl<'a> Evaluator<'a> {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "whole, and at most RANGE_MAX"
+            reason = "whole, and at most JSONATA_RANGE_ITEMS_MAX"
         )]
         let count = count as usize;
         self.budget.spend(count)?;
@@ -151,7 +148,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn truth(&mut self, value: &Value<'a>, level: usize) -> Outcome<bool> {
-        if level > LEVELS_MAX {
+        if level > limits::JSONATA_VALUE_DEPTH_MAX {
             return Err(Failure::stack());
         }
         Ok(match value {
@@ -198,7 +195,12 @@ fn calculate_whole(operator: Operator, left: i64, right: i64) -> Option<i64> {
 }
 
 /// `<`, `<=`, `>`, `>=`
-fn compare<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Outcome<Value<'a>> {
+fn compare<'a>(
+    operator: Operator,
+    left: &Value<'a>,
+    right: &Value<'a>,
+    budget: &mut Budget,
+) -> Outcome<Value<'a>> {
     let sign = operator.sign();
     let is_comparable = |value: &Value<'_>| {
         matches!(value, Value::Undefined | Value::Int(_) | Value::Float(_) | Value::Text(_))
@@ -216,7 +218,7 @@ fn compare<'a>(operator: Operator, left: &Value<'a>, right: &Value<'a>) -> Outco
     }
     let order = match (left, right) {
         (Value::Int(left), Value::Int(right)) => Some(left.cmp(right)),
-        (Value::Text(left), Value::Text(right)) => Some(order_of_texts(left, right)),
+        (Value::Text(left), Value::Text(right)) => Some(order_of_texts(left, right, budget)?),
         _ => {
             if let (Some(left), Some(right)) = (left.as_f64(), right.as_f64()) {
                 left.partial_cmp(&right)

@@ -10,9 +10,7 @@ use super::super::failure::{Failure, Outcome};
 use super::super::value::{Array, Items, Tuple, Value};
 use super::Evaluator;
 use super::frame::{Env, Frame};
-
-/// Levels of arrays in arrays that a look into them follows.
-const LEVELS_MAX: usize = 250;
+use crate::limits;
 
 /// What goes from one step to the next.
 enum Flow<'a> {
@@ -33,6 +31,7 @@ impl<'a> Evaluator<'a> {
         {
             // The name of a field and nothing more.
             self.budget.has_levels(1)?;
+            self.budget.looks_up(name, 1)?;
             return Ok(match input.field(name) {
                 value @ Value::Array(_) => Flow::of(value, true).into_value(),
                 value => value,
@@ -101,6 +100,7 @@ impl<'a> Evaluator<'a> {
         };
         self.budget.has_levels(1)?;
         while let Some(Kind::Name(name)) = steps.peek().map(|step| &step.node.kind) {
+            self.budget.looks_up(name, 1)?;
             let field = match &value {
                 Some(object) if object.is_object() => object.field(name),
                 None => input.field(name),
@@ -179,6 +179,7 @@ impl<'a> Evaluator<'a> {
             Kind::Name(name) if !step.node.keep_array && item.is_object() => {
                 self.budget.has_levels(1)?;
                 self.budget.spend(1)?;
+                self.budget.looks_up(name, 1)?;
                 item.field(name)
             }
             _ => self.evaluate(&step.node, item, env)?,
@@ -290,7 +291,10 @@ impl<'a> Evaluator<'a> {
     /// The field of an object, or of all objects in an array.
     pub(in super::super) fn look_up_field(&mut self, input: &Value<'a>, name: &str) -> Outcome<Value<'a>> {
         match input.items() {
-            None => Ok(input.field(name)),
+            None => {
+                self.budget.looks_up(name, 1)?;
+                Ok(input.field(name))
+            }
             Some(items) => {
                 let mut found = Vec::new();
                 self.collect_field(items, name, &mut found, 0)?;
@@ -307,10 +311,11 @@ impl<'a> Evaluator<'a> {
         found: &mut Vec<Value<'a>>,
         level: usize,
     ) -> Outcome<()> {
-        if level > LEVELS_MAX {
+        if level > limits::JSONATA_VALUE_DEPTH_MAX {
             return Err(Failure::stack());
         }
         self.budget.spend(items.len())?;
+        self.budget.looks_up(name, items.len())?;
         self.budget.items(found.len())?;
         for item in items.iter() {
             if let Some(inner) = item.items() {
@@ -355,7 +360,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn flatten(&mut self, items: Items<'_, 'a>, found: &mut Vec<Value<'a>>, level: usize) -> Outcome<()> {
-        if level > LEVELS_MAX {
+        if level > limits::JSONATA_VALUE_DEPTH_MAX {
             return Err(Failure::stack());
         }
         self.budget.spend(items.len())?;
@@ -386,7 +391,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn descend(&mut self, value: &Value<'a>, found: &mut Vec<Value<'a>>, level: usize) -> Outcome<()> {
-        if level > LEVELS_MAX {
+        if level > limits::JSONATA_VALUE_DEPTH_MAX {
             return Err(Failure::stack());
         }
         self.budget.spend(1)?;
@@ -505,6 +510,7 @@ impl<'a> Evaluator<'a> {
             let value = if value.is_array() { value } else { Value::array(vec![value]) };
             let items = value.items().unwrap_or(Items::Made(&[]));
             self.budget.spend(items.len() * (tuple.bound.len() + 1))?;
+            self.budget.places(items.len() * (tuple.bound.len() + 4))?;
             for (index, item) in items.iter().enumerate() {
                 let mut next = (**tuple).clone();
                 if let Value::Tuple(inner) = item {

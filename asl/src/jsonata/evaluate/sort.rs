@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::super::ast::Term;
+use super::super::budget::Budget;
 use super::super::compare::{is_truthy, order_of_texts};
 use super::super::failure::{Failure, Outcome};
 use super::super::text;
@@ -60,7 +61,7 @@ impl<'a> Evaluator<'a> {
                 (false, true) => return Ok(false),
                 (false, false) => {}
             }
-            let order = order_of_keys(first, second)?;
+            let order = order_of_keys(first, second, &mut self.budget)?;
             if order == Ordering::Equal {
                 continue;
             }
@@ -109,8 +110,17 @@ impl<'a> Evaluator<'a> {
         }
         self.budget.spend(list.len() * 4)?;
         let mut sorted = list;
-        sorted.sort_by(|one, other| order_of_keys(one, other).unwrap_or(Ordering::Equal));
-        Ok(Value::array(sorted))
+        let mut failure = None;
+        sorted.sort_by(|one, other| {
+            if failure.is_some() {
+                return Ordering::Equal;
+            }
+            order_of_keys(one, other, &mut self.budget).unwrap_or_else(|error| {
+                failure = Some(error);
+                Ordering::Equal
+            })
+        });
+        failure.map_or_else(|| Ok(Value::array(sorted)), Err)
     }
 
     /// Sorts the first half, the second half, then merges both: the item of the
@@ -139,9 +149,9 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-fn order_of_keys(first: &Value<'_>, second: &Value<'_>) -> Outcome<Ordering> {
+fn order_of_keys(first: &Value<'_>, second: &Value<'_>, budget: &mut Budget) -> Outcome<Ordering> {
     if let (Value::Text(first), Value::Text(second)) = (first, second) {
-        return Ok(order_of_texts(first, second));
+        return order_of_texts(first, second, budget);
     }
     if let (Some(first), Some(second)) = (first.as_f64(), second.as_f64()) {
         // JavaScript: what is neither equal nor before is after.

@@ -13,9 +13,7 @@ use super::super::text;
 use super::super::value::Value;
 use super::Evaluator;
 use super::frame::Env;
-
-/// Levels of the copy that are looked through.
-const LEVELS_MAX: usize = 250;
+use crate::limits;
 
 /// Objects of the copy, by their place in memory, and what they have become.
 /// The first of each pair keeps the place from being used again.
@@ -99,6 +97,8 @@ impl<'a> Evaluator<'a> {
             if own.is_object() {
                 let mut fields = self.copy_fields(&own)?;
                 for (key, value) in update.fields() {
+                    self.budget.spend(1)?;
+                    self.budget.looks_up(&key, 1)?;
                     fields.insert(key, value);
                 }
                 own = Value::object(fields.sorted());
@@ -163,7 +163,7 @@ impl<'a> Evaluator<'a> {
         if changed.is_empty() {
             return Ok(None);
         }
-        if level > LEVELS_MAX {
+        if level > limits::JSONATA_VALUE_DEPTH_MAX {
             return Err(Failure::stack());
         }
         self.budget.spend(1)?;

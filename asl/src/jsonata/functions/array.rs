@@ -3,7 +3,7 @@
 use super::super::compare::are_equal;
 use super::super::evaluate::Evaluator;
 use super::super::failure::Outcome;
-use super::super::value::{Items, Value};
+use super::super::value::{Items, Text, Value};
 use super::{argument, wrong_type};
 
 pub(super) fn append<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
@@ -68,6 +68,11 @@ pub(super) fn shuffle<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
     Ok(Value::array(list))
 }
 
+/// Comparisons that finding a text among many thousands takes.
+const DEPTH_OF_SET: usize = 16;
+/// What a value that is found takes while others are compared with it, in places for items.
+const DISTINCT_PLACES: usize = 4;
+
 pub(super) fn distinct<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let array = argument(arguments, 0);
     let Some(items) = array.items().filter(|items| items.len() > 1) else { return Ok(array.clone()) };
@@ -78,6 +83,10 @@ pub(super) fn distinct<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>
     for item in items.iter() {
         evaluator.budget.spend(1)?;
         let is_new = if let Some(key) = simple_key(&item) {
+            // It is compared with as many as the set is deep.
+            let (_, _, text) = &key;
+            evaluator.budget.compares(text.len().saturating_mul(DEPTH_OF_SET))?;
+            evaluator.budget.places(DISTINCT_PLACES)?;
             seen.insert(key)
         } else {
             evaluator.budget.spend(others.len())?;
@@ -102,18 +111,19 @@ pub(super) fn distinct<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>
 }
 
 /// What two equal simple values have in common, and no others.
-fn simple_key(value: &Value<'_>) -> Option<(u8, u64, String)> {
+fn simple_key<'a>(value: &Value<'a>) -> Option<(u8, u64, Text<'a>)> {
+    let no_text = || Text::Borrowed("");
     match value {
-        Value::Null => Some((0, 0, String::new())),
-        Value::Bool(flag) => Some((1, u64::from(*flag), String::new())),
-        Value::Int(number) => Some((2, number.cast_unsigned(), String::new())),
-        Value::Float(number) if number.fract() != 0.0 => Some((3, number.to_bits(), String::new())),
+        Value::Null => Some((0, 0, no_text())),
+        Value::Bool(flag) => Some((1, u64::from(*flag), no_text())),
+        Value::Int(number) => Some((2, number.cast_unsigned(), no_text())),
+        Value::Float(number) if number.fract() != 0.0 => Some((3, number.to_bits(), no_text())),
         // JSON's `1.0` is the number 1, and `-0.0` is 0.
         Value::Float(number) => match Value::number(number + 0.0) {
             whole @ Value::Int(_) => simple_key(&whole),
             _ => None,
         },
-        Value::Text(text) => Some((4, 0, (**text).to_owned())),
+        Value::Text(text) => Some((4, 0, text.clone())),
         _ => None,
     }
 }

@@ -11,6 +11,9 @@ use super::super::value::{Text, Value};
 use super::{argument, mismatch, numeric};
 use crate::{digest, java, limits};
 
+/// What an array takes beside its items, in places for items.
+const PIECE_PLACES: usize = 6;
+
 /// `$partition(array, size)`: pieces of that many items.
 pub(super) fn partition<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let (array, size) = (argument(arguments, 0), argument(arguments, 1).as_f64());
@@ -25,6 +28,7 @@ pub(super) fn partition<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a
     }
     evaluator.budget.spend(items.len())?;
     evaluator.budget.items(items.len())?;
+    evaluator.budget.places(items.len() + items.len().div_ceil(size).saturating_mul(PIECE_PLACES))?;
     let list = items.to_vec();
     Ok(Value::array(list.chunks(size).map(|piece| Value::array(piece.to_vec())).collect()))
 }

@@ -14,7 +14,7 @@ pub(super) fn map<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
     if array.is_undefined() {
         return Ok(Value::Undefined);
     }
-    let mut results = Vec::with_capacity(items(array).len());
+    let mut results = Vec::new();
     for (index, item) in items(array).iter().enumerate() {
         let result = evaluator.call_back(function, item, Value::count(index), array)?;
         if !result.is_undefined() {

@@ -6,6 +6,7 @@ use super::super::evaluate::Evaluator;
 use super::super::failure::{Failure, Outcome};
 use super::super::value::{Text, Value};
 use super::{argument, text};
+use crate::quote;
 
 pub(super) fn boolean<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     match argument(arguments, 0) {
@@ -50,11 +51,11 @@ pub(super) fn assert<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>])
     }
     let message = text(arguments, 1)?.map_or("", |message| &**message);
     let message = if message.is_empty() { "$assert() statement failed" } else { message };
-    Err(Failure::raised("D3141", message))
+    Err(Failure::raised("D3141", quote::text(message)))
 }
 
 pub(super) fn error<'a>(_: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let message = text(arguments, 0)?.map_or("", |message| &**message);
     let message = if message.is_empty() { "$error() function evaluated" } else { message };
-    Err(Failure::raised("D3137", message))
+    Err(Failure::raised("D3137", quote::text(message)))
 }

@@ -2,13 +2,15 @@
 //! expression or any function with the protocol of one: it answers with an
 //! object that knows where it matched and what comes `next`.
 
+use std::ops::Range;
 use std::rc::Rc;
 
+use super::super::budget::Budget;
 use super::super::evaluate::Evaluator;
 use super::super::failure::{Failure, Outcome};
 use super::super::function::Function;
 use super::super::object::Object;
-use super::super::regex::Regex;
+use super::super::regex::{Finder, Regex};
 use super::super::value::{Items, Text, Value};
 use super::string::part;
 use super::{argument, numeric, text, wrong_type};
@@ -18,8 +20,7 @@ use super::{argument, numeric, text, wrong_type};
 pub(in super::super) struct NextMatch<'a> {
     regex: &'a Regex,
     text: Text<'a>,
-    /// In bytes.
-    from: usize,
+    from: Place,
 }
 
 /// A match, in bytes of the text.
@@ -32,16 +33,19 @@ struct Found<'a> {
 
 /// Where to look for the next match.
 enum Matcher<'a> {
-    Regex { regex: &'a Regex, from: usize, is_first: bool },
+    Regex { finder: Box<Finder>, from: usize, is_first: bool },
     Function { function: Value<'a>, is_first: bool },
     Done,
 }
 
 impl<'a> Matcher<'a> {
-    fn new(pattern: &Value<'a>) -> Outcome<Self> {
+    fn new(evaluator: &mut Evaluator<'a>, pattern: &Value<'a>) -> Outcome<Self> {
         match pattern {
             Value::Function(function) => Ok(match &**function {
-                Function::Regex(regex) => Self::Regex { regex, from: 0, is_first: true },
+                Function::Regex(regex) => {
+                    let finder = Box::new(Finder::new(regex, &mut evaluator.budget)?);
+                    Self::Regex { finder, from: 0, is_first: true }
+                }
                 _ => Self::Function { function: pattern.clone(), is_first: true },
             }),
             Value::Builtin(_) => Ok(Self::Function { function: pattern.clone(), is_first: true }),
@@ -52,17 +56,17 @@ impl<'a> Matcher<'a> {
     fn next(&mut self, evaluator: &mut Evaluator<'a>, text: &Text<'a>) -> Outcome<Option<Found<'a>>> {
         match std::mem::replace(self, Self::Done) {
             Self::Done => Ok(None),
-            Self::Regex { regex, from, is_first } => {
-                let found = search(evaluator, regex, text, from, is_first)?;
+            Self::Regex { mut finder, from, is_first } => {
+                let found = search(evaluator, &mut finder, text, from, is_first)?;
                 if let Some(found) = &found {
-                    *self = Self::Regex { regex, from: found.end, is_first: false };
+                    *self = Self::Regex { finder, from: found.end, is_first: false };
                 }
                 Ok(found)
             }
             Self::Function { function, is_first } => {
                 let arguments = if is_first { vec![Value::Text(text.clone())] } else { Vec::new() };
                 let answer = evaluator.apply(&function, arguments, &Value::Null)?;
-                let Some(found) = found_by_function(&answer, text)? else { return Ok(None) };
+                let Some(found) = found_by_function(evaluator, &answer, text)? else { return Ok(None) };
                 *self = Self::Function { function: answer.field("next"), is_first: false };
                 Ok(Some(found))
             }
@@ -72,33 +76,37 @@ impl<'a> Matcher<'a> {
 
 fn search<'a>(
     evaluator: &mut Evaluator<'a>,
-    regex: &Regex,
+    finder: &mut Finder,
     text: &Text<'a>,
     from: usize,
     is_first: bool,
 ) -> Outcome<Option<Found<'a>>> {
-    evaluator.budget.spend(1)?;
-    let found = if is_first { regex.find_at(text, from)? } else { regex.find_after(text, from)? };
-    // What has been looked through: up to the end of the match, or all.
-    let upto = found.as_ref().map_or(text.len(), |found| found.end);
-    evaluator.budget.spend(upto.saturating_sub(from) / 4)?;
+    let budget = &mut evaluator.budget;
+    let found = match is_first {
+        true => finder.find_at(text, from, budget)?,
+        false => finder.find_after(text, from, budget)?,
+    };
     let Some(found) = found else { return Ok(None) };
     evaluator.budget.places(found.groups.len() + 2)?;
-    evaluator.budget.text(found.text.len())?;
-    let groups = found.groups.iter().map(|group| match group {
-        Some(group) => Value::text(*group),
-        None => Value::Undefined,
+    let mut copied = |range: Range<usize>| {
+        evaluator.budget.text(range.len())?;
+        Ok(part(text, range))
+    };
+    let matched = copied(found.start..found.end)?;
+    let groups = found.groups.into_iter().map(|group| match group {
+        Some(group) => copied(group).map(Value::Text),
+        None => Ok(Value::Undefined),
     });
-    Ok(Some(Found {
-        start: found.start,
-        end: found.end,
-        matched: part(text, found.start..found.end),
-        groups: groups.collect(),
-    }))
+    let groups: Outcome<Vec<Value<'a>>> = groups.collect();
+    Ok(Some(Found { start: found.start, end: found.end, matched, groups: groups? }))
 }
 
 /// The match a function of the expression's own has answered with.
-fn found_by_function<'a>(answer: &Value<'a>, text: &str) -> Outcome<Option<Found<'a>>> {
+fn found_by_function<'a>(
+    evaluator: &mut Evaluator<'a>,
+    answer: &Value<'a>,
+    text: &str,
+) -> Outcome<Option<Found<'a>>> {
     if answer.is_undefined() {
         return Ok(None);
     }
@@ -114,6 +122,8 @@ fn found_by_function<'a>(answer: &Value<'a>, text: &str) -> Outcome<Option<Found
             " does not return the correct object structure",
         ));
     }
+    // Twice up to any place of the text.
+    walk(&mut evaluator.budget, 2 * text.len())?;
     let place = |value: &Value<'_>| value.as_f64().map_or(text.len(), |at| byte_of_unit(text, at));
     let matched = match answer.field("match") {
         Value::Text(matched) => matched,
@@ -135,6 +145,30 @@ fn byte_of_unit(text: &str, unit: f64) -> usize {
     text.len()
 }
 
+/// A walk over that many bytes of a text.
+fn walk(budget: &mut Budget, bytes: usize) -> Outcome<()> {
+    /// About as many are looked at in the time of a step.
+    const BYTES_PER_STEP: usize = 64;
+    budget.spend(bytes / BYTES_PER_STEP)
+}
+
+/// A place in a text, in both ways to count.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    byte: usize,
+    unit: usize,
+}
+
+impl Place {
+    /// The place at a byte of the same text. Matches come in order, so that the walk is short.
+    fn moved(self, text: &str, byte: usize, budget: &mut Budget) -> Outcome<Self> {
+        let from = if byte < self.byte { Self::default() } else { self };
+        let between = text.get(from.byte..byte).unwrap_or_default();
+        walk(budget, between.len())?;
+        Ok(Self { byte, unit: from.unit + units(between) })
+    }
+}
+
 fn units(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
 }
@@ -146,12 +180,17 @@ pub(in super::super) fn call_regex<'a>(
     arguments: &[Value<'a>],
 ) -> Outcome<Value<'a>> {
     let Some(text) = text(arguments, 0)? else { return Ok(Value::Undefined) };
+    let budget = &mut evaluator.budget;
     let from = match argument(arguments, 1).as_f64() {
-        Some(from) if from > 0.0 => byte_of_unit(text, from),
-        _ => 0,
+        Some(from) if from > 0.0 => {
+            walk(budget, text.len())?;
+            Place::default().moved(text, byte_of_unit(text, from), budget)?
+        }
+        _ => Place::default(),
     };
-    let found = search(evaluator, regex, text, from, true)?;
-    Ok(found.map_or(Value::Undefined, |found| as_object(regex, text, found)))
+    let mut finder = Finder::new(regex, budget)?;
+    let found = search(evaluator, &mut finder, text, from.byte, true)?;
+    found.map_or(Ok(Value::Undefined), |found| as_object(evaluator, regex, (text, from), found))
 }
 
 /// `next()` of a match.
@@ -159,22 +198,29 @@ pub(in super::super) fn call_next<'a>(
     evaluator: &mut Evaluator<'a>,
     next: &NextMatch<'a>,
 ) -> Outcome<Value<'a>> {
-    let found = search(evaluator, next.regex, &next.text, next.from, false)?;
-    Ok(found.map_or(Value::Undefined, |found| as_object(next.regex, &next.text, found)))
+    let mut finder = Finder::new(next.regex, &mut evaluator.budget)?;
+    let found = search(evaluator, &mut finder, &next.text, next.from.byte, false)?;
+    let from = (&next.text, next.from);
+    found.map_or(Ok(Value::Undefined), |found| as_object(evaluator, next.regex, from, found))
 }
 
 /// A match as functions of the expression see it.
-fn as_object<'a>(regex: &'a Regex, text: &Text<'a>, found: Found<'a>) -> Value<'a> {
-    let before = units(text.get(..found.start).unwrap_or_default());
-    let inside = units(text.get(found.start..found.end).unwrap_or_default());
-    let next = NextMatch { regex, text: text.clone(), from: found.end };
+fn as_object<'a>(
+    evaluator: &mut Evaluator<'a>,
+    regex: &'a Regex,
+    (text, from): (&Text<'a>, Place),
+    found: Found<'a>,
+) -> Outcome<Value<'a>> {
+    let start = from.moved(text, found.start, &mut evaluator.budget)?;
+    let end = start.moved(text, found.end, &mut evaluator.budget)?;
+    let next = NextMatch { regex, text: text.clone(), from: end };
     let mut object = Object::with_capacity(5);
     object.insert(Text::Borrowed("match"), Value::Text(found.matched));
-    object.insert(Text::Borrowed("start"), Value::count(before));
-    object.insert(Text::Borrowed("end"), Value::count(before + inside));
+    object.insert(Text::Borrowed("start"), Value::count(start.unit));
+    object.insert(Text::Borrowed("end"), Value::count(end.unit));
     object.insert(Text::Borrowed("groups"), Value::array(found.groups));
     object.insert(Text::Borrowed("next"), Value::Function(Rc::new(Function::Next(next))));
-    Value::object(object)
+    Ok(Value::object(object))
 }
 
 pub(super) fn contains<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
@@ -183,7 +229,7 @@ pub(super) fn contains<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>
     Ok(Value::Bool(match argument(arguments, 1) {
         Value::Text(wanted) => whole.contains(&**wanted),
         Value::Undefined => whole.contains("undefined"),
-        pattern => Matcher::new(pattern)?.next(evaluator, whole)?.is_some(),
+        pattern => Matcher::new(evaluator, pattern)?.next(evaluator, whole)?.is_some(),
     }))
 }
 
@@ -209,15 +255,14 @@ pub(super) fn find<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
     let limit = limit(arguments, 2, "D3040", message)?;
     let mut results = Vec::new();
     if allows(limit, 0) {
-        let mut matcher = Matcher::new(argument(arguments, 1))?;
-        let (mut counted, mut unit) = (0, 0);
+        let mut matcher = Matcher::new(evaluator, argument(arguments, 1))?;
+        let mut place = Place::default();
         let mut next = matcher.next(evaluator, whole)?;
         while let Some(found) = next.take().filter(|_| allows(limit, results.len())) {
-            unit += units(whole.get(counted..found.start).unwrap_or_default());
-            counted = counted.max(found.start);
+            place = place.moved(whole, found.start, &mut evaluator.budget)?;
             let mut object = Object::with_capacity(3);
             object.insert(Text::Borrowed("match"), Value::Text(found.matched));
-            object.insert(Text::Borrowed("index"), Value::count(unit));
+            object.insert(Text::Borrowed("index"), Value::count(place.unit));
             object.insert(Text::Borrowed("groups"), Value::array(found.groups));
             evaluator.budget.items(results.len())?;
             results.push(Value::object(object));
@@ -239,6 +284,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     match argument(arguments, 1) {
         Value::Text(separator) if separator.is_empty() => {
             for character in whole.char_indices() {
+                evaluator.budget.items(parts.len())?;
                 split_off(&mut parts, whole, character, limit);
             }
             evaluator.budget.items(parts.len())?;
@@ -259,7 +305,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
         }
         Value::Undefined => parts.push(Value::Text(whole.clone())),
         pattern => {
-            let mut matcher = Matcher::new(pattern)?;
+            let mut matcher = Matcher::new(evaluator, pattern)?;
             let mut start = 0;
             let mut next = matcher.next(evaluator, whole)?;
             while let Some(found) = next.take().filter(|_| allows(limit, parts.len())) {
@@ -323,16 +369,18 @@ pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
             count += 1;
         }
     } else if allows(limit, 0) {
-        let mut matcher = Matcher::new(pattern)?;
+        let mut matcher = Matcher::new(evaluator, pattern)?;
         let mut next = matcher.next(evaluator, whole)?;
+        let mut place = Place::default();
         while let Some(found) = next.take().filter(|_| allows(limit, count)) {
             push(evaluator, &mut result, whole.get(position..found.start).unwrap_or_default())?;
             position = found.start + found.matched.len();
             if let Value::Text(template) = replacement {
-                let filled = fill(template, &found);
-                push(evaluator, &mut result, &filled)?;
+                fill(evaluator, &mut result, template, &found)?;
             } else {
-                let object = match_object(whole, &found);
+                place = place.moved(whole, found.start, &mut evaluator.budget)?;
+                let end = place.moved(whole, found.end, &mut evaluator.budget)?;
+                let object = match_object(&found, place, end);
                 let answer = evaluator.apply(replacement, vec![object], &Value::Null)?;
                 let Value::Text(answer) = answer else { return Err(not_a_string()) };
                 push(evaluator, &mut result, &answer)?;
@@ -361,55 +409,53 @@ fn push(evaluator: &mut Evaluator<'_>, result: &mut String, part: &str) -> Outco
 }
 
 /// A match as a function that replaces it sees it.
-fn match_object<'a>(whole: &str, found: &Found<'a>) -> Value<'a> {
-    let before = units(whole.get(..found.start).unwrap_or_default());
-    let inside = units(whole.get(found.start..found.end).unwrap_or_default());
+fn match_object<'a>(found: &Found<'a>, start: Place, end: Place) -> Value<'a> {
     let mut object = Object::with_capacity(4);
     object.insert(Text::Borrowed("match"), Value::Text(found.matched.clone()));
-    object.insert(Text::Borrowed("start"), Value::count(before));
-    object.insert(Text::Borrowed("end"), Value::count(before + inside));
+    object.insert(Text::Borrowed("start"), Value::count(start.unit));
+    object.insert(Text::Borrowed("end"), Value::count(end.unit));
     object.insert(Text::Borrowed("groups"), Value::array(found.groups.clone()));
     Value::object(object)
 }
 
-/// Puts the match into the template: `$0` is all of it, `$1` its first group,
-/// `$$` a dollar. A number takes as many digits as there are groups.
-fn fill(template: &str, found: &Found<'_>) -> String {
-    let mut filled = String::with_capacity(template.len());
+/// Puts the match into the template and that to the result: `$0` is all of it,
+/// `$1` its first group, `$$` a dollar. A number takes as many digits as there are groups.
+fn fill(
+    evaluator: &mut Evaluator<'_>,
+    result: &mut String,
+    template: &str,
+    found: &Found<'_>,
+) -> Outcome<()> {
+    walk(&mut evaluator.budget, template.len())?;
     let mut rest = template;
     while let Some(at) = rest.find('$') {
-        filled.push_str(rest.get(..at).unwrap_or_default());
+        push(evaluator, result, rest.get(..at).unwrap_or_default())?;
         rest = rest.get(at + 1..).unwrap_or_default();
-        if let Some(behind) = rest.strip_prefix('$') {
-            filled.push('$');
-            rest = behind;
-        } else if let Some(behind) = rest.strip_prefix('0') {
-            filled.push_str(&found.matched);
-            rest = behind;
-        } else {
-            let groups = found.groups.len();
-            let most = groups.checked_ilog10().map_or(1, |digits| digits as usize + 1);
-            let digits = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
-            let number = |digits: usize| rest.get(..digits).and_then(|text| text.parse::<usize>().ok());
-            let index = match number(digits) {
-                Some(index) if most > 1 && index > groups && digits == most => {
-                    number(most - 1).map(|index| (index, most - 1))
+        let (text, length) = match rest.bytes().next() {
+            Some(b'$') => ("$", 1),
+            Some(b'0') => (&*found.matched, 1),
+            _ => match group_number(rest, found.groups.len()) {
+                Some((group, digits)) => {
+                    let group = group.checked_sub(1).and_then(|at| found.groups.get(at));
+                    (group.and_then(Value::as_str).unwrap_or_default(), digits)
                 }
-                Some(index) => Some((index, digits)),
-                None => None,
-            };
-            match index {
-                Some((index, digits)) => {
-                    if let Some(Value::Text(group)) = index.checked_sub(1).and_then(|at| found.groups.get(at))
-                    {
-                        filled.push_str(group);
-                    }
-                    rest = rest.get(digits..).unwrap_or_default();
-                }
-                None => filled.push('$'),
-            }
-        }
+                None => ("$", 0),
+            },
+        };
+        push(evaluator, result, text)?;
+        rest = rest.get(length..).unwrap_or_default();
     }
-    filled.push_str(rest);
-    filled
+    push(evaluator, result, rest)
+}
+
+/// The number of a group behind a dollar, and how many digits it has. One that is
+/// larger than there are groups is one of a digit less.
+fn group_number(text: &str, groups: usize) -> Option<(usize, usize)> {
+    let most = groups.checked_ilog10().map_or(1, |digits| digits as usize + 1);
+    let digits = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let number = |digits: usize| text.get(..digits)?.parse::<usize>().ok().map(|number| (number, digits));
+    match number(digits)? {
+        (group, digits) if most > 1 && group > groups && digits == most => number(most - 1),
+        found => Some(found),
+    }
 }

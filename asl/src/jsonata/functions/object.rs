@@ -6,9 +6,7 @@ use super::super::number;
 use super::super::object::Object;
 use super::super::value::{Items, Text, Value};
 use super::{argument, text, wrong_type};
-
-/// Levels of arrays and objects that are looked through.
-const LEVELS_MAX: usize = 250;
+use crate::limits;
 
 pub(super) fn lookup<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let Some(key) = text(arguments, 1)? else { return Ok(Value::Undefined) };
@@ -36,13 +34,14 @@ fn collect_keys<'a>(
     names: &mut Object<'a>,
     level: usize,
 ) -> Outcome<()> {
-    if level > LEVELS_MAX {
+    if level > limits::JSONATA_VALUE_DEPTH_MAX {
         return Err(Failure::stack());
     }
     let Some(items) = value.items() else {
         let fields = value.fields();
         evaluator.budget.spend(fields.len() * 4)?;
         for (key, _) in fields {
+            evaluator.budget.looks_up(&key, 1)?;
             names.insert(key, Value::Null);
         }
         return Ok(());
@@ -72,7 +71,7 @@ fn collect_parts<'a>(
     parts: &mut Vec<Value<'a>>,
     level: usize,
 ) -> Outcome<bool> {
-    if level > LEVELS_MAX {
+    if level > limits::JSONATA_VALUE_DEPTH_MAX {
         return Err(Failure::stack());
     }
     evaluator.budget.spend(1)?;
@@ -112,6 +111,7 @@ pub(super) fn merge<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
         evaluator.budget.spend(fields.len() * 4)?;
         evaluator.budget.places(fields.len() * 2)?;
         for (key, value) in fields {
+            evaluator.budget.looks_up(&key, 1)?;
             merged.insert(key, value);
         }
     }
@@ -138,6 +138,7 @@ pub(super) fn sift<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
         let answer = evaluator.call_back(function, value.clone(), Value::Text(key.clone()), object)?;
         if evaluator.is_true(&answer)? {
             evaluator.budget.places(2)?;
+            evaluator.budget.looks_up(&key, 1)?;
             kept.insert(key, value);
         }
     }
@@ -155,7 +156,7 @@ pub(super) fn clone<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
 }
 
 fn copy<'a>(evaluator: &mut Evaluator<'a>, value: &Value<'a>, level: usize) -> Outcome<Value<'a>> {
-    if level > LEVELS_MAX {
+    if level > limits::JSONATA_VALUE_DEPTH_MAX {
         return Err(Failure::stack());
     }
     evaluator.budget.spend(1)?;

@@ -230,13 +230,13 @@ pub(super) fn join<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
     let separator = text(arguments, 1)?.map_or("", |separator| &**separator);
     let mut joined = String::new();
     for (index, item) in array.items().unwrap_or(Items::Made(&[])).iter().enumerate() {
-        let Some(item) = item.as_str().map(str::to_owned) else { return Err(wrong_type("string")) };
+        let Some(item) = item.as_str() else { return Err(wrong_type("string")) };
         if index > 0 {
             joined.push_str(separator);
         }
         evaluator.budget.spend(1)?;
         evaluator.budget.text(item.len() + separator.len())?;
-        joined.push_str(&item);
+        joined.push_str(item);
         evaluator.budget.grows_to(joined.len())?;
     }
     evaluator.budget.made(&joined)?;

@@ -65,12 +65,13 @@ fn answer(source: &str, input: Option<&Json>, variables: &IndexMap<String, Json>
     let states = variables.get("states").cloned().unwrap_or(Json::Null);
     let mut others = variables.clone();
     others.shift_remove("states");
-    let scope = Scope { states: &states, variables: &others, host: &Still };
+    let scope =
+        Scope { states: &states, variables: &others, host: &Still, budget: &crate::StateBudget::new() };
     let program = &expression.inner.program;
     let mut evaluator = Evaluator::new(program, scope, bounds);
     let context = input.map_or(Value::Undefined, Value::from_json);
     match evaluator.run(context).map_err(EvaluationError::from) {
-        Ok(value) => match to_lenient_json(&value) {
+        Ok(value) => match to_lenient_json(&value, usize::MAX) {
             Some(value) => json!({"out": "value", "value": value}),
             None => json!({"out": "undefined"}),
         },

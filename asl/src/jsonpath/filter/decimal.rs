@@ -37,6 +37,11 @@ impl Decimal {
         Some(Self { negative: negative && !digits.is_empty(), digits, scale })
     }
 
+    /// How many digits it is written with.
+    pub(super) const fn digits(&self) -> usize {
+        self.digits.len()
+    }
+
     pub(super) fn of(number: &Number) -> Option<Self> {
         Self::parse(&java::number_text(number))
     }

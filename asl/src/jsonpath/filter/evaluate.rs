@@ -26,7 +26,10 @@ impl Filter {
         budget: &Budget,
     ) -> Result<bool, Failure> {
         budget.step()?;
-        match self.0.holds(subject, budget) {
+        let candidate = budget.open_filter();
+        let holds = self.0.holds(subject, budget);
+        budget.close_filter(&candidate);
+        match holds {
             Err(failure) if failure.kind.is_invalid_path() => Ok(false),
             other => other,
         }
@@ -35,6 +38,7 @@ impl Filter {
 
 impl Expression {
     fn holds(&self, subject: Subject<'_>, budget: &Budget) -> Result<bool, Failure> {
+        budget.step()?;
         match self {
             Self::And(filters) => {
                 for filter in filters {
@@ -77,7 +81,7 @@ impl Operand {
         Ok(match self {
             Self::Path(path) => evaluate_path(path, subject, budget)?,
             Self::Text(text) => Node::Text(Cow::Borrowed(text)),
-            Self::Number(number) => Node::Number(number.clone()),
+            Self::Number(number) => Node::Number(Cow::Borrowed(number)),
             Self::Boolean(flag) => Node::Boolean(*flag),
             Self::Null => Node::Null,
             Self::Json(text, value) => Node::Json(Json::Literal {
@@ -103,6 +107,7 @@ fn evaluate_path<'a>(path: &'a Compiled, subject: Subject<'a>, budget: &Budget) 
 
 fn relation(left: &Node<'_>, operator: Operator, right: &Node<'_>, budget: &Budget) -> Result<bool, Failure> {
     use std::cmp::Ordering::{Greater, Less};
+    budget.steps(left.effort().saturating_add(right.effort()))?;
     Ok(match operator {
         Operator::Equal => left.equal(right),
         Operator::NotEqual => !left.equal(right),
@@ -127,7 +132,10 @@ fn relation(left: &Node<'_>, operator: Operator, right: &Node<'_>, budget: &Budg
             let required = required_list(right, budget)?;
             match (required, left) {
                 (Some(required), Node::Json(json)) => match list(json, budget)? {
-                    Some(items) => required.iter().all(|node| holds_equal(&items, node)),
+                    Some(items) => {
+                        budget.steps(items.len().saturating_mul(required.len()))?;
+                        required.iter().all(|node| holds_equal(&items, node))
+                    }
                     None => false,
                 },
                 _ => false,
@@ -181,21 +189,32 @@ fn list<'a>(json: &'a Json<'_>, budget: &Budget) -> Result<Option<Vec<Node<'a>>>
         json.value().ok_or_else(|| Failure::new(Kind::Other, "The literal of the filter is not JSON"))?;
     let Value::Array(items) = value else { return Ok(None) };
     budget.steps(items.len())?;
-    items.iter().map(item_node).collect::<Result<_, _>>().map(Some)
+    items.iter().map(|item| item_node(item, budget)).collect::<Result<_, _>>().map(Some)
 }
+
+/// Steps that reading one character of a path or of JSON takes,
+const STEPS_A_CHARACTER: usize = 2;
+/// and compiling a regular expression in such a path.
+const STEPS_A_PATTERN: usize = 20_000;
 
 /// An item of a list. A string in it that reads like a path or like JSON is
 /// taken for one; arrays and objects cannot be compared there.
-fn item_node(item: &Value) -> Result<Node<'_>, Failure> {
+fn item_node<'v>(item: &'v Value, budget: &Budget) -> Result<Node<'v>, Failure> {
     match item {
         Value::Array(_) | Value::Object(_) => {
             Err(Failure::new(Kind::Other, "Could not determine value type"))
         }
         Value::String(text) => {
             let trimmed = text.trim();
-            if trimmed.starts_with(['$', '@']) && parse::compile(trimmed, 0).is_ok() {
-                // A path inside a list is never evaluated, and so is equal to nothing.
-                return Ok(Node::Undefined);
+            if trimmed.starts_with(['$', '@', '[', '{']) {
+                budget.steps(trimmed.len().saturating_mul(STEPS_A_CHARACTER))?;
+            }
+            if trimmed.starts_with(['$', '@']) {
+                budget.steps(trimmed.matches("=~").count().saturating_mul(STEPS_A_PATTERN))?;
+                if parse::compile(trimmed, 0).is_ok() {
+                    // A path inside a list is never evaluated, and so is equal to nothing.
+                    return Ok(Node::Undefined);
+                }
             }
             let bracketed = trimmed.len() > 1
                 && (trimmed.starts_with('[') && trimmed.ends_with(']')
@@ -220,8 +239,9 @@ fn matches(left: &Node<'_>, right: &Node<'_>, budget: &Budget) -> Result<bool, F
     };
     let matches = |node: &Node<'_>| {
         let text = node.subject();
-        budget.steps(pattern.cost(&text))?;
-        pattern.matches(&text).map_err(|_| Budget::exceeded())
+        let (matches, steps) = pattern.matches(&text);
+        budget.steps(steps)?;
+        matches.map_err(|_| Budget::exceeded())
     };
     if let Node::Json(json) = subject
         && let Some(items) = list(json, budget)?

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use super::decimal::Decimal;
 use super::pattern::Pattern;
+use crate::budget::weight;
 
 /// One side of a relation, evaluated.
 #[derive(Debug)]
 pub(super) enum Node<'a> {
-    Number(Decimal),
+    Number(Cow<'a, Decimal>),
     Text(Cow<'a, str>),
     Boolean(bool),
     Null,
@@ -40,9 +41,22 @@ impl<'a> Node<'a> {
             other => match other.as_ref() {
                 Value::Null => Self::Null,
                 Value::Bool(flag) => Self::Boolean(*flag),
-                Value::Number(number) => Decimal::of(number).map_or(Self::Undefined, Self::Number),
+                Value::Number(number) => {
+                    Decimal::of(number).map_or(Self::Undefined, |number| Self::Number(Cow::Owned(number)))
+                }
                 _ => Self::Json(Json::Found(other)),
             },
+        }
+    }
+
+    /// What comparing the node may take beyond looking at it, in steps: a text
+    /// or a list is looked at whole.
+    pub(super) fn effort(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() / 64,
+            Self::Number(number) => number.digits() / 16,
+            Self::Json(json) => json.value().map_or(0, weight) / 512,
+            _ => 0,
         }
     }
 

@@ -1,13 +1,18 @@
 //! What the intrinsic functions do.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::io;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::{Argument, Call, Failure, Function};
+use crate::budget::{StateBudget, TooLarge, weight};
 use crate::template::Scope;
-use crate::{digest, java, limits};
+use crate::{digest, java, limits, quote};
 
 /// As Java reads Base64: the padding may be missing, and what is left of the last digit does not count.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -27,15 +32,19 @@ impl<'s, 'v> Evaluation<'s, 'v> {
         Self { scope }
     }
 
+    /// Calls a function. What it answers is paid for: before it is made where
+    /// it can be large, and once.
     pub(super) fn call(&self, call: &Call) -> Result<Value, Failure> {
+        let budget = self.scope.budget;
+        budget.makes(call.arguments.len() * size_of::<Cow<'_, Value>>())?;
         let values = call
             .arguments
             .iter()
             .map(|argument| self.argument(argument))
             .collect::<Result<Vec<_>, Failure>>()?;
-        let call = Arguments { function: call.function, written: &call.arguments, values };
+        let call = Arguments { function: call.function, written: &call.arguments, values, budget };
         match call.function {
-            Function::Array => Ok(Value::Array(call.values)),
+            Function::Array => call.into_array(),
             Function::ArrayContains => call.array_contains(),
             Function::ArrayGetItem => call.array_get_item(),
             Function::ArrayLength => call.array_length(),
@@ -59,15 +68,22 @@ impl<'s, 'v> Evaluation<'s, 'v> {
         }
     }
 
-    fn argument(&self, argument: &Argument) -> Result<Value, Failure> {
+    /// The value of an argument; what is there already is not copied.
+    fn argument<'a>(&self, argument: &'a Argument) -> Result<Cow<'a, Value>, Failure>
+    where
+        'v: 'a,
+    {
         match argument {
-            Argument::Text { value, .. } => Ok(Value::String(value.clone())),
-            Argument::Literal(value) => Ok(value.clone()),
-            Argument::Call(call) => self.call(call),
-            Argument::Path(path) => path
-                .select(self.scope)
-                .map(std::borrow::Cow::into_owned)
-                .map_err(|error| Failure::of_path(path, &error, self.scope)),
+            Argument::Text { value, .. } | Argument::Literal(value) => Ok(Cow::Borrowed(value)),
+            Argument::Call(call) => self.call(call).map(Cow::Owned),
+            Argument::Path(path) => {
+                let found =
+                    path.select(self.scope).map_err(|error| Failure::of_path(path, &error, self.scope))?;
+                if let Cow::Owned(found) = &found {
+                    self.scope.budget.copies(found)?;
+                }
+                Ok(found)
+            }
         }
     }
 }
@@ -76,7 +92,8 @@ impl<'s, 'v> Evaluation<'s, 'v> {
 struct Arguments<'c> {
     function: Function,
     written: &'c [Argument],
-    values: Vec<Value>,
+    values: Vec<Cow<'c, Value>>,
+    budget: &'c StateBudget,
 }
 
 impl Arguments<'_> {
@@ -85,38 +102,50 @@ impl Arguments<'_> {
     }
 
     fn exactly<const N: usize>(&self) -> Result<[&Value; N], Failure> {
-        let values: Vec<&Value> = self.values.iter().collect();
-        let count = values.len();
+        let count = self.values.len();
+        let values: Vec<&Value> = self.values.iter().map(AsRef::as_ref).collect();
         values.try_into().or_else(|_| self.invalid(&format!("it takes {N} arguments, and there are {count}")))
     }
 
     fn array<'v>(&self, value: &'v Value) -> Result<&'v Vec<Value>, Failure> {
         match value {
             Value::Array(items) => Ok(items),
-            other => self.invalid(&format!("an array is expected, and it is {other}")),
+            other => self.invalid(&format!("an array is expected, and it is {}", quote::json(other))),
         }
     }
 
     fn string<'v>(&self, value: &'v Value) -> Result<&'v str, Failure> {
         match value {
             Value::String(text) => Ok(text),
-            other => self.invalid(&format!("a string is expected, and it is {other}")),
+            other => self.invalid(&format!("a string is expected, and it is {}", quote::json(other))),
         }
     }
 
-    /// A number, rounded to a whole one: halves go up, as with Java's `Math.round`.
+    /// A number, rounded to a whole one as Java rounds. One that no `long`
+    /// holds would become another number: it is refused.
     fn whole(&self, value: &Value) -> Result<i64, Failure> {
-        if let Some(whole) = value.as_i64() {
-            return Ok(whole);
+        let whole = value.as_i64().or_else(|| java::round(value.as_f64()?));
+        match whole {
+            Some(whole) => Ok(whole),
+            None if value.is_number() => {
+                self.invalid(&format!("the number {value} is outside of the range of whole numbers"))
+            }
+            None => self.invalid(&format!("a number is expected, and it is {}", quote::json(value))),
         }
-        match value.as_f64() {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "Java's round stops at the largest long, too"
-            )]
-            Some(number) => Ok((number + 0.5).floor() as i64),
-            None => self.invalid(&format!("a number is expected, and it is {value}")),
+    }
+
+    /// The arguments, as one array.
+    fn into_array(self) -> Result<Value, Failure> {
+        let mut items = Vec::with_capacity(self.values.len());
+        self.budget.makes(size_of::<Value>())?;
+        for value in self.values {
+            // What a function inside has answered is moved, and was paid for.
+            if let Cow::Borrowed(value) = value {
+                self.budget.copies(value)?;
+            }
+            items.push(value.into_owned());
         }
+        Ok(Value::Array(items))
     }
 
     fn array_contains(&self) -> Result<Value, Failure> {
@@ -129,7 +158,10 @@ impl Arguments<'_> {
         let items = self.array(items)?;
         let index = self.whole(index)?;
         match usize::try_from(index).ok().and_then(|index| items.get(index)) {
-            Some(item) => Ok(item.clone()),
+            Some(item) => {
+                self.budget.copies(item)?;
+                Ok(item.clone())
+            }
             None => self.invalid(&format!(
                 "the index {index} is outside of the array, which has {} items",
                 items.len()
@@ -147,6 +179,9 @@ impl Arguments<'_> {
         let items = self.array(items)?;
         match usize::try_from(self.whole(size)?) {
             Ok(size) if size > 0 => {
+                let chunks = items.len().div_ceil(size);
+                self.budget.makes(chunks * size_of::<Value>())?;
+                items.iter().try_for_each(|item| self.budget.copies(item))?;
                 Ok(items.chunks(size).map(|chunk| Value::Array(chunk.to_vec())).collect())
             }
             _ => self.invalid("the size of a chunk is not positive"),
@@ -167,6 +202,7 @@ impl Arguments<'_> {
             if items.len() == limits::INTRINSIC_RANGE_ITEMS_MAX {
                 return self.invalid(&format!("the range has more than {} items", items.len()));
             }
+            self.budget.makes(size_of::<Value>())?;
             items.push(Value::from(number));
             next = number.checked_add(step);
         }
@@ -177,8 +213,10 @@ impl Arguments<'_> {
         let [items] = self.exactly()?;
         let mut unique: Vec<Value> = Vec::new();
         // Equal values have equal texts but for the order of keys.
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for item in self.array(items)? {
+            // Its text is kept, beside the item itself.
+            self.budget.makes(2 * weight(item))?;
             if seen.insert(canonical(item).to_string()) {
                 unique.push(item.clone());
             }
@@ -229,6 +267,7 @@ impl Arguments<'_> {
         if *deep != Value::Bool(false) {
             return self.invalid("the third argument is not false; only shallow merging is supported");
         }
+        self.values.iter().try_for_each(|object| self.budget.copies(object))?;
         let mut merged: Map<String, Value> = first.clone();
         merged.extend(second.iter().map(|(key, value)| (key.clone(), value.clone())));
         Ok(Value::Object(merged))
@@ -236,7 +275,13 @@ impl Arguments<'_> {
 
     fn json_to_string(&self) -> Result<Value, Failure> {
         let [value] = self.exactly()?;
-        Ok(Value::String(value.to_string()))
+        let mut text = Text { bytes: Vec::new(), budget: self.budget, failure: None };
+        // Only the budget ends it.
+        let _ = serde_json::to_writer(&mut text, value);
+        match text.failure {
+            Some(failure) => Err(failure.into()),
+            None => Ok(Value::String(String::from_utf8(text.bytes).unwrap_or_default())),
+        }
     }
 
     /// Blank text is null. Recorded on AWS.
@@ -246,11 +291,10 @@ impl Arguments<'_> {
         if text.trim().is_empty() {
             return Ok(Value::Null);
         }
-        match serde_json::from_str::<Value>(text) {
-            // `-0` is an integer, and so has no sign.
-            Ok(Value::Number(number)) if number.as_f64() == Some(0.0) && !text.contains(['.', 'e', 'E']) => {
-                Ok(Value::from(0))
-            }
+        // Before it is read: a short text can make a large value, `[0,0,0]`.
+        let values = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() + 1;
+        self.budget.makes(text.len() + values.saturating_mul(size_of::<Value>()))?;
+        match serde_json::from_str::<Value>(&without_negative_zeros(text)) {
             Ok(value) => Ok(value),
             Err(error) => self.invalid(&format!("the text is not JSON: {error}")),
         }
@@ -272,8 +316,11 @@ impl Arguments<'_> {
             _ => return self.invalid("it takes two or three arguments"),
         };
         let (first, end) = (self.whole(first)?, self.whole(end)?);
-        let Some(span) = end.checked_sub(first).filter(|&span| span > 0) else {
+        if end <= first {
             return self.invalid("the end is not greater than the start");
+        }
+        let Some(span) = end.checked_sub(first) else {
+            return self.invalid("the end is too far from the start");
         };
         let offset = match seed {
             Some(seed) => {
@@ -296,9 +343,14 @@ impl Arguments<'_> {
     /// Every character of the second text separates; what is empty is left out. Recorded on AWS.
     fn string_split(&self) -> Result<Value, Failure> {
         let [text, delimiters] = self.exactly()?;
-        let delimiters = self.string(delimiters)?;
-        let tokens = self.string(text)?.split(|c| delimiters.contains(c)).filter(|token| !token.is_empty());
-        Ok(tokens.map(|token| Value::String(token.to_owned())).collect())
+        let delimiters: BTreeSet<char> = self.string(delimiters)?.chars().collect();
+        let tokens = self.string(text)?.split(|c| delimiters.contains(&c)).filter(|token| !token.is_empty());
+        let mut items = Vec::new();
+        for token in tokens {
+            self.budget.makes(size_of::<Value>() + token.len())?;
+            items.push(Value::String(token.to_owned()));
+        }
+        Ok(Value::Array(items))
     }
 
     /// `{}` stands for the next argument; in a literal, `\{` and `\}` are braces.
@@ -336,12 +388,68 @@ impl Arguments<'_> {
                 ));
             }
         }
-        if arguments.next().is_some() { self.wrong_number_of_placeholders() } else { Ok(Value::String(text)) }
+        if arguments.next().is_some() {
+            return self.wrong_number_of_placeholders();
+        }
+        self.budget.makes(text.len())?;
+        Ok(Value::String(text))
     }
 
     fn wrong_number_of_placeholders(&self) -> Result<Value, Failure> {
         self.invalid("the number of arguments does not match the occurrences of {}")
     }
+}
+
+/// JSON text in the making, paid for as it grows.
+struct Text<'b> {
+    bytes: Vec<u8>,
+    budget: &'b StateBudget,
+    failure: Option<TooLarge>,
+}
+
+impl io::Write for Text<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(failure) = self.budget.makes(bytes.len()) {
+            self.failure = Some(failure);
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The text with `0` for each `-0`: to Java that is an integer, and so has no sign.
+fn without_negative_zeros(text: &str) -> Cow<'_, str> {
+    if !text.contains("-0") {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::with_capacity(text.len());
+    let (mut quoted, mut escaped, mut previous) = (false, false, ' ');
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        // Not the exponent of `1e-0`, and below not the start of `-0.5`.
+        let begins = matches!(previous, ' ' | '\t' | '\n' | '\r' | ',' | '[' | ':');
+        if character == '-' && !quoted && begins && characters.peek() == Some(&'0') {
+            let mut ahead = characters.clone().skip(1);
+            if !matches!(ahead.next(), Some('.' | 'e' | 'E' | '0'..='9')) {
+                previous = character;
+                continue;
+            }
+        }
+        kept.push(character);
+        previous = character;
+    }
+    Cow::Owned(kept)
 }
 
 /// The value with the keys of its objects in order.

@@ -13,7 +13,9 @@ use serde_json::Value;
 use self::functions::Evaluation;
 use super::error::{IntrinsicError, PathSyntaxError};
 use super::{Path, PathErrorKind, RUNTIME_ERROR, searched};
-use crate::template::Scope;
+use crate::budget::TooLarge;
+use crate::limits;
+use crate::template::{DATA_LIMIT_EXCEEDED, Scope};
 
 /// The name of the error of a function that fails. Developer guide, "Error names".
 const INTRINSIC_FAILURE: &str = "States.IntrinsicFailure";
@@ -41,7 +43,8 @@ struct Call {
 enum Argument {
     /// `'text'`, and as written where an escape or a brace matters.
     Text {
-        value: String,
+        /// A string.
+        value: Value,
         written: String,
     },
     /// A number, `true`, `false` or `null`.
@@ -121,6 +124,10 @@ impl Eq for Intrinsic {}
 impl Intrinsic {
     /// Parses a call, with at most ten calls in each other.
     pub fn parse(text: &str) -> Result<Self, PathSyntaxError> {
+        if text.len() > limits::INTRINSIC_SOURCE_BYTES_MAX {
+            let message = format!("The call is longer than {} bytes", limits::INTRINSIC_SOURCE_BYTES_MAX);
+            return Err(PathSyntaxError { message, offset: 0 });
+        }
         let call = parse::parse(text)?;
         Ok(Self { inner: Arc::new(Inner { source: text.to_owned(), call }) })
     }
@@ -142,6 +149,9 @@ impl Intrinsic {
             let (error, reason) = match failure {
                 Failure::Function(reason) => (INTRINSIC_FAILURE, reason),
                 Failure::Path(reason) => (RUNTIME_ERROR, reason),
+                Failure::TooLarge(error) => {
+                    return IntrinsicError { error: DATA_LIMIT_EXCEEDED, cause: error.to_string() };
+                }
             };
             let cause = format!("The function '{}' had the following error: {reason}", self.source());
             IntrinsicError { error, cause }
@@ -169,6 +179,14 @@ enum Failure {
     Function(String),
     /// A path among the arguments found nothing.
     Path(String),
+    /// The fields of the state make more than they may.
+    TooLarge(TooLarge),
+}
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self::TooLarge(error)
+    }
 }
 
 impl Failure {

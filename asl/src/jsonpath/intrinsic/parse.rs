@@ -115,7 +115,7 @@ impl<'t> Parser<'t> {
             match character {
                 '\'' => {
                     self.offset += at + 1;
-                    return Ok(Argument::Text { value, written });
+                    return Ok(Argument::Text { value: Value::String(value), written });
                 }
                 '\\' => {
                     let Some((_, escaped @ ('\'' | '{' | '}' | '\\'))) = characters.next() else {

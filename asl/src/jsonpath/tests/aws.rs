@@ -37,7 +37,8 @@ fn the_root_is_the_input_the_context_or_a_variable() {
 
     let states = json!({"input": {"a": 1}, "context": {"State": {"Name": "S"}}});
     let variables = IndexMap::from([("v".to_owned(), json!({"x": [7]}))]);
-    let scope = Scope { states: &states, variables: &variables, host: &Still };
+    let scope =
+        Scope { states: &states, variables: &variables, host: &Still, budget: &crate::StateBudget::new() };
     let select = |text: &str| path(text).select(&scope).map(std::borrow::Cow::into_owned);
     assert_eq!(select("$.a"), Ok(json!(1)));
     assert_eq!(select("$$.State.Name"), Ok(json!("S")));
@@ -223,7 +224,8 @@ fn a_result_goes_where_the_path_says() {
 fn causes_read_as_on_aws() {
     let states = json!({"input": {"int-literal": 0}, "context": {"Execution": {"Input": {}}}});
     let variables = IndexMap::new();
-    let scope = Scope { states: &states, variables: &variables, host: &Still };
+    let scope =
+        Scope { states: &states, variables: &variables, host: &Still, budget: &crate::StateBudget::new() };
     for (text, cause) in [
         ("$.NoSuchInputPath", "Invalid path '$.NoSuchInputPath' : No results for path: $['NoSuchInputPath']"),
         ("$.no.such.result.path", "Invalid path '$.no.such.result.path' : Missing property in path $['no']"),
