@@ -16,9 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   stepwright run coreview-delivery --spec feed.toml --input feed.csv --export figures.csv
   stepwright list --status failed                      what needs attention
   stepwright show latest                               the last execution, state by state
+  stepwright redrive latest --reason 'CoreView is back'  it goes on where it failed
   stepwright validate order.asl.json                   what AWS would refuse, and why
   stepwright synth                                     what deploys the workflows",
-    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 130 interrupted\n\
+    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 6 partly refused · 130 interrupted\n\
                   Data goes to stdout, everything else to stderr."
 )]
 pub(crate) struct Cli {
@@ -112,6 +113,10 @@ pub(crate) enum Command {
     List(List),
     /// Show one execution: its states, its events, or what went into a state and came out
     Show(Show),
+    /// Let executions that failed, were stopped or timed out go on where they stood
+    Redrive(Redrive),
+    /// Stop executions that run
+    Stop(Stop),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -328,6 +333,7 @@ pub(crate) enum Inspection {
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
   stepwright list
+  stepwright list --status failed --since 2d
   stepwright list --status failed,timed_out --workflow coreview-delivery
   stepwright list --status running -q | xargs -n1 stepwright show")]
 pub(crate) struct List {
@@ -337,6 +343,9 @@ pub(crate) struct List {
     /// Only executions of this workflow
     #[arg(long, value_name = "NAME")]
     pub(crate) workflow: Option<String>,
+    /// Only those started since this long ago, e.g. 90s, 15m, 6h, 2d, 1w
+    #[arg(long, value_name = "AGO")]
+    pub(crate) since: Option<Ago>,
     /// At most so many
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) limit: usize,
@@ -373,6 +382,71 @@ pub(crate) struct Show {
     pub(crate) data: Data,
 }
 
+/// `redrive`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright redrive latest --reason 'CoreView is back' --dry-run
+  stepwright redrive coreview-delivery-20261121-101500-4c1f --reason 'INC-4711: CoreView is back' --wait
+  stepwright list --status failed --since 2d -q | xargs stepwright redrive --reason 'INC-4711 over' --yes
+
+What succeeded is kept and does not run again; the states that did not succeed do their work again,
+with the definition and the input of the start. What AWS would refuse is refused, in AWS's words.
+
+Exit codes: 0 redriven · 1 with --wait: not all succeeded · 3 not found · 5 refused · 6 some of several refused")]
+pub(crate) struct Redrive {
+    /// ARN, name or unique beginning of a name; or `latest`
+    #[arg(required = true, value_name = "EXECUTION")]
+    pub(crate) executions: Vec<String>,
+    /// Why; kept with the redrive and shown by `stepwright show`
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+    /// Show what would run again and what is kept, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Wait until they have ended [default: until no step of theirs runs any more]
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    /// How times are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// `stop`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright stop latest --reason 'wrong file'
+  stepwright list --status running -q | xargs stepwright stop --reason 'maintenance' --yes
+
+A stopped execution is ABORTED; its steps are not undone. It can be redriven for 14 days.
+
+Exit codes: 0 stopped · 3 not found · 5 it had ended · 6 some of several had ended")]
+pub(crate) struct Stop {
+    /// ARN, name or unique beginning of a name; or `latest`
+    #[arg(required = true, value_name = "EXECUTION")]
+    pub(crate) executions: Vec<String>,
+    /// Why; the execution's cause
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The execution's error
+    #[arg(long, value_name = "NAME", default_value = "Stopped")]
+    pub(crate) error: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
 /// `completions`
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
@@ -400,15 +474,46 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// AWS's word.
-    pub(crate) fn word(self) -> &'static str {
+    /// The engine's status.
+    pub(crate) const fn engine(self) -> engine::Status {
         match self {
-            Self::Running => "RUNNING",
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Aborted => "ABORTED",
+            Self::Running => engine::Status::Running,
+            Self::Succeeded => engine::Status::Succeeded,
+            Self::Failed => engine::Status::Failed,
+            Self::TimedOut => engine::Status::TimedOut,
+            Self::Aborted => engine::Status::Aborted,
         }
+    }
+}
+
+/// How long ago: `90s`, `15m`, `6h`, `2d`, `1w`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ago(i64);
+
+impl Ago {
+    /// The same in milliseconds.
+    pub(crate) const fn millis(self) -> i64 {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Ago {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused =
+            || format!("`{text}` is no time ago: a number and s, m, h, d or w, such as 90s, 6h or 2d");
+        let unit = text.chars().next_back().ok_or_else(refused)?;
+        let seconds: i64 = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            'w' => 604_800,
+            _ => return Err(refused()),
+        };
+        let count: u32 = text.trim_end_matches(unit).parse().map_err(|_| refused())?;
+        Ok(Self(i64::from(count) * seconds * 1_000))
     }
 }
 

@@ -67,11 +67,7 @@ impl DataDir {
     /// Refuses to go on with open executions that were started for another CoreView: the engine
     /// takes them up again when it opens the journal, and the secret is that of this run.
     pub(crate) fn check_coreview(&self, coreview: &str) -> Result<(), Problem> {
-        let Ok(before) = std::fs::read_to_string(self.coreview_note()) else { return Ok(()) };
-        let now = self.place_of(coreview);
-        if before.trim_end() == now {
-            return Ok(());
-        }
+        let Some((before, now)) = self.other_coreview(coreview) else { return Ok(()) };
         let running = ExecutionFilter {
             status: Some(Status::Running),
             limit: Some(u32::MAX),
@@ -86,7 +82,14 @@ impl DataDir {
             return Ok(());
         }
         let open = open.into_iter().map(|execution| execution.name).collect();
-        Err(Problem::OtherCoreView { before: text::safe(before.trim_end()), now, open })
+        Err(Problem::OtherCoreView { before, now, open })
+    }
+
+    /// Where the executions of this folder delivered last, and this place, if they are not the same.
+    pub(crate) fn other_coreview(&self, coreview: &str) -> Option<(String, String)> {
+        let before = std::fs::read_to_string(self.coreview_note()).ok()?;
+        let now = self.place_of(coreview);
+        (before.trim_end() != now).then(|| (text::safe(before.trim_end()), now))
     }
 
     /// Notes where the executions of this folder deliver; for who holds the journal.

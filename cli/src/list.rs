@@ -1,10 +1,10 @@
 //! `list`: the executions of a data folder, newest first.
 
-use engine::{ExecutionFilter, ExecutionSummary};
+use engine::{ExecutionFilter, ExecutionSummary, Reader};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Format, List, Status},
+    arguments::{Format, List},
     data::{DataDir, from_journal},
     problem::Problem,
     terminal::{Ink, Paint, Terminal},
@@ -14,17 +14,7 @@ use crate::{
 /// Lists executions. An empty list is no failure.
 pub(crate) fn list(arguments: &List, terminal: Terminal) -> Result<u8, Problem> {
     let executions = match DataDir::read(&arguments.data.dir) {
-        Ok(reader) => {
-            let all = ExecutionFilter {
-                state_machine: arguments.workflow.clone(),
-                limit: Some(u32::MAX),
-                ..ExecutionFilter::default()
-            };
-            let mut executions = reader.list_executions(&all).map_err(from_journal)?;
-            executions.retain(|execution| selected(execution, &arguments.status));
-            executions.truncate(arguments.limit);
-            executions
-        }
+        Ok(reader) => selected(&reader, arguments)?,
         Err(Problem::NoData { .. }) => Vec::new(),
         Err(problem) => return Err(problem),
     };
@@ -53,8 +43,28 @@ pub(crate) fn list(arguments: &List, terminal: Terminal) -> Result<u8, Problem> 
     Ok(0)
 }
 
-fn selected(execution: &ExecutionSummary, statuses: &[Status]) -> bool {
-    statuses.is_empty() || statuses.iter().any(|status| status.word() == execution.status.as_str())
+/// The journal has an index for one status; several are several lists, put together.
+fn selected(reader: &Reader, arguments: &List) -> Result<Vec<ExecutionSummary>, Problem> {
+    let filter = ExecutionFilter {
+        state_machine: arguments.workflow.clone(),
+        started_from_millis: arguments
+            .since
+            .map(|since| crate::run::now_millis().saturating_sub(since.millis())),
+        limit: Some(u32::try_from(arguments.limit).unwrap_or(u32::MAX)),
+        ..ExecutionFilter::default()
+    };
+    if arguments.status.is_empty() {
+        return reader.list_executions(&filter).map_err(from_journal);
+    }
+    let mut executions = Vec::new();
+    for status in &arguments.status {
+        let filter = ExecutionFilter { status: Some(status.engine()), ..filter.clone() };
+        executions.extend(reader.list_executions(&filter).map_err(from_journal)?);
+    }
+    executions.sort_by_key(|execution| std::cmp::Reverse((execution.start_millis, execution.number)));
+    executions.dedup_by_key(|execution| execution.number);
+    executions.truncate(arguments.limit);
+    Ok(executions)
 }
 
 /// A row of AWS's `ListExecutions`.
@@ -66,6 +76,8 @@ fn summary(execution: &ExecutionSummary) -> Value {
         "status": execution.status.as_str(),
         "startDate": text::iso(execution.start_millis),
         "stopDate": execution.stop_millis.map(text::iso),
+        "redriveCount": execution.redrive_count,
+        "redriveDate": execution.redrive_millis.map(text::iso),
     })
 }
 

@@ -11,13 +11,17 @@ mod failure;
 mod figures;
 mod intake;
 mod list;
+mod local_engine;
 mod problem;
 mod progress;
 mod project;
 mod receipt;
+mod redrive;
+mod rerun;
 mod run;
 mod show;
 mod snippet;
+mod stop;
 mod synth;
 mod terminal;
 mod test_state;
@@ -52,6 +56,8 @@ fn main() -> ExitCode {
         Some(Command::TestState(arguments)) => test_state::test_state(arguments, terminal),
         Some(Command::List(arguments)) => list::list(arguments, terminal),
         Some(Command::Show(arguments)) => show::show(arguments, terminal),
+        Some(Command::Redrive(arguments)) => redrive::redrive(arguments, terminal),
+        Some(Command::Stop(arguments)) => stop::stop(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),
         None => usage(terminal),
     };

@@ -18,6 +18,8 @@ pub(crate) mod exit {
     pub(crate) const NOT_FOUND: u8 = 3;
     /// A precondition does not hold.
     pub(crate) const REFUSED: u8 = 5;
+    /// Some of several were refused, or failed.
+    pub(crate) const PARTIAL: u8 = 6;
     /// Ctrl-C. Shells use the same.
     pub(crate) const INTERRUPTED: u8 = 130;
 }
@@ -173,6 +175,15 @@ pub(crate) enum Problem {
     )]
     OtherCoreView { before: String, now: String, open: Vec<String> },
 
+    #[error("these executions delivered to {before}, and would deliver to {now} now:\n{}", listed(open))]
+    #[diagnostic(
+        code(journal::coreview_missing),
+        help(
+            "say where CoreView is: --coreview URL, or STEPWRIGHT_SECRET_COREVIEW. Its password is not kept here"
+        )
+    )]
+    CoreViewMissing { before: String, now: String, open: Vec<String> },
+
     #[error("{detail}")]
     #[diagnostic(
         code(journal::unusable),
@@ -276,6 +287,7 @@ impl Problem {
             | Self::BinaryMissing { .. } => exit::NOT_FOUND,
             Self::JournalLocked { .. }
             | Self::OtherCoreView { .. }
+            | Self::CoreViewMissing { .. }
             | Self::JournalUnusable { .. }
             | Self::Definition { .. }
             | Self::Denied

@@ -1,17 +1,10 @@
 //! `run`: one execution on the embedded engine, from files to receipt.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, mpsc},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use engine::object_store::DirectoryStore;
-use engine::{Crash, CrashPlan, Engine, EngineOptions, ExecutionDescription, Notice, StartExecution, Status};
-use infra::manifest::{Access, Function, ResourceKind, Workflow};
+use engine::{ExecutionDescription, StartExecution, Status};
+use infra::manifest::Workflow;
 use serde_json::{Value, json};
-use server::{RuntimeHost, RuntimeOptions};
 
 use crate::{
     arguments::{Format, Run},
@@ -19,8 +12,8 @@ use crate::{
     failure::Failure,
     figures::{self, Preview, Reference},
     intake::Given,
+    local_engine::{LocalEngine, Waited, check_coreview},
     problem::{Problem, exit},
-    progress::Progress,
     project::Application,
     receipt::{self, Frame, Summary},
     terminal::{Ink, Terminal},
@@ -28,12 +21,8 @@ use crate::{
     view::View,
 };
 
-/// How often progress moves while nothing happens.
-const TICK: Duration = Duration::from_millis(100);
 /// How long the end of an execution that failed as the engine opened may take to become durable.
 const RECOVERY: Duration = Duration::from_millis(200);
-/// Invocations of one function that run at a time.
-const CONCURRENCY_MAX: usize = 4;
 
 /// Runs a workflow and waits for its end.
 pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
@@ -45,34 +34,11 @@ pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     data.check_coreview(&coreview)?;
-    let host = start_host(&application, &data, &coreview)?;
-    let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
-    options.objects = Arc::new(DirectoryStore::new(data.objects()));
-    options.crash = planned_crash();
     let left_open = left_open(&data, &workflow)?;
-    let engine = Engine::open(options).map_err(from_engine)?;
-    data.note_coreview(&coreview)?;
-    let input = given.into_input(&workflow, &data)?;
-    let session = Session { terminal, engine, host, data, workflow, coreview, left_open };
+    let local = LocalEngine::open(&application, data, coreview)?;
+    let input = given.into_input(&workflow, &local.data)?;
+    let session = Session { terminal, local, workflow, left_open };
     session.execute(arguments, input)
-}
-
-/// A URL that no step could use is better refused before anything is built. One that cannot be
-/// shown cannot be compared with that of open executions either.
-fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
-    let Some(url) = url else { return Ok(()) };
-    if text::place(url).is_some() {
-        return Ok(());
-    }
-    let shown = text::without_password(url);
-    let message = if url.starts_with("sqlite://") {
-        format!("the value of --coreview, {shown}, does not name its file by an absolute path")
-    } else {
-        format!("the value of --coreview, {shown}, is not the URL of a database")
-    };
-    let hint = "--coreview takes sqlite:///absolute/path.db or postgres://user:password@host/database; \
-                in user and password, @ : / ? # are written %40 %3A %2F %3F %23";
-    Err(Problem::Usage { message, hint: hint.to_owned() })
 }
 
 fn check_export(file: Option<&Path>) -> Result<(), Problem> {
@@ -88,64 +54,6 @@ fn check_export(file: Option<&Path>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Every function of the application: executions of other workflows may be open, too.
-fn start_host(application: &Application, data: &DataDir, coreview: &str) -> Result<RuntimeHost, Problem> {
-    let mut functions = Vec::new();
-    for function in &application.manifest.functions {
-        functions.push(server::Function {
-            name: function.name.clone(),
-            bootstrap: application.executable(function)?.to_owned(),
-            handler: function.handler.clone(),
-            memory_mib: function.memory_mib,
-            timeout: Duration::from_secs(function.timeout_seconds.into()),
-            environment: environment(function, data, coreview)?,
-            concurrency_max: CONCURRENCY_MAX,
-        });
-    }
-    for bucket in &application.manifest.buckets {
-        let folder = data.bucket(bucket);
-        crate::data::create_private_dir(&folder)
-            .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;
-    }
-    Ok(RuntimeHost::start(RuntimeOptions {
-        functions,
-        environment: BTreeMap::new(),
-        log_dir: data.logs(),
-        region: engine::arn::DEFAULT_REGION.to_owned(),
-        account_id: engine::arn::DEFAULT_ACCOUNT.to_owned(),
-    })?)
-}
-
-/// A step gets what it was granted, and nothing else.
-fn environment(
-    function: &Function,
-    data: &DataDir,
-    coreview: &str,
-) -> Result<BTreeMap<String, String>, Problem> {
-    let mut environment = function.environment.clone();
-    for grant in &function.grants {
-        let name = grant.name.to_uppercase().replace('-', "_");
-        match (grant.kind, grant.access) {
-            (ResourceKind::Bucket, _) => {
-                environment.insert(format!("STEPWRIGHT_BUCKET_{name}"), data.bucket_location(&grant.name));
-            }
-            (ResourceKind::Secret, Access::Use | Access::Read | Access::Write) => {
-                let variable = format!("STEPWRIGHT_SECRET_{name}");
-                let value = if grant.name == "coreview" {
-                    coreview.to_owned()
-                } else {
-                    std::env::var(&variable).map_err(|_| Problem::SecretMissing {
-                        name: grant.name.clone(),
-                        variable: variable.clone(),
-                    })?
-                };
-                environment.insert(variable, value);
-            }
-        }
-    }
-    Ok(environment)
-}
-
 /// ARNs of the workflow's executions that an earlier run left open.
 fn left_open(data: &DataDir, workflow: &Workflow) -> Result<Vec<String>, Problem> {
     let reader = match DataDir::read(data.journal()) {
@@ -159,54 +67,30 @@ fn left_open(data: &DataDir, workflow: &Workflow) -> Result<Vec<String>, Problem
     Ok(open.into_iter().map(|open| open.execution_arn).filter(|arn| is_ours(arn)).collect())
 }
 
-/// For the tests of this project: abort at a numbered point of the journal, as if killed there.
-fn planned_crash() -> Option<CrashPlan> {
-    let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
-    Some(CrashPlan { at, how: Crash::Abort })
-}
-
 struct Session {
     terminal: Terminal,
-    engine: Engine,
-    host: RuntimeHost,
-    data: DataDir,
+    local: LocalEngine,
     workflow: Workflow,
-    coreview: String,
     /// ARNs of the workflow's executions that were open before the engine took them up.
     left_open: Vec<String>,
 }
 
-/// What the waiting loop hears.
-enum Moment {
-    Event(Notice),
-    Interrupted,
-    /// The engine gives no more events.
-    Silence,
-}
-
-/// How the wait ended.
-enum Waited {
-    Ended,
-    Interrupted,
-}
-
 impl Session {
     fn execute(self, arguments: &Run, input: String) -> Result<u8, Problem> {
-        let moments = self.moments();
-        self.engine
+        let moments = self.local.moments();
+        self.local
+            .engine
             .put_state_machine(&self.workflow.name, &self.workflow.definition, None)
             .map_err(from_engine)?;
         let (arn, resumed) = self.start(arguments, input)?;
         self.announce(&arn, resumed);
         let mut view = View::default();
-        let waited = self.wait(&arn, &moments, &mut view)?;
-        let described = self.engine.describe_execution(&arn).map_err(from_engine)?;
+        let waited = self.local.watch(&arn, self.terminal, &moments, &mut view)?;
+        let described = self.local.engine.describe_execution(&arn).map_err(from_engine)?;
         let still_open = self.others(&arn);
         let tails = view.culprit().and_then(|visit| visit.function.clone());
-        let log_tail = tails.map(|function| self.host.log_tail(&function, 200)).unwrap_or_default();
-        // The engine first: what a killed step answers must not reach the journal any more.
-        self.engine.clone().shutdown();
-        self.host.shutdown();
+        let log_tail = tails.map(|function| self.local.host.log_tail(&function, 200)).unwrap_or_default();
+        self.local.close();
         if matches!(waited, Waited::Interrupted) {
             self.interrupted(&described);
             return Ok(exit::INTERRUPTED);
@@ -228,8 +112,8 @@ impl Session {
     fn start(&self, arguments: &Run, input: String) -> Result<(String, bool), Problem> {
         let same = serde_json::from_str::<Value>(&input).ok();
         let failed = self.failed_in_recovery(same.as_ref())?;
-        for (arn, _) in self.engine.open_executions() {
-            let Ok(open) = self.engine.describe_execution(&arn) else { continue };
+        for (arn, _) in self.local.engine.open_executions() {
+            let Ok(open) = self.local.engine.describe_execution(&arn) else { continue };
             let of_this_workflow =
                 engine::arn::state_machine_name(&open.state_machine_arn) == self.workflow.name;
             let named = arguments.name.as_ref().is_none_or(|name| *name == open.name);
@@ -240,6 +124,7 @@ impl Session {
         }
         self.tell_of_failures(&failed);
         let started = self
+            .local
             .engine
             .start_execution(StartExecution {
                 state_machine: self.workflow.name.clone(),
@@ -256,12 +141,12 @@ impl Session {
     fn failed_in_recovery(&self, input: Option<&Value>) -> Result<Vec<ExecutionDescription>, Problem> {
         let mut failed = Vec::new();
         for arn in &self.left_open {
-            let before = self.engine.describe_execution(arn).map_err(from_engine)?;
+            let before = self.local.engine.describe_execution(arn).map_err(from_engine)?;
             if serde_json::from_str::<Value>(&before.input).ok().as_ref() != input {
                 continue;
             }
             // Its end may be on its way to the journal.
-            let now = self.engine.wait_for(arn, Some(RECOVERY)).map_err(from_engine)?;
+            let now = self.local.engine.wait_for(arn, Some(RECOVERY)).map_err(from_engine)?;
             if !matches!(now.status, Status::Running | Status::Succeeded) {
                 failed.push(now);
             }
@@ -300,88 +185,8 @@ impl Session {
     }
 
     fn others(&self, arn: &str) -> Vec<String> {
-        let open = self.engine.open_executions();
+        let open = self.local.engine.open_executions();
         open.iter().filter(|(other, _)| other != arn).map(|(other, _)| name_of(other).to_owned()).collect()
-    }
-
-    /// Events and Ctrl-C in one channel.
-    fn moments(&self) -> mpsc::Receiver<Moment> {
-        let (sender, receiver) = mpsc::channel();
-        let notices = self.engine.subscribe();
-        let events = sender.clone();
-        std::thread::spawn(move || {
-            for notice in notices {
-                if events.send(Moment::Event(notice)).is_err() {
-                    return;
-                }
-            }
-            let _ = events.send(Moment::Silence);
-        });
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                while runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-                    && sender.send(Moment::Interrupted).is_ok()
-                {}
-            }
-        });
-        receiver
-    }
-
-    /// Shows the execution until its end.
-    fn wait(&self, arn: &str, moments: &mpsc::Receiver<Moment>, view: &mut View) -> Result<Waited, Problem> {
-        let definition = self.engine.definition_of(arn).map_err(from_engine)?;
-        let definition = serde_json::from_str(&definition).unwrap_or_default();
-        let mut progress = Progress::new(self.terminal, definition);
-        // What happened before we listened; what is in both is taken once.
-        self.catch_up(arn, view, &mut progress)?;
-        while view.end.is_none() {
-            match moments.recv_timeout(TICK) {
-                Ok(Moment::Event(notice)) if &*notice.execution_arn == arn => {
-                    self.take(arn, &notice.event, view, &mut progress);
-                }
-                Ok(Moment::Event(_)) => {}
-                Ok(Moment::Interrupted) => {
-                    progress.clear();
-                    return Ok(Waited::Interrupted);
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(view, now_millis()),
-                Ok(Moment::Silence) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    // Cut off for being slow, or the engine has stopped: ask, then wait without events.
-                    if let Some(reason) = self.engine.stopped() {
-                        return Err(Problem::Journal { detail: reason });
-                    }
-                    self.engine.wait_for(arn, Some(Duration::from_millis(500))).map_err(from_engine)?;
-                    self.catch_up(arn, view, &mut progress)?;
-                }
-            }
-        }
-        progress.clear();
-        Ok(Waited::Ended)
-    }
-
-    fn catch_up(&self, arn: &str, view: &mut View, progress: &mut Progress) -> Result<(), Problem> {
-        for event in self.engine.execution_history(arn, false, 0, None).map_err(from_engine)? {
-            self.take(arn, &event, view, progress);
-        }
-        Ok(())
-    }
-
-    fn take(&self, arn: &str, event: &engine::HistoryEvent, view: &mut View, progress: &mut Progress) {
-        if event.id <= view.last_event_id {
-            return;
-        }
-        let Ok(event) = serde_json::to_value(event) else { return };
-        if let Some(change) = view.apply(&event) {
-            progress.changed(view, &change, now_millis());
-        }
-        if self.terminal.format == Format::Jsonl {
-            let mut line = json!({ "executionArn": arn });
-            if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
-                line.extend(event);
-            }
-            self.terminal.data(&line.to_string());
-        }
     }
 
     fn interrupted(&self, described: &ExecutionDescription) {
@@ -410,7 +215,7 @@ impl Session {
             arguments.export.as_deref().map(|to| self.export(reference.as_ref(), to)).transpose()?;
         match self.terminal.format {
             Format::Text => {
-                let booked_in = text::without_password(&self.coreview);
+                let booked_in = text::without_password(&self.local.coreview);
                 let frame = Frame {
                     workflow: &self.workflow.name,
                     execution: &described.name,
@@ -419,7 +224,7 @@ impl Session {
                     exported: exported.as_deref(),
                 };
                 self.terminal.data(&match &summary {
-                    Some(summary) => summary.to_text(frame, &self.data, self.terminal.out),
+                    Some(summary) => summary.to_text(frame, &self.local.data, self.terminal.out),
                     None => receipt::plain(frame, &output, self.terminal.out),
                 });
                 if let Some(table) = self.table(reference.as_ref(), exported.is_some()) {
@@ -441,13 +246,13 @@ impl Session {
         let reference = reference.ok_or_else(|| Problem::Export {
             detail: format!("the output of `{}` names no figures", self.workflow.name),
         })?;
-        figures::export(reference, &self.data, to)?;
+        figures::export(reference, &self.local.data, to)?;
         Ok(to.display().to_string())
     }
 
     fn table(&self, reference: Option<&Reference>, exported: bool) -> Option<String> {
         let reference = reference?;
-        let file = std::fs::File::open(reference.path(&self.data)).ok()?;
+        let file = std::fs::File::open(reference.path(&self.local.data)).ok()?;
         let width = self.terminal.out_tty.then(crate::terminal::columns).flatten();
         Some(Preview::read(file, reference.rows)?.to_text(width, exported))
     }
@@ -471,7 +276,7 @@ impl Session {
         failure.source =
             failure.state.as_ref().and_then(|state| self.workflow.source_map.get(state)).cloned();
         if let Some(function) = &failure.function {
-            failure.log = Some(self.data.logs().join(format!("{function}.log")).display().to_string());
+            failure.log = Some(self.local.data.logs().join(format!("{function}.log")).display().to_string());
             failure.log_tail = crate::failure::last_words(log_tail, &failure.cause);
         }
         failure

@@ -10,6 +10,7 @@ use crate::{
     failure::{Failure, readable},
     list::status_ink,
     problem::Problem,
+    rerun::Plan,
     terminal::{Ink, Paint, Terminal},
     text, tree,
     view::{self, View},
@@ -31,21 +32,27 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
         events(&history, arguments.time, terminal);
         return Ok(0);
     }
+    let now = crate::run::now_millis();
+    let plan = Plan::read(&reader, described, &view, now)?;
+    let described = &plan.described;
     let definition = reader.definition_of(&arn).map_err(from_journal)?.unwrap_or_default();
     let definition: Value = serde_json::from_str(&definition).unwrap_or_default();
     let states = definition::outermost_states(&definition);
     match terminal.format {
         Format::Text => {
-            let now = crate::run::now_millis();
-            terminal.data(&heading(&described, arguments.time, now, terminal.out));
+            terminal.data(&heading(described, arguments.time, now, terminal.out));
             terminal.data(&tree::tree(&view, &states, now, terminal.out).join("\n"));
-            if let Some(text) = explanation(&view, &described) {
+            if let Some(text) = explanation(&view, described) {
+                terminal.data(&text);
+            }
+            if let Some(text) = redrives(&plan, arguments.time, now, terminal.out) {
                 terminal.data(&text);
             }
         }
         Format::Json | Format::Jsonl => {
-            let mut value = description(&described);
+            let mut value = description(described);
             if let Some(object) = value.as_object_mut() {
+                object.extend(plan.to_json().into_iter().map(|(name, value)| (name.to_owned(), value)));
                 object.insert("states".to_owned(), states_json(&view));
             }
             terminal.data(&document(&value, terminal));
@@ -55,7 +62,7 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
 }
 
 /// An execution by ARN, name, unique beginning of a name, or `latest`.
-fn find(reader: &Reader, given: &str) -> Result<String, Problem> {
+pub(crate) fn find(reader: &Reader, given: &str) -> Result<String, Problem> {
     if given.starts_with("arn:") && reader.describe_execution(given).map_err(from_journal)?.is_some() {
         return Ok(given.to_owned());
     }
@@ -108,6 +115,22 @@ fn explanation(view: &View, described: &ExecutionDescription) -> Option<String> 
     let state = Failure::of(view, &described.name, "").state;
     let place = state.map(|state| format!(" in {}", text::safe(&state))).unwrap_or_default();
     Some(format!("\n{}{place}\n{}", text::safe(error), text::safe(&readable(cause))))
+}
+
+/// The redrives so far, and what another one would do.
+fn redrives(plan: &Plan, time: Time, now_millis: i64, paint: Paint) -> Option<String> {
+    let mut lines = plan.history(time, now_millis, paint);
+    if plan.described.status.is_unsuccessful() {
+        let name = text::safe(&plan.described.name);
+        match plan.refusal() {
+            Some(reason) => lines.push(format!("a redrive is refused: {reason}")),
+            None => {
+                lines.push(format!("a redrive (stepwright redrive {name} --reason …)"));
+                lines.extend(plan.work(paint));
+            }
+        }
+    }
+    (!lines.is_empty()).then(|| format!("\n{}", lines.join("\n")))
 }
 
 fn events(history: &[Value], time: Time, terminal: Terminal) {

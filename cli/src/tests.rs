@@ -32,7 +32,7 @@ fn help_begins_with_examples() {
     let mut cli = Cli::command().term_width(100);
     cli.build();
     insta::assert_snapshot!("help", cli.render_help());
-    for verb in ["run", "synth", "validate", "test-state", "list", "show", "completions"] {
+    for verb in ["run", "synth", "validate", "test-state", "list", "show", "redrive", "stop", "completions"] {
         let command = cli.find_subcommand_mut(verb).expect("a verb");
         insta::assert_snapshot!(format!("help-{verb}"), command.render_long_help());
     }
@@ -54,7 +54,10 @@ fn arguments_are_understood_or_refused() {
     else {
         panic!("list")
     };
-    assert_eq!(list.status.iter().map(|status| status.word()).collect::<Vec<_>>(), ["FAILED", "TIMED_OUT"]);
+    assert_eq!(
+        list.status.iter().map(|status| status.engine().as_str()).collect::<Vec<_>>(),
+        ["FAILED", "TIMED_OUT"]
+    );
     assert_eq!(parsed("stepwright -o json list").expect("ok").global.output, Format::Json);
     for (line, kind) in [
         ("stepwright rnu w", ErrorKind::InvalidSubcommand),

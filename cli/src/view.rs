@@ -49,6 +49,8 @@ pub(crate) struct Visit {
     pub(crate) items: Option<Items>,
     /// Branches of a Parallel, iterations of a Map: what began in this visit.
     pub(crate) scopes: Vec<usize>,
+    /// Of these, where those of the last attempt begin.
+    attempt_from: usize,
     scope: usize,
 }
 
@@ -104,6 +106,8 @@ pub(crate) struct View {
     pub(crate) end: Option<End>,
     /// When it started.
     pub(crate) start_millis: i64,
+    /// When it was redriven, each time.
+    pub(crate) redrives: Vec<i64>,
     /// The id of the last event seen.
     pub(crate) last_event_id: u64,
     /// The time of the last event seen.
@@ -139,6 +143,8 @@ pub(crate) enum Change {
     Item(usize),
     /// The execution ended.
     Ended,
+    /// The execution goes on after its end.
+    Redriven,
 }
 
 impl Default for View {
@@ -148,6 +154,7 @@ impl Default for View {
             scopes: vec![Scope::default()],
             end: None,
             start_millis: 0,
+            redrives: Vec::new(),
             last_event_id: 0,
             last_millis: 0,
             places: BTreeMap::new(),
@@ -199,6 +206,7 @@ impl View {
             "ExecutionFailed" => return (from, Some(self.ended("FAILED", event, from, millis))),
             "ExecutionAborted" => return (from, Some(self.ended("ABORTED", event, from, millis))),
             "ExecutionTimedOut" => return (from, Some(self.ended("TIMED_OUT", event, from, millis))),
+            "ExecutionRedriven" => return (from, Some(self.redriven(millis))),
             "TaskScheduled" | "LambdaFunctionScheduled" | "ActivityScheduled" => {
                 return (from, self.attempt_begun(event, from));
             }
@@ -213,11 +221,15 @@ impl View {
             }
             "MapStateStarted" => {
                 let total = detail(event, "length").and_then(Value::as_u64).unwrap_or(0);
+                self.attempt_starts(from);
                 if let Some(visit) = self.visit_mut(from.visit) {
                     visit.items = Some(Items { total, ..Items::default() });
                 }
             }
-            "ParallelStateStarted" => return (Place { opens_branches: true, ..from }, None),
+            "ParallelStateStarted" => {
+                self.attempt_starts(from);
+                return (Place { opens_branches: true, ..from }, None);
+            }
             "MapIterationStarted" => return (self.iteration_started(event, from), None),
             "MapIterationSucceeded" => return self.iteration_ended(from, Standing::Succeeded, millis),
             "MapIterationFailed" => return self.iteration_ended(from, Standing::Failed, millis),
@@ -252,6 +264,7 @@ impl View {
             output: None,
             items: None,
             scopes: Vec::new(),
+            attempt_from: 0,
             scope,
         });
         if let Some(scope) = self.scopes.get_mut(scope) {
@@ -344,6 +357,38 @@ impl View {
         }
         self.end = Some(End { status, error, cause, at_millis: millis });
         Change::Ended
+    }
+
+    /// The branches or iterations from here on are of another attempt.
+    fn attempt_starts(&mut self, place: Place) {
+        if let Some(visit) = self.visit_mut(place.visit) {
+            visit.attempt_from = visit.scopes.len();
+        }
+    }
+
+    /// What had not succeeded when the execution ended goes on. A Fail state
+    /// does not: it is entered again.
+    fn redriven(&mut self, millis: i64) -> Change {
+        self.end = None;
+        self.redrives.push(millis);
+        let mut scopes = vec![0];
+        while let Some(scope) = scopes.pop() {
+            let visits = self.scopes.get(scope).map(|scope| scope.visits.clone()).unwrap_or_default();
+            for at in visits {
+                let Some(visit) = self.visit_mut(Some(at)) else { continue };
+                if visit.standing == Standing::Succeeded || visit.kind == "Fail" {
+                    continue;
+                }
+                visit.standing = Standing::Running;
+                visit.ended_millis = None;
+                visit.between_attempts = false;
+                if let Some(items) = &mut visit.items {
+                    items.failed = 0;
+                }
+                scopes.extend(visit.scopes.iter().skip(visit.attempt_from));
+            }
+        }
+        Change::Redriven
     }
 
     /// The visit that failed the execution, innermost.

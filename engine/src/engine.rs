@@ -55,6 +55,10 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// Whether open executions go on. Without it they stand where they are:
+    /// no timer is armed and no outcome is given up, for who only wants to
+    /// stop some of them. What waits goes on in the next engine.
+    pub takes_up: bool,
     /// A bug for the crash lab to notice.
     #[cfg(feature = "planted-faults")]
     pub planted: Option<crate::crash::PlantedFault>,
@@ -72,6 +76,7 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            takes_up: true,
             #[cfg(feature = "planted-faults")]
             planted: None,
         }
@@ -194,6 +199,13 @@ impl Engine {
     pub fn open_executions(&self) -> Vec<(String, Vec<String>)> {
         let slots = lock(&self.scheduler.open).slots();
         slots.iter().map(|slot| (slot.arn.to_string(), lock(&slot.live).execution.current_states())).collect()
+    }
+
+    /// How many tasks of all open executions are with the task host: what an
+    /// engine that goes away now would not learn the outcome of.
+    pub fn calls_under_way(&self) -> usize {
+        let slots = lock(&self.scheduler.open).slots();
+        slots.iter().map(|slot| lock(&slot.live).execution.calls_under_way()).sum()
     }
 
     /// Every event from now on, after it became durable; those of one

@@ -3,6 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod redrive;
+
 use std::{
     io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,

@@ -33,12 +33,8 @@ pub(crate) const FIVE_PASSES: Workload =
 pub(crate) const ONE_PASS: Workload =
     Workload { name: "one", definition: || passes(1, None), transitions: 1, per_round: 1_000 };
 /// 100 events, the last of which enters a Wait state.
-pub(crate) const HUNDRED_EVENTS_THEN_WAIT: Workload = Workload {
-    name: "recovery",
-    definition: || passes(49, Some(WAIT)),
-    transitions: 50,
-    per_round: 1_000,
-};
+pub(crate) const HUNDRED_EVENTS_THEN_WAIT: Workload =
+    Workload { name: "recovery", definition: || passes(49, Some(WAIT)), transitions: 50, per_round: 1_000 };
 /// Waits for longer than any figure takes.
 pub(crate) const WAIT_FOR_TIMER: Workload =
     Workload { name: "timer", definition: || passes(1, Some(WAIT)), transitions: 2, per_round: 1_000 };
@@ -70,8 +66,11 @@ fn map_of_100() -> String {
 
 fn five_tasks() -> String {
     let task = |number: usize| {
-        let next = if number == 5 { r#""End":true"#.to_owned() } else { format!(r#""Next":"T{}""#, number + 1) };
-        format!(r#""T{number}":{{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:123456789012:function:f",{next}}}"#)
+        let next =
+            if number == 5 { r#""End":true"#.to_owned() } else { format!(r#""Next":"T{}""#, number + 1) };
+        format!(
+            r#""T{number}":{{"Type":"Task","Resource":"arn:aws:lambda:us-east-1:123456789012:function:f",{next}}}"#
+        )
     };
     let states: Vec<String> = (1..=5).map(task).collect();
     format!(r#"{{"StartAt":"T1","States":{{{}}}}}"#, states.join(","))
@@ -101,7 +100,8 @@ pub(crate) fn put(engine: &Engine, workload: &Workload) -> Machine {
     let items: Vec<String> = (0..100).map(|number| format!(r#"{{"id":{number}}}"#)).collect();
     let input = match workload.name {
         "w2" => format!(r#"{{"items":[{}]}}"#, items.join(",")),
-        _ => r#"{"order":"4711","lines":[{"sku":"A-1","qty":3},{"sku":"B-7","qty":1}],"total":"129.90"}"#.to_owned(),
+        _ => r#"{"order":"4711","lines":[{"sku":"A-1","qty":3},{"sku":"B-7","qty":1}],"total":"129.90"}"#
+            .to_owned(),
     };
     Machine { arn: put.state_machine_arn, input }
 }

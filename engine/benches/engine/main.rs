@@ -161,7 +161,8 @@ fn stored() {
         let rounds = (0..ROUNDS).map(|_| {
             let before = process::cpu_micros();
             load::closed_loop(engine, &machine, 16, load::PASS_CHAIN.per_round);
-            (process::cpu_micros() - before) / (load::PASS_CHAIN.per_round * load::PASS_CHAIN.transitions) as f64
+            (process::cpu_micros() - before)
+                / (load::PASS_CHAIN.per_round * load::PASS_CHAIN.transitions) as f64
         });
         median(rounds.collect())
     };
@@ -183,7 +184,8 @@ fn report(metric: &str, value: f64, unit: &str, more: Value) {
     let mut line = json!({"metric": metric, "value": rounded(value), "unit": unit});
     if let (Some(line), Value::Object(more)) = (line.as_object_mut(), more) {
         line.extend(more.into_iter().map(|(name, value)| {
-            let shown = value.as_f64().filter(|_| value.is_f64()).map_or(value, |value| rounded(value).into());
+            let shown =
+                value.as_f64().filter(|_| value.is_f64()).map_or(value, |value| rounded(value).into());
             (name, shown)
         }));
     }

@@ -8,7 +8,8 @@ pub(crate) fn cpu_micros() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
     // The name may have blanks: what is counted comes after its bracket.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).expect("a count");
+    let ticks =
+        |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).expect("a count");
     (ticks(11) + ticks(12)) / TICKS_PER_SECOND * 1e6
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn rows(events: &[String], executions: usize) -> f64 {
     for first in (0..executions).step_by(PER_TRANSACTION) {
         let transaction = connection.transaction().expect("a transaction");
         {
-            let mut insert = transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3)").expect("SQL");
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3)").expect("SQL");
             for execution in first..(first + PER_TRANSACTION).min(executions) {
                 for (id, event) in events.iter().enumerate() {
                     insert.execute(params![number(execution), number(id + 1), event]).expect("a row");

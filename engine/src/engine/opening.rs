@@ -25,7 +25,7 @@ impl Engine {
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
         let crash_points = Arc::new(CrashPoints::new(&options));
-        let EngineOptions { data_dir, clock, task_host, objects, logs, .. } = options;
+        let EngineOptions { data_dir, clock, task_host, objects, logs, takes_up, .. } = options;
         let (region, account) = reader.region_and_account();
         let (journal, messages) = channel();
         let (checkpoint, wanted) = sync_channel(1);
@@ -52,6 +52,9 @@ impl Engine {
         drop(reader);
         let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint };
         engine.spawn(writer, messages, wanted, jobs)?;
+        if !takes_up {
+            return Ok(engine);
+        }
         for slot in recovered {
             engine.scheduler.input(&slot, Input::Recovered);
         }

@@ -34,7 +34,10 @@ pub(crate) fn crc32c(pieces: &[&[u8]]) -> u32 {
     !pieces.iter().fold(!0_u32, |state, piece| update(state, piece))
 }
 
-#[expect(clippy::indexing_slicing, reason = "a byte is below 256; a stride of 1 byte per table read costs twice as much")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a byte is below 256; a stride of 1 byte per table read costs twice as much"
+)]
 fn update(mut state: u32, piece: &[u8]) -> u32 {
     let (strides, rest) = piece.as_chunks::<STRIDE>();
     for &[a, b, c, d, e, f, g, h] in strides {

@@ -508,7 +508,8 @@ impl Reader {
             self.rows(query, [id], |row| Ok((row.get(0)?, row.get(1)?)))?.pop();
         let Some((first_record, bytes)) = segment else { return Err(damaged(arn, 0, "it is missing")) };
         let first_record = first_record.cast_unsigned();
-        let records = decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))?;
+        let records =
+            decode(id, first_record, &bytes).map_err(|problem| damaged(arn, first_record, problem.0))?;
         Ok((first_record, records))
     }
 

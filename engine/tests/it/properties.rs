@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use asl::StateMachine;
-use engine::machine::Execution;
-use engine::simulate::{Reply, SimulationOptions, TaskStep, resume, run_with};
+use engine::machine::{Execution, Fact, Record};
+use engine::simulate::{Reply, SimulatedRun, SimulationOptions, TaskStep, resume_with, run_with};
 use engine::{Status, TaskOutcome, TaskRequest, lambda_invoke_result};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -138,17 +138,30 @@ fn reply(task: &TaskRequest, salt: u64, by_attempt: bool) -> Reply {
     }
 }
 
-fn options(seed: u64) -> SimulationOptions {
-    SimulationOptions { seed, ..SimulationOptions::default() }
+fn options(seed: u64, redrives: usize) -> SimulationOptions {
+    SimulationOptions { seed, redrive_after_millis: vec![1_000; redrives], ..SimulationOptions::default() }
+}
+
+fn redrives(records: &[Record]) -> usize {
+    records.iter().filter(|record| matches!(record.fact, Fact::ExecutionRedriven { .. })).count()
+}
+
+/// Runs; what tasks answer drifts, so that a redrive gets further than what it redrives.
+fn drifting(definition: &Arc<StateMachine>, salt: u64, redrives: usize) -> SimulatedRun {
+    let mut calls = 0;
+    run_with(&options(salt, redrives), definition, json!(7), &mut |task| {
+        calls += 1;
+        reply(task, salt ^ (calls / 16), true)
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn live_state_is_replayed_state(which in 0..4_usize, salt: u64) {
+    fn live_state_is_replayed_state(which in 0..4_usize, salt: u64, redriven in 0..4_usize) {
         let definition = &definitions()[which];
-        let run = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, true));
+        let run = drifting(definition, salt, redriven);
         prop_assert_ne!(run.status, Status::Running);
         let replayed = Execution::replay(Arc::clone(definition), &run.records).unwrap();
         prop_assert_eq!(&replayed, &run.execution);
@@ -156,16 +169,23 @@ proptest! {
             prop_assert_eq!(event.id, index as u64 + 1, "ids have no gaps");
             prop_assert!(event.previous_event_id < event.id);
         }
-        let again = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, true));
+        let again = drifting(definition, salt, redriven);
         prop_assert_eq!(&again.records, &run.records, "the same seed and answers give the same records");
+        prop_assert!(run.status == Status::Succeeded || redrives(&run.records) == redriven);
+        prop_assert_eq!(run.execution.redrive_count() as usize, redrives(&run.records));
+        let of = |end: &str| run.history.iter().filter(|event| event.event_type().ends_with(end)).count();
+        prop_assert!(of("StateExited") <= of("StateEntered"), "one exit for each entry");
+        prop_assert_eq!(of("ExecutionStarted"), 1);
     }
 
     #[test]
-    fn a_crash_after_any_record_changes_no_status(which in 0..4_usize, salt: u64) {
+    fn a_crash_after_any_record_changes_no_status(which in 0..4_usize, salt: u64, redriven in 0..3_usize) {
         let definition = &definitions()[which];
-        let run = run_with(&options(salt), definition, json!(7), &mut |task| reply(task, salt, false));
+        let run = run_with(&options(salt, redriven), definition, json!(7), &mut |task| reply(task, salt, false));
         for cut in 1..run.records.len() {
-            let resumed = resume(definition, &run.records[..cut], &mut |task| reply(task, salt, false)).unwrap();
+            let records = &run.records[..cut];
+            let left = options(salt, redriven - redrives(records));
+            let resumed = resume_with(&left, definition, records, &mut |task| reply(task, salt, false)).unwrap();
             prop_assert_eq!(resumed.status, run.status, "after {} of {} records", cut, run.records.len());
             let replayed = Execution::replay(Arc::clone(definition), &resumed.records).unwrap();
             prop_assert_eq!(&replayed, &resumed.execution);

@@ -94,7 +94,7 @@ fn counts(counts: &MapRunCounts) -> Value {
         "total": total,
         "resultsWritten": results_written,
     });
-    // Optional in the model. Recorded on AWS: not there when there is nothing to say about redrives.
+    // Optional in the model; what was recorded on AWS, before there were redrives, does without them.
     if (*failures_not_redrivable, *pending_redrive) != (0, 0)
         && let Some(answer) = answer.as_object_mut()
     {

@@ -2,6 +2,7 @@
 //! host in the process, so that nothing sleeps.
 
 mod crash;
+mod redrive;
 mod tokens;
 
 use std::path::{Path, PathBuf};

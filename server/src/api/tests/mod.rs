@@ -2,6 +2,7 @@
 //! of the service model.
 
 mod executions;
+mod redrive;
 
 use std::path::Path;
 use std::sync::Arc;

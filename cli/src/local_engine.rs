@@ -1,0 +1,256 @@
+//! The engine in this process: on a data folder, with the functions of the project.
+//!
+//! What runs executions from a terminal (`run`, `redrive`) opens it, watches executions, and
+//! closes it. It takes up every execution that is open in the folder, whoever started it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use engine::object_store::DirectoryStore;
+use engine::{Crash, CrashPlan, Engine, EngineOptions, Notice};
+use infra::manifest::{Access, Function, ResourceKind};
+use serde_json::{Value, json};
+use server::{RuntimeHost, RuntimeOptions};
+
+use crate::{
+    arguments::Format,
+    data::{DataDir, from_engine},
+    problem::Problem,
+    progress::Progress,
+    project::Application,
+    run::now_millis,
+    terminal::Terminal,
+    text,
+    view::View,
+};
+
+/// How often progress moves while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+/// Invocations of one function that run at a time.
+const CONCURRENCY_MAX: usize = 4;
+
+/// An engine on a data folder, with the functions of an application.
+pub(crate) struct LocalEngine {
+    pub(crate) engine: Engine,
+    pub(crate) host: RuntimeHost,
+    pub(crate) data: DataDir,
+    pub(crate) coreview: String,
+}
+
+/// What the waiting loop hears.
+pub(crate) enum Moment {
+    Event(Notice),
+    Interrupted,
+    /// The engine gives no more events.
+    Silence,
+}
+
+/// How the wait ended.
+pub(crate) enum Waited {
+    Ended,
+    Interrupted,
+}
+
+impl LocalEngine {
+    /// Opens it. Every open execution of the folder goes on.
+    pub(crate) fn open(application: &Application, data: DataDir, coreview: String) -> Result<Self, Problem> {
+        data.check_coreview(&coreview)?;
+        let host = start_host(application, &data, &coreview)?;
+        let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
+        options.objects = Arc::new(DirectoryStore::new(data.objects()));
+        options.crash = planned_crash();
+        let engine = Engine::open(options).map_err(from_engine)?;
+        data.note_coreview(&coreview)?;
+        Ok(Self { engine, host, data, coreview })
+    }
+
+    /// Ends it. The engine first: what a killed step answers must not reach the journal any more.
+    pub(crate) fn close(&self) {
+        self.engine.clone().shutdown();
+        self.host.shutdown();
+    }
+
+    /// Events and Ctrl-C in one channel.
+    pub(crate) fn moments(&self) -> mpsc::Receiver<Moment> {
+        let (sender, receiver) = mpsc::channel();
+        let notices = self.engine.subscribe();
+        let events = sender.clone();
+        std::thread::spawn(move || {
+            for notice in notices {
+                if events.send(Moment::Event(notice)).is_err() {
+                    return;
+                }
+            }
+            let _ = events.send(Moment::Silence);
+        });
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            if let Ok(runtime) = runtime {
+                while runtime.block_on(tokio::signal::ctrl_c()).is_ok()
+                    && sender.send(Moment::Interrupted).is_ok()
+                {}
+            }
+        });
+        receiver
+    }
+
+    /// Shows the execution until its end.
+    pub(crate) fn watch(
+        &self,
+        arn: &str,
+        terminal: Terminal,
+        moments: &mpsc::Receiver<Moment>,
+        view: &mut View,
+    ) -> Result<Waited, Problem> {
+        let definition = self.engine.definition_of(arn).map_err(from_engine)?;
+        let definition = serde_json::from_str(&definition).unwrap_or_default();
+        let mut progress = Progress::new(terminal, definition);
+        // What happened before we listened; what is in both is taken once.
+        self.catch_up(arn, terminal, view, &mut progress)?;
+        while view.end.is_none() {
+            match moments.recv_timeout(TICK) {
+                Ok(Moment::Event(notice)) if &*notice.execution_arn == arn => {
+                    take(arn, &notice.event, terminal, view, &mut progress);
+                }
+                Ok(Moment::Event(_)) => {}
+                Ok(Moment::Interrupted) => {
+                    progress.clear();
+                    return Ok(Waited::Interrupted);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(view, now_millis()),
+                Ok(Moment::Silence) | Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    // Cut off for being slow, or the engine has stopped: ask, then wait without events.
+                    if let Some(reason) = self.engine.stopped() {
+                        return Err(Problem::Journal { detail: reason });
+                    }
+                    self.engine.wait_for(arn, Some(Duration::from_millis(500))).map_err(from_engine)?;
+                    self.catch_up(arn, terminal, view, &mut progress)?;
+                }
+            }
+        }
+        progress.clear();
+        Ok(Waited::Ended)
+    }
+
+    fn catch_up(
+        &self,
+        arn: &str,
+        terminal: Terminal,
+        view: &mut View,
+        progress: &mut Progress,
+    ) -> Result<(), Problem> {
+        for event in self.engine.execution_history(arn, false, 0, None).map_err(from_engine)? {
+            take(arn, &event, terminal, view, progress);
+        }
+        Ok(())
+    }
+}
+
+/// Takes an event into the view, and shows what it changed.
+fn take(
+    arn: &str,
+    event: &engine::HistoryEvent,
+    terminal: Terminal,
+    view: &mut View,
+    progress: &mut Progress,
+) {
+    if event.id <= view.last_event_id {
+        return;
+    }
+    let Ok(event) = serde_json::to_value(event) else { return };
+    if let Some(change) = view.apply(&event) {
+        progress.changed(view, &change, now_millis());
+    }
+    if terminal.format == Format::Jsonl {
+        let mut line = json!({ "executionArn": arn });
+        if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
+            line.extend(event);
+        }
+        terminal.data(&line.to_string());
+    }
+}
+
+/// A URL that no step could use is better refused before anything is built. One that cannot be
+/// shown cannot be compared with that of open executions either.
+pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
+    let Some(url) = url else { return Ok(()) };
+    if text::place(url).is_some() {
+        return Ok(());
+    }
+    let shown = text::without_password(url);
+    let message = if url.starts_with("sqlite://") {
+        format!("the value of --coreview, {shown}, does not name its file by an absolute path")
+    } else {
+        format!("the value of --coreview, {shown}, is not the URL of a database")
+    };
+    let hint = "--coreview takes sqlite:///absolute/path.db or postgres://user:password@host/database; \
+                in user and password, @ : / ? # are written %40 %3A %2F %3F %23";
+    Err(Problem::Usage { message, hint: hint.to_owned() })
+}
+
+/// Every function of the application: executions of other workflows may be open, too.
+fn start_host(application: &Application, data: &DataDir, coreview: &str) -> Result<RuntimeHost, Problem> {
+    let mut functions = Vec::new();
+    for function in &application.manifest.functions {
+        functions.push(server::Function {
+            name: function.name.clone(),
+            bootstrap: application.executable(function)?.to_owned(),
+            handler: function.handler.clone(),
+            memory_mib: function.memory_mib,
+            timeout: Duration::from_secs(function.timeout_seconds.into()),
+            environment: environment(function, data, coreview)?,
+            concurrency_max: CONCURRENCY_MAX,
+        });
+    }
+    for bucket in &application.manifest.buckets {
+        let folder = data.bucket(bucket);
+        crate::data::create_private_dir(&folder)
+            .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;
+    }
+    Ok(RuntimeHost::start(RuntimeOptions {
+        functions,
+        environment: BTreeMap::new(),
+        log_dir: data.logs(),
+        region: engine::arn::DEFAULT_REGION.to_owned(),
+        account_id: engine::arn::DEFAULT_ACCOUNT.to_owned(),
+    })?)
+}
+
+/// A step gets what it was granted, and nothing else.
+fn environment(
+    function: &Function,
+    data: &DataDir,
+    coreview: &str,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let mut environment = function.environment.clone();
+    for grant in &function.grants {
+        let name = grant.name.to_uppercase().replace('-', "_");
+        match (grant.kind, grant.access) {
+            (ResourceKind::Bucket, _) => {
+                environment.insert(format!("STEPWRIGHT_BUCKET_{name}"), data.bucket_location(&grant.name));
+            }
+            (ResourceKind::Secret, Access::Use | Access::Read | Access::Write) => {
+                let variable = format!("STEPWRIGHT_SECRET_{name}");
+                let value = if grant.name == "coreview" {
+                    coreview.to_owned()
+                } else {
+                    std::env::var(&variable).map_err(|_| Problem::SecretMissing {
+                        name: grant.name.clone(),
+                        variable: variable.clone(),
+                    })?
+                };
+                environment.insert(variable, value);
+            }
+        }
+    }
+    Ok(environment)
+}
+
+/// For the tests of this project: abort at a numbered point of the journal, as if killed there.
+fn planned_crash() -> Option<CrashPlan> {
+    let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
+    Some(CrashPlan { at, how: Crash::Abort })
+}
