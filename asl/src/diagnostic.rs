@@ -28,7 +28,7 @@ impl fmt::Display for Severity {
 }
 
 macro_rules! codes {
-    ($($(#[$meta:meta])* $variant:ident = $text:literal,)+) => {
+    ($($(#[$meta:meta])* $variant:ident = $text:literal $($ours:ident)?,)+) => {
         /// The stable code of a finding. Codes marked "AWS" are the ones
         /// `ValidateStateMachineDefinition` answers; the others are ours.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -45,8 +45,15 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Code::$variant => $text,)+ }
             }
+
+            /// Whether the finding is ours alone: AWS accepts the definition without a word.
+            pub const fn is_ours(self) -> bool {
+                match self { $(Code::$variant => codes!(@ours $($ours)?),)+ }
+            }
         }
     };
+    (@ours ours) => { true };
+    (@ours) => { false };
 }
 
 codes! {
@@ -83,13 +90,31 @@ codes! {
     /// AWS, a warning: a path in the `Result` of a Pass, which is not evaluated.
     PassResultIsStatic = "PASS_RESULT_IS_STATIC",
     /// Ours: a variable that no earlier state can have assigned. AWS accepts the definition and fails the state.
-    UndefinedVariable = "UNDEFINED_VARIABLE",
+    UndefinedVariable = "UNDEFINED_VARIABLE" ours,
     /// Ours: an inner state assigns a variable of an outer scope. AWS refuses it; its code is not recorded.
     ShadowedVariable = "SHADOWED_VARIABLE",
     /// Ours: a call of a function that does not exist. AWS accepts the definition and fails the state.
-    UnknownFunction = "UNKNOWN_FUNCTION",
+    UnknownFunction = "UNKNOWN_FUNCTION" ours,
     /// Ours: a callback task that never hands its token to anybody, so nobody can complete it.
-    MissingTaskToken = "MISSING_TASK_TOKEN",
+    MissingTaskToken = "MISSING_TASK_TOKEN" ours,
+    /// Ours: `{%` and `%}` that do not enclose the whole text, which is then not evaluated.
+    JsonataDelimiters = "JSONATA_DELIMITERS" ours,
+    /// Ours: a text or key written as the other query language has it, which is passed on as it is.
+    NotEvaluated = "NOT_EVALUATED" ours,
+    /// Ours: `$states` has no field of this name here, so reading it gives nothing.
+    UnknownStatesField = "UNKNOWN_STATES_FIELD" ours,
+    /// Ours: a path whose bracket is never closed. The service drops what follows it.
+    UnclosedBracket = "UNCLOSED_BRACKET" ours,
+    /// Ours: an intrinsic function with more or fewer arguments than it takes. The state fails.
+    ArgumentCount = "ARGUMENT_COUNT" ours,
+    /// Ours: the name of an error that nothing raises.
+    UnknownErrorName = "UNKNOWN_ERROR_NAME" ours,
+    /// Ours: the service or action of an integration is not in AWS's models.
+    UnknownAction = "UNKNOWN_ACTION" ours,
+    /// Ours: the called action has no parameter of this name.
+    UnknownParameter = "UNKNOWN_PARAMETER" ours,
+    /// Ours: the called action requires a parameter that is not given.
+    MissingParameter = "MISSING_PARAMETER" ours,
 }
 
 impl fmt::Display for Code {
@@ -113,9 +138,34 @@ pub struct Diagnostic {
     pub location: String,
     /// The bytes of the text it is about.
     pub span: Range<usize>,
+    /// The part of `span` that is meant, where it is known: the name in an expression, say.
+    #[serde(skip)]
+    pub highlight: Option<Range<usize>>,
+    /// Whether it is probably a consequence of another finding, and gone when that is mended.
+    #[serde(skip)]
+    pub follows: bool,
     /// What to do next, for people: AWS's answers have nothing like it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+}
+
+impl Diagnostic {
+    /// A finding of its own about all of a value, without advice.
+    pub fn new(
+        severity: Severity,
+        code: Code,
+        message: impl Into<String>,
+        location: impl Into<String>,
+        span: Range<usize>,
+    ) -> Self {
+        let (message, location) = (message.into(), location.into());
+        Self { severity, code, message, location, span, highlight: None, follows: false, advice: None }
+    }
+
+    /// The bytes to underline.
+    pub fn place(&self) -> &Range<usize> {
+        self.highlight.as_ref().unwrap_or(&self.span)
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -138,11 +188,9 @@ impl Diagnostics {
         self.items.push(diagnostic);
     }
 
-    /// Says what to do next about the finding that was added last.
-    pub(crate) fn advise(&mut self, advice: String) {
-        if let Some(last) = self.items.last_mut() {
-            last.advice = Some(advice);
-        }
+    /// The finding that was added last.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Diagnostic> {
+        self.items.last_mut()
     }
 
     /// Whether the definition is refused.
@@ -163,6 +211,11 @@ impl Diagnostics {
     /// All findings.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.items.iter()
+    }
+
+    /// The findings that are no consequences of others: those to mend.
+    pub fn causes(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.items.iter().filter(|item| !item.follows)
     }
 
     /// How many findings there are.
@@ -200,7 +253,7 @@ impl Diagnostics {
     }
 
     /// Puts the findings into the order of the text (stable for equal places).
-    pub(crate) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.items.sort_by_key(|item| item.span.start);
     }
 }

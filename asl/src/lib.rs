@@ -63,11 +63,12 @@ pub mod timestamp;
 pub use budget::StateBudget;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use document::{
-    BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,
-    InputType, Is, ItemBatcher, ItemReader, Items, JitterStrategy, ManifestType, Map, NumberOrExpression,
-    Operand, OutputType, Parallel, Pass, Paths, PercentageOrExpression, QueryLanguage, Relation, ResultPath,
-    ResultWriter, Retrier, Selection, State, StateKind, StateMachine, States, SubMachine, Task, Test,
-    TextOrExpression, Transformation, Transition, Wait, print, validate, validate_for, variable_references,
+    About, BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed,
+    ExecutionType, Fail, Given, InputType, Integrations, Is, ItemBatcher, ItemReader, Items, JitterStrategy,
+    ManifestType, Map, NumberOrExpression, Operand, OutputType, Parallel, Pass, Paths,
+    PercentageOrExpression, QueryLanguage, Relation, Remark, ResultPath, ResultWriter, Retrier, Selection,
+    State, StateKind, StateMachine, States, SubMachine, Task, Test, TextOrExpression, Transformation,
+    Transition, Wait, print, validate, validate_for, validate_state, validate_with, variable_references,
 };
 pub use jsonata::Expression;
 pub use template::{Host, QueryError, Scope, StatesView, Template};

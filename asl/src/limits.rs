@@ -103,6 +103,12 @@ pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
 /// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
 /// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
 pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
+/// Levels of arrays and objects of a payload. Ours: JSON readers stop at 128, and what cannot be read back must not
+/// be written into a journal.
+pub const PAYLOAD_DEPTH_MAX: usize = 127;
+/// Comparisons of names the advice on one document may cost. Ours: a definition with thousands of faults is not
+/// made slow by guesses at what was meant.
+pub const ADVICE_COMPARISONS_MAX: usize = 50_000;
 /// Levels of evaluation of one JSONata expression. Measured: 100.
 pub const JSONATA_DEPTH_MAX: usize = 100;
 /// Elements of one JSONata range or sequence. Measured: `[1..873782]` works, one more is refused.
@@ -129,6 +135,16 @@ pub const JSONATA_VALUE_DEPTH_MAX: usize = 250;
 pub const JSONATA_RANGE_ITEMS_MAX: f64 = 1e7;
 /// Parameters of a signature times arguments of a call. Ours: bounds the search for a way to place them.
 pub const JSONATA_SIGNATURE_PLACES_MAX: usize = 10_000;
+/// Levels of brackets and operands in one expression. Ours: an evaluation ends at 100, and the stack of a thread is
+/// not endless.
+pub const JSONATA_NESTING_MAX: usize = 300;
+/// Levels an expression's tree may grow to before what is far below is let go. Ours: whoever walks a tree can be
+/// sure that the stack is deep enough.
+pub const JSONATA_TREE_DEPTH_MAX: usize = 300;
+/// Levels that are kept then. Ours: an evaluation ends at 100, so that nothing below can ever be seen.
+pub const JSONATA_TREE_DEPTH_KEPT: usize = 150;
+/// Steps looked at for the meaning of all `%` of one expression. Ours: `a.%.%.%…` looks further and further back.
+pub const JSONATA_PARENT_STEPS_MAX: usize = 1_000_000;
 /// Frames an evaluation notes as captured by functions before it looks which of them still live. Ours.
 pub const JSONATA_CAPTURED_FRAMES_MIN: usize = 1_024;
 /// Length of one expression, in bytes. Ours: an expression is part of a definition.
@@ -177,7 +193,7 @@ pub const INTRINSIC_RESULT_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX;
 pub const JSONATA_PICTURE_PROGRAM_BYTES_MAX: usize = 4_194_304;
 /// Instructions one search for a regular expression in JSONata may take. Ours: enough for one that is linear in
 /// the longest text, and less than a second; lookaround and backreferences can take exponential time.
-pub const JSONATA_REGEX_INSTRUCTIONS_MAX: u64 = 60_000_000;
+pub const JSONATA_REGEX_INSTRUCTIONS_MAX: u64 = 50_000_000;
 /// Instructions of one compiled regular expression. Ours: `a{1000}{1000}` is short to write.
 pub const REGEX_INSTRUCTIONS_MAX: usize = 65_536;
 /// Instructions of a compiled regular expression that is kept from one use to the next, beside four for each
@@ -189,6 +205,8 @@ pub const REGEX_DEPTH_MAX: usize = 100;
 pub const REGEX_WAYS_MAX: usize = 4_194_304;
 /// Instructions times slots of a regular expression that is searched in lockstep. Ours: at most 8 MiB twice.
 pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
-/// Instructions of a regular expression that take the time of one step of an evaluation. Measured: one takes 5
-/// to 10 ns, a step 50 to 100.
-pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 8;
+/// Instructions of a regular expression that take the time of one step of an evaluation. Measured: one takes
+/// about 10 ns, a step 50 to 100.
+pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 6;
+/// How long an execution is kept after its end. Quotas, "Execution history retention time": 90 days.
+pub const EXECUTION_RETENTION_SECONDS: u64 = 90 * 86_400;

@@ -34,20 +34,26 @@ pub(crate) struct Cli {
     pub(crate) version: bool,
 }
 
+/// Where the help of a verb lists the flags that every verb takes: last.
+const OF_EVERY_COMMAND: &str = "Options of every command";
+
 /// Flags every verb takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Global {
     /// Form of the data on stdout
-    #[arg(short, long, value_enum, default_value_t, global = true, value_name = "FORM")]
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t, global = true, value_name = "FORM")]
+    #[arg(help_heading = OF_EVERY_COMMAND, display_order = 901)]
     pub(crate) output: Format,
     /// Say less: no progress; lists print names only, one per line
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = OF_EVERY_COMMAND, display_order = 902)]
     pub(crate) quiet: bool,
     /// Say more: what the program does and what steps log; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(help_heading = OF_EVERY_COMMAND, display_order = 903)]
     pub(crate) verbose: u8,
     /// Colours; NO_COLOR and CLICOLOR_FORCE are honoured
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "WHEN")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t, global = true, value_name = "WHEN")]
+    #[arg(help_heading = OF_EVERY_COMMAND, display_order = 904)]
     pub(crate) color: Color,
 }
 
@@ -217,17 +223,18 @@ pub(crate) struct Synth {
 #[command(before_help = "Examples:
   stepwright validate order.asl.json
   stepwright validate                            the workflows of the project
-  terraform show -json | jq -r .definition | stepwright validate -
+  aws stepfunctions describe-state-machine --state-machine-arn ARN | jq -r .definition | stepwright validate -
   stepwright validate *.json -q                  one line a finding, for editors
   stepwright validate order.asl.json -o json | jq '.[].diagnostics'
 
-Codes and messages are those of AWS's ValidateStateMachineDefinition. Warnings do not fail.")]
+Errors are what AWS refuses, in its words; warnings are what it accepts and you will not want, such as
+misspelt parameters of services. Exit 1 for errors, with --deny-warnings for warnings, too.")]
 pub(crate) struct Validate {
     /// Files with a definition each; `-` reads stdin [default: the workflows of the project]
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Type of the state machines: an Express one can wait neither for a job nor for a token
-    #[arg(long, value_enum, default_value_t, value_name = "TYPE")]
+    #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "TYPE")]
     pub(crate) r#type: MachineType,
     /// Exit 1 for warnings, too
     #[arg(long)]
@@ -257,53 +264,65 @@ pub(crate) enum MachineType {
   stepwright test-state charge.json --mock-result @answer.json -o json | jq .nextState
 
 JSON is given as text or as @FILE. The answer is that of AWS's TestState; a mocked result is checked
-against the model of the service the state calls. Exit 1 if the state fails and nothing takes the error."#)]
+against the model of the service the state calls. With -q only the output is printed.
+
+Exit 0 if the state succeeds, or its error is retried or caught; 1 if it fails and nothing takes the
+error; 5 if the definition or the mock is refused, so that nothing was tested."#)]
 pub(crate) struct TestState {
     /// The definition: of one state, or of a whole machine together with --state; `-` reads stdin
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "definition")]
+    pub(crate) file: Option<PathBuf>,
+    /// The definition as text, or file://FILE, as the AWS CLI has it
+    #[arg(long, hide = true, conflicts_with = "file", value_name = "TEXT")]
+    pub(crate) definition: Option<String>,
     /// The state of the machine to test, also one inside of a Map or Parallel
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "state-name", value_name = "NAME")]
     pub(crate) state: Option<String>,
     /// Input of the state [default: {}]
     #[arg(long, value_name = "JSON")]
     pub(crate) input: Option<String>,
-    /// The variables on entry, an object
-    #[arg(long, value_name = "JSON")]
-    pub(crate) variables: Option<String>,
-    /// The context object; only with a mock [default: one of an execution that began just now]
-    #[arg(long, value_name = "JSON")]
-    pub(crate) context: Option<String>,
-    /// What the work of a Task, Parallel or Map answers
-    #[arg(long, value_name = "JSON", conflicts_with = "mock_error")]
-    pub(crate) mock_result: Option<String>,
-    /// The name of the error the work fails with
-    #[arg(long, value_name = "ERROR")]
-    pub(crate) mock_error: Option<String>,
-    /// The cause that goes with the error
-    #[arg(long, value_name = "TEXT", requires = "mock_error")]
-    pub(crate) mock_cause: Option<String>,
-    /// How a mocked result is checked against the service's model
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub(crate) validation: Validation,
-    /// How often the retrier that takes the error has retried
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) retry_count: u32,
-    /// The state inside of the Map or Parallel that the error comes from
-    #[arg(long, value_name = "NAME", requires = "mock_error")]
-    pub(crate) error_from: Option<String>,
-    /// How many iterations of the Map have failed
-    #[arg(long, value_name = "N")]
-    pub(crate) failed_iterations: Option<u64>,
-    /// What the item reader of the Map has read
-    #[arg(long, value_name = "JSON")]
-    pub(crate) reader_data: Option<String>,
-    /// The role in the context object
-    #[arg(long, value_name = "ARN")]
-    pub(crate) role_arn: Option<String>,
     /// How much to tell
     #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "LEVEL")]
     pub(crate) inspection_level: Inspection,
+    /// What the work of a Task, Parallel or Map answers
+    #[arg(long, value_name = "JSON", conflicts_with = "mock_error", help_heading = WORK)]
+    pub(crate) mock_result: Option<String>,
+    /// The name of the error the work fails with
+    #[arg(long, value_name = "ERROR", help_heading = WORK)]
+    pub(crate) mock_error: Option<String>,
+    /// The cause that goes with the error
+    #[arg(long, value_name = "TEXT", requires = "mock_error", help_heading = WORK)]
+    pub(crate) mock_cause: Option<String>,
+    /// How a mocked result is checked against the service's model
+    #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "MODE", help_heading = WORK)]
+    pub(crate) validation: Validation,
+    /// The variables on entry, an object
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    pub(crate) variables: Option<String>,
+    /// How often the retrier that takes the error has retried
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = BEFORE)]
+    pub(crate) retry_count: u32,
+    /// The state inside of the Map or Parallel that the error comes from
+    #[arg(long, value_name = "NAME", requires = "mock_error", help_heading = BEFORE)]
+    pub(crate) error_from: Option<String>,
+    /// How many iterations of the Map have failed
+    #[arg(long, value_name = "N", help_heading = BEFORE)]
+    pub(crate) failed_iterations: Option<u64>,
+    /// What the item reader of the Map has read
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    pub(crate) reader_data: Option<String>,
+    /// The context object; only with a mock [default: one of an execution that began just now]
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    pub(crate) context: Option<String>,
+    /// The role in the context object
+    #[arg(long, value_name = "ARN", help_heading = BEFORE)]
+    pub(crate) role_arn: Option<String>,
 }
+
+/// Headings of the help of `test-state`: the mock of the state's work,
+const WORK: &str = "The work of the state";
+/// and what is there when the state is entered.
+const BEFORE: &str = "What was before";
 
 /// How a mocked result is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

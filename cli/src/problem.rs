@@ -239,13 +239,19 @@ pub(crate) enum Problem {
     NoSuchState { state: String, similar: Option<String>, known: Vec<String> },
 
     #[error("{detail}")]
+    #[diagnostic(code(test::refused), help("{hint}"))]
+    TestRefused { detail: String, hint: &'static str },
+
+    #[error("{message}")]
+    #[diagnostic(code(definition::form), help("{hint}"))]
+    NotADefinition { message: String, hint: String },
+
+    #[error("{message}")]
     #[diagnostic(
-        code(test::refused),
-        help(
-            "AWS's TestState refuses this in the same words; a result is checked less strictly with --validation present or none"
-        )
+        code(definition::invalid),
+        help("`stepwright validate` shows every finding where it is, and what to do about it")
     )]
-    TestRefused { detail: String },
+    InvalidDefinition { message: String, diagnostics: Vec<Value> },
 
     #[error("the application could not write its files: {detail}")]
     #[diagnostic(code(synth::failed), help("its own words stand above"))]
@@ -273,9 +279,11 @@ impl Problem {
     /// The exit code that goes with it.
     pub(crate) fn exit(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Folder { .. } | Self::NotRegular { .. } | Self::Ambiguous { .. } => {
-                exit::USAGE
-            }
+            Self::Usage { .. }
+            | Self::Folder { .. }
+            | Self::NotRegular { .. }
+            | Self::NotADefinition { .. }
+            | Self::Ambiguous { .. } => exit::USAGE,
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => exit::NOT_FOUND,
             Self::NoProject { .. }
             | Self::UnknownWorkflow { .. }
@@ -292,6 +300,7 @@ impl Problem {
             | Self::Definition { .. }
             | Self::Denied
             | Self::TestRefused { .. }
+            | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }
             | Self::SecretMissing { .. } => exit::REFUSED,
             _ => exit::FAILED,
@@ -299,13 +308,19 @@ impl Problem {
     }
 
     /// `{"error":{"code","message","hint","requestId"}}`
+    ///
+    /// With a definition that is refused, what was found stands beside them as `diagnostics`.
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "error": {
+        let mut error = json!({
             "code": self.code().map(|code| code.to_string()),
             "message": self.to_string(),
             "hint": self.help().map(|help| help.to_string()),
             "requestId": null,
-        }})
+        });
+        if let (Self::InvalidDefinition { diagnostics, .. }, Value::Object(fields)) = (self, &mut error) {
+            fields.insert("diagnostics".to_owned(), Value::Array(diagnostics.clone()));
+        }
+        json!({ "error": error })
     }
 
     /// Prints it to stderr, in the form asked for.

@@ -3,48 +3,75 @@
 //! Owns reading the request from the command line and how the answer looks. What is tested
 //! and how is the engine's, and is what AWS's `TestState` does.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
-use asl::{State, StateMachine};
+use asl::{Diagnostics, ExecutionType};
 use engine::test_state::{
-    Alone, FieldValidationMode, InspectionData, InspectionLevel, Mock, MockError, StateConfiguration,
-    TestStateInput, TestStateOutput, TestStatus, test_state as answer,
+    Alone, FieldValidationMode, InspectionData, InspectionLevel, Mock, MockError, ServiceModels,
+    StateConfiguration, TestStateInput, TestStateOutput, TestStatus, test_state as answer, without_model,
 };
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::{
     arguments::{Format, Inspection, TestState, Validation},
     definition::{find_state, state_names},
     problem::{Problem, exit},
+    snippet::Source,
     terminal::{Ink, Paint, Terminal},
     text,
-    validate::{self, Definition},
+    validate::{
+        self, Definition,
+        form::{self, Wanted},
+    },
 };
 
 /// The role in the context object when nobody names one: tests here need none.
 const ROLE: &str = "arn:aws:iam::123456789012:role/test-state";
 
+/// The name of a state without a machine. Recorded on AWS.
+const STATE_NAME: &str = "StateName";
+
 /// Tests the state.
 pub(crate) fn test_state(arguments: &TestState, terminal: Terminal) -> Result<u8, Problem> {
-    let definition = validate::read(&arguments.file)?;
-    let refused = match &arguments.state {
-        Some(_) => StateMachine::parse(&definition.text).err(),
-        None => one_state(&definition)?,
-    };
-    if let Some(found) = refused {
-        match terminal.format {
-            Format::Text => terminal.note(&validate::report(&definition, &found, true, terminal.err)),
-            _ => refusal("InvalidDefinition", &found.refusal(&definition.text)).report(terminal),
-        }
-        return Ok(exit::FAILED);
+    let definition = definition(arguments)?;
+    form::check(&definition.name, &definition.text, Wanted::MachineOrState)?;
+    let value: Value = serde_json::from_str(&definition.text).unwrap_or_default();
+    let is_machine = value.get("States").is_some();
+    if is_machine && arguments.state.is_none() {
+        return Err(Problem::Usage {
+            message: format!("{} holds a whole state machine", definition.name),
+            hint: format!("say which state to test with --state: {}", state_names(&value).join(", ")),
+        });
     }
-    let request = request(arguments, &definition)?;
-    check(&request)?;
+    // A file that holds one state leaves nothing to choose.
+    let state = arguments.state.as_deref().filter(|_| is_machine);
+    let found = findings_of(&definition, state);
+    if found.has_errors() {
+        return refuse(&definition, &found, terminal);
+    }
+    let request = request(arguments, &definition, state)?;
+    check(&request, &value)?;
     let millis = crate::run::now_millis();
     let host = Alone { now_millis: millis, seed: millis.cast_unsigned(), ..Alone::default() };
-    let answer = answer(&request, &host).map_err(|error| refusal(error.code, &error.message))?;
+    let level = request.inspection_level;
+    let mut asked = request;
+    if terminal.format == Format::Text && level == InspectionLevel::Info {
+        // Which retrier and catcher take an error is told to people in any case.
+        asked.inspection_level = InspectionLevel::Debug;
+    }
+    let answer = answer(&asked, &host).map_err(|error| refusal(error.code, &error.message))?;
     if terminal.format == Format::Text {
-        terminal.data(&report(arguments.state.as_deref(), &answer, terminal.out));
+        warn(&definition, state, &found, terminal);
+        if let Some(unchecked) = unchecked(&asked, &value) {
+            terminal
+                .remark(&format!("note: the mocked result is not checked: no model of {unchecked} is known"));
+        }
+        let name = arguments.state.as_deref();
+        terminal.data(&match terminal.quiet {
+            true => short(&answer),
+            false => report(name, &answer, level, terminal.out),
+        });
     } else {
         let value = serde_json::to_value(&answer).unwrap_or_default();
         terminal.data(&crate::show::document(&value, terminal));
@@ -52,19 +79,74 @@ pub(crate) fn test_state(arguments: &TestState, terminal: Terminal) -> Result<u8
     Ok(if answer.status == TestStatus::Failed { exit::FAILED } else { 0 })
 }
 
-/// What is wrong with the definition of a single state. A machine is no state: which one is meant?
-fn one_state(definition: &Definition) -> Result<Option<asl::Diagnostics>, Problem> {
-    let value: Option<Value> = serde_json::from_str(&definition.text).ok();
-    if let Some(machine) = value.filter(|value| value.get("States").is_some()) {
-        return Err(Problem::Usage {
-            message: format!("{} holds a whole state machine", definition.name),
-            hint: format!("say which state to test with --state: {}", state_names(&machine).join(", ")),
-        });
+/// The definition, from a file or, as the AWS CLI has it, from the command line.
+fn definition(arguments: &TestState) -> Result<Definition, Problem> {
+    match (&arguments.file, &arguments.definition) {
+        (_, Some(text)) if !text.starts_with("file://") => Ok(Definition {
+            name: "--definition".to_owned(),
+            text: text.clone(),
+            source_map: IndexMap::new(),
+        }),
+        (_, Some(file)) => validate::read(Path::new(file)),
+        (Some(file), None) => validate::read(file),
+        (None, None) => Err(Problem::Usage {
+            message: "no definition is named".to_owned(),
+            hint: "name the file it is in, or `-` for stdin".to_owned(),
+        }),
     }
-    Ok(State::parse(&definition.text, "StateName").err())
 }
 
-fn request(arguments: &TestState, definition: &Definition) -> Result<TestStateInput, Problem> {
+/// What is to be said of the machine, or of the single state.
+fn findings_of(definition: &Definition, state: Option<&str>) -> Diagnostics {
+    let models = ServiceModels::default();
+    match state {
+        Some(_) => asl::validate_with(&definition.text, ExecutionType::Standard, &models),
+        None => asl::validate_state(&definition.text, STATE_NAME, &models),
+    }
+}
+
+/// A definition with errors is shown as `validate` shows it; nothing is tested.
+fn refuse(definition: &Definition, found: &Diagnostics, terminal: Terminal) -> Result<u8, Problem> {
+    if terminal.format == Format::Text {
+        terminal.note(&validate::report(definition, found, true, terminal.err));
+        return Ok(exit::REFUSED);
+    }
+    Err(Problem::InvalidDefinition {
+        message: format!("InvalidDefinition: {}", found.refusal(&definition.text)),
+        diagnostics: validate::findings(definition, found),
+    })
+}
+
+/// Warnings about the state that is tested.
+fn warn(definition: &Definition, state: Option<&str>, found: &Diagnostics, terminal: Terminal) {
+    let source = Source::new(&definition.text);
+    let of_state = format!("/States/{}", state.unwrap_or(STATE_NAME));
+    let is_inside = |item: &&asl::Diagnostic| {
+        item.location.rsplit_once(&of_state).is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
+    };
+    for item in found.causes().filter(is_inside).filter(|_| !terminal.quiet) {
+        terminal.note(&format!("{}\n", validate::finding(definition, &source, item, terminal.err)));
+    }
+}
+
+/// The integration whose answer nothing is known of, if its mocked result should have been checked.
+fn unchecked<'v>(request: &TestStateInput, definition: &'v Value) -> Option<&'v str> {
+    let mock = request.mock.as_ref().filter(|mock| mock.result.is_some())?;
+    if mock.field_validation_mode == FieldValidationMode::None {
+        return None;
+    }
+    let state = match &request.state_name {
+        Some(name) => find_state(definition, name)?,
+        None => definition,
+    };
+    without_model(state.get("Resource")?.as_str()?)
+}
+
+fn request(
+    arguments: &TestState,
+    definition: &Definition,
+    state: Option<&str>,
+) -> Result<TestStateInput, Problem> {
     let json =
         |flag: &str, given: &Option<String>| given.as_deref().map(|given| json(flag, given)).transpose();
     let result = json("--mock-result", &arguments.mock_result)?;
@@ -90,7 +172,7 @@ fn request(arguments: &TestState, definition: &Definition) -> Result<TestStateIn
         },
         reveal_secrets: false,
         variables: json("--variables", &arguments.variables)?,
-        state_name: arguments.state.clone(),
+        state_name: state.map(str::to_owned),
         mock,
         context: json("--context", &arguments.context)?,
         state_configuration: StateConfiguration {
@@ -110,23 +192,35 @@ fn json(flag: &str, given: &str) -> Result<String, Problem> {
             .map_err(|source| Problem::file("the JSON cannot be read:", path, source))?,
         None => given.to_owned(),
     };
-    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+    match serde_json::from_str::<Value>(&text) {
         Ok(_) => Ok(text),
-        Err(error) => Err(Problem::Usage {
-            message: format!("what {flag} says is not JSON: {error}"),
-            hint: format!("quote it for the shell, {flag} '{{\"a\": 1}}', or name a file, {flag} @FILE"),
+        // The reader of JSON gives up at this depth, and so does every state.
+        Err(error) if error.to_string().starts_with("recursion limit") => Err(Problem::Usage {
+            message: format!("what {flag} says is nested more than 127 levels deep"),
+            hint: "no state hands on what is nested deeper".to_owned(),
         }),
+        Err(error) => {
+            let name = match Path::new(given).is_file() {
+                true => given,
+                false => "FILE",
+            };
+            Err(Problem::Usage {
+                message: format!("what {flag} says is not JSON: {error}"),
+                hint: format!(
+                    "quote it for the shell, {flag} '{{\"a\": 1}}', or name a file, {flag} @{name}"
+                ),
+            })
+        }
     }
 }
 
 /// What the engine would refuse in AWS's words, and what to do instead.
-fn check(request: &TestStateInput) -> Result<(), Problem> {
-    let Ok(definition) = serde_json::from_str::<Value>(&request.definition) else { return Ok(()) };
+fn check(request: &TestStateInput, definition: &Value) -> Result<(), Problem> {
     let named = request.state_name.as_ref();
-    let state = named.map_or(Some(&definition), |name| find_state(&definition, name));
+    let state = named.map_or(Some(definition), |name| find_state(definition, name));
     let Some(state) = state else {
         let state = named.cloned().unwrap_or_default();
-        let known = state_names(&definition);
+        let known = state_names(definition);
         let similar = text::similar(&state, known.iter().map(String::as_str)).map(str::to_owned);
         return Err(Problem::NoSuchState { state, similar, known });
     };
@@ -147,11 +241,31 @@ fn check(request: &TestStateInput) -> Result<(), Problem> {
 }
 
 fn refusal(code: &str, message: &str) -> Problem {
-    Problem::TestRefused { detail: format!("{code}: {message}") }
+    let hint = if message.starts_with("Mock result schema") {
+        "the mock has to look as the service's answer does; it is checked less strictly with --validation present \
+         or none"
+    } else if message.contains("Mocked result must be") {
+        "that is what the work of such a state answers: change --mock-result"
+    } else if message.contains("Context object") {
+        "leave out --context, or correct it: by default it is that of an execution that began just now"
+    } else {
+        "AWS's TestState refuses this in the same words"
+    };
+    Problem::TestRefused { detail: format!("{code}: {message}"), hint }
+}
+
+/// The output alone, or why there is none.
+fn short(answer: &TestStateOutput) -> String {
+    if let Some(output) = &answer.output {
+        return text::safe(output);
+    }
+    let parts =
+        [&answer.error, &answer.cause].map(|part| part.as_deref().map(text::safe).unwrap_or_default());
+    parts.join(": ")
 }
 
 /// The answer for people.
-fn report(state: Option<&str>, answer: &TestStateOutput, paint: Paint) -> String {
+fn report(state: Option<&str>, answer: &TestStateOutput, level: InspectionLevel, paint: Paint) -> String {
     let (sign, ink, what) = match answer.status {
         TestStatus::Succeeded => ("✓", Ink::Good, "succeeds"),
         TestStatus::CaughtError => ("✓", Ink::Warn, "fails, and the error is caught"),
@@ -166,11 +280,12 @@ fn report(state: Option<&str>, answer: &TestStateOutput, paint: Paint) -> String
         for (at, line) in value.lines().enumerate() {
             let label = if at == 0 { name } else { "" };
             let _ =
-                write!(out, "\n  {}  {}", paint.ink(Ink::Faint, &format!("{label:<16}")), text::safe(line));
+                write!(out, "\n  {}  {}", paint.ink(Ink::Faint, &format!("{label:<20}")), text::safe(line));
         }
     };
     if let Some(data) = &answer.inspection_data {
-        for (name, value) in stages(data) {
+        let stages = if level == InspectionLevel::Info { handlers(data) } else { stages(data) };
+        for (name, value) in stages {
             row(name, &value);
         }
     }
@@ -194,12 +309,12 @@ fn stages(data: &InspectionData) -> Vec<(&'static str, String)> {
         ("after InputPath", &data.after_input_path),
         ("after Parameters", &data.after_parameters),
         ("after Arguments", &data.after_arguments),
-        ("ItemsPointer", &data.after_items_pointer),
+        ("after ItemsPointer", &data.after_items_pointer),
         ("after ItemsPath", &data.after_items_path),
-        ("ItemSelector", &data.after_item_selector),
-        ("ItemBatcher", &data.after_item_batcher),
+        ("after ItemSelector", &data.after_item_selector),
+        ("after ItemBatcher", &data.after_item_batcher),
         ("result", &data.result),
-        ("ResultSelector", &data.after_result_selector),
+        ("after ResultSelector", &data.after_result_selector),
         ("after ResultPath", &data.after_result_path),
         ("variables", &data.variables),
     ]
@@ -209,15 +324,24 @@ fn stages(data: &InspectionData) -> Vec<(&'static str, String)> {
     stages.push(("MaxConcurrency", number(data.max_concurrency)));
     stages.push(("tolerated count", number(data.tolerated_failure_count)));
     stages.push(("tolerated share", data.tolerated_failure_percentage.map(|share| format!("{share} %"))));
-    if let Some(details) = &data.error_details {
-        let retry = details.retry_index.map(|index| match details.retry_backoff_interval_seconds {
-            Some(seconds) => format!("Retry[{index}], after {seconds} s"),
-            None => format!("Retry[{index}], which has no attempts left"),
-        });
-        stages.push(("retrier", retry));
-        stages.push(("catcher", details.catch_index.map(|index| format!("Catch[{index}]"))));
-    }
-    stages.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+    let mut stages: Vec<(&'static str, String)> =
+        stages.into_iter().filter_map(|(name, text)| Some((name, text?))).collect();
+    stages.extend(handlers(data));
+    stages
+}
+
+/// The retrier and the catcher an error meets.
+fn handlers(data: &InspectionData) -> Vec<(&'static str, String)> {
+    let Some(details) = &data.error_details else { return Vec::new() };
+    let retry = details.retry_index.map(|index| match details.retry_backoff_interval_seconds {
+        Some(seconds) => format!("Retry[{index}], after {seconds} s"),
+        None => format!("Retry[{index}], which has no attempts left"),
+    });
+    let catch = details.catch_index.map(|index| format!("Catch[{index}]"));
+    [("retrier", retry), ("catcher", catch)]
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect()
 }
 
 /// JSON on lines of its own where it is long.
@@ -259,7 +383,7 @@ mod tests {
             ..TestStateInput::default()
         };
         let answer = answer(&request, &Alone::default()).expect("an answer");
-        insta::assert_snapshot!("caught", report(Some("Send"), &answer, PLAIN));
+        insta::assert_snapshot!("caught", report(Some("Send"), &answer, InspectionLevel::Debug, PLAIN));
     }
 
     #[test]
@@ -269,12 +393,15 @@ mod tests {
             mock,
             ..TestStateInput::default()
         };
-        let problem = |request: &TestStateInput| check(request).expect_err("refused").to_string();
+        let checked = |request: &TestStateInput| {
+            check(request, &serde_json::from_str(&request.definition).expect("JSON"))
+        };
+        let problem = |request: &TestStateInput| checked(request).expect_err("refused").to_string();
         assert!(problem(&request(r#"{"Type": "Task"}"#, None)).contains("is tested with a mock"));
         assert!(problem(&request(r#"{"Type": "Pass"}"#, Some(Mock::default()))).contains("does no work"));
         let machine = r#"{"States": {"Charge": {"Type": "Pass"}, "Each": {"ItemProcessor": {"States": {"Ship": {}}}}}}"#;
         let unknown = TestStateInput { state_name: Some("Chrage".to_owned()), ..request(machine, None) };
-        let Err(Problem::NoSuchState { similar, known, .. }) = check(&unknown) else { panic!("refused") };
+        let Err(Problem::NoSuchState { similar, known, .. }) = checked(&unknown) else { panic!("refused") };
         assert_eq!(
             (similar.as_deref(), known),
             (Some("Charge"), vec!["Charge".into(), "Each".into(), "Ship".into()])

@@ -1,16 +1,18 @@
 //! `validate`: what is wrong with a definition, shown where it is, and what to do about it.
 //!
 //! Owns how findings look. What is a finding, in whose words and with which advice, is
-//! `asl`'s: codes and messages are those of `ValidateStateMachineDefinition`.
+//! `asl`'s: codes and messages are those of `ValidateStateMachineDefinition`. What calls of
+//! services take is the engine's to know.
 
 use std::{
     fmt::Write as _,
     fs::File,
     io::{self, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use asl::{Diagnostic, Diagnostics, ExecutionType, Severity};
+use engine::test_state::ServiceModels;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -25,6 +27,10 @@ use crate::{
 
 /// Characters of a source line that are shown where the terminal does not say how wide it is.
 const WIDTH: usize = 96;
+/// Findings of one definition that are shown to people. AWS answers as many.
+const SHOWN_MAX: usize = 100;
+
+pub(crate) mod form;
 
 /// A definition and where it comes from.
 pub(crate) struct Definition {
@@ -44,17 +50,20 @@ pub(crate) fn validate(arguments: &Validate, terminal: Terminal) -> Result<u8, P
     let mut is_fine = true;
     let mut documents = Vec::new();
     // One file that cannot be read does not hide what is wrong with the others.
-    let mut unreadable = None;
+    let mut unreadable: Option<Problem> = None;
+    let models = ServiceModels::default();
     for definition in definitions {
         let definition = match definition {
             Ok(definition) => definition,
             Err(problem) => {
-                unreadable.get_or_insert(problem);
+                if let Some(before) = unreadable.replace(problem) {
+                    before.report(terminal);
+                }
                 continue;
             }
         };
         let definition = &definition;
-        let found = asl::validate_for(&definition.text, machine_type);
+        let found = asl::validate_with(&definition.text, machine_type, &models);
         let denied = found.has_errors() || arguments.deny_warnings && !found.is_empty();
         is_fine &= !denied;
         match terminal.format {
@@ -94,11 +103,18 @@ fn definitions(
             })
             .collect());
     }
-    Ok(arguments.files.iter().map(|file| read(file)).collect())
+    let read = |file: &PathBuf| {
+        let definition = read(file)?;
+        form::check(&definition.name, &definition.text, form::Wanted::Machine)?;
+        Ok(definition)
+    };
+    Ok(arguments.files.iter().map(read).collect())
 }
 
-/// Reads a definition from a file, or from stdin for `-`.
+/// Reads a definition from a file, or from stdin for `-`. `file://order.json`, as the AWS CLI has
+/// it, is that file.
 pub(crate) fn read(file: &Path) -> Result<Definition, Problem> {
+    let file = file.to_str().and_then(|file| file.strip_prefix("file://")).map_or(file, Path::new);
     // One byte more than a definition can have: the check then says that it is too long.
     let limit = u64::try_from(asl::limits::DEFINITION_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -124,8 +140,18 @@ pub(crate) fn read(file: &Path) -> Result<Definition, Problem> {
 pub(crate) fn report(definition: &Definition, found: &Diagnostics, denied: bool, paint: Paint) -> String {
     let source = Source::new(&definition.text);
     let mut out = String::new();
-    for item in found {
+    for item in found.causes().take(SHOWN_MAX) {
         let _ = writeln!(out, "{}\n", finding(definition, &source, item, paint));
+    }
+    let (causes, all) = (found.causes().count(), found.len());
+    for (number, what) in [
+        (causes.saturating_sub(SHOWN_MAX), "not shown: mend these first"),
+        (all - causes, "left out: probably gone once these are mended"),
+    ] {
+        if number > 0 {
+            let more = several(number, "more finding");
+            let _ = writeln!(out, "{}\n", paint.ink(Ink::Faint, &format!("… {more} {what}")));
+        }
     }
     let name = text::safe(&definition.name);
     let counted = counted(found);
@@ -137,24 +163,38 @@ pub(crate) fn report(definition: &Definition, found: &Diagnostics, denied: bool,
     out
 }
 
-fn counted(found: &Diagnostics) -> String {
-    let several = |number: usize, what: &str| match number {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        _ => Some(format!("{} {what}s", text::count(number.try_into().unwrap_or(u64::MAX)))),
-    };
-    let parts = [several(found.errors().count(), "error"), several(found.warnings().count(), "warning")];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+/// `1 error`, `1,200 errors`.
+fn several(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{} {what}s", text::count(number.try_into().unwrap_or(u64::MAX))),
+    }
 }
 
-fn finding(definition: &Definition, source: &Source<'_>, item: &Diagnostic, paint: Paint) -> String {
+fn counted(found: &Diagnostics) -> String {
+    let of = |severity: Severity| found.causes().filter(|item| item.severity == severity).count();
+    let parts = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| several(number, what))
+        .collect();
+    parts.join(", ")
+}
+
+pub(crate) fn finding(
+    definition: &Definition,
+    source: &Source<'_>,
+    item: &Diagnostic,
+    paint: Paint,
+) -> String {
     let (word, ink) = match item.severity {
         Severity::Error => ("error:", Ink::Bad),
         Severity::Warning => ("warning:", Ink::Warn),
     };
-    let position = source.position(item.span.start);
+    let position = source.position(item.place().start);
     let width = terminal::columns().map_or(WIDTH, |columns| usize::from(columns).saturating_sub(12).max(20));
-    let excerpt = source.excerpt(&item.span, width, paint);
+    let excerpt = source.excerpt(item.place(), width, paint);
     let number = excerpt.line.to_string();
     let margin = " ".repeat(number.len());
     let bar = paint.ink(Ink::Faint, "|");
@@ -172,7 +212,7 @@ fn finding(definition: &Definition, source: &Source<'_>, item: &Diagnostic, pain
         excerpt.underline,
     );
     if let Some(advice) = &item.advice {
-        let _ = write!(out, "\n  {}  {}", paint.ink(Ink::Strong, "next:"), text::safe(advice));
+        let _ = write!(out, "\n  {}  {}", paint.ink(Ink::Strong, "help:"), text::safe(advice));
     }
     if let Some(from) = generated_from(definition, &item.location) {
         let _ = write!(out, "\n  {}  {}", paint.ink(Ink::Strong, "from:"), text::safe(from));
@@ -194,8 +234,8 @@ fn generated_from<'d>(definition: &'d Definition, location: &str) -> Option<&'d 
 /// One line a finding, for editors.
 fn short(definition: &Definition, found: &Diagnostics, terminal: Terminal) {
     let source = Source::new(&definition.text);
-    for item in found {
-        let position = source.position(item.span.start);
+    for item in found.causes() {
+        let position = source.position(item.place().start);
         let message = text::one_line(&item.message, 400);
         terminal.data(&format!(
             "{}:{}:{}: {} {}: {message}",
@@ -217,10 +257,10 @@ fn document(definition: &Definition, found: &Diagnostics, denied: bool) -> Value
     })
 }
 
-fn findings(definition: &Definition, found: &Diagnostics) -> Vec<Value> {
+pub(crate) fn findings(definition: &Definition, found: &Diagnostics) -> Vec<Value> {
     let source = Source::new(&definition.text);
     let one = |item: &Diagnostic| {
-        let (start, end) = (source.position(item.span.start), source.position(item.span.end));
+        let (start, end) = (source.position(item.place().start), source.position(item.place().end));
         json!({
             "source": definition.name,
             "severity": item.severity,
@@ -228,6 +268,7 @@ fn findings(definition: &Definition, found: &Diagnostics) -> Vec<Value> {
             "message": item.message,
             "location": (!item.location.is_empty()).then_some(&item.location),
             "advice": item.advice,
+            "followsFromAnother": item.follows,
             "line": start.line,
             "column": start.column,
             "endLine": end.line,

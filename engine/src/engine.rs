@@ -19,8 +19,8 @@ use crate::arn;
 use crate::clock::{Clock, SystemClock};
 use crate::crash::CrashPlan;
 use crate::journal::{
-    ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message, Reader,
-    StateMachineDescription,
+    BackedUp, ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, Message, Reader,
+    StateMachineDescription, back_up,
 };
 use crate::log_events::LogSink;
 use crate::machine::{HistoryEvent, Input, TaskKey};
@@ -29,12 +29,16 @@ use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
 pub use error::EngineError;
+pub use opening::LeftOut;
 pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
 pub use start::{StartExecution, Started};
 pub(crate) use start::{check_name, random_name, random_seed, read_input};
 
 /// Stack of the engine's threads: expressions nest up to 100 levels.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
+
+/// Bytes that may wait for the disk. Ours: some seconds of a disk's work, and a fraction of a machine's memory.
+const BACKLOG_BYTES_MAX: usize = 64 << 20;
 
 /// How to open an engine.
 #[derive(Clone)]
@@ -59,6 +63,10 @@ pub struct EngineOptions {
     /// no timer is armed and no outcome is given up, for who only wants to
     /// stop some of them. What waits goes on in the next engine.
     pub takes_up: bool,
+    /// How long an execution is kept after its end; `None` = for ever.
+    pub retention: Option<Duration>,
+    /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
+    pub backlog_bytes_max: usize,
     /// A bug for the crash lab to notice.
     #[cfg(feature = "planted-faults")]
     pub planted: Option<crate::crash::PlantedFault>,
@@ -77,6 +85,8 @@ impl EngineOptions {
             crash: None,
             logs: None,
             takes_up: true,
+            retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
+            backlog_bytes_max: BACKLOG_BYTES_MAX,
             #[cfg(feature = "planted-faults")]
             planted: None,
         }
@@ -264,6 +274,12 @@ impl Engine {
     /// When the next timer is due, in milliseconds since the epoch.
     pub fn next_timer_millis(&self) -> Option<i64> {
         self.scheduler.timers.next_due_millis()
+    }
+
+    /// Copies the journal into a file that is not there yet, while the engine goes
+    /// on, and examines the copy.
+    pub fn back_up(&self, target: &Path) -> Result<BackedUp, EngineError> {
+        Ok(back_up(&self.scheduler.directory, target)?)
     }
 
     /// Why the engine has stopped; `None` = it works.

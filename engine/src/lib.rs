@@ -136,13 +136,14 @@ pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 pub use crash::PlantedFault;
 pub use crash::{Crash, CrashPlan};
 pub use engine::{
-    Engine, EngineError, EngineOptions, NotRedrivable, Notice, PutStateMachine, RedriveExecution,
+    Engine, EngineError, EngineOptions, LeftOut, NotRedrivable, Notice, PutStateMachine, RedriveExecution,
     RedriveStatus, Redriven, StartExecution, Started,
 };
 pub use express::SyncExecution;
 pub use journal::{
-    ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
-    StateMachineDescription,
+    Area, BackedUp, Collected, Examination, ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
+    StateMachineDescription, back_up,
+    collect_garbage, examine, Finding,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};

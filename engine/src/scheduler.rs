@@ -7,13 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use asl::StateMachine;
 
 use crate::clock::Clock;
 use crate::crash::CrashPoints;
-use crate::engine::{EngineError, Notice};
-use crate::journal::{Append, Change, End, Message, NewExecution, Readers, Release, encode};
+use crate::engine::{EngineError, LeftOut, Notice};
+use crate::journal::{
+    Append, Backlog, Change, Closed, End, Identity, Message, NewExecution, Readers, Release, Removed, before, encode, remove_some,
+};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
     Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
@@ -30,6 +33,9 @@ pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
 
 /// Notices a subscriber may be behind before it is cut off.
 pub(crate) const NOTICES_MAX: usize = 65_536;
+
+/// How often old executions are looked for.
+const EXPIRY_MILLIS: i64 = 3_600_000;
 
 /// A mutex whose holder never leaves it half-done; a panic elsewhere is no reason to give up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -132,7 +138,7 @@ impl Slot {
 
     /// Waits until the execution's end is durable, or the engine stops, or the
     /// time is over; answers whether the end is durable.
-    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<std::time::Duration>) -> bool {
+    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<Duration>) -> bool {
         let ended = lock(&self.ended);
         let waiting = |ended: &mut bool| !*ended && engine.stopped().is_none();
         let ended = match timeout {
@@ -175,6 +181,10 @@ impl Open {
     /// Whether an execution of a state machine is open.
     pub(crate) fn has_machine(&self, machine_id: i64) -> bool {
         self.by_id.values().any(|slot| slot.belonging.machine_id == machine_id)
+    }
+
+    pub(crate) fn has(&self, id: i64) -> bool {
+        self.by_id.contains_key(&id)
     }
 
     /// All open executions, oldest first.
@@ -221,6 +231,12 @@ pub(crate) struct Scheduler {
     express_jobs: AtomicU64,
     logs: Option<Arc<dyn LogSink>>,
     sent: AtomicU64,
+    pub(crate) backlog: Arc<Backlog>,
+    backlog_bytes_max: usize,
+    pub(crate) retention: Option<Duration>,
+    pub(crate) left_out: Mutex<Vec<LeftOut>>,
+    /// When old executions are looked for next, in milliseconds since the epoch.
+    pub(crate) next_expiry_millis: AtomicI64,
     stopped: OnceLock<String>,
     subscribers: Mutex<Vec<SyncSender<Notice>>>,
 }
@@ -237,6 +253,8 @@ pub(crate) struct Parts {
     pub(crate) journal: Sender<Message>,
     pub(crate) express: Sender<Job>,
     pub(crate) logs: Option<Arc<dyn LogSink>>,
+    pub(crate) backlog_bytes_max: usize,
+    pub(crate) retention: Option<Duration>,
     pub(crate) last_id: i64,
     pub(crate) last_millis: i64,
 }
@@ -268,6 +286,11 @@ impl Scheduler {
             express_jobs: AtomicU64::new(0),
             logs: parts.logs,
             sent: AtomicU64::new(0),
+            backlog: Arc::default(),
+            backlog_bytes_max: parts.backlog_bytes_max,
+            retention: parts.retention,
+            left_out: Mutex::default(),
+            next_expiry_millis: AtomicI64::new(0),
             stopped: OnceLock::new(),
             subscribers: Mutex::default(),
         }
@@ -289,6 +312,13 @@ impl Scheduler {
             Some(reason) => Err(EngineError::Stopped { reason: reason.to_owned() }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses new work while the writer is behind. What was accepted goes on:
+    /// it is bounded by the executions that are open.
+    pub(crate) fn admit(&self) -> Result<(), EngineError> {
+        self.check()?;
+        if self.backlog.bytes() > self.backlog_bytes_max { Err(EngineError::Throttled) } else { Ok(()) }
     }
 
     /// Stops the engine for good. The first reason counts.
@@ -476,6 +506,7 @@ impl Scheduler {
         let first_record = live.records;
         live.records += records.len() as u64;
         let segment = encode(slot.id, first_record, &records);
+        live.execution.rest();
         let redrive_count = live.execution.redrive_count();
         let (scheduler, released) = (Arc::clone(self), Arc::clone(slot));
         let append = Append {
@@ -485,10 +516,7 @@ impl Scheduler {
             first_record,
             segment,
             last_millis: live.execution.last_millis(),
-            closed: live
-                .execution
-                .stop_millis()
-                .map(|millis| (live.execution.status(), millis, live.execution.event_count())),
+            closed: closed(&live.execution),
             release: Box::new(move || {
                 scheduler.notify(&released, &records, redrive_count);
                 if let Some(answer) = answer {
@@ -497,6 +525,7 @@ impl Scheduler {
                 scheduler.release(&released, effects);
             }),
         };
+        self.backlog.grow(append.bytes());
         // When the writer is gone, everybody who waits learns it from `stopped`.
         let _ = self.send(Message::Append(Box::new(append)));
     }
@@ -546,6 +575,39 @@ impl Scheduler {
             }
         });
         // When the writer is gone, the next engine finds the mark and does it.
+        let _ = self.send(Message::Change(change, release));
+    }
+
+    /// Removes what has been kept long enough, if that has not been looked at for
+    /// an hour. A little in each transaction, and the next bit after it.
+    pub(crate) fn expire_if_due(self: &Arc<Self>) {
+        let Some(retention) = self.retention else { return };
+        let (now, due) = (self.now_millis(), self.next_expiry_millis.load(Ordering::SeqCst));
+        let next = now.saturating_add(EXPIRY_MILLIS);
+        let mine =
+            || self.next_expiry_millis.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if now >= due && mine() {
+            self.expire(before(now, retention));
+        }
+    }
+
+    fn expire(self: &Arc<Self>, ended_before_millis: i64) {
+        let removed = Arc::new(Mutex::new(Removed::default()));
+        let identity = Identity { region: self.region.clone(), account: self.account.clone() };
+        let (scheduler, outcome) = (Arc::downgrade(self), Arc::clone(&removed));
+        let change: Change = Box::new(move |connection| {
+            let is_open = |id| scheduler.upgrade().is_none_or(|scheduler| lock(&scheduler.open).has(id));
+            *lock(&outcome) = remove_some(connection, &identity, ended_before_millis, &is_open)?;
+            Ok(())
+        });
+        let scheduler = Arc::downgrade(self);
+        let release: Release = Box::new(move || {
+            let removed = *lock(&removed);
+            if let Some(scheduler) = scheduler.upgrade().filter(|_| removed.is_full()) {
+                scheduler.expire(ended_before_millis);
+            }
+        });
+        // When the writer is gone, the next engine does it.
         let _ = self.send(Message::Change(change, release));
     }
 
@@ -662,6 +724,16 @@ impl Drop for Scheduler {
         // The writer ends because nobody can send any more; the timer thread has to be told.
         self.timers.stop();
     }
+}
+
+/// The end of an execution that has one.
+fn closed(execution: &Execution) -> Option<Closed> {
+    execution.stop_millis().map(|millis| Closed {
+        status: execution.status(),
+        millis,
+        events: execution.event_count(),
+        error: execution.error().map(Into::into),
+    })
 }
 
 /// What a host tells, from whatever thread. After the end of the engine it is lost, as in a crash.

@@ -4,7 +4,7 @@
 //! journal, and a task that no worker has taken is offered again when the
 //! engine is opened. So neither is lost in a crash, and nothing is stored twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,33 +13,69 @@ use crate::engine::EngineError;
 use crate::machine::{Input, TaskKey, TaskRequest, execution_arn};
 use crate::scheduler::lock;
 
-/// Tasks that wait for a worker, by the ARN of their activity, oldest first.
+/// Tasks that wait for a worker.
 #[derive(Default)]
 pub(crate) struct Activities {
-    queues: Mutex<HashMap<String, VecDeque<TaskRequest>>>,
+    queues: Mutex<Queues>,
     offered: Condvar,
+}
+
+/// The tasks of each activity, oldest first, and where each task is.
+#[derive(Default)]
+struct Queues {
+    by_activity: HashMap<String, BTreeMap<u64, TaskRequest>>,
+    places: HashMap<TaskKey, (String, u64)>,
+    /// How many tasks were offered so far: the place of the next one.
+    offered: u64,
+}
+
+impl Queues {
+    fn push(&mut self, task: TaskRequest) {
+        let (activity, place) = (task.resource.clone(), self.offered);
+        self.offered += 1;
+        self.places.insert(task.key.clone(), (activity.clone(), place));
+        self.by_activity.entry(activity).or_default().insert(place, task);
+    }
+
+    fn pop(&mut self, activity_arn: &str) -> Option<TaskRequest> {
+        let (_, task) = self.by_activity.get_mut(activity_arn)?.pop_first()?;
+        self.places.remove(&task.key);
+        self.forget_if_empty(activity_arn);
+        Some(task)
+    }
+
+    fn remove(&mut self, key: &TaskKey) {
+        let Some((activity, place)) = self.places.remove(key) else { return };
+        if let Some(queue) = self.by_activity.get_mut(&activity) {
+            queue.remove(&place);
+        }
+        self.forget_if_empty(&activity);
+    }
+
+    fn forget_if_empty(&mut self, activity: &str) {
+        if self.by_activity.get(activity).is_some_and(BTreeMap::is_empty) {
+            self.by_activity.remove(activity);
+        }
+    }
 }
 
 impl Activities {
     /// A task waits for a worker.
     pub(crate) fn offer(&self, task: TaskRequest) {
-        lock(&self.queues).entry(task.resource.clone()).or_default().push_back(task);
+        lock(&self.queues).push(task);
         self.offered.notify_all();
     }
 
     /// Nobody waits for the task any more.
     pub(crate) fn withdraw(&self, key: &TaskKey) {
-        lock(&self.queues).retain(|_, queue| {
-            queue.retain(|task| task.key != *key);
-            !queue.is_empty()
-        });
+        lock(&self.queues).remove(key);
     }
 
     /// The oldest task of an activity, waiting for one until a time, or until nothing is done any more.
     fn take(&self, activity_arn: &str, until: Instant, stopped: impl Fn() -> bool) -> Option<TaskRequest> {
         let mut queues = lock(&self.queues);
         loop {
-            if let Some(task) = queues.get_mut(activity_arn).and_then(VecDeque::pop_front) {
+            if let Some(task) = queues.pop(activity_arn) {
                 return Some(task);
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod crash;
 pub mod fuzz;
 pub mod processes;
+pub mod simulation;
 
 #[cfg(test)]
 mod deploy;

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::shim::command;
 use crate::{cargo, run, target};
 
-/// What the process may take, in KiB. Two threads that evaluate expressions within their bounds
-/// need far less.
+/// What the process may take of addresses, in KiB. That each input stays far below is a law of the run
+/// itself; this ends a process that goes astray.
 const MEMORY_KIB: u64 = 4 << 20;
 
 pub(crate) fn run_targets(root: &Path, arguments: &[String]) -> Result<(), String> {

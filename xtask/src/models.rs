@@ -1,7 +1,8 @@
-//! Derives the facts `TestState` checks mocked results against from the
-//! service models that AWS publishes with botocore: for every operation of a
-//! service the shape of its answer, that is members, types, bounds, values of
-//! enumerations and what is required. No prose is taken over.
+//! Derives the facts that mocked results and the arguments of tasks are checked
+//! against from the service models that AWS publishes with botocore: for every
+//! operation of a service the shape of its answer, that is members, types,
+//! bounds, values of enumerations and what is required, and the names in its
+//! request. No prose is taken over.
 //!
 //! Run by hand; the result is committed. The version is the one whose bounds
 //! the service had when its answers were recorded (a later one raised the
@@ -13,8 +14,10 @@
 //! ```
 //!
 //! The file is a sequence of gzip members, one per service, behind a line of
-//! JSON that says where each begins: `{"kms": [0, 1234], …}\n`. A member holds
-//! `{"operations": {"Encrypt": 3}, "shapes": [{"blob": [1, 6144]}, …]}`; see
+//! JSON that says where each begins, with null for services whose name alone is
+//! known: `{"kms": [0, 1234], "m2": null, …}\n`. A member holds
+//! `{"operations": {"Encrypt": [3, 0]}, "shapes": [{"blob": [1, 6144]}, …],
+//! "requests": [{"members": {"KeyId": null, …}, "required": ["KeyId"]}, …]}`; see
 //! `engine::test_state::model` for the shapes.
 
 use std::collections::BTreeMap;
@@ -56,13 +59,18 @@ pub(crate) fn derive(root: &Path, data: &Path) -> Result<(), String> {
         let model = read(&newest(&data.join(folder))?)?;
         let name = service_name(&model).ok_or_else(|| format!("{folder} has no serviceId"))?;
         let mut shapes = Shapes { model: &model, derived: Vec::new(), by_name: BTreeMap::new() };
-        let operations = shapes.operations()?;
-        let text = json!({ "operations": operations, "shapes": shapes.derived }).to_string();
+        let mut requests = Requests { model: &model, derived: Vec::new(), by_name: BTreeMap::new() };
+        let operations = operations(&mut shapes, &mut requests)?;
+        let (shapes, requests) = (shapes.derived, requests.derived);
+        let text = json!({ "operations": operations, "shapes": shapes, "requests": requests }).to_string();
         let mut member = GzEncoder::new(Vec::new(), Compression::best());
         let member = member.write_all(text.as_bytes()).and_then(|()| member.finish());
         let member = member.map_err(|error| format!("{folder}: {error}"))?;
         index.insert(name, json!([members.len(), member.len()]));
         members.extend(member);
+    }
+    for name in names(data)? {
+        index.entry(name).or_insert(Value::Null);
     }
     let mut file = serde_json::to_vec(&index).map_err(|error| error.to_string())?;
     file.push(b'\n');
@@ -70,6 +78,77 @@ pub(crate) fn derive(root: &Path, data: &Path) -> Result<(), String> {
     let path = root.join(FILE);
     println!("{}: {} services, {} bytes", path.display(), index.len(), file.len());
     std::fs::write(&path, file).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The names of all services, with a model here or not.
+fn names(data: &Path) -> Result<Vec<String>, String> {
+    let folders = std::fs::read_dir(data).map_err(|error| format!("{}: {error}", data.display()))?;
+    let services = folders.filter_map(|folder| Some(folder.ok()?.path())).filter(|folder| folder.is_dir());
+    let models: Vec<PathBuf> = services.filter_map(|service| newest(&service).ok()).collect();
+    models.iter().map(|model| service_name(&read(model)?).ok_or_else(|| "no serviceId".to_owned())).collect()
+}
+
+/// Answer and request of every operation; null where there is none.
+fn operations(shapes: &mut Shapes<'_>, requests: &mut Requests<'_>) -> Result<Map<String, Value>, String> {
+    let operations = shapes.model.get("operations").and_then(Value::as_object).ok_or("no operations")?;
+    let mut derived = Map::new();
+    for (name, operation) in operations {
+        let shape = |of: &str| operation.pointer(&format!("/{of}/shape")).and_then(Value::as_str);
+        let answer = shape("output").map(|shape| shapes.shape(shape)).transpose()?;
+        let request = shape("input").map(|shape| requests.reference(shape)).transpose()?;
+        derived.insert(name.clone(), json!([answer, request]));
+    }
+    Ok(derived)
+}
+
+/// The structures of requests: of everything else only the place is kept.
+struct Requests<'m> {
+    model: &'m Value,
+    derived: Vec<Value>,
+    by_name: BTreeMap<String, usize>,
+}
+
+impl Requests<'_> {
+    /// The number of a structure, the inner one of a list or map in brackets or braces, or null.
+    fn reference(&mut self, name: &str) -> Result<Value, String> {
+        let shape = self.model.get("shapes").and_then(|shapes| shapes.get(name));
+        let shape = shape.ok_or_else(|| format!("there is no shape {name}"))?;
+        let inner = |name: &str| shape.pointer(&format!("/{name}/shape")).and_then(Value::as_str);
+        Ok(match shape.get("type").and_then(Value::as_str) {
+            Some("structure") if shape.get("document").is_none() => self.structure(name, shape)?.into(),
+            Some("list") => json!([self.reference(inner("member").ok_or("a list without members")?)?]),
+            Some("map") => json!({ "map": self.reference(inner("value").ok_or("a map without values")?)? }),
+            _ => Value::Null,
+        })
+    }
+
+    fn structure(&mut self, name: &str, shape: &Value) -> Result<usize, String> {
+        if let Some(index) = self.by_name.get(name) {
+            return Ok(*index);
+        }
+        let index = self.derived.len();
+        self.derived.push(Value::Null);
+        self.by_name.insert(name.to_owned(), index);
+        let members = shape.get("members").and_then(Value::as_object);
+        let (mut derived, mut filled_in) = (Map::new(), Vec::new());
+        for (member, reference) in members.into_iter().flatten() {
+            let shape = reference.get("shape").and_then(Value::as_str);
+            derived.insert(member.clone(), self.reference(shape.ok_or("a member has no shape")?)?);
+            // The SDK makes one up where nobody gives one.
+            if reference.get("idempotencyToken").is_some() {
+                filled_in.push(member);
+            }
+        }
+        let required = shape.get("required").and_then(Value::as_array).into_iter().flatten();
+        let required: Vec<&str> = required
+            .filter_map(Value::as_str)
+            .filter(|name| !filled_in.iter().any(|member| member == name))
+            .collect();
+        if let Some(place) = self.derived.get_mut(index) {
+            *place = json!({ "members": derived, "required": required });
+        }
+        Ok(index)
+    }
 }
 
 /// The model of the newest version: the folders are dates.
@@ -104,20 +183,6 @@ struct Shapes<'m> {
 }
 
 impl<'m> Shapes<'m> {
-    /// The answer's shape of every operation; null for those that answer nothing.
-    fn operations(&mut self) -> Result<Map<String, Value>, String> {
-        let operations = self.model.get("operations").and_then(Value::as_object).ok_or("no operations")?;
-        let mut derived = Map::new();
-        for (name, operation) in operations {
-            let shape = match operation.pointer("/output/shape").and_then(Value::as_str) {
-                Some(shape) => self.shape(shape)?.into(),
-                None => Value::Null,
-            };
-            derived.insert(name.clone(), shape);
-        }
-        Ok(derived)
-    }
-
     fn shape(&mut self, name: &str) -> Result<usize, String> {
         if let Some(index) = self.by_name.get(name) {
             return Ok(*index);

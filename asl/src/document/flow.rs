@@ -11,7 +11,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::advice::Guesses;
 use super::model::QueryLanguage;
+use super::source;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+use crate::jsonata::STATES;
 
 /// The states of one machine, branch or processor.
 pub(super) struct ScopeFlow {
@@ -23,6 +25,8 @@ pub(super) struct ScopeFlow {
     /// The processor of a distributed Map: runs as executions of its own, which
     /// do not see the variables outside. Developer guide, "Passing data between states with variables".
     pub(super) is_isolated: bool,
+    /// Names of what looks like a state and stands beside `States` or inside of a state.
+    pub(super) misplaced: BTreeSet<String>,
 }
 
 /// One state, as it is read.
@@ -33,9 +37,15 @@ pub(super) struct StateFlow {
     span: Range<usize>,
     pub(super) edges: Vec<Edge>,
     pub(super) reads: Vec<Read>,
+    /// Texts that would read a variable if they were expressions.
+    pub(super) texts: Vec<Read>,
     pub(super) writes: Vec<Write>,
     pub(super) inner: Vec<ScopeFlow>,
     pub(super) is_terminal: bool,
+    /// Where the state leads is not known: it could not be read.
+    pub(super) ways_unknown: bool,
+    /// Where a state that could not be read seems to lead.
+    pub(super) perhaps: Vec<String>,
 }
 
 impl StateFlow {
@@ -46,9 +56,12 @@ impl StateFlow {
             span,
             edges: Vec::new(),
             reads: Vec::new(),
+            texts: Vec::new(),
             writes: Vec::new(),
             inner: Vec::new(),
             is_terminal: false,
+            ways_unknown: false,
+            perhaps: Vec::new(),
         }
     }
 }
@@ -85,11 +98,11 @@ pub(super) struct Write {
 }
 
 /// Checks a machine and everything inside it.
-pub(super) fn check(machine: &ScopeFlow, guesses: &mut Guesses, diagnostics: &mut Diagnostics) {
+pub(super) fn check(machine: &ScopeFlow, text: &str, guesses: &mut Guesses, diagnostics: &mut Diagnostics) {
     let (mut names, mut assigned) = (IndexSet::new(), IndexSet::new());
     collect_names(machine, &mut names, &mut assigned);
     let nothing = Variables::none(names.len());
-    Check { names, assigned, guesses, diagnostics }.scope(machine, &nothing);
+    Check { text, names, assigned, guesses, diagnostics }.scope(machine, &nothing);
 }
 
 /// The variables whose fate matters: those that are read, and those assigned
@@ -108,6 +121,7 @@ fn collect_names<'a>(scope: &'a ScopeFlow, names: &mut IndexSet<&'a str>, assign
 
 /// What the checks of all scopes share.
 struct Check<'a> {
+    text: &'a str,
     /// The variables that have a bit.
     names: IndexSet<&'a str>,
     /// The variables that some state assigns.
@@ -135,7 +149,11 @@ impl Check<'_> {
                     continue;
                 }
                 let advice = Some(self.advice(read));
-                self.diagnostics.push(Diagnostic { advice, ..undefined(read) });
+                let highlight = source::name_in(self.text, &read.span, &format!("${}", read.variable));
+                self.diagnostics.push(Diagnostic { advice, highlight, ..undefined(read) });
+            }
+            for text in state.texts.iter().filter(|text| self.assigned.contains(text.variable.as_str())) {
+                self.diagnostics.push(unevaluated(text));
             }
             for inner in &state.inner {
                 if inner.is_isolated {
@@ -153,8 +171,9 @@ impl Check<'_> {
                     next one on, those of a branch or an iteration only inside of it"
                 .to_owned();
         }
-        let similar = self.guesses.similar(&read.variable, self.assigned.iter().copied());
-        match similar {
+        // `$state` for `$states` is the commonest of all.
+        let names = self.assigned.iter().copied().chain(std::iter::once(STATES));
+        match self.guesses.similar(&read.variable, names) {
             Some(similar) => format!("did you mean `${similar}`?"),
             None => format!("assign it before: \"Assign\": {{\"{}\": …}}", read.variable),
         }
@@ -162,30 +181,35 @@ impl Check<'_> {
 }
 
 fn undefined(read: &Read) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Warning,
-        code: Code::UndefinedVariable,
-        message: format!(
-            "No state before this one assigns the variable ${}: the state will fail if it is read",
-            read.variable
-        ),
-        location: read.location.clone(),
-        span: read.span.clone(),
-        advice: None,
-    }
+    let message = format!(
+        "No state before this one assigns the variable ${}: the state will fail if it is read",
+        read.variable
+    );
+    let (severity, code) = (Severity::Warning, Code::UndefinedVariable);
+    Diagnostic::new(severity, code, message, read.location.as_str(), read.span.clone())
+}
+
+/// A text that names a variable, and is passed on as it is.
+fn unevaluated(text: &Read) -> Diagnostic {
+    let message = format!("This looks like the variable ${}, but is passed on as text", text.variable);
+    let (severity, code) = (Severity::Warning, Code::NotEvaluated);
+    let mut finding = Diagnostic::new(severity, code, message, text.location.as_str(), text.span.clone());
+    finding.advice =
+        Some(format!("an expression stands between {{% and %}}: \"{{% ${} %}}\"", text.variable));
+    finding
 }
 
 fn check_targets(scope: &ScopeFlow, guesses: &mut Guesses, diagnostics: &mut Diagnostics) {
     let mut require = |target: &str, location: &str, span: &Range<usize>| {
         if !scope.states.contains_key(target) {
-            diagnostics.push(Diagnostic {
-                severity: Severity::Error,
-                code: Code::MissingTransitionTarget,
-                message: format!("Missing 'Next' target: {target}"),
-                location: location.to_owned(),
-                span: span.clone(),
-                advice: guesses.names(target, scope.states.keys().map(String::as_str), "states here"),
-            });
+            let message = format!("Missing 'Next' target: {target}");
+            let (severity, code) = (Severity::Error, Code::MissingTransitionTarget);
+            let mut finding = Diagnostic::new(severity, code, message, location, span.clone());
+            finding.advice = guesses.names(target, scope.states.keys().map(String::as_str), "states here");
+            if scope.misplaced.contains(target) {
+                finding.follows = true;
+            }
+            diagnostics.push(finding);
         }
     };
     if let Some((start, (location, span))) = &scope.start_at {
@@ -205,64 +229,97 @@ fn check_shadows(
 ) {
     let writes = scope.states.values().flat_map(|state| &state.writes);
     for write in writes.filter(|write| outer.has(names, &write.variable)) {
-        diagnostics.push(Diagnostic {
-            severity: Severity::Error,
-            code: Code::ShadowedVariable,
-            message: format!(
-                "The variable ${} is assigned outside of this Parallel or Map: inside, it can be read but \
-                 not assigned. Give it another name",
-                write.variable
-            ),
-            location: write.location.clone(),
-            span: write.span.clone(),
-            advice: None,
-        });
+        let message = format!(
+            "The variable ${} is assigned outside of this Parallel or Map: inside, it can be read but \
+             not assigned. Give it another name",
+            write.variable
+        );
+        let (severity, code) = (Severity::Error, Code::ShadowedVariable);
+        diagnostics.push(Diagnostic::new(
+            severity,
+            code,
+            message,
+            write.location.as_str(),
+            write.span.clone(),
+        ));
     }
 }
 
 /// A machine without an end is reported once; its unreachable states then are not (measured).
 fn check_ends(scope: &ScopeFlow, diagnostics: &mut Diagnostics) {
+    // Where a state leads to nowhere or cannot be read, what is not reached after it says nothing new.
+    let follows = has_broken_ways(scope);
     if !scope.states.values().any(|state| state.is_terminal) {
-        diagnostics.push(Diagnostic {
-            severity: Severity::Error,
-            code: Code::MissingEndState,
-            message: "Workflow has no terminal state".to_owned(),
-            location: String::new(),
-            span: scope.span.end.saturating_sub(1)..scope.span.end,
-            advice: Some("give the last state \"End\": true, or lead to a Succeed or Fail".to_owned()),
-        });
+        let span = scope.span.end.saturating_sub(1)..scope.span.end;
+        let message = "Workflow has no terminal state";
+        let mut finding = Diagnostic::new(Severity::Error, Code::MissingEndState, message, "", span);
+        finding.advice = Some("give the last state \"End\": true, or lead to a Succeed or Fail".to_owned());
+        finding.follows = follows;
+        diagnostics.push(finding);
         return;
     }
-    let targets: BTreeSet<&str> = reachable(scope);
-    for (name, state) in &scope.states {
-        if !targets.contains(name.as_str()) {
-            diagnostics.push(Diagnostic {
-                severity: Severity::Error,
-                code: Code::MissingTransitionTarget,
-                message: format!("State \"{name}\" is not reachable."),
-                location: state.location.clone(),
-                span: state.span.clone(),
-                advice: Some(
-                    "lead to it with Next, Default, a Choice rule or a Catch of a state that is reached, or \
-                     delete it"
-                        .to_owned(),
-                ),
-            });
-        }
+    let reached = reachable(scope, scope.start_at.iter().map(|(start, _)| start.as_str()));
+    let lost: Vec<(&String, &StateFlow)> =
+        scope.states.iter().filter(|(name, _)| !reached.contains(name.as_str())).collect();
+    let firsts = firsts_of(scope, &lost);
+    for (name, state) in lost {
+        let message = format!("State \"{name}\" is not reachable.");
+        let (severity, code) = (Severity::Error, Code::MissingTransitionTarget);
+        let location = state.location.as_str();
+        let mut finding = Diagnostic::new(severity, code, message, location, state.span.clone());
+        finding.advice = Some(
+            "lead to it with Next, Default, a Choice rule or a Catch of a state that is reached, or delete it"
+                .to_owned(),
+        );
+        finding.follows = follows || !firsts.contains(name.as_str());
+        diagnostics.push(finding);
     }
 }
 
-fn reachable(scope: &ScopeFlow) -> BTreeSet<&str> {
-    let mut seen = BTreeSet::new();
-    let mut open: Vec<&str> = scope.start_at.iter().map(|(start, _)| start.as_str()).collect();
-    while let Some(name) = open.pop() {
-        if let Some(state) = scope.states.get(name)
-            && seen.insert(name)
-        {
-            open.extend(state.edges.iter().map(|edge| edge.target.as_str()));
+/// Whether some way of a reached state leads nowhere or is not known.
+fn has_broken_ways(scope: &ScopeFlow) -> bool {
+    let leads_nowhere = |edge: &Edge| !scope.states.contains_key(&edge.target);
+    scope.start_at.as_ref().is_none_or(|(start, _)| !scope.states.contains_key(start))
+        || scope.states.values().any(|state| state.ways_unknown || state.edges.iter().any(leads_nowhere))
+}
+
+/// Of the states nobody leads to, those the others would be reached from.
+fn firsts_of<'a>(scope: &'a ScopeFlow, lost: &[(&'a String, &'a StateFlow)]) -> BTreeSet<&'a str> {
+    let led_to: BTreeSet<&str> = lost
+        .iter()
+        .flat_map(|(name, state)| state.edges.iter().filter(move |edge| edge.target != **name))
+        .map(|edge| edge.target.as_str())
+        .collect();
+    let mut firsts: BTreeSet<&str> =
+        lost.iter().map(|(name, _)| name.as_str()).filter(|name| !led_to.contains(name)).collect();
+    let mut covered = reachable(scope, firsts.iter().copied());
+    // What is left leads in circles: of each, the first in the text.
+    for (name, _) in lost {
+        if !covered.contains(name.as_str()) {
+            firsts.insert(name);
+            reach(scope, [name.as_str()], &mut covered);
         }
     }
+    firsts
+}
+
+fn reachable<'a>(scope: &'a ScopeFlow, from: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    reach(scope, from, &mut seen);
     seen
+}
+
+/// Adds what is reached from some states and has not been seen.
+fn reach<'a>(scope: &'a ScopeFlow, from: impl IntoIterator<Item = &'a str>, seen: &mut BTreeSet<&'a str>) {
+    let mut open: Vec<&str> = from.into_iter().collect();
+    while let Some(name) = open.pop() {
+        if let Some((name, state)) = scope.states.get_key_value(name)
+            && seen.insert(name.as_str())
+        {
+            open.extend(state.edges.iter().map(|edge| edge.target.as_str()));
+            open.extend(state.perhaps.iter().map(String::as_str));
+        }
+    }
 }
 
 /// A set of variables, one bit each.

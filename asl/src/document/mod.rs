@@ -5,6 +5,7 @@
 
 mod advice;
 mod flow;
+mod integrations;
 mod model;
 mod print;
 mod read;
@@ -12,6 +13,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub use integrations::{About, Given, Integrations, Remark};
 pub use model::{
     BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed, ExecutionType, Fail,
     InputType, Is, ItemBatcher, ItemReader, Items, JitterStrategy, ManifestType, Map, NumberOrExpression,
@@ -28,13 +30,28 @@ use crate::diagnostic::Diagnostics;
 /// Checks a definition and returns everything there is to say about it, in the
 /// order of the text: errors, for which AWS refuses it, and warnings.
 pub fn validate(text: &str) -> Diagnostics {
-    read::check(text, ExecutionType::Standard).diagnostics
+    read::check(text, ExecutionType::Standard, None).diagnostics
 }
 
 /// [`validate`] for a state machine of this type. An Express machine can wait
 /// neither for a job nor for a token.
 pub fn validate_for(text: &str, machine_type: ExecutionType) -> Diagnostics {
-    read::check(text, machine_type).diagnostics
+    read::check(text, machine_type, None).diagnostics
+}
+
+/// [`validate_for`] with somebody who knows the services: what Task states ask of
+/// them is checked, too. What is found is warned of.
+pub fn validate_with(
+    text: &str,
+    machine_type: ExecutionType,
+    integrations: &dyn Integrations,
+) -> Diagnostics {
+    read::check(text, machine_type, Some(integrations)).diagnostics
+}
+
+/// [`validate_with`] for the definition of one state, as `TestState` takes it.
+pub fn validate_state(text: &str, name: &str, integrations: &dyn Integrations) -> Diagnostics {
+    read::check_state(text, name, Some(integrations)).1
 }
 
 impl StateMachine {
@@ -46,7 +63,7 @@ impl StateMachine {
 
     /// [`StateMachine::parse`] for a state machine of this type.
     pub fn parse_for(text: &str, machine_type: ExecutionType) -> Result<StateMachine, Diagnostics> {
-        let checked = read::check(text, machine_type);
+        let checked = read::check(text, machine_type, None);
         checked.machine.ok_or(checked.diagnostics)
     }
 }
@@ -56,7 +73,8 @@ impl State {
     /// Where the state leads is not looked at. Findings are located below
     /// `/States/` and the name.
     pub fn parse(text: &str, name: &str) -> Result<State, Diagnostics> {
-        read::check_state(text, name)
+        let (state, diagnostics) = read::check_state(text, name, None);
+        state.ok_or(diagnostics)
     }
 }
 

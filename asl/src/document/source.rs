@@ -40,6 +40,14 @@ pub(crate) struct Member {
 pub(crate) struct Unreadable {
     pub(crate) message: String,
     pub(crate) span: Range<usize>,
+    /// What to do, where the reader alone can know it.
+    pub(crate) advice: Option<String>,
+}
+
+impl Unreadable {
+    fn new(message: impl Into<String>, span: Range<usize>) -> Self {
+        Self { message: message.into(), span, advice: None }
+    }
 }
 
 impl Node {
@@ -77,6 +85,46 @@ impl Node {
     }
 }
 
+/// The bytes of the text in which a part of a JSON string stands, by its place in the decoded
+/// string in UTF-16 units. `span` is the string with its quotes.
+pub(crate) fn part_of_string(text: &str, span: &Range<usize>, units: Range<usize>) -> Option<Range<usize>> {
+    let written = text.get(span.start + 1..span.end.checked_sub(1)?)?;
+    let (mut at, mut unit) = (0, 0);
+    let mut start = None;
+    while at < written.len() && unit < units.end {
+        if unit >= units.start {
+            start.get_or_insert(at);
+        }
+        let rest = written.get(at..)?;
+        let (bytes, width) = match (rest.as_bytes().first()?, rest.as_bytes().get(1)) {
+            (b'\\', Some(b'u')) => (6, 1),
+            (b'\\', _) => (2, 1),
+            _ => rest.chars().next().map(|character| (character.len_utf8(), character.len_utf16()))?,
+        };
+        (at, unit) = (at + bytes, unit + width);
+    }
+    let start = start.unwrap_or(at);
+    Some(span.start + 1 + start..(span.start + 1 + at).max(span.start + 2 + start))
+}
+
+/// Where a name stands in a part of the text, not as the beginning or the end of a longer one.
+pub(crate) fn name_in(text: &str, span: &Range<usize>, name: &str) -> Option<Range<usize>> {
+    let part = text.get(span.clone())?;
+    let continues = |character: char| character.is_alphanumeric() || character == '_';
+    let (found, _) = part.match_indices(name).find(|(at, _)| {
+        let before = part.get(..*at).and_then(|before| before.chars().next_back());
+        let after = part.get(at + name.len()..).and_then(|after| after.chars().next());
+        !after.is_some_and(continues)
+            && !before.is_some_and(|before| before == '$' || before == '.' || continues(before))
+    })?;
+    Some(span.start + found..span.start + found + name.len())
+}
+
+/// The line of a place, from 1.
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
 /// Reads a whole text.
 pub(crate) fn read(text: &str) -> Result<Node, Unreadable> {
     if text.len() > limits::DEFINITION_BYTES_MAX {
@@ -85,7 +133,7 @@ pub(crate) fn read(text: &str) -> Result<Node, Unreadable> {
             text.len(),
             limits::DEFINITION_BYTES_MAX
         );
-        return Err(Unreadable { message, span: 0..text.len() });
+        return Err(Unreadable::new(message, 0..text.len()));
     }
     let mut reader = Reader { text, at: 0, depth: 0 };
     let node = reader.value()?;
@@ -121,11 +169,11 @@ impl Reader<'_> {
     fn unexpected(&self, expected: &str) -> Unreadable {
         let Some(found) = self.rest().chars().next() else {
             let message = format!("Unexpected end-of-input: was expecting {expected}");
-            return Unreadable { message, span: self.at..self.at };
+            return Unreadable::new(message, self.at..self.at);
         };
         let message =
             format!("Unexpected character ('{found}' (code {})): was expecting {expected}", u32::from(found));
-        Unreadable { message, span: self.at..self.at + found.len_utf8() }
+        Unreadable::new(message, self.at..self.at + found.len_utf8())
     }
 
     fn value(&mut self) -> Result<Node, Unreadable> {
@@ -148,7 +196,7 @@ impl Reader<'_> {
         if self.depth >= limits::DEFINITION_JSON_DEPTH_MAX {
             let message =
                 format!("Arrays and objects are nested deeper than {}", limits::DEFINITION_JSON_DEPTH_MAX);
-            return Err(Unreadable { message, span: self.at..self.at + 1 });
+            return Err(Unreadable::new(message, self.at..self.at + 1));
         }
         self.depth += 1;
         self.at += 1;
@@ -159,7 +207,7 @@ impl Reader<'_> {
 
     /// After `{`.
     fn object(&mut self) -> Result<NodeKind, Unreadable> {
-        let mut fields = IndexMap::new();
+        let mut fields: IndexMap<String, Member> = IndexMap::new();
         self.skip_blanks();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -173,8 +221,8 @@ impl Reader<'_> {
             }
             let key = self.string()?;
             let key_span = start..self.at;
-            if fields.contains_key(&key) {
-                return Err(Unreadable { message: format!("Duplicate field '{key}'"), span: key_span });
+            if let Some(first) = fields.get(&key) {
+                return Err(self.duplicate(&key, first, key_span));
             }
             self.skip_blanks();
             self.expect(b':', "a colon to separate field name and value")?;
@@ -184,6 +232,19 @@ impl Reader<'_> {
                 return Ok(NodeKind::Object(fields));
             }
         }
+    }
+
+    fn duplicate(&self, key: &str, first: &Member, span: Range<usize>) -> Unreadable {
+        let line = line_of(self.text, first.key_span.start);
+        let place = if line == line_of(self.text, span.start) {
+            "before it on the same line".to_owned()
+        } else {
+            format!("on line {line}")
+        };
+        let advice = format!(
+            "the first '{key}' stands {place}: delete one of them, or check whether a brace is missing between"
+        );
+        Unreadable { advice: Some(advice), ..Unreadable::new(format!("Duplicate field '{key}'"), span) }
     }
 
     /// After `[`.
@@ -236,7 +297,7 @@ impl Reader<'_> {
                 Some(_) => self.at += 1,
                 None => {
                     let message = "Unexpected end-of-input: was expecting closing quote for a string value";
-                    return Err(Unreadable { message: message.to_owned(), span: start..self.text.len() });
+                    return Err(Unreadable::new(message, start..self.text.len()));
                 }
             }
         }
@@ -254,7 +315,7 @@ impl Reader<'_> {
 
     fn decode<T: serde::de::DeserializeOwned>(&self, start: usize, what: &str) -> Result<T, Unreadable> {
         let token = self.text.get(start..self.at).unwrap_or_default();
-        serde_json::from_str(token).map_err(|_| Unreadable { message: what.to_owned(), span: start..self.at })
+        serde_json::from_str(token).map_err(|_| Unreadable::new(what, start..self.at))
     }
 
     fn word(&mut self) -> Result<NodeKind, Unreadable> {
@@ -267,7 +328,7 @@ impl Reader<'_> {
             Some("") | None => return Err(self.unexpected(A_VALUE)),
             Some(word) => {
                 let message = format!("Unrecognized token '{word}': was expecting {A_VALUE}");
-                return Err(Unreadable { message, span: self.at..self.at + length });
+                return Err(Unreadable::new(message, self.at..self.at + length));
             }
         };
         self.at += length;

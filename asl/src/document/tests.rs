@@ -1,3 +1,4 @@
+mod advice;
 mod distributed;
 mod jsonpath;
 mod large;

@@ -10,6 +10,7 @@ use super::ast::{
 use super::lexer::error;
 use super::regex;
 use super::syntax::{Definition, Pairs, Syntax, SyntaxKind};
+use crate::limits;
 
 #[derive(Debug, Default)]
 struct Lowering {
@@ -19,10 +20,6 @@ struct Lowering {
     /// Steps looked at for the meaning of a `%`.
     looked_at: usize,
 }
-
-/// Steps that may be looked at for the meaning of all `%` of an expression.
-/// Ours: `a.%.%.%…` looks further and further back.
-const LOOKED_AT_MAX: usize = 1_000_000;
 
 type Lowered<T> = Result<T, SyntaxError>;
 
@@ -286,7 +283,7 @@ impl Lowering {
         position: usize,
     ) -> Lowered<()> {
         self.looked_at += 1;
-        if self.looked_at > LOOKED_AT_MAX {
+        if self.looked_at > limits::JSONATA_PARENT_STEPS_MAX {
             return Err(error("", "Expression has too many uses of the parent operator (%)", position));
         }
         match kind {

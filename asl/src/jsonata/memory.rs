@@ -3,11 +3,32 @@
 //!
 //! An evaluation never leaves its thread, and its values never outlive it: the
 //! count is part of the evaluation, kept where a value that goes can reach it.
+//! It is the one state of a thread in a pure crate, and nothing can be told
+//! from it: what an evaluation may hold is counted from what was held before
+//! it, so that it ends in the same way whatever thread it runs on.
 
 use std::cell::Cell;
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+#[cfg(test)]
+thread_local! {
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The most that was held since this was asked for the last time, for tests of the bounds.
+#[cfg(test)]
+pub(super) fn take_peak() -> usize {
+    PEAK.replace(HELD.get())
+}
+
+fn hold(bytes: usize) {
+    let held = HELD.get().saturating_add(bytes);
+    HELD.set(held);
+    #[cfg(test)]
+    PEAK.set(PEAK.get().max(held));
 }
 
 /// Bytes held by values of this thread.
@@ -21,13 +42,13 @@ pub(super) struct Held(usize);
 
 impl Held {
     pub(super) fn new(bytes: usize) -> Self {
-        HELD.set(HELD.get().saturating_add(bytes));
+        hold(bytes);
         Self(bytes)
     }
 
     /// The value has grown.
     pub(super) fn add(&mut self, bytes: usize) {
-        HELD.set(HELD.get().saturating_add(bytes));
+        hold(bytes);
         self.0 += bytes;
     }
 }

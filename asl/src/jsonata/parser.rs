@@ -5,10 +5,7 @@ use super::SyntaxError;
 use super::lexer::{Lexer, Located, Token, error, quoted};
 use super::signature::Signature;
 use super::syntax::{Definition, Pairs, Syntax, SyntaxKind};
-
-/// Levels of brackets and operands inside of each other. Ours: an evaluation
-/// ends at 100, and the stack of a thread is not endless.
-const NESTING_MAX: usize = 300;
+use crate::limits;
 
 type Parsed = Result<Syntax, SyntaxError>;
 
@@ -94,8 +91,9 @@ impl Parser<'_> {
     }
 
     fn expression(&mut self, right_power: u8) -> Parsed {
-        if self.nesting >= NESTING_MAX {
-            let message = format!("Expression is nested more than {NESTING_MAX} levels deep");
+        if self.nesting >= limits::JSONATA_NESTING_MAX {
+            let message =
+                format!("Expression is nested more than {} levels deep", limits::JSONATA_NESTING_MAX);
             return Err(error("", message, self.current.position));
         }
         self.nesting += 1;

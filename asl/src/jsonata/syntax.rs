@@ -3,6 +3,7 @@
 
 use super::lexer::Pattern;
 use super::signature::Signature;
+use crate::limits;
 
 #[derive(Debug)]
 pub(super) struct Syntax {
@@ -64,19 +65,12 @@ pub(super) struct Definition {
 
 pub(super) type Pairs = Vec<(Syntax, Syntax)>;
 
-/// Levels of the tree that are kept. Ours: an evaluation ends at 100 levels, so
-/// that nothing below can ever be seen.
-const DEPTH_KEPT: usize = 150;
-/// Levels a tree may grow to before what is below is let go: whoever walks a
-/// tree can be sure that the stack is deep enough.
-const DEPTH_MAX: usize = 300;
-
 impl Syntax {
     pub(super) fn new(kind: SyntaxKind, position: usize) -> Self {
         let depth = 1 + depth_below(&kind);
         let mut tree = Self { kind, position, keep_array: false, depth };
-        if depth > DEPTH_MAX {
-            tree.cut_below(DEPTH_KEPT);
+        if depth > limits::JSONATA_TREE_DEPTH_MAX {
+            tree.cut_below(limits::JSONATA_TREE_DEPTH_KEPT);
         }
         tree
     }

@@ -1,4 +1,5 @@
 mod answers;
+mod bounds;
 
 use std::time::{Duration, Instant};
 
@@ -189,6 +190,39 @@ fn parse_reads_json() {
     assert_eq!(value("$parse('{\"a\": [1, 2.5, null]}')"), json!({"a": [1, 2.5, null]}));
     assert_eq!(value("$parse('[{\"a\": 1}]').a"), json!(1));
     assert!(evaluate("$parse('{')").is_err());
+    // A zero has a sign, which JSON does not show.
+    assert_eq!(value("1 / $parse('-0')"), json!("-Infinity"));
+    assert_eq!(value("[$parse('-0'), $string($parse('[-0]'))]"), json!([0, "[0]"]));
+    let error = evaluate("$parse('1e400')").expect_err("too large");
+    assert_eq!(error.to_string(), "D1001: Number out of range: null");
+}
+
+#[test]
+fn escapes_have_four_digits_and_halves_combine() {
+    assert_eq!(value(r#""\ud83d\ude00""#), json!("😀"));
+    assert_eq!(value(r#""\u00e9a""#), json!("éa"));
+    assert_eq!(value(r#""\ud83d\u0041""#), json!("\u{fffd}A"));
+    for source in [r#""\u00e""#, r#""\u+0e9""#, r#""\u00eé""#, r#""\u""#] {
+        let error = Expression::parse(source).expect_err(source);
+        assert_eq!((error.code.as_str(), error.position), ("S0104", Some(2)), "{source}");
+    }
+}
+
+/// Searches are paid by what they look at, whether they find it or not.
+#[test]
+fn searches_end_and_linear_ones_answer() {
+    assert_eq!(value(r#"$count($match($pad("", 50000, "ab"), /(?<=a)b/))"#), json!(25_000));
+    assert_eq!(value(r#"$contains($pad("", 60000, "a") & "b", /(?=b)b/)"#), json!(true));
+    assert_eq!(value(r#"$count($split($pad("", 200000, "a,"), /,/))"#), json!(100_001));
+    for source in [
+        r#"$contains($pad("", 250000, "a"), /(a+)+\1b/)"#,
+        r#"$count($match($pad("", 250000, "a"), /(?:a.*b)|a/))"#,
+        r#"$map([1..1000], function() { $contains($pad("", 60000, "a"), /[^b]*b/) })"#,
+        r#"$replace($pad("", 60000, "a"), /a/, $pad("", 60000, "$1"))"#,
+        r#"$map([1..100000], function() { $contains("a", /a{50000}/) })"#,
+    ] {
+        assert!(evaluate(source).is_err(), "{source}");
+    }
 }
 
 #[test]

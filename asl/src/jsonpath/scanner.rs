@@ -176,6 +176,11 @@ impl Scanner {
     }
 }
 
+/// The UTF-16 unit that four digits stand for.
+fn unit(characters: &mut std::str::Chars<'_>) -> Option<u32> {
+    characters.by_ref().take(4).try_fold(0, |unit, digit| Some(unit * 16 + digit.to_digit(16)?))
+}
+
 /// Takes the backslashes out of a name or a string.
 pub(super) fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -192,9 +197,18 @@ pub(super) fn unescape(text: &str) -> String {
             Some('n') => plain.push('\n'),
             Some('b') => plain.push('\u{8}'),
             Some('u') => {
-                let digits: String = characters.by_ref().take(4).collect();
-                let unit = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
-                plain.push(unit.unwrap_or(char::REPLACEMENT_CHARACTER));
+                let mut code = unit(&mut characters);
+                let mut behind = characters.clone();
+                // Two halves of a character.
+                if let Some(high @ 0xD800..0xDC00) = code
+                    && behind.next() == Some('\\')
+                    && behind.next() == Some('u')
+                    && let Some(low @ 0xDC00..0xE000) = unit(&mut behind)
+                {
+                    code = Some(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00));
+                    characters = behind;
+                }
+                plain.push(code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             Some(other) => plain.push(other),
             None => plain.push('\\'),

@@ -246,13 +246,14 @@ impl Search<'_> {
         let Some(wanted) = self.text.get(range) else {
             return Ok(self.program.unset_matches.then_some(at));
         };
-        self.effort.take(wanted.len())?;
+        self.effort.take(wanted.len() / 16)?;
         let (before, behind) = self.text.split_at_checked(at).unwrap_or((self.text, ""));
         let Some(folding) = folding else {
             let found = if backwards { before.ends_with(wanted) } else { behind.starts_with(wanted) };
             let end = if backwards { at.checked_sub(wanted.len()) } else { Some(at + wanted.len()) };
             return Ok(end.filter(|_| found));
         };
+        self.effort.take(wanted.len())?;
         let mut place = at;
         let mut matches = |character: char| {
             let next = self.character(place, backwards)?;

@@ -149,21 +149,25 @@ impl Node {
         Self::Look { inner: Box::new(inner), behind, negated }
     }
 
-    /// Instructions at most.
+    /// Instructions at most, and what takes the place of one.
     fn size(&self) -> usize {
         let all = |nodes: &[Self]| nodes.iter().fold(0, |sum: usize, node| sum.saturating_add(node.size()));
         match self {
             Self::Empty => 0,
-            Self::Character(_) | Self::Set(_) | Self::Assertion(_) | Self::Reference { .. } => 1,
+            Self::Character(_) | Self::Assertion(_) | Self::Reference { .. } => 1,
+            // Its ranges take place, too.
+            Self::Set(set) => 1 + set.ranges().len() / 4,
             Self::Sequence(nodes) => all(nodes),
             Self::Choice(nodes) => all(nodes).saturating_add(2 * nodes.len()),
             Self::Group(_, inner) | Self::Look { inner, .. } | Self::Atomic(inner) => {
                 inner.size().saturating_add(2)
             }
             Self::Repeat { inner, least, most, .. } => {
-                let copies = most.unwrap_or(least.saturating_add(1)).max(*least) as usize;
-                // Beside the copy: split, forget, mark, moved, jump.
-                inner.size().saturating_add(5).saturating_mul(copies)
+                let turn = inner.size().saturating_add(usize::from(inner.groups().is_some()));
+                // A turn that need not be has a split, may have a mark, and has a jump or has moved.
+                let others = most.map_or(1, |most| most.saturating_sub(*least)) as usize;
+                let others = turn.saturating_add(4).saturating_mul(others);
+                turn.saturating_mul(*least as usize).saturating_add(others)
             }
         }
     }

@@ -197,3 +197,80 @@ fn payload_templates_name_the_key_that_failed() {
         "The JSONPath '$.gone' specified for the field 'value.$' could not be found in the input '";
     assert!(error.cause.starts_with(expected), "{}", error.cause);
 }
+
+/// The fields of a template, all alike.
+fn fields(count: usize, field: &Template) -> Template {
+    Template::Object((0..count).map(|index| (format!("x{index}"), field.clone())).collect())
+}
+
+fn query(text: &str) -> Template {
+    Template::Query(Query::parse(text).unwrap_or_else(|error| panic!("{text:.40}: {error}")))
+}
+
+/// However a template grows: it ends as soon as it has made too much, and what
+/// it has made by then is bounded.
+#[test]
+fn a_template_is_paid_for_while_it_is_built() {
+    let states = json!({"input": {"a": "a".repeat(200_000), "q": "\"".repeat(100_000)}, "context": {}});
+    let variables = IndexMap::new();
+    let many = format!("States.Array({})", vec!["$"; 20_000].join(","));
+    let formats = format!("States.Format('{}',{})", "{}".repeat(2), ["$.a", "$.a"].join(","));
+    let escaped = format!("{}$.q{}", "States.JsonToString(".repeat(10), ")".repeat(10));
+    for template in [
+        fields(20_000, &query("$")),
+        fields(20_000, &query("$.a")),
+        fields(20_000, &query("$..a")),
+        fields(20_000, &Template::Expression(expression("$states.input"))),
+        fields(20_000, &Template::Expression(expression("$states.input.a & 'b'"))),
+        fields(1_000, &Template::Expression(expression("$pad('', 2000000)"))),
+        fields(20_000, &Template::Literal(json!("a".repeat(10_000)))),
+        fields(2_000, &query(&formats)),
+        fields(2_000, &query("States.StringSplit($.a, 'b')")),
+        fields(2_000, &query("States.JsonMerge($, $, false)")),
+        fields(2_000, &query("States.ArrayUnique(States.Array($))")),
+        fields(2_000, &query("States.ArrayPartition(States.Array($, $), 1)")),
+        query(&many),
+        query(&escaped),
+        Template::Array(vec![query("$"); 20_000]),
+    ] {
+        let budget = StateBudget::new();
+        let scope = Scope { states: &states, variables: &variables, host: &Still, budget: &budget };
+        let error = template.evaluate("Parameters", &scope).expect_err("too large");
+        assert_eq!(error.error, DATA_LIMIT_EXCEEDED, "{}", error.cause);
+        assert!(error.field.starts_with("Parameters"), "{}", error.field);
+        assert_eq!(budget.bytes_left(), 0);
+    }
+}
+
+#[test]
+fn what_a_state_can_hand_on_is_far_below_its_budget() {
+    // The payload that takes most for its text.
+    let states = json!({"input": vec![0; 131_000], "context": {}});
+    let variables = IndexMap::new();
+    let budget = StateBudget::new();
+    let scope = Scope { states: &states, variables: &variables, host: &Still, budget: &budget };
+    for template in [
+        query("$"),
+        query("States.Array($)"),
+        query("$[0:131000]"),
+        Template::Expression(expression("[$states.input, 1]")),
+    ] {
+        assert!(template.evaluate("Parameters", &scope).is_ok());
+    }
+    // To look something up takes nothing but what is found.
+    let lookups = fields(20_000, &query("States.ArrayGetItem($, 7)"));
+    assert!(lookups.evaluate("Parameters", &scope).is_ok());
+}
+
+#[test]
+fn a_cause_quotes_no_more_than_it_can_hold() {
+    let states = json!({"input": {"many": vec!["text"; 100_000]}, "context": {}});
+    let variables = IndexMap::new();
+    let budget = StateBudget::new();
+    let scope = Scope { states: &states, variables: &variables, host: &Still, budget: &budget };
+    let flag = BooleanOrExpression::Expression(expression("$states.input"));
+    let cause = cause(flag.evaluate("Condition", &scope));
+    assert!(cause.chars().count() < 33_000, "{}", cause.len());
+    let error = query("$.missing").evaluate("Parameters", &scope).expect_err("it is not there");
+    assert!(error.cause.chars().count() < 33_000, "{}", error.cause.len());
+}

@@ -7,8 +7,36 @@ const PLAIN: Paint = Paint { colored: false };
 fn shown(text: &str) -> String {
     let definition =
         Definition { name: "flow.asl.json".to_owned(), text: text.to_owned(), source_map: IndexMap::new() };
-    let found = asl::validate(text);
+    let found = asl::validate_with(text, ExecutionType::Standard, &ServiceModels::default());
     report(&definition, &found, found.has_errors(), PLAIN)
+}
+
+/// Definitions of the kind people write by hand, one file a family of mistakes.
+#[test]
+fn every_family_of_mistakes_is_explained() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/validate/mistakes");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    for file in &files {
+        let name = file.file_stem().and_then(|name| name.to_str()).expect("a name");
+        let definition = Definition { name: format!("{name}.json"), ..read(file).expect("text") };
+        let found = asl::validate_with(&definition.text, ExecutionType::Standard, &ServiceModels::default());
+        insta::assert_snapshot!(name, report(&definition, &found, found.has_errors(), PLAIN));
+    }
+    assert!(files.len() >= 13, "{} files", files.len());
+}
+
+#[test]
+fn what_is_more_than_a_hundred_is_counted() {
+    let states: Vec<String> = (0..150)
+        .map(|at| format!(r#""s{at}": {{"Type": "Pass", "Fooo": 1, "Next": "s{}"}}"#, at + 1))
+        .chain([r#""s150": {"Type": "Succeed"}"#.to_owned()])
+        .collect();
+    let shown = shown(&format!(r#"{{"StartAt": "s0", "States": {{{}}}}}"#, states.join(",\n")));
+    assert_eq!(shown.matches("error: Field 'Fooo'").count(), SHOWN_MAX);
+    assert!(shown.contains("… 50 more findings not shown: mend these first"), "{shown}");
+    assert!(shown.ends_with("150 errors"), "{shown}");
 }
 
 macro_rules! mistake {

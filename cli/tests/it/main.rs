@@ -3,7 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
-mod redrive;
+mod asl;
+mod docs;
 
 use std::{
     io::{BufRead as _, BufReader},

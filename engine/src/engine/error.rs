@@ -108,6 +108,9 @@ pub enum EngineError {
     /// As many executions are open as may be.
     #[error("{OPEN_EXECUTIONS_MAX} executions are open, which is the limit: wait until some have ended")]
     ExecutionLimitExceeded,
+    /// The journal is behind: more waits for the disk than may.
+    #[error("the journal is behind with writing: try again in a moment")]
+    Throttled,
     /// The text is no task token.
     #[error("the task token is not valid: use the one that the task was given")]
     InvalidToken,

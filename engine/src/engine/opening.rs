@@ -16,16 +16,28 @@ use crate::machine::{Execution, Input};
 use crate::map_run::{Processors, abort_orphans, child_definition};
 use crate::scheduler::{Belonging, Job, Keeping, Parts, Scheduler, Slot, lock};
 
+/// A state machine or an execution that is damaged in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its ARN.
+    pub arn: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
 impl Engine {
-    /// Opens a data directory, recovers and resumes every open execution.
-    /// Fails when another process has it open, or when anything in it is damaged.
+    /// Opens a data directory, recovers and resumes every open execution. Fails
+    /// when another process has it open, or when the database is damaged. An
+    /// execution whose own records or definition are damaged is left out and
+    /// keeps no other one from going on: see [`Self::left_out`].
     pub fn open(options: EngineOptions) -> Result<Self, EngineError> {
         let lock = DirectoryLock::acquire(&options.data_dir)?;
         let path = options.data_dir.join(journal::FILE);
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
         let crash_points = Arc::new(CrashPoints::new(&options));
-        let EngineOptions { data_dir, clock, task_host, objects, logs, takes_up, .. } = options;
+        let EngineOptions { data_dir, clock, task_host, objects, logs, .. } = options;
+        let EngineOptions { retention, backlog_bytes_max, takes_up, .. } = options;
         let (region, account) = reader.region_and_account();
         let (journal, messages) = channel();
         let (checkpoint, wanted) = sync_channel(1);
@@ -41,6 +53,8 @@ impl Engine {
             express,
             logs,
             objects,
+            backlog_bytes_max,
+            retention,
             last_id: reader.last_execution_id()?,
             last_millis: reader.last_millis()?,
         }));
@@ -50,7 +64,8 @@ impl Engine {
         let express = reader.store().express_starts()?;
         let orphans_are_possible = !reader.open_map_runs()?.is_empty();
         drop(reader);
-        let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint };
+        let backlog = Arc::clone(&engine.scheduler.backlog);
+        let writer = Writer { connection, lock, path: path.clone(), crash_points, checkpoint, backlog };
         engine.spawn(writer, messages, wanted, jobs)?;
         if !takes_up {
             return Ok(engine);
@@ -63,6 +78,7 @@ impl Engine {
             engine.scheduler.sync()?;
             abort_orphans(&engine.scheduler)?;
         }
+        engine.scheduler.expire_if_due();
         engine.restart_express(express)?;
         for entry in engine.scheduler.registry.deleting() {
             engine.scheduler.delete_if_idle(&entry);
@@ -88,7 +104,9 @@ impl Engine {
         let contents = reader.store().contents()?;
         for entry in contents.machines.values() {
             let arn = state_machine_arn(&self.scheduler.region, &self.scheduler.account, &entry.name);
-            reader.definition(&arn, &entry.current.sha256)?;
+            if let Err(error) = reader.definition(&arn, &entry.current.sha256) {
+                self.leave_out(&arn, error.into())?;
+            }
         }
         self.scheduler.registry.replace(contents);
         Ok(())
@@ -99,11 +117,42 @@ impl Engine {
         let mut slots = Vec::new();
         let mut processors = BTreeMap::new();
         for open in reader.open_executions()? {
-            let slot = self.slot_of(reader, open, &mut processors)?;
+            let arn = open.execution_arn.clone();
+            let slot = match self.slot_of(reader, open, &mut processors) {
+                Ok(slot) => slot,
+                Err(error) => {
+                    self.leave_out(&arn, error)?;
+                    continue;
+                }
+            };
             lock(&self.scheduler.open).insert(&slot);
             slots.push(slot);
         }
         Ok(slots)
+    }
+
+    /// Goes on without something that is damaged on its own. Any other error is
+    /// one of the whole journal.
+    fn leave_out(&self, arn: &str, error: EngineError) -> Result<(), EngineError> {
+        match &error {
+            EngineError::Journal(
+                JournalError::DamagedSegment { .. } | JournalError::DamagedDefinition { .. },
+            )
+            | EngineError::Replay { .. }
+            | EngineError::InvalidDefinition { .. } => {
+                tracing::error!(arn, %error, "left out: its part of the journal is damaged; `stepwright doctor` says more");
+                let problem = error.to_string();
+                lock(&self.scheduler.left_out).push(LeftOut { arn: arn.to_owned(), problem });
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// What was found damaged when the engine was opened: state machines that
+    /// cannot be started, and executions that do not go on. Everything else does.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        lock(&self.scheduler.left_out).clone()
     }
 
     /// Folds an execution that is in the journal.

@@ -38,7 +38,8 @@ impl Engine {
     /// Starts an execution. When this answers, the start survives a crash; of
     /// an Express execution that means that it runs at least once.
     pub fn start_execution(&self, request: StartExecution) -> Result<Started, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
+        self.scheduler.expire_if_due();
         let input = read_input(&request.input)?;
         let target = self.target(&request.state_machine)?;
         if target.entry.kind == StateMachineType::Express {

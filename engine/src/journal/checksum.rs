@@ -16,13 +16,17 @@ const fn tables() -> [[u32; 256]; STRIDE] {
             bit += 1;
         }
         tables[0][index as usize] = value;
-        let mut following = 1;
-        while following < STRIDE {
-            value = (value >> 8) ^ tables[0][(value & 0xFF) as usize];
-            tables[following][index as usize] = value;
-            following += 1;
-        }
         index += 1;
+    }
+    let mut following = 1;
+    while following < STRIDE {
+        let mut index = 0;
+        while index < 256 {
+            let value = tables[following - 1][index];
+            tables[following][index] = (value >> 8) ^ tables[0][(value & 0xFF) as usize];
+            index += 1;
+        }
+        following += 1;
     }
     tables
 }

@@ -14,21 +14,29 @@
 //! released after the commit of its transaction, never before. A commit that
 //! fails is not tried again: the writer stops, and with it the engine.
 
+mod backup;
 mod checksum;
+mod doctor;
+mod lists;
 mod lock;
 mod map_runs;
 mod pack;
 mod reader;
 mod redrives;
+mod retention;
 mod schema;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use backup::{BackedUp, back_up};
+pub use doctor::{Area, Examination, Finding, examine};
+pub use lists::ExecutionFilter;
 pub use reader::{
-    ExecutionDescription, ExecutionFilter, ExecutionSummary, OpenExecution, Reader, StateMachineDescription,
+    ExecutionDescription, ExecutionSummary, OpenExecution, Reader, StateMachineDescription,
 };
+pub use retention::{Collected, collect_garbage};
 pub use schema::JournalError;
 
 pub(crate) use lock::DirectoryLock;
@@ -37,6 +45,7 @@ pub(crate) use map_runs::{
 };
 pub(crate) use reader::Readers;
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
+pub(crate) use retention::{Identity, Removed, before, remove_some};
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
-pub(crate) use writer::{Append, Change, End, Message, NewExecution, Release, Writer};
+pub(crate) use writer::{Append, Backlog, Change, Closed, End, Message, NewExecution, Release, Writer};

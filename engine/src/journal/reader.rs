@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::lock::DirectoryLock;
@@ -79,37 +78,14 @@ pub struct ExecutionSummary {
     pub map_run_arn: Option<String>,
     /// Of a child: how many items it has.
     pub item_count: Option<u64>,
+    /// The error of a failure.
+    pub error: Option<String>,
     /// How often it was redriven.
     pub redrive_count: u32,
     /// When it was last redriven, in milliseconds since the epoch.
     pub redrive_millis: Option<i64>,
     /// Its number in the journal: tells executions of one millisecond apart.
     pub number: i64,
-}
-
-/// Which executions to list; newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ExecutionFilter {
-    /// Only of this state machine, by name or ARN.
-    pub state_machine: Option<String>,
-    /// Only the children of this Map Run, by ARN. Without it, children are not listed.
-    pub map_run: Option<String>,
-    /// Only those started with this version.
-    pub version: Option<u32>,
-    /// Only those started with this alias.
-    pub alias: Option<String>,
-    /// Only in this status.
-    pub status: Option<Status>,
-    /// Only those that were redriven, or only those that were not.
-    pub redriven: Option<bool>,
-    /// Only those that started at or after this time, in milliseconds since the epoch.
-    pub started_from_millis: Option<i64>,
-    /// At most this many; `None` = 1,000, which is also AWS's page.
-    pub limit: Option<u32>,
-    /// Leave out this many first.
-    pub offset: u32,
-    /// Only what comes after this one in the list: its start and its number.
-    pub after: Option<(i64, i64)>,
 }
 
 /// A state machine, as `DescribeStateMachine` has it.
@@ -301,65 +277,6 @@ impl Reader {
         }
     }
 
-    /// Executions, newest first.
-    pub fn list_executions(&self, filter: &ExecutionFilter) -> Found<Vec<ExecutionSummary>> {
-        let mut conditions = vec!["1"];
-        let mut values: Vec<SqlValue> = Vec::new();
-        if let Some(machine) = &filter.state_machine {
-            conditions.push("m.id = (SELECT max(id) FROM state_machines WHERE name = ?)");
-            values.push(state_machine_name(machine).to_owned().into());
-        }
-        if let Some(map_run) = &filter.map_run {
-            conditions.push("e.map_run_id = (SELECT id FROM map_runs WHERE arn = ?)");
-            values.push(map_run.clone().into());
-        } else {
-            conditions.push("e.map_run_id IS NULL");
-        }
-        if let Some(version) = filter.version {
-            conditions.push("e.version = ?");
-            values.push(i64::from(version).into());
-        }
-        if let Some(alias) = &filter.alias {
-            conditions.push("e.alias = ?");
-            values.push(alias.clone().into());
-        }
-        if let Some((start_millis, number)) = filter.after {
-            conditions.push("(e.start_millis, e.id) < (?, ?)");
-            values.extend([start_millis.into(), number.into()]);
-        }
-        match filter.status {
-            Some(Status::PendingRedrive) => conditions.push("e.pending_redrive = 1"),
-            Some(status) => {
-                // Only children of Map Runs wait to be redriven: other lists keep to their index.
-                if filter.map_run.is_some() {
-                    conditions.push("e.pending_redrive IS NULL");
-                }
-                conditions.push("e.status = ?");
-                values.push((status as i64).into());
-            }
-            None => {}
-        }
-        match filter.redriven {
-            Some(true) => conditions.push("e.redrive_count > 0"),
-            Some(false) => conditions.push("e.redrive_count = 0"),
-            None => {}
-        }
-        if let Some(millis) = filter.started_from_millis {
-            conditions.push("e.start_millis >= ?");
-            values.push(millis.into());
-        }
-        values.push(i64::from(filter.limit.unwrap_or(1000)).into());
-        values.push(i64::from(filter.offset).into());
-        let query = format!(
-            "SELECT {SUMMARY} WHERE {} \
-             ORDER BY e.start_millis DESC, e.id DESC LIMIT ? OFFSET ?",
-            conditions.join(" AND ")
-        );
-        self.rows(&query, rusqlite::params_from_iter(values), |row| {
-            self.summary(row).map(|(_, summary)| summary)
-        })
-    }
-
     /// All state machines in their current revision, by name.
     pub fn state_machines(&self) -> Found<Vec<StateMachineDescription>> {
         let query = format!("{MACHINES} ORDER BY m.name");
@@ -485,7 +402,7 @@ impl Reader {
         let Some((machine, name)) = execution_names(arn) else { return Ok(None) };
         // Children of Map Runs have the label behind the name of the state machine.
         let machine = machine.split('/').next().unwrap_or_default();
-        let query = format!("SELECT {SUMMARY} WHERE m.name = ?1 AND e.name = ?2 ORDER BY m.id");
+        let query = format!("SELECT {SUMMARY} WHERE {BY_NAMES} ORDER BY e.machine_id");
         let found = self.rows(&query, [machine, name], |row| self.summary(row))?.pop();
         Ok(found.filter(|(_, summary)| summary.execution_arn == arn))
     }
@@ -513,7 +430,7 @@ impl Reader {
         Ok((first_record, records))
     }
 
-    fn summary(&self, row: &Row<'_>) -> rusqlite::Result<(i64, ExecutionSummary)> {
+    pub(super) fn summary(&self, row: &Row<'_>) -> rusqlite::Result<(i64, ExecutionSummary)> {
         let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
         let status =
             usize::try_from(row.get::<_, i64>(3)?).ok().and_then(|number| Status::ALL.get(number).copied());
@@ -531,6 +448,7 @@ impl Reader {
             item_count: row.get::<_, Option<i64>>(9)?.map(i64::cast_unsigned),
             redrive_count: row.get(10)?,
             redrive_millis: row.get(11)?,
+            error: row.get(12)?,
         };
         Ok((summary.number, summary))
     }
@@ -572,11 +490,15 @@ impl Reader {
     }
 }
 
-/// The columns that `summary` reads.
-const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, \
+/// The columns that `summary` reads. The executions come first, so that an index of theirs gives the order.
+pub(super) const SUMMARY: &str = "e.id, m.name || coalesce('/' || r.label, ''), e.name, \
      CASE WHEN e.pending_redrive = 1 THEN 5 ELSE e.status END, e.start_millis, e.stop_millis, e.version, \
-     e.alias, r.arn, e.map_items, e.redrive_count, e.redrive_millis FROM executions e \
-     JOIN state_machines m ON m.id = e.machine_id LEFT JOIN map_runs r ON r.id = e.map_run_id";
+     e.alias, r.arn, e.map_items, e.redrive_count, e.redrive_millis, e.error FROM executions e \
+     CROSS JOIN state_machines m ON m.id = e.machine_id LEFT JOIN map_runs r ON r.id = e.map_run_id";
+
+/// The executions of a name, of all state machines of a name.
+pub(super) const BY_NAMES: &str =
+    "e.machine_id IN (SELECT id FROM state_machines WHERE name = ?1) AND e.name = ?2";
 
 /// The columns that `open_execution` reads.
 const OPEN: &str = "SELECT e.id, m.name || coalesce('/' || r.label, ''), e.name, e.sha256, m.id, e.map_run_id, \

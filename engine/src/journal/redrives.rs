@@ -78,7 +78,7 @@ pub(crate) fn reopen_execution(
     redrive_count: u32,
     now_millis: i64,
 ) -> rusqlite::Result<()> {
-    let update = "UPDATE executions SET status = 0, stop_millis = NULL, events = NULL, pending_redrive = NULL, \
+    let update = "UPDATE executions SET status = 0, stop_millis = NULL, events = NULL, error = NULL, pending_redrive = NULL, \
                   redrive_count = ?2, redrive_millis = ?3 WHERE id = ?1";
     connection.prepare_cached(update)?.execute(params![id, redrive_count, now_millis])?;
     Ok(())
@@ -86,7 +86,7 @@ pub(crate) fn reopen_execution(
 
 /// An Express child is open again. Developer guide: its redrives have no count and no date.
 pub(crate) fn reopen_child(connection: &Connection, id: i64) -> rusqlite::Result<()> {
-    let update = "UPDATE executions SET status = 0, stop_millis = NULL, events = NULL, pending_redrive = NULL \
+    let update = "UPDATE executions SET status = 0, stop_millis = NULL, events = NULL, error = NULL, pending_redrive = NULL \
                   WHERE id = ?1";
     connection.prepare_cached(update)?.execute([id])?;
     Ok(())

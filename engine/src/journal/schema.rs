@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::segment::decode;
+use crate::machine::HistoryEvent;
+
 /// Name of the database in the data directory.
 pub(crate) const FILE: &str = "journal.db";
 /// Name of the lock file in the data directory.
@@ -153,7 +156,23 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE map_runs ADD COLUMN is_express INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE map_runs ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE map_runs ADD COLUMN redrive_millis INTEGER;
+", "
+    -- The error of an execution that ended without success, for lists.
+    ALTER TABLE executions ADD COLUMN error TEXT;
+    CREATE INDEX executions_error ON executions (error, start_millis) WHERE error IS NOT NULL;
+    -- Lists have the children of Map Runs or everybody else, and each index has one of both.
+    DROP INDEX executions_status;
+    DROP INDEX executions_start;
+    CREATE INDEX executions_status ON executions (machine_id, status, start_millis) WHERE map_run_id IS NULL;
+    CREATE INDEX executions_start ON executions (machine_id, start_millis) WHERE map_run_id IS NULL;
+    CREATE INDEX executions_recent ON executions (start_millis) WHERE map_run_id IS NULL;
+    CREATE INDEX executions_recent_status ON executions (status, start_millis) WHERE map_run_id IS NULL;
+    CREATE INDEX executions_children ON executions (map_run_id, start_millis) WHERE map_run_id IS NOT NULL;
+    CREATE INDEX executions_children_status ON executions (map_run_id, status, start_millis) WHERE map_run_id IS NOT NULL;
 "];
+
+/// The version that noted the errors of executions.
+const ERRORS_SINCE: i64 = 5;
 
 /// The newest schema this engine knows.
 pub(crate) const SCHEMA_VERSION: i64 = MIGRATIONS.len().cast_signed() as i64;
@@ -301,8 +320,15 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
+/// A database in memory with the tables of this engine.
+pub(super) fn blank() -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, 0)?;
+    Ok(connection)
+}
+
 /// Refuses files that are not journals, and journals of newer engines.
-fn check(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let failed = |source| JournalError::of(path, "read the header of", source);
     let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let found = number("PRAGMA user_version").map_err(failed)?;
@@ -323,6 +349,9 @@ fn migrate(connection: &mut Connection, now_millis: i64) -> rusqlite::Result<()>
     for (version, step) in (1_i64..).zip(MIGRATIONS) {
         if version > from {
             transaction.execute_batch(step)?;
+            if version == ERRORS_SINCE {
+                note_errors(&transaction)?;
+            }
             transaction.execute("INSERT INTO migrations VALUES (?1, ?2)", (version, now_millis))?;
         }
     }
@@ -331,4 +360,26 @@ fn migrate(connection: &mut Connection, now_millis: i64) -> rusqlite::Result<()>
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     transaction.commit()
+}
+
+/// Notes the errors of executions that ended before there was a column for them.
+/// What cannot be read is left to the doctor.
+fn note_errors(connection: &Connection) -> rusqlite::Result<()> {
+    let query = "SELECT e.id, s.first_record, s.records FROM executions e JOIN segments s ON s.execution_id = e.id \
+                 WHERE e.status > 1 AND s.first_record = \
+                 (SELECT max(first_record) FROM segments WHERE execution_id = e.id)";
+    let mut failed = connection.prepare(query)?;
+    let mut note = connection.prepare("UPDATE executions SET error = ?2 WHERE id = ?1")?;
+    let mut rows = failed.query([])?;
+    let mut errors = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, first): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let records = decode(id, first.cast_unsigned(), row.get_ref(2)?.as_blob().unwrap_or_default());
+        let last = records.ok().and_then(|mut records| records.pop()).as_ref().and_then(HistoryEvent::of);
+        errors.extend(last.and_then(|event| Some((id, event.error()?.to_owned()))));
+    }
+    for (id, error) in errors {
+        note.execute((id, error))?;
+    }
+    Ok(())
 }

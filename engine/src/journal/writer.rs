@@ -3,18 +3,22 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 
 use rusqlite::{Connection, params};
 
 use super::lock::DirectoryLock;
 use crate::crash::CrashPoints;
-use crate::machine::Status;
+use crate::machine::{Status, Text};
 
 /// Executions per transaction. Measured: beyond this the throughput no longer grows.
 const APPENDS_MAX: usize = 512;
 /// Bytes of segments after which a checkpoint is asked for.
 const CHECKPOINT_BYTES: usize = 4 << 20;
+
+/// What an append takes in memory besides its segment: the message, its release, its effects.
+const APPEND_OVERHEAD_BYTES: usize = 512;
 
 /// What is released when an append is durable; dropped when it never will be.
 pub(crate) type Release = Box<dyn FnOnce() + Send>;
@@ -35,6 +39,16 @@ pub(crate) struct NewExecution {
     pub(crate) map_run: Option<(i64, u64, u64)>,
 }
 
+/// The end of an execution.
+#[derive(Debug, Clone)]
+pub(crate) struct Closed {
+    pub(crate) status: Status,
+    pub(crate) millis: i64,
+    /// How many events the history has.
+    pub(crate) events: u64,
+    pub(crate) error: Option<Text>,
+}
+
 /// New records of one execution.
 pub(crate) struct Append {
     pub(crate) execution_id: i64,
@@ -44,9 +58,33 @@ pub(crate) struct Append {
     pub(crate) first_record: u64,
     pub(crate) segment: Vec<u8>,
     pub(crate) last_millis: i64,
-    /// How and when the execution ended, and how many events its history has.
-    pub(crate) closed: Option<(Status, i64, u64)>,
+    pub(crate) closed: Option<Closed>,
     pub(crate) release: Release,
+}
+
+impl Append {
+    /// About what it takes in memory until it is durable.
+    pub(crate) fn bytes(&self) -> usize {
+        self.segment.len() + APPEND_OVERHEAD_BYTES
+    }
+}
+
+/// What waits for the writer, in bytes. Shared by the writer and whoever sends.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog(AtomicUsize);
+
+impl Backlog {
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn grow(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    fn shrink(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::SeqCst);
+    }
 }
 
 /// What the writer is asked for, in order.
@@ -87,15 +125,23 @@ pub(crate) struct Writer {
     pub(crate) path: PathBuf,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) checkpoint: SyncSender<()>,
+    pub(crate) backlog: Arc<Backlog>,
 }
 
-/// What one transaction is made of.
+/// What one transaction is made of, in the order in which it was sent.
 #[derive(Default)]
 struct Batch {
-    appends: Vec<Append>,
-    changes: Vec<(Change, Release)>,
+    work: Vec<Work>,
+    appends: usize,
+    append_bytes: usize,
+    segment_bytes: usize,
     syncs: Vec<SyncSender<()>>,
     stop: bool,
+}
+
+enum Work {
+    Append(Box<Append>),
+    Change(Change, Release),
 }
 
 impl Writer {
@@ -103,9 +149,11 @@ impl Writer {
     pub(crate) fn run(mut self, messages: &Receiver<Message>) -> End {
         let mut unchecked_bytes = 0;
         while let Some(batch) = Batch::receive(messages) {
-            let stop = batch.stop;
-            unchecked_bytes += batch.appends.iter().map(|append| append.segment.len()).sum::<usize>();
-            match self.commit(batch) {
+            let (stop, taken) = (batch.stop, batch.append_bytes);
+            unchecked_bytes += batch.segment_bytes;
+            let committed = self.commit(batch);
+            self.backlog.shrink(taken);
+            match committed {
                 Ok(false) => {}
                 Ok(true) => return End::Frozen,
                 Err(error) => {
@@ -123,7 +171,8 @@ impl Writer {
             }
         }
         // Closing the database moves what is left of the log: the lock goes last.
-        let Self { connection, lock, .. } = self;
+        let Self { connection, mut lock, .. } = self;
+        lock.log_goes();
         drop(connection);
         drop(lock);
         End::Stopped
@@ -131,22 +180,19 @@ impl Writer {
 
     /// One transaction and its effects; `true` = frozen by a crash point.
     fn commit(&mut self, batch: Batch) -> rusqlite::Result<bool> {
-        let Batch { appends, changes, syncs, .. } = batch;
-        let mut releases: Vec<Release> = Vec::with_capacity(appends.len() + changes.len());
-        if !appends.is_empty() || !changes.is_empty() {
+        let Batch { work, syncs, .. } = batch;
+        let mut releases: Vec<Release> = Vec::with_capacity(work.len());
+        if !work.is_empty() {
             if self.crash_points.reach() {
                 return Ok(true);
             }
             let transaction = self.connection.transaction()?;
-            for (change, release) in changes {
-                change(&transaction)?;
-                releases.push(release);
-            }
-            append_all(&transaction, appends, &mut releases)?;
+            write_all(&transaction, work, &mut releases)?;
             if self.crash_points.reach() {
                 return Ok(true);
             }
             transaction.commit()?;
+            self.lock.log_is_there();
             if self.crash_points.reach() {
                 return Ok(true);
             }
@@ -171,12 +217,17 @@ impl Batch {
         let mut message = messages.recv().ok()?;
         loop {
             match message {
-                Message::Append(append) => batch.appends.push(*append),
-                Message::Change(change, release) => batch.changes.push((change, release)),
+                Message::Append(append) => {
+                    batch.appends += 1;
+                    batch.append_bytes += append.bytes();
+                    batch.segment_bytes += append.segment.len();
+                    batch.work.push(Work::Append(append));
+                }
+                Message::Change(change, release) => batch.work.push(Work::Change(change, release)),
                 Message::Sync(sync) => batch.syncs.push(sync),
                 Message::Stop => batch.stop = true,
             }
-            if batch.stop || batch.appends.len() >= APPENDS_MAX {
+            if batch.stop || batch.appends >= APPENDS_MAX {
                 return Some(batch);
             }
             message = match messages.try_recv() {
@@ -187,64 +238,79 @@ impl Batch {
     }
 }
 
-fn append_all(
-    connection: &Connection,
-    appends: Vec<Append>,
-    releases: &mut Vec<Release>,
-) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, alias, \
-         map_run_id, map_number, map_items, stop_millis) \
-         VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13)",
-    )?;
-    let mut append = connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?;
-    let mut close = connection
-        .prepare_cached("UPDATE executions SET status = ?2, stop_millis = ?3, events = ?4 WHERE id = ?1")?;
+/// Writes everything in the order in which it was sent: what is released in
+/// that order has become durable in it, too.
+fn write_all(connection: &Connection, work: Vec<Work>, releases: &mut Vec<Release>) -> rusqlite::Result<()> {
     let mut last_millis = None;
-    for Append {
-        execution_id,
-        new,
-        change,
-        first_record,
-        segment,
-        closed,
-        release,
-        last_millis: at_millis,
-    } in appends
-    {
-        if let Some(change) = change {
-            change(connection)?;
+    for work in work {
+        match work {
+            Work::Change(change, release) => {
+                change(connection)?;
+                releases.push(release);
+            }
+            Work::Append(mut append) => {
+                if let Some(change) = append.change.take() {
+                    change(connection)?;
+                }
+                write_append(connection, &append)?;
+                last_millis = last_millis.max(Some(append.last_millis));
+                releases.push(append.release);
+            }
         }
-        if let Some(new) = new {
-            let NewExecution { machine_id, revision, version, alias, name, sha256, start_millis, map_run } =
-                new;
-            insert.execute(params![
-                execution_id,
-                machine_id,
-                name,
-                sha256,
-                start_millis,
-                revision,
-                version,
-                alias,
-                map_run.map(|(id, _, _)| id),
-                map_run.map(|(_, number, _)| number.cast_signed()),
-                map_run.map(|(_, _, items)| items.cast_signed()),
-                closed.map_or(Status::Running, |(status, ..)| status) as i64,
-                closed.map(|(_, stop_millis, _)| stop_millis),
-                closed.map(|(.., events)| events.cast_signed())
-            ])?;
-        } else if let Some((status, stop_millis, events)) = closed {
-            close.execute(params![execution_id, status as i64, stop_millis, events.cast_signed()])?;
-        }
-        append.execute(params![execution_id, first_record.cast_signed(), segment])?;
-        last_millis = last_millis.max(Some(at_millis));
-        releases.push(release);
     }
     if let Some(last_millis) = last_millis {
         connection
             .prepare_cached("INSERT OR REPLACE INTO settings VALUES ('last_millis', ?1)")?
             .execute([last_millis])?;
     }
+    Ok(())
+}
+
+/// The row of an execution, as far as it changes, and its new segment. One that
+/// starts and ends in one append is written once.
+fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<()> {
+    let Append { execution_id, new, first_record, segment, closed, .. } = append;
+    let (status, stop_millis, events, error) = match closed {
+        Some(Closed { status, millis, events, error }) => {
+            (*status, Some(*millis), Some(events.cast_signed()), error.as_deref())
+        }
+        None => (Status::Running, None, None, None),
+    };
+    if let Some(new) = new {
+        let insert = "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, \
+                      alias, map_run_id, map_number, map_items, stop_millis, events, error) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        connection.prepare_cached(insert)?.execute(params![
+            execution_id,
+            new.machine_id,
+            new.name,
+            new.sha256,
+            status as i64,
+            new.start_millis,
+            new.revision,
+            new.version,
+            new.alias,
+            new.map_run.map(|(id, _, _)| id),
+            new.map_run.map(|(_, number, _)| number.cast_signed()),
+            new.map_run.map(|(_, _, items)| items.cast_signed()),
+            stop_millis,
+            events,
+            error
+        ])?;
+    } else if closed.is_some() {
+        let close = "UPDATE executions SET status = ?2, stop_millis = ?3, events = ?4, error = ?5 WHERE id = ?1";
+        connection.prepare_cached(close)?.execute(params![
+            execution_id,
+            status as i64,
+            stop_millis,
+            events,
+            error
+        ])?;
+    }
+    connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?.execute(params![
+        execution_id,
+        first_record.cast_signed(),
+        segment
+    ])?;
     Ok(())
 }

@@ -24,6 +24,7 @@
 //! | `map_run` | the distributed Map: the plan of a Map Run, and its end |
 //! | `failing` | Retry, Catch, and where a failure goes |
 //! | `retry` | failures, matching, delays |
+//! | `rest` | what an execution that waits does without |
 //! | `redrive` | where an execution that failed goes on |
 //! | `context` | what the fields of a state read |
 
@@ -42,6 +43,7 @@ mod payload;
 mod random;
 mod record;
 mod redrive;
+mod rest;
 mod retry;
 mod run;
 mod states;
@@ -55,6 +57,7 @@ mod token;
 pub use context::{Extra, Seen, Surroundings};
 pub(crate) use context::{Replayable, SOURCE_OF_STATE_DATA, instant, item_context};
 pub use execution::Execution;
+pub(crate) use flow::VARIABLES_TOO_LARGE;
 pub use flow::{Chosen, Flow, NumberField, Outcome, error_output};
 pub use history::{HistoryEvent, StateType};
 pub use integration::{Integration, Pattern};

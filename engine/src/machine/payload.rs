@@ -4,11 +4,8 @@
 use std::sync::{Arc, OnceLock};
 use std::{fmt, io};
 
+use asl::limits::PAYLOAD_DEPTH_MAX;
 use serde_json::Value;
-
-/// Levels of arrays and objects a payload may have. `serde_json` reads 127;
-/// what cannot be read back must not be written into a journal.
-const DEPTH_MAX: usize = 127;
 
 /// A JSON value with its text. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +33,16 @@ impl Payload {
     /// whose checksum was right. It is read when the value is first needed.
     pub fn from_journal(text: &str) -> Self {
         Self(Arc::new(Inner { text: OnceLock::from(Box::<str>::from(text)), value: OnceLock::new() }))
+    }
+
+    /// The same text, without the value that was read from it; itself if there is none to lose.
+    pub(super) fn text_only(&self) -> Self {
+        if self.0.value.get().is_some() { Self::from_journal(self.text()) } else { self.clone() }
+    }
+
+    /// Where it is: the same for the same allocation.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     /// The array of some payloads, put together from their texts.
@@ -134,7 +141,7 @@ impl io::Write for Start {
 
 /// Whether a text cannot be read back because it nests too deeply.
 pub(crate) fn is_too_deep(text: &str) -> bool {
-    if text.len() <= 2 * DEPTH_MAX {
+    if text.len() <= 2 * PAYLOAD_DEPTH_MAX {
         return false;
     }
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
@@ -145,7 +152,7 @@ pub(crate) fn is_too_deep(text: &str) -> bool {
             b'"' => quoted = !quoted,
             b'[' | b'{' if !quoted => {
                 depth += 1;
-                if depth > DEPTH_MAX {
+                if depth > PAYLOAD_DEPTH_MAX {
                     return true;
                 }
             }
@@ -177,11 +184,11 @@ mod tests {
     #[test]
     fn what_is_not_too_deep_reads_back() {
         let nested = |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
-        let deepest = nested(DEPTH_MAX);
+        let deepest = nested(PAYLOAD_DEPTH_MAX);
         let payload = Payload::from_value(deepest.clone());
         assert!(!is_too_deep(payload.text()));
         assert_eq!(Payload::from_journal(payload.text()).value(), &deepest);
-        assert!(is_too_deep(Payload::from_value(nested(DEPTH_MAX + 1)).text()));
+        assert!(is_too_deep(Payload::from_value(nested(PAYLOAD_DEPTH_MAX + 1)).text()));
         let brackets_in_text = format!("[\"{}\\\"[\"]", "[{".repeat(200));
         assert!(!is_too_deep(&brackets_in_text));
     }

@@ -651,7 +651,8 @@ pub(super) fn check_size(visit: &Visit, payload: &Payload) -> Result<(), Trouble
         return Err(Trouble::Failure(Failure::output_too_large(&visit.name)));
     }
     if is_too_deep(payload.text()) {
-        let cause = in_state(visit, "A value is nested more than 127 levels deep.");
+        let cause = format!("A value is nested more than {} levels deep.", asl::limits::PAYLOAD_DEPTH_MAX);
+        let cause = in_state(visit, &cause);
         return Err(Trouble::Failure(Failure::runtime(cause)));
     }
     Ok(())

@@ -187,9 +187,14 @@ pub(super) fn check_limits(frame: &Frame, visit: &Visit, outcome: &Outcome) -> R
         check_size(visit, payload)?;
         total += payload.len();
     }
-    if total > asl::limits::ASSIGN_BYTES_MAX
-        || total + frame.variable_bytes > asl::limits::VARIABLES_BYTES_MAX
-    {
+    // What is set again does not count twice; it is measured only where it matters.
+    let replaced = || {
+        let replaced = outcome.assigned.iter().filter_map(|(name, _)| frame.variables.get(&**name));
+        replaced.map(|value| value.to_string().len()).sum::<usize>()
+    };
+    let all = total + frame.variable_bytes;
+    let most = asl::limits::VARIABLES_BYTES_MAX;
+    if total > asl::limits::ASSIGN_BYTES_MAX || (all > most && all - replaced().min(all) > most) {
         let cause = in_state(visit, VARIABLES_TOO_LARGE);
         return Err(Trouble::Failure(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, cause)));
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "tables read better with values")]
 
 mod jsonpath;
+mod limits;
 mod redrive;
 mod tokens;
 

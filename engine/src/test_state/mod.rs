@@ -36,11 +36,13 @@
 mod live;
 mod model;
 mod prepare;
+mod requests;
 mod run;
 mod shapes;
 #[cfg(test)]
 mod tests;
 
+pub use self::requests::{ServiceModels, without_model};
 pub use self::shapes::{
     ErrorDetails, FieldValidationMode, InspectionData, InspectionLevel, Mock, MockError, StateConfiguration,
     TestStateError, TestStateInput, TestStateOutput, TestStatus,

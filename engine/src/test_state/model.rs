@@ -1,7 +1,8 @@
-//! What is known of the answers of AWS's services: which fields there are,
-//! their types and bounds. Derived by `cargo xtask models`; see there for the
+//! What is known of AWS's services: of their answers which fields there are,
+//! their types and bounds; of their requests the names. Derived by `cargo xtask models`; see there for the
 //! form of the file.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
@@ -11,11 +12,32 @@ use serde_json::{Map, Value};
 /// The services that are known.
 static SERVICES: &[u8] = include_bytes!("services.bin");
 
-/// The shapes of a service's answers.
+/// The operations of a service, with the shapes of their answers and requests.
 #[derive(Debug, Deserialize)]
-struct Service {
-    operations: Map<String, Value>,
+pub(super) struct Service {
+    /// Answer and request.
+    pub(super) operations: BTreeMap<String, (Option<usize>, Option<Reference>)>,
     shapes: Vec<Shape>,
+    pub(super) requests: Vec<Request>,
+}
+
+/// A structure in a request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    pub(super) members: BTreeMap<String, Option<Reference>>,
+    pub(super) required: Vec<String>,
+}
+
+/// Where in a request structures are.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Reference {
+    /// The position of one.
+    Structure(usize),
+    /// In every item.
+    List([Option<Box<Reference>>; 1]),
+    /// In every value.
+    Map { map: Option<Box<Reference>> },
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,8 +82,8 @@ impl Answer {
     pub(super) fn of(resource: &str) -> Option<Self> {
         let call = Call::of(resource)?;
         let service = service(&call.service)?;
-        let shape = service.operations.get(&capitalised(&call.operation))?.as_u64()?;
-        Some(Self { service, shape: usize::try_from(shape).ok()?, free: call.free })
+        let (shape, _) = service.operations.get(&capitalised(&call.operation))?;
+        Some(Self { shape: (*shape)?, service, free: call.free })
     }
 
     /// Checks a result; the error says what is wrong with which field, in AWS's words.
@@ -157,7 +179,7 @@ fn length(field: &str, length: usize, bounds: Bounds) -> Result<(), String> {
 }
 
 /// Step Functions writes the names of fields and operations with a capital letter.
-fn capitalised(name: &str) -> String {
+pub(super) fn capitalised(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
@@ -207,16 +229,20 @@ impl Call {
     }
 }
 
-/// The shapes of a service. A file that cannot be read knows no service.
-fn service(name: &str) -> Option<Service> {
-    let end = SERVICES.iter().position(|&byte| byte == b'\n')?;
-    let (index, members) = SERVICES.split_at_checked(end)?;
-    let index: Map<String, Value> = serde_json::from_slice(index).ok()?;
-    let place = index.get(name)?.as_array()?;
-    let number = |at: usize| usize::try_from(place.get(at)?.as_u64()?).ok();
-    let (start, length) = (number(0)? + 1, number(1)?);
+/// Where the services are: begin and length of each, null for those whose name alone is known.
+/// A file that cannot be read knows no service.
+pub(super) fn index() -> BTreeMap<String, Option<(usize, usize)>> {
+    let end = SERVICES.iter().position(|&byte| byte == b'\n').unwrap_or_default();
+    SERVICES.get(..end).and_then(|index| serde_json::from_slice(index).ok()).unwrap_or_default()
+}
+
+/// A service by its name.
+pub(super) fn service(name: &str) -> Option<Service> {
+    let (begin, length) = index().remove(name)??;
+    let members = SERVICES.iter().position(|&byte| byte == b'\n')? + 1;
+    let begin = members + begin;
     let mut text = String::new();
-    GzDecoder::new(members.get(start..start + length)?).read_to_string(&mut text).ok()?;
+    GzDecoder::new(SERVICES.get(begin..begin + length)?).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 
@@ -228,13 +254,15 @@ mod tests {
 
     #[test]
     fn every_service_can_be_read() {
-        let end = SERVICES.iter().position(|&byte| byte == b'\n').expect("an index");
-        let index: Map<String, Value> = serde_json::from_slice(&SERVICES[..end]).expect("JSON");
-        assert!(index.len() > 100);
-        for name in index.keys() {
+        let index = index();
+        assert!(index.values().flatten().count() > 100 && index.values().any(Option::is_none));
+        for name in index.iter().filter(|(_, place)| place.is_some()).map(|(name, _)| name) {
             let service = service(name).unwrap_or_else(|| panic!("{name} cannot be read"));
-            for shape in service.operations.values().filter_map(Value::as_u64) {
-                assert!(usize::try_from(shape).is_ok_and(|shape| shape < service.shapes.len()), "{name}");
+            for (answer, request) in service.operations.values() {
+                assert!(answer.is_none_or(|shape| shape < service.shapes.len()), "{name}");
+                if let Some(Reference::Structure(at)) = request {
+                    assert!(*at < service.requests.len(), "{name}");
+                }
             }
         }
     }

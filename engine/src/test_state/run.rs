@@ -15,7 +15,7 @@ use super::shapes::{
 use crate::items::{Batcher, Pushed};
 use crate::machine::{
     Failure, Flow, Integration, Nature, NumberField, Outcome, Payload, Replayable, SOURCE_OF_STATE_DATA,
-    Surroundings, TaskKey, TaskRequest, delay_millis, errors, item_context,
+    Surroundings, TaskKey, TaskRequest, VARIABLES_TOO_LARGE, delay_millis, errors, item_context,
 };
 use crate::task::TaskOutcome;
 
@@ -214,7 +214,10 @@ impl<'t> Test<'t> {
         self.effective_input()?;
         let chosen = self.flow(&self.prepared.context).choice(choice, &self.prepared.input);
         match chosen.map_err(|error| self.failure(error))? {
-            Some(chosen) => Ok(Done { outcome: chosen.outcome, next: Some(chosen.next.to_string()) }),
+            Some(chosen) => {
+                self.check_sizes(&chosen.outcome)?;
+                Ok(Done { outcome: chosen.outcome, next: Some(chosen.next.to_string()) })
+            }
             None => Err(Failure::runtime(
                 "Failed to transition out of the state. The state does not point to a next state.",
             )),
@@ -377,8 +380,9 @@ impl<'t> Test<'t> {
             let number = field.map(|field| flow.number(field, name, NumberField::Count, effective));
             number.transpose().map(Option::unwrap_or_default).map_err(|error| self.failure(error))
         };
-        let items_max = number(fields.max_items_per_batch.as_ref(), "MaxItemsPerBatch")?;
-        let bytes_max = number(fields.max_input_bytes_per_batch.as_ref(), "MaxInputBytesPerBatch")?;
+        let items_max = number(fields.max_items_per_batch.as_ref(), "ItemBatcher/MaxItemsPerBatch")?;
+        let bytes_max =
+            number(fields.max_input_bytes_per_batch.as_ref(), "ItemBatcher/MaxInputBytesPerBatch")?;
         let batch_input = fields.batch_input.as_ref();
         let batch_input = batch_input
             .map(|template| flow.evaluate(template, "ItemBatcher/BatchInput", effective))
@@ -432,14 +436,33 @@ impl<'t> Test<'t> {
     }
 
     fn done(&self, outcome: Outcome) -> Result<Done, Failure> {
-        if outcome.output.is_larger_than(asl::limits::PAYLOAD_BYTES_MAX) {
-            return Err(Failure::output_too_large(self.state_name()));
-        }
+        self.check_sizes(&outcome)?;
         let next = match &self.state().transition {
             Some(Transition::Next(name)) => Some(name.clone()),
             Some(Transition::End) | None => None,
         };
         Ok(Done { outcome, next })
+    }
+
+    /// Refuses what an execution would refuse to hand on: output and variables beyond AWS's limits.
+    fn check_sizes(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let mut assigned = 0;
+        for (_, payload) in &outcome.assigned {
+            if payload.len() > asl::limits::VARIABLE_BYTES_MAX {
+                return Err(Failure::output_too_large(self.state_name()));
+            }
+            assigned += payload.len();
+        }
+        let is_new = |name: &str| outcome.assigned.iter().any(|(assigned, _)| **assigned == *name);
+        let kept = self.prepared.variables.iter().filter(|(name, _)| !is_new(name));
+        let kept: usize = kept.map(|(_, value)| value.to_string().len()).sum();
+        if assigned > asl::limits::ASSIGN_BYTES_MAX || assigned + kept > asl::limits::VARIABLES_BYTES_MAX {
+            return Err(Failure::new(Nature::Limit, errors::DATA_LIMIT_EXCEEDED, VARIABLES_TOO_LARGE));
+        }
+        if outcome.output.is_larger_than(asl::limits::PAYLOAD_BYTES_MAX) {
+            return Err(Failure::output_too_large(self.state_name()));
+        }
+        Ok(())
     }
 
     /// The first retrier that is for the failure takes it while it has
@@ -465,10 +488,13 @@ impl<'t> Test<'t> {
             self.data.error_details = Some(details);
             let flow = self.flow(&self.prepared.context);
             return match flow.by_catcher(&self.prepared.input, index, catcher, failure) {
-                Ok(outcome) => {
-                    let done = Done { outcome, next: Some(catcher.next.clone()) };
-                    self.ended(TestStatus::CaughtError, Some(failure), Some(done))
-                }
+                Ok(outcome) => match self.check_sizes(&outcome) {
+                    Ok(()) => {
+                        let done = Done { outcome, next: Some(catcher.next.clone()) };
+                        self.ended(TestStatus::CaughtError, Some(failure), Some(done))
+                    }
+                    Err(too_large) => self.ended(TestStatus::Failed, Some(&too_large), None),
+                },
                 Err(error) => {
                     let failure = self.failure(error);
                     self.ended(TestStatus::Failed, Some(&failure), None)

@@ -232,3 +232,32 @@ fn a_catcher_takes_what_a_retrier_gives_up() {
     );
     assert_eq!(broken["inspectionData"].as_object().map(serde_json::Map::len), Some(2));
 }
+
+#[test]
+fn what_an_execution_would_not_keep_is_not_kept_here() {
+    let assign = |value: &str| {
+        let state = json!({
+            "Type": "Pass", "QueryLanguage": "JSONata", "Assign": { "x": value }, "Output": 1, "End": true,
+        });
+        ask(json!({ "definition": state.to_string() })).expect("an answer")
+    };
+    assert_eq!(assign("{% $join([1..1000].'ab') %}")["status"], "SUCCEEDED");
+    let answer = assign("{% $join([1..200000].'ab') %}");
+    assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("States.DataLimitExceeded")));
+}
+
+#[test]
+fn fields_of_a_batcher_are_named_as_in_executions() {
+    let state = json!({
+        "Type": "Map", "QueryLanguage": "JSONata", "Items": [1, 2], "End": true,
+        "ItemBatcher": { "MaxItemsPerBatch": "{% $states.input.nothing %}" },
+        "ItemProcessor": {
+            "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS" },
+            "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true } },
+        },
+    });
+    let answer =
+        ask(json!({ "definition": state.to_string(), "mock": { "result": "[]" } })).expect("an answer");
+    let cause = answer["cause"].as_str().expect("a cause");
+    assert!(cause.contains("'ItemBatcher/MaxItemsPerBatch' returned nothing"), "{cause}");
+}

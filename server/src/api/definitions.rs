@@ -26,7 +26,10 @@ pub(super) fn validate(_: &Api, parameters: Parameters<'_>) -> Answer {
     let limit = parameters.number("maxResults").and_then(|limit| usize::try_from(limit).ok());
     let limit = limit.filter(|limit| *limit > 0).unwrap_or(DIAGNOSTICS_DEFAULT);
     let found = asl::validate_for(parameters.required("definition"), machine_type);
-    let wanted = found.iter().filter(|finding| with_warnings || finding.severity == Severity::Error);
+    // Warnings of ours are for people at a terminal: AWS's answers have none of them.
+    let wanted = found.iter().filter(|finding| {
+        finding.severity == Severity::Error || with_warnings && !finding.code.is_ours()
+    });
     let diagnostics: Vec<Value> = wanted
         .clone()
         .take(limit)

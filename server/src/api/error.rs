@@ -91,6 +91,8 @@ impl ApiError {
             EngineError::ExecutionLimitExceeded => {
                 Self::new("ExecutionLimitExceeded", "The maximum number of open executions has been reached.")
             }
+            // The code is of the model's common errors, the words are those of its SDKs' examples.
+            EngineError::Throttled => Self::new("ThrottlingException", "Rate exceeded"),
             EngineError::InvalidName { name } => Self::invalid_name(&name),
             EngineError::InvalidDefinition { diagnostics, .. } => {
                 super::definitions::refused(&diagnostics, "")

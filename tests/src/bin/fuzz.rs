@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use stepwright_tests::fuzz::{Options, input, run};
+use stepwright_tests::fuzz::{MEMORY_MEBIBYTES_MAX, Options, TIME_MAX, input, run};
+
+/// How much of a single input is shown, in characters.
+const SHOWN: usize = 4_000;
 
 #[derive(Parser)]
 #[command(name = "fuzz", about = "Feeds random inputs to everything that reads what others wrote")]
@@ -44,23 +47,29 @@ fn main() -> ExitCode {
     for target in &report.targets {
         let (index, slowest) = target.slowest;
         if let Some(index) = options.index {
-            println!("{}", input(target.name, options.seed, index).unwrap_or_default());
+            let input = input(target.name, options.seed, index).unwrap_or_default();
+            let shown: String = input.chars().take(SHOWN).collect();
+            println!("{shown}\n{} bytes", input.len());
         }
         println!(
-            "{:<22} {:>9} inputs {:>9.0}/s, slowest {:>8.1} ms (index {index})",
+            "{:<22} {:>9} inputs {:>9.0}/s, slowest {:>8.1} ms (index {index}), peak {:>4} MiB",
             target.name,
             target.inputs,
             per_second(target.inputs, target.took.as_secs_f64()),
             slowest.as_secs_f64() * 1e3,
+            target.peak_mebibytes,
         );
     }
     let took: f64 = report.targets.iter().map(|target| target.took.as_secs_f64()).sum();
+    let peak = report.targets.iter().map(|target| target.peak_mebibytes).max();
     println!(
-        "{} inputs in {took:.1} s, {:.0}/s, {} MiB at most, {} failures",
+        "{} inputs in {took:.1} s, {:.0}/s, {} MiB at most, {} failures; no input may take more than \
+         {} s or {MEMORY_MEBIBYTES_MAX} MiB",
         report.inputs(),
         per_second(report.inputs(), took),
-        peak_mebibytes(),
+        peak.unwrap_or_default(),
         report.failures.len(),
+        TIME_MAX.as_secs(),
     );
     for failure in &report.failures {
         eprintln!("{failure}");
@@ -71,12 +80,4 @@ fn main() -> ExitCode {
 #[expect(clippy::cast_precision_loss, reason = "a rate, for reading")]
 fn per_second(inputs: u64, seconds: f64) -> f64 {
     inputs as f64 / seconds.max(1e-9)
-}
-
-/// The most memory this process had.
-fn peak_mebibytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes: Option<u64> = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
-    kibibytes.unwrap_or(0) / 1024
 }

@@ -17,7 +17,7 @@ pub(super) struct Hostile;
 
 /// A definition can be executed exactly when nothing is wrong with it; every
 /// finding says what and where.
-fn check(input: &str) -> Result<(), String> {
+pub(super) fn check(input: &str) -> Result<(), String> {
     let findings = validate(input);
     if let Some(silent) = findings.iter().find(|finding| finding.message.is_empty()) {
         return Err(format!("a finding without words: {silent:?}"));
@@ -38,7 +38,7 @@ impl Target for Generated {
     }
 
     fn share(&self) -> u64 {
-        12
+        1_200
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -56,7 +56,7 @@ impl Target for Mutated {
     }
 
     fn share(&self) -> u64 {
-        12
+        1_200
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -121,6 +121,54 @@ fn machine(choices: &mut Choices, depth: usize) -> Value {
     machine.into()
 }
 
+/// Fields of all kinds of states, right or not.
+const FIELDS: [&str; 44] = [
+    "Comment",
+    "QueryLanguage",
+    "InputPath",
+    "Parameters",
+    "ResultSelector",
+    "ResultPath",
+    "OutputPath",
+    "Arguments",
+    "Output",
+    "Assign",
+    "Items",
+    "ItemsPath",
+    "ItemSelector",
+    "ItemReader",
+    "ItemBatcher",
+    "ResultWriter",
+    "MaxConcurrency",
+    "MaxConcurrencyPath",
+    "ToleratedFailurePercentage",
+    "ToleratedFailureCount",
+    "Label",
+    "TimeoutSeconds",
+    "TimeoutSecondsPath",
+    "HeartbeatSeconds",
+    "Retry",
+    "Catch",
+    "Credentials",
+    "Result",
+    "Seconds",
+    "Timestamp",
+    "SecondsPath",
+    "Error",
+    "ErrorPath",
+    "Cause",
+    "CausePath",
+    "Condition",
+    "Choices",
+    "Default",
+    "Next",
+    "End",
+    "Branches",
+    "Iterator",
+    "Unknown",
+    "",
+];
+
 fn state(choices: &mut Choices, depth: usize) -> Value {
     let kind =
         choices.pick(&["Pass", "Task", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map", "Pause"]);
@@ -133,6 +181,16 @@ fn state(choices: &mut Choices, depth: usize) -> Value {
             state.insert("Next".to_owned(), choices.pick(&["A", "B", "C", "Z"]).into());
         }
     }
+    own_fields(choices, depth, kind, &mut state);
+    for _ in 0..choices.below(4) {
+        let field = choices.pick(&FIELDS);
+        state.insert(field.to_owned(), content(choices, field));
+    }
+    state.into()
+}
+
+/// The fields that a kind of state needs.
+fn own_fields(choices: &mut Choices, depth: usize, kind: &str, state: &mut Map<String, Value>) {
     match kind {
         "Task" => {
             let resource = choices.pick(&[
@@ -169,68 +227,21 @@ fn state(choices: &mut Choices, depth: usize) -> Value {
         }
         _ => {}
     }
-    for _ in 0..choices.below(4) {
-        const FIELDS: [&str; 44] = [
-            "Comment",
-            "QueryLanguage",
-            "InputPath",
-            "Parameters",
-            "ResultSelector",
-            "ResultPath",
-            "OutputPath",
-            "Arguments",
-            "Output",
-            "Assign",
-            "Items",
-            "ItemsPath",
-            "ItemSelector",
-            "ItemReader",
-            "ItemBatcher",
-            "ResultWriter",
-            "MaxConcurrency",
-            "MaxConcurrencyPath",
-            "ToleratedFailurePercentage",
-            "ToleratedFailureCount",
-            "Label",
-            "TimeoutSeconds",
-            "TimeoutSecondsPath",
-            "HeartbeatSeconds",
-            "Retry",
-            "Catch",
-            "Credentials",
-            "Result",
-            "Seconds",
-            "Timestamp",
-            "SecondsPath",
-            "Error",
-            "ErrorPath",
-            "Cause",
-            "CausePath",
-            "Condition",
-            "Choices",
-            "Default",
-            "Next",
-            "End",
-            "Branches",
-            "Iterator",
-            "Unknown",
-            "",
-        ];
-        let field = choices.pick(&FIELDS);
-        let content = match field {
-            "Retry" => {
-                json!([{"ErrorEquals": [choices.pick(&["States.ALL", "States.Timeout", "E", ""])], "IntervalSeconds": value(choices), "BackoffRate": value(choices)}])
-            }
-            "Catch" => json!([{"ErrorEquals": ["States.ALL"], "Next": "A", "ResultPath": value(choices)}]),
-            "ItemReader" => {
-                json!({"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": choices.pick(&["CSV", "JSON", "X"]), "MaxItems": value(choices)}, "Arguments": value(choices)})
-            }
-            "ItemBatcher" => json!({"MaxItemsPerBatch": value(choices), "BatchInput": value(choices)}),
-            _ => value(choices),
-        };
-        state.insert(field.to_owned(), content);
+}
+
+/// What a field holds.
+fn content(choices: &mut Choices, field: &str) -> Value {
+    match field {
+        "Retry" => {
+            json!([{"ErrorEquals": [choices.pick(&["States.ALL", "States.Timeout", "E", ""])], "IntervalSeconds": value(choices), "BackoffRate": value(choices)}])
+        }
+        "Catch" => json!([{"ErrorEquals": ["States.ALL"], "Next": "A", "ResultPath": value(choices)}]),
+        "ItemReader" => {
+            json!({"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": choices.pick(&["CSV", "JSON", "X"]), "MaxItems": value(choices)}, "Arguments": value(choices)})
+        }
+        "ItemBatcher" => json!({"MaxItemsPerBatch": value(choices), "BatchInput": value(choices)}),
+        _ => value(choices),
     }
-    state.into()
 }
 
 fn rule(choices: &mut Choices, depth: usize) -> Value {
@@ -307,7 +318,7 @@ impl Target for Hostile {
     }
 
     fn share(&self) -> u64 {
-        1
+        100
     }
 
     fn input(&self, choices: &mut Choices) -> String {

@@ -1,7 +1,7 @@
 //! JSONata: parser, evaluator, functions.
 
-use asl::Expression;
 use asl::jsonata::FailureKind;
+use asl::{Expression, StateBudget};
 
 use super::mutate::{edited, mutated};
 use super::{Choices, Target, sample};
@@ -149,10 +149,12 @@ fn check(input: &str) -> Result<(), String> {
     if expression.source() != input.trim() {
         return Err(format!("the source became {:?}", expression.source()));
     }
-    let first = expression.evaluate(&sample::scope(&asl::StateBudget::new()));
+    let answer = || {
+        let (budget, host) = (StateBudget::new(), sample::Seeded::of(input));
+        expression.evaluate(&sample::scope(&budget, &host))
+    };
+    let first = answer();
     match &first {
-        // Whether a bound on time is met depends on the machine.
-        Err(error) if error.kind == FailureKind::Bound => return Ok(()),
         // The words of `$error` are those of the expression.
         Err(error)
             if error.message.is_empty() && error.code.is_empty() && error.kind == FailureKind::Raised =>
@@ -164,9 +166,8 @@ fn check(input: &str) -> Result<(), String> {
         }
         _ => {}
     }
-    let second = expression.evaluate(&sample::scope(&asl::StateBudget::new()));
-    let bound = matches!(&second, Err(error) if error.kind == FailureKind::Bound);
-    if bound || first == second { Ok(()) } else { Err(format!("answers {first:?}, then {second:?}")) }
+    let second = answer();
+    if first == second { Ok(()) } else { Err(format!("answers {first:?}, then {second:?}")) }
 }
 
 impl Target for Generated {
@@ -175,11 +176,15 @@ impl Target for Generated {
     }
 
     fn share(&self) -> u64 {
-        25
+        2_500
     }
 
     fn input(&self, choices: &mut Choices) -> String {
         expression(choices, 4)
+    }
+
+    fn looks(&self) -> u32 {
+        2
     }
 
     fn check(&self, input: &str) -> Result<(), String> {
@@ -387,7 +392,7 @@ impl Target for Mutated {
     }
 
     fn share(&self) -> u64 {
-        25
+        2_500
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -405,6 +410,10 @@ impl Target for Mutated {
         }
     }
 
+    fn looks(&self) -> u32 {
+        2
+    }
+
     fn check(&self, input: &str) -> Result<(), String> {
         check(input)
     }
@@ -416,7 +425,7 @@ impl Target for Arguments {
     }
 
     fn share(&self) -> u64 {
-        15
+        1_500
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -425,148 +434,150 @@ impl Target for Arguments {
         format!("${function}({})", arguments.join(", "))
     }
 
+    fn looks(&self) -> u32 {
+        2
+    }
+
     fn check(&self, input: &str) -> Result<(), String> {
         check(input)
     }
 }
 
+/// Numbers at the edges.
+const NUMBERS: [&str; 18] = [
+    "0",
+    "-0",
+    "1",
+    "-1",
+    "0.5",
+    "2.5",
+    "1e3",
+    "1e12",
+    "1e21",
+    "1e300",
+    "-1e300",
+    "5e-324",
+    "4503599627370497.5",
+    "9007199254740993",
+    "8.64e15",
+    "8.65e15",
+    "1/0",
+    "0/0",
+];
+
+/// Pictures of numbers, integers and dates.
+const PICTURES: [&str; 27] = [
+    "#,##0.00",
+    "0",
+    "000",
+    "##,##,##0",
+    "w",
+    "W",
+    "Ww;o",
+    "i",
+    "I",
+    "a",
+    "A",
+    "1;o",
+    "#0.0e0",
+    "0%",
+    "‰0",
+    "[Y0001]-[M01]-[D01]",
+    "[D1o] [MNn,3-3] [Yw]",
+    "[F], [H01]:[m]:[s].[f001] [Z0101t]",
+    "[X]-W[W]-[F1] [w] [x]",
+    "[h]:[m] [P]",
+    "[z]",
+    "[",
+    "[q]",
+    "٠",
+    "α",
+    ";",
+    "",
+];
+
+/// Regular expressions.
+const PATTERNS: [&str; 14] = [
+    "a+",
+    "(a|b)*c",
+    "[a-z]{2,3}",
+    "(?=a)b",
+    "(?<!x)y",
+    "(\\w)\\1",
+    "\\bfoo\\b",
+    "^.$",
+    "x*",
+    "(a+)+$",
+    "(?<n>a)\\k<n>",
+    "[^\\s\\d-z]",
+    "\\u00e9|\\x41",
+    ".{3,}?",
+];
+
+/// Arrays, objects and what is neither.
+const VALUES: [&str; 10] = [
+    "[1..1000]",
+    "['a', 'b']",
+    "[1, 2, 2, 1]",
+    "[[1], [2, [3]]]",
+    "{'a': 1, 'b': 2}",
+    "[{'a': 1}, {'a': 2}]",
+    "[]",
+    "{}",
+    "null",
+    "true",
+];
+
+/// Functions.
+const FUNCTION_VALUES: [&str; 6] = [
+    "function($v) { $v }",
+    "function($a, $b) { $a > $b }",
+    "$sum",
+    "$string",
+    "function($v)<n-n> { $v * 2 }",
+    "λ() { 1 }",
+];
+
+/// Texts that functions read.
+const TEXTS: [&str; 10] = [
+    "'2025-06-30T23:59:59Z'",
+    "'SHA-256'",
+    "'MD5'",
+    "'{\"a\": [1, 2.50]}'",
+    "'%E2%82%AC%zz'",
+    "'twelve hundred and first'",
+    "'MCMXC'",
+    "'0x1F'",
+    "'1,234.5'",
+    "'äöü€😀'",
+];
+
 fn argument(choices: &mut Choices) -> String {
     match choices.below(8) {
-        0 => choices
-            .pick(&[
-                "0",
-                "-0",
-                "1",
-                "-1",
-                "0.5",
-                "2.5",
-                "1e3",
-                "1e12",
-                "1e21",
-                "1e300",
-                "-1e300",
-                "5e-324",
-                "4503599627370497.5",
-                "9007199254740993",
-                "8.64e15",
-                "8.65e15",
-                "1/0",
-                "0/0",
-            ])
-            .to_owned(),
+        0 => choices.pick(&NUMBERS).to_owned(),
         1 => {
-            let picture = choices.pick(&[
-                "#,##0.00",
-                "0",
-                "000",
-                "##,##,##0",
-                "w",
-                "W",
-                "Ww;o",
-                "i",
-                "I",
-                "a",
-                "A",
-                "1;o",
-                "#0.0e0",
-                "0%",
-                "‰0",
-                "[Y0001]-[M01]-[D01]",
-                "[D1o] [MNn,3-3] [Yw]",
-                "[F], [H01]:[m]:[s].[f001] [Z0101t]",
-                "[X]-W[W]-[F1] [w] [x]",
-                "[h]:[m] [P]",
-                "[z]",
-                "[",
-                "[q]",
-                "٠",
-                "α",
-                ";",
-                "",
-            ]);
-            let picture = edited(
-                choices,
-                picture,
-                &["[Y]", "#,0.0"],
-                &["#", "0", ",", ".", "e", ";", "[", "]", "9", "-", "*", "Nn"],
-            );
+            let picture = choices.pick(&PICTURES);
+            let words = &["#", "0", ",", ".", "e", ";", "[", "]", "9", "-", "*", "Nn"];
+            let picture = edited(choices, picture, &["[Y]", "#,0.0"], words);
             format!("'{}'", picture.replace(['\'', '\\'], ""))
         }
         2 => {
-            let pattern = choices.pick(&[
-                "a+",
-                "(a|b)*c",
-                "[a-z]{2,3}",
-                "(?=a)b",
-                "(?<!x)y",
-                "(\\w)\\1",
-                "\\bfoo\\b",
-                "^.$",
-                "x*",
-                "(a+)+$",
-                "(?<n>a)\\k<n>",
-                "[^\\s\\d-z]",
-                "\\u00e9|\\x41",
-                ".{3,}?",
-            ]);
-            let pattern = edited(
-                choices,
-                pattern,
-                &["(a*)*", "a|"],
-                &[
-                    "(", ")", "[", "]", "{2}", "{9999}", "*", "+", "?", "|", "\\", "^", "$", ".", "\\b",
-                    "(?:", "\\1",
-                ],
-            );
-            let pattern = pattern.replace('/', "");
-            format!(
-                "/{}/{}",
-                if pattern.is_empty() { "a" } else { &pattern },
-                choices.pick(&["", "i", "m", "im"])
-            )
+            let pattern = choices.pick(&PATTERNS);
+            let words = &[
+                "(", ")", "[", "]", "{2}", "{9999}", "*", "+", "?", "|", "\\", "^", "$", ".", "\\b", "(?:",
+                "\\1",
+            ];
+            let pattern = edited(choices, pattern, &["(a*)*", "a|"], words).replace('/', "");
+            let pattern = if pattern.is_empty() { "a" } else { &pattern };
+            format!("/{pattern}/{}", choices.pick(&["", "i", "m", "im"]))
         }
         3 => {
             let text = choices.noise(20);
             format!("'{}'", text.replace(['\'', '\\'], ""))
         }
-        4 => choices
-            .pick(&[
-                "[1..1000]",
-                "['a', 'b']",
-                "[1, 2, 2, 1]",
-                "[[1], [2, [3]]]",
-                "{'a': 1, 'b': 2}",
-                "[{'a': 1}, {'a': 2}]",
-                "[]",
-                "{}",
-                "null",
-                "true",
-            ])
-            .to_owned(),
-        5 => choices
-            .pick(&[
-                "function($v) { $v }",
-                "function($a, $b) { $a > $b }",
-                "$sum",
-                "$string",
-                "function($v)<n-n> { $v * 2 }",
-                "λ() { 1 }",
-            ])
-            .to_owned(),
-        6 => choices
-            .pick(&[
-                "'2025-06-30T23:59:59Z'",
-                "'SHA-256'",
-                "'MD5'",
-                "'{\"a\": [1, 2.50]}'",
-                "'%E2%82%AC%zz'",
-                "'twelve hundred and first'",
-                "'MCMXC'",
-                "'0x1F'",
-                "'1,234.5'",
-                "'äöü€😀'",
-            ])
-            .to_owned(),
+        4 => choices.pick(&VALUES).to_owned(),
+        5 => choices.pick(&FUNCTION_VALUES).to_owned(),
+        6 => choices.pick(&TEXTS).to_owned(),
         _ => leaf(choices),
     }
 }
@@ -577,7 +588,7 @@ impl Target for Hostile {
     }
 
     fn share(&self) -> u64 {
-        1
+        100
     }
 
     fn input(&self, choices: &mut Choices) -> String {
@@ -616,6 +627,10 @@ impl Target for Hostile {
                 choices.noise(200).replace(['\'', '\\'], "").repeat(many / 100 + 1)
             ),
         }
+    }
+
+    fn looks(&self) -> u32 {
+        2
     }
 
     fn check(&self, input: &str) -> Result<(), String> {

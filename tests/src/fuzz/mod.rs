@@ -13,8 +13,10 @@
 
 mod choices;
 mod definition;
+mod heavy;
 mod jsonata;
 mod jsonpath;
+mod measure;
 mod mutate;
 mod run;
 mod sample;
@@ -25,8 +27,12 @@ use std::time::Duration;
 pub use choices::Choices;
 pub use run::{Options, Report, input, run};
 
-/// How long one input may take. Expressions end after five seconds by themselves.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long one input may take, of a processor's time.
+pub const TIME_MAX: Duration = Duration::from_secs(2);
+/// How much memory of the process may be resident while an input is worked on, in MiB.
+pub const MEMORY_MEBIBYTES_MAX: u64 = 512;
+/// How long one input may take before it counts as one that hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that reads text.
 pub trait Target: Sync {
@@ -35,7 +41,17 @@ pub trait Target: Sync {
 
     /// Its share of the inputs, beside that of the others.
     fn share(&self) -> u64 {
-        10
+        1_000
+    }
+
+    /// How often it does the same with an input, to compare.
+    fn looks(&self) -> u32 {
+        1
+    }
+
+    /// Whether its inputs are so large that they are worked on one at a time, so that memory is theirs.
+    fn is_heavy(&self) -> bool {
+        false
     }
 
     /// Makes an input.
@@ -47,7 +63,7 @@ pub trait Target: Sync {
 
 /// All targets. A new one is added here.
 pub fn targets() -> Vec<Box<dyn Target>> {
-    vec![
+    let mut targets: Vec<Box<dyn Target>> = vec![
         Box::new(jsonata::Generated),
         Box::new(jsonata::Mutated),
         Box::new(jsonata::Arguments),
@@ -59,20 +75,38 @@ pub fn targets() -> Vec<Box<dyn Target>> {
         Box::new(definition::Mutated),
         Box::new(definition::Hostile),
         Box::new(times::Timestamps),
-    ]
+    ];
+    targets.extend(heavy::targets());
+    targets
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, run};
+    use super::{Options, TIME_MAX, run};
 
     /// A few thousand inputs in every test run.
     #[test]
     fn no_input_breaks_a_law() {
-        let options = Options { inputs: 6_000, seed: 1, ..Options::default() };
+        // What is not optimised takes its time.
+        let time = TIME_MAX * 10;
+        let options = Options { inputs: 6_000, seed: 1, time, ..Options::default() };
         let report = run(&options);
         assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
         assert_eq!(report.inputs(), 6_000);
+    }
+
+    /// One input of each heavy target.
+    #[test]
+    fn no_large_input_breaks_a_law() {
+        let options = Options {
+            target: Some("heavy".to_owned()),
+            index: Some(0),
+            time: TIME_MAX * 10,
+            ..Options::default()
+        };
+        let report = run(&options);
+        assert!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+        assert_eq!(report.targets.len(), 5);
     }
 
     /// Inputs that broke a law once, by target.

@@ -1,6 +1,7 @@
 //! Runs targets on all cores, watched: an input that does not end ends the process.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -8,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Choices, PATIENCE, Target, targets};
+use super::{Choices, MEMORY_MEBIBYTES_MAX, PATIENCE, TIME_MAX, Target, measure, targets};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub index: Option<u64>,
     /// Threads that work.
     pub threads: usize,
+    /// How long one input may take, of a processor's time.
+    pub time: Duration,
     /// Where to note the inputs that are worked on: a stack that overflows cannot be caught.
     pub notes: Option<PathBuf>,
 }
@@ -30,7 +33,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { inputs: 100_000, seed: 1, target: None, index: None, threads, notes: None }
+        Self { inputs: 100_000, seed: 1, target: None, index: None, threads, time: TIME_MAX, notes: None }
     }
 }
 
@@ -54,6 +57,8 @@ pub struct TargetReport {
     pub took: Duration,
     /// The input that took longest: its index, and how long.
     pub slowest: (u64, Duration),
+    /// The most memory of the process that was resident meanwhile, in MiB.
+    pub peak_mebibytes: u64,
 }
 
 impl Report {
@@ -77,19 +82,26 @@ impl Desk {
     }
 
     /// Each desk has a line of its own.
-    fn note(&self, notes: Option<&File>, target: &dyn Target, index: u64) {
-        const LINE: u64 = 64;
+    fn note(&self, notes: Option<&File>, target: &dyn Target, options: &Options, index: u64) {
+        const LINE: usize = 128;
         if let Some(notes) = notes {
-            let line = format!("--target {} --index {index:<20}\n", target.name());
-            notes.write_all_at(line.as_bytes(), self.number * LINE).expect("the notes can be written");
+            let line = format!("{:<width$}\n", again(target, options, index), width = LINE - 1);
+            notes.write_all_at(line.as_bytes(), self.number * LINE as u64).expect("the notes can be written");
         }
     }
 }
 
 /// Runs every target in turn.
 pub fn run(options: &Options) -> Report {
-    let wanted = |name: &str| options.target.as_ref().is_none_or(|part| name.contains(part.as_str()));
-    let targets: Vec<_> = targets().into_iter().filter(|target| wanted(target.name())).collect();
+    let all = targets();
+    // A whole name is meant as one.
+    let is_name = all.iter().any(|target| Some(target.name()) == options.target.as_deref());
+    let wanted = |name: &str| match options.target.as_deref() {
+        None => true,
+        Some(whole) if is_name => name == whole,
+        Some(part) => name.contains(part),
+    };
+    let targets: Vec<_> = all.into_iter().filter(|target| wanted(target.name())).collect();
     let shares: u64 = targets.iter().map(|target| target.share()).sum();
     let mut report = Report::default();
     let (mut share, mut given) = (0, 0);
@@ -107,51 +119,32 @@ pub fn run(options: &Options) -> Report {
     report
 }
 
-fn run_target(target: &dyn Target, options: &Options, indices: std::ops::Range<u64>, report: &mut Report) {
-    let started = Instant::now();
-    let next = AtomicU64::new(indices.start);
-    let failures = Mutex::new(Vec::new());
-    let slowest = Mutex::new((0, Duration::ZERO));
-    let done = AtomicU64::new(0);
-    let desks: Vec<Desk> = (0..).take(options.threads.max(1)).map(Desk::new).collect();
-    let notes = options.notes.as_ref().map(|path| File::create(path).expect("the notes can be written"));
-    std::thread::scope(|threads| {
-        let workers = desks.iter().map(|desk| {
-            let work = || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= indices.end {
-                        break;
-                    }
-                    desk.index.store(index, Ordering::Relaxed);
-                    desk.note(notes.as_ref(), target, index);
-                    desk.since.store(1 + millis(started.elapsed()), Ordering::Release);
-                    let took = Instant::now();
-                    if let Err(law) = feed(target, options.seed, index) {
-                        failures.lock().expect("no panic while held").push((index, law));
-                    }
-                    let took = took.elapsed();
-                    desk.since.store(0, Ordering::Release);
-                    let mut slowest = slowest.lock().expect("no panic while held");
-                    if took > slowest.1 {
-                        *slowest = (index, took);
-                    }
-                }
-                done.fetch_add(1, Ordering::Release);
-            };
+fn run_target(target: &dyn Target, options: &Options, indices: Range<u64>, report: &mut Report) {
+    let threads = if target.is_heavy() { 1 } else { options.threads.max(1) };
+    let bench = Bench {
+        target,
+        options,
+        started: Instant::now(),
+        end: indices.end,
+        next: AtomicU64::new(indices.start),
+        notes: options.notes.as_ref().map(|path| File::create(path).expect("the notes can be written")),
+        found: Mutex::default(),
+        done: AtomicU64::new(0),
+    };
+    let desks: Vec<Desk> = (0..).take(threads).map(Desk::new).collect();
+    std::thread::scope(|scope| {
+        for desk in &desks {
             // Expressions of full depth are evaluated where the engine has its stack: 2 MiB.
-            std::thread::Builder::new()
-                .stack_size(2 << 20)
-                .spawn_scoped(threads, work)
-                .expect("a thread starts")
-        });
-        let workers: Vec<_> = workers.collect();
-        while done.load(Ordering::Acquire) < workers.len() as u64 {
-            watch(target, options, &desks, started);
+            let thread = std::thread::Builder::new().stack_size(2 << 20);
+            thread.spawn_scoped(scope, || bench.work(desk)).expect("a thread starts");
+        }
+        while bench.done.load(Ordering::Acquire) < desks.len() as u64 {
+            watch(target, options, &desks, bench.started);
             std::thread::sleep(Duration::from_millis(5));
         }
     });
-    let mut failures = failures.into_inner().expect("no panic while held");
+    let found = bench.found.into_inner().expect("no panic while held");
+    let mut failures = found.failures;
     failures.sort();
     let room = 100_usize.saturating_sub(report.failures.len());
     report.failures.extend(failures.into_iter().take(room).map(|(index, law)| {
@@ -162,19 +155,83 @@ fn run_target(target: &dyn Target, options: &Options, indices: std::ops::Range<u
     report.targets.push(TargetReport {
         name: target.name(),
         inputs: indices.end - indices.start,
-        took: started.elapsed(),
-        slowest: slowest.into_inner().expect("no panic while held"),
+        took: bench.started.elapsed(),
+        slowest: found.slowest,
+        peak_mebibytes: found.peak_mebibytes,
     });
 }
 
-/// One input; a panic is a broken law.
-fn feed(target: &dyn Target, seed: u64, index: u64) -> Result<(), String> {
-    let input = target.input(&mut Choices::of(seed, target.name(), index));
-    catch_unwind(AssertUnwindSafe(|| target.check(&input))).unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("panicked: {}", words.unwrap_or("without words")))
-    })
+/// The work on one target.
+struct Bench<'t> {
+    target: &'t dyn Target,
+    options: &'t Options,
+    started: Instant,
+    end: u64,
+    next: AtomicU64,
+    notes: Option<File>,
+    found: Mutex<Found>,
+    /// Threads that are through.
+    done: AtomicU64,
+}
+
+/// What came of a target so far.
+#[derive(Default)]
+struct Found {
+    failures: Vec<(u64, String)>,
+    slowest: (u64, Duration),
+    peak_mebibytes: u64,
+}
+
+impl Bench<'_> {
+    fn work(&self, desk: &Desk) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.end {
+                break;
+            }
+            desk.index.store(index, Ordering::Relaxed);
+            desk.note(self.notes.as_ref(), self.target, self.options, index);
+            desk.since.store(1 + millis(self.started.elapsed()), Ordering::Release);
+            let (took, law) = self.feed(index);
+            desk.since.store(0, Ordering::Release);
+            self.note(index, took, law);
+        }
+        self.done.fetch_add(1, Ordering::Release);
+    }
+
+    /// One input; a panic is a broken law.
+    fn feed(&self, index: u64) -> (Duration, Result<(), String>) {
+        let target = self.target;
+        let input = target.input(&mut Choices::of(self.options.seed, target.name(), index));
+        let before = measure::worked();
+        let law = catch_unwind(AssertUnwindSafe(|| target.check(&input))).unwrap_or_else(|panic| {
+            let words = panic.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("panicked: {}", words.unwrap_or("without words")))
+        });
+        (measure::worked().saturating_sub(before) / target.looks(), law)
+    }
+
+    /// Time and memory have laws of their own.
+    fn note(&self, index: u64, took: Duration, law: Result<(), String>) {
+        let peak = measure::peak_mebibytes();
+        let mut found = self.found.lock().expect("no panic while held");
+        found.failures.extend(law.err().map(|law| (index, law)));
+        if took > self.options.time {
+            found.failures.push((index, format!("took {:.1} s", took.as_secs_f64())));
+        }
+        if peak > MEMORY_MEBIBYTES_MAX {
+            found.failures.push((index, format!("{peak} MiB were resident")));
+        }
+        if took > found.slowest.1 {
+            found.slowest = (index, took);
+        }
+        found.peak_mebibytes = found.peak_mebibytes.max(peak);
+        // The next one has its own peak.
+        if self.target.is_heavy() || peak > MEMORY_MEBIBYTES_MAX {
+            measure::forget_peak();
+        }
+    }
 }
 
 /// A thread cannot be stopped from outside: where one hangs, the run ends with a word about it.

@@ -1,25 +1,44 @@
 //! What expressions and paths are evaluated on.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use asl::{Host, Scope, StateBudget};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-/// A host whose time and randomness stand still.
-struct Still;
+use super::Choices;
 
-impl Host for Still {
+/// A host whose time stands still, and whose randomness follows from a seed.
+pub(super) struct Seeded {
+    random: RefCell<Choices>,
+}
+
+impl Seeded {
+    /// What is drawn for a text, from the beginning.
+    pub(super) fn of(text: &str) -> Self {
+        Self { random: RefCell::new(Choices::of(0, text, 0)) }
+    }
+
+    /// A number of 48 bits.
+    fn draw(&self) -> usize {
+        self.random.borrow_mut().below(1 << 48)
+    }
+}
+
+impl Host for Seeded {
     fn now_millis(&self) -> i64 {
         1_767_225_600_000
     }
 
     fn random(&self) -> f64 {
-        0.25
+        #[expect(clippy::cast_precision_loss, reason = "48 bits")]
+        let drawn = self.draw() as f64;
+        drawn / 2_f64.powi(48)
     }
 
     fn uuid(&self) -> String {
-        "00000000-0000-4000-8000-000000000000".to_owned()
+        format!("00000000-0000-4000-8000-{:012x}", self.draw())
     }
 }
 
@@ -54,9 +73,14 @@ static VARIABLES: LazyLock<IndexMap<String, Value>> = LazyLock::new(|| {
     ])
 });
 
-/// The scope every target uses.
-pub(super) fn scope(budget: &StateBudget) -> Scope<'_> {
-    Scope { states: &*STATES, variables: &VARIABLES, host: &Still, budget }
+/// The scope of small expressions.
+pub(super) fn scope<'s>(budget: &'s StateBudget, host: &'s Seeded) -> Scope<'s> {
+    scope_on(&STATES, budget, host)
+}
+
+/// The scope of a document of the input's own.
+pub(super) fn scope_on<'s>(states: &'s Value, budget: &'s StateBudget, host: &'s Seeded) -> Scope<'s> {
+    Scope { states, variables: &VARIABLES, host, budget }
 }
 
 /// The input of the state.

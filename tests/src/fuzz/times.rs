@@ -21,7 +21,7 @@ impl Target for Timestamps {
     }
 
     fn share(&self) -> u64 {
-        5
+        500
     }
 
     fn input(&self, choices: &mut Choices) -> String {

@@ -8,8 +8,8 @@ use super::super::model::{
     Choice, ChoiceRule, Comparand, Condition, Is, Operand, QueryLanguage, Relation, Test,
 };
 use super::super::source::NodeKind;
-use super::fields::{Fields, not_supported};
-use super::query::Place;
+use super::expression::Place;
+use super::fields::{Fields, not_supported, of_quoted_number};
 use super::{At, Reader};
 
 /// What the name of an operator says.
@@ -86,7 +86,7 @@ pub(super) fn default_way(fields: &Fields<'_>, flow: &mut StateFlow, assigns: Ve
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     pub(super) fn choice_kind(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Choice> {
         if !self.require(fields, &["Choices"]) {
             return None;
@@ -128,6 +128,7 @@ impl Reader {
     }
 
     fn jsonata_condition(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Condition> {
+        let mut foreign = false;
         for key in fields.keys() {
             let is_known = matches!(key, "Assign" | "Comment" | "Condition" | "Next" | "Output");
             if is_known {
@@ -135,15 +136,23 @@ impl Reader {
             }
             let is_jsonpath = key == "Variable" || COMBINATIONS.contains(&key) || operator(key).is_some();
             self.schema_at_key(not_supported(key, QueryLanguage::Jsonata, is_jsonpath), fields, key);
-            let advice = if is_jsonpath {
-                advice::in_language("Variable", QueryLanguage::Jsonata).map(str::to_owned)
+            self.unknown_keys.insert(fields.key_span(key).start);
+            if is_jsonpath {
+                self.foreign(advice::in_language("Variable", QueryLanguage::Jsonata, std::iter::empty()));
+                if foreign {
+                    self.is_consequence(true);
+                }
+                foreign = true;
             } else {
                 let names = ["Assign", "Comment", "Condition", "Next", "Output"];
-                self.guesses.names(key, names, "fields of a rule")
-            };
-            self.advise(advice);
+                let advice = self.guesses.names(key, names, "fields of a rule");
+                self.advise(advice);
+            }
         }
-        self.require(fields, &["Condition", "Next"]);
+        if !self.require(fields, &["Condition", "Next"]) && foreign && fields.has("Next") {
+            // A rule of the other language has another field in its place.
+            self.is_consequence(true);
+        }
         let at = fields.at("Condition")?;
         self.condition(&at, flow).map(Condition::Expression)
     }
@@ -174,7 +183,11 @@ impl Reader {
             (false, true) => &["Variable", "Next"],
             (false, false) => &["Variable"],
         };
+        let is_foreign = fields.has("Condition");
         let is_complete = self.require(fields, required);
+        if !is_complete && is_foreign && fields.has("Next") {
+            self.is_consequence(true);
+        }
         let [key] = operators.as_slice() else {
             let message = if operators.is_empty() {
                 "A choice rule needs a comparison operator".to_owned()
@@ -182,8 +195,13 @@ impl Reader {
                 format!("Only one of these fields is allowed: [{}]", operators.join(", "))
             };
             self.schema(message, &fields.at);
-            let advice = "to ask for several, write \"And\": [{\"Variable\": …}, {\"Variable\": …}]";
-            self.advise((operators.len() > 1).then_some(advice));
+            self.advise(Some(if operators.len() > 1 {
+                "to ask for several, write \"And\": [{\"Variable\": …}, {\"Variable\": …}]"
+            } else {
+                "say how it is compared: \"StringEquals\": \"open\", \"NumericGreaterThan\": 3, \"IsPresent\": true, …"
+            }));
+            // What was meant as the operator is reported as unknown.
+            self.is_consequence(operators.is_empty() && other);
             return None;
         };
         match combination {
@@ -208,9 +226,12 @@ impl Reader {
         for key in foreign.collect::<Vec<_>>() {
             let is_jsonata = matches!(key, "Condition" | "Output");
             self.schema_at_key(not_supported(key, QueryLanguage::JsonPath, is_jsonata), fields, key);
-            let advice = if is_jsonata {
-                advice::in_language(key, QueryLanguage::JsonPath).map(str::to_owned)
-            } else if RULE.contains(&key) {
+            self.unknown_keys.insert(fields.key_span(key).start);
+            if is_jsonata {
+                self.foreign(advice::in_language(key, QueryLanguage::JsonPath, std::iter::empty()));
+                continue;
+            }
+            let advice = if RULE.contains(&key) {
                 Some(format!("only the rule itself has `{key}`, not the conditions in it"))
             } else {
                 let operators = COMPARISONS.iter().chain(TESTS).map(|(name, _)| *name);
@@ -268,6 +289,7 @@ impl Reader {
                 let is_number = matches!(at.node.kind, NodeKind::Number(_));
                 if !is_number {
                     self.expected("Number", at);
+                    self.advise(of_quoted_number(at));
                 }
                 is_number
             }

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::super::advice;
 use super::super::model::QueryLanguage;
 use super::super::source::{Member, Node, NodeKind};
+use super::query::shortened;
 use super::{At, Reader};
 
 /// Fields that only states written in JSONPath have, whatever their type.
@@ -114,10 +115,31 @@ pub(super) fn not_supported(key: &str, language: QueryLanguage, foreign: bool) -
     }
 }
 
-impl Reader {
+/// What to do about something that should be a number.
+pub(super) fn of_quoted_number(at: &At<'_>) -> Option<String> {
+    let text = at.node.as_text()?.trim();
+    if text.parse::<f64>().is_ok() {
+        return Some(format!("write {text} without the quotes"));
+    }
+    if text.starts_with('$') {
+        return Some(format!(
+            "write the field with `Path` at the end of its name to take \"{}\"",
+            shortened(text)
+        ));
+    }
+    text.starts_with("{%").then(|| {
+        "expressions need \"QueryLanguage\": \"JSONata\" on the state or the whole machine".to_owned()
+    })
+}
+
+impl Reader<'_> {
     pub(super) fn object<'a>(&mut self, at: &At<'a>) -> Option<Fields<'a>> {
         let Some(members) = at.node.as_object() else {
             self.expected("Object", at);
+            self.advise(match &at.node.kind {
+                NodeKind::Array(_) => Some("write an object, { … }, in the place of the list"),
+                _ => Some("write an object: { … }"),
+            });
             return None;
         };
         Some(Fields { at: at.clone(), members })
@@ -134,18 +156,47 @@ impl Reader {
 
     /// Reports the fields that do not belong here, each at its object (recorded).
     pub(super) fn allow(&mut self, fields: &Fields<'_>, language: QueryLanguage, allowed: &Allowed) {
-        for key in fields.keys().filter(|key| !allowed.has(key, language)) {
+        let mut misplaced = false;
+        for (key, key_span, at) in fields.entries() {
+            if allowed.has(key, language) {
+                continue;
+            }
             let foreign = match language {
                 QueryLanguage::JsonPath => JSONATA_ONLY.contains(&key),
                 QueryLanguage::Jsonata => JSONPATH_ONLY.contains(&key) || allowed.jsonpath.contains(&key),
             };
             self.schema_at_key(not_supported(key, language, foreign), fields, key);
-            let advice = match advice::in_language(key, language) {
-                Some(advice) if foreign => Some(advice.to_owned()),
-                _ => self.guesses.names(key, allowed.names(language), "fields here"),
-            };
+            self.unknown_keys.insert(key_span.start);
+            if super::looks_like_state(at.node) {
+                self.advise(Some(advice::of_misplaced(key, &fields.at.location)));
+                // One brace moves every state behind it.
+                self.is_consequence(std::mem::replace(&mut misplaced, true));
+                continue;
+            }
+            let other = advice::in_language(key, language, allowed.names(language)).filter(|_| foreign);
+            if other.is_some() {
+                self.foreign(other);
+            } else {
+                let similar = self.guesses.names(key, allowed.names(language), "fields here");
+                self.advise(similar);
+            }
+        }
+    }
+
+    /// The finding that was reported last is about a field of the other language. Where the language
+    /// itself is in doubt, one such finding says it for all.
+    pub(super) fn foreign(&mut self, advice: Option<String>) {
+        let is_first = self.language_in_doubt && !self.foreign_reported;
+        if is_first {
+            self.advise(Some(
+                "the definition has JSONata in it, and is read as JSONPath as long as it does not say so: add \
+                 \"QueryLanguage\": \"JSONata\" at its top",
+            ));
+        } else {
             self.advise(advice);
         }
+        self.is_consequence(self.language_in_doubt && self.foreign_reported);
+        self.foreign_reported = true;
     }
 
     /// Fields that have to be there. One finding for all that are missing (recorded).
@@ -153,13 +204,27 @@ impl Reader {
         let missing: Vec<&str> = keys.iter().copied().filter(|key| !fields.has(key)).collect();
         if !missing.is_empty() {
             self.schema(format!("These fields are required: [{}]", missing.join(", ")), &fields.at);
-            // A field that is there under a wrong name is reported as unknown, too.
-            let misspelt =
-                missing.iter().find_map(|key| Some((*key, self.guesses.similar(key, fields.keys())?)));
-            let advice = misspelt.map(|(key, given)| format!("`{given}` should probably be `{key}`"));
-            self.advise(advice);
+            self.missing(fields, &missing);
         }
         missing.is_empty()
+    }
+
+    /// What to do about missing fields. One that is there under a wrong name is reported as unknown, too.
+    pub(super) fn missing(&mut self, fields: &Fields<'_>, missing: &[&str]) {
+        let unknown: Vec<&str> =
+            fields.keys().filter(|key| self.unknown_keys.contains(&fields.key_span(key).start)).collect();
+        // Of a state without a type no other field was looked at.
+        let given: Vec<&str> = if unknown.is_empty() { fields.keys().collect() } else { unknown };
+        let misspelt =
+            missing.iter().find_map(|key| Some((*key, self.guesses.similar(key, given.iter().copied())?)));
+        match misspelt {
+            Some((key, given)) => {
+                let is_reported = self.unknown_keys.contains(&fields.key_span(given).start);
+                self.advise(Some(format!("`{given}` should probably be `{key}`")));
+                self.is_consequence(is_reported && missing.len() == 1);
+            }
+            None => self.advise(missing.first().and_then(|key| advice::of_required(key))),
+        }
     }
 
     /// Fields of which at most one may be there.
@@ -167,6 +232,9 @@ impl Reader {
         let is_fine = keys.iter().filter(|key| fields.has(key)).count() <= 1;
         if !is_fine {
             self.schema(format!("Only one of these fields is allowed: [{}]", keys.join(", ")), &fields.at);
+            self.advise(Some("keep the one that is meant and delete the others"));
+            let second = keys.iter().filter(|key| fields.has(key)).nth(1);
+            self.highlight(second.map(|key| fields.key_span(key)));
         }
         is_fine
     }
@@ -177,6 +245,7 @@ impl Reader {
             return self.exclusive(fields, keys);
         }
         self.schema(format!("One of these fields is required: [{}]", keys.join(", ")), &fields.at);
+        self.missing(fields, keys);
         false
     }
 
@@ -184,6 +253,11 @@ impl Reader {
         let text = at.node.as_text().map(str::to_owned);
         if text.is_none() {
             self.expected("String", at);
+            let written = self.text.get(at.node.span.clone()).filter(|written| written.len() <= 40);
+            let is_plain = matches!(at.node.kind, NodeKind::Number(_) | NodeKind::Boolean(_));
+            self.advise(
+                written.filter(|_| is_plain).map(|written| format!("write it in quotes: \"{written}\"")),
+            );
         }
         text
     }
@@ -196,6 +270,9 @@ impl Reader {
     pub(super) fn boolean(&mut self, at: &At<'_>) -> Option<bool> {
         let NodeKind::Boolean(flag) = at.node.kind else {
             self.expected("Boolean", at);
+            let given = at.node.as_text().map(|text| text.trim().to_ascii_lowercase());
+            let flag = given.filter(|text| matches!(text.as_str(), "true" | "false"));
+            self.advise(flag.map(|flag| format!("write {flag} without the quotes")));
             return None;
         };
         Some(flag)
@@ -204,6 +281,12 @@ impl Reader {
     pub(super) fn array<'a>(&mut self, at: &At<'a>) -> Option<&'a [Node]> {
         let NodeKind::Array(items) = &at.node.kind else {
             self.expected("Array", at);
+            let written = self.text.get(at.node.span.clone()).unwrap_or_default();
+            self.advise(match &at.node.kind {
+                NodeKind::Text(_) => Some(format!("write a list: [{}]", shortened(written))),
+                NodeKind::Object(_) => Some("write a list with the object in it: [{ … }]".to_owned()),
+                _ => None,
+            });
             return None;
         };
         Some(items)
@@ -243,6 +326,7 @@ impl Reader {
     pub(super) fn whole_number(&mut self, at: &At<'_>, range: RangeInclusive<u64>) -> Option<u64> {
         let NodeKind::Number(number) = &at.node.kind else {
             self.expected("Integer", at);
+            self.advise(of_quoted_number(at));
             return None;
         };
         #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^53")]

@@ -3,9 +3,10 @@
 use super::super::flow::StateFlow;
 use super::super::model::{Catcher, JitterStrategy, QueryLanguage, ResultPath, Retrier};
 use super::super::source::NodeKind;
-use super::fields::{Allowed, Fields};
-use super::query::Place;
+use super::expression::Place;
+use super::fields::{Allowed, Fields, of_quoted_number};
 use super::{At, Reader};
+use crate::diagnostic::Code;
 use crate::limits;
 
 const RETRIER: Allowed = Allowed {
@@ -28,8 +29,67 @@ const CATCHER: Allowed = Allowed {
 };
 /// The name that matches every error.
 const ALL: &str = "States.ALL";
+/// Developer guide, "Handling errors in Step Functions workflows", and what was seen from the service.
+const STATES_ERRORS: &[&str] = &[
+    ALL,
+    "States.BranchFailed",
+    "States.DataLimitExceeded",
+    "States.ExceedToleratedFailureThreshold",
+    "States.HeartbeatTimeout",
+    "States.Http.Socket",
+    "States.IntrinsicFailure",
+    "States.ItemReaderFailed",
+    "States.NoChoiceMatched",
+    "States.ParameterPathFailure",
+    "States.Permissions",
+    "States.QueryEvaluationError",
+    "States.ReferencePathConflict",
+    "States.ResultPathMatchFailure",
+    "States.ResultWriterFailed",
+    "States.Runtime",
+    "States.TaskFailed",
+    "States.Timeout",
+];
+/// The errors of Lambda's `Invoke`, and those the developer guide of Step Functions names.
+const LAMBDA_ERRORS: &[&str] = &[
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.CodeStorageExceededException",
+    "Lambda.EC2AccessDeniedException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.EC2UnexpectedException",
+    "Lambda.EFSIOException",
+    "Lambda.EFSMountConnectivityException",
+    "Lambda.EFSMountFailureException",
+    "Lambda.EFSMountTimeoutException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.InvalidParameterValueException",
+    "Lambda.InvalidRequestContentException",
+    "Lambda.InvalidRuntimeException",
+    "Lambda.InvalidSecurityGroupIDException",
+    "Lambda.InvalidSubnetIDException",
+    "Lambda.InvalidZipFileException",
+    "Lambda.KMSAccessDeniedException",
+    "Lambda.KMSDisabledException",
+    "Lambda.KMSInvalidStateException",
+    "Lambda.KMSNotFoundException",
+    "Lambda.RecursiveInvocationException",
+    "Lambda.RequestTooLargeException",
+    "Lambda.ResourceConflictException",
+    "Lambda.ResourceNotFoundException",
+    "Lambda.ResourceNotReadyException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.SnapStartException",
+    "Lambda.SnapStartNotReadyException",
+    "Lambda.SnapStartTimeoutException",
+    "Lambda.SubnetIPAddressLimitReachedException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Lambda.UnsupportedMediaTypeException",
+];
 
-impl Reader {
+impl Reader<'_> {
     /// `ErrorEquals`: `States.ALL` is alone in the last entry.
     fn error_equals(&mut self, fields: &Fields<'_>, is_last: bool) -> Option<Vec<String>> {
         let at = fields.at("ErrorEquals")?;
@@ -42,9 +102,44 @@ impl Reader {
                 self.schema(format!("{ALL} must appear alone and at end of list"), &at);
                 self.advise(Some(format!("move it into an entry of its own, the last one: [\"{ALL}\"]")));
             }
+            if let Some(name) = &name {
+                self.warn_of_error_name(name, &at);
+            }
             names.push(name);
         }
         names.into_iter().collect()
+    }
+
+    /// A name that looks like one of the service's or of Lambda's, and is none.
+    fn warn_of_error_name(&mut self, name: &str, at: &At<'_>) {
+        let known = if name.starts_with("States.") {
+            STATES_ERRORS
+        } else if name.starts_with("Lambda.") {
+            LAMBDA_ERRORS
+        } else if matches!(name, "*" | "ALL" | "All" | "all") {
+            self.warn(Code::UnknownErrorName, format!("'{name}' is the name of one error, not of all"), at);
+            self.advise(Some(format!("`{ALL}` takes every error")));
+            return;
+        } else {
+            return;
+        };
+        if known.contains(&name) {
+            return;
+        }
+        let similar = self.guesses.similar(name, known.iter().copied());
+        if name.starts_with("States.") {
+            self.warn(
+                Code::UnknownErrorName,
+                format!("No error is called '{name}': nothing is handled by it"),
+                at,
+            );
+            let all = || format!("names that begin with `States.` are the service's: {}", known.join(", "));
+            self.advise(Some(similar.map_or_else(all, |similar| format!("did you mean `{similar}`?"))));
+        } else if let Some(similar) = similar {
+            // A function may raise what it likes, also this.
+            self.warn(Code::UnknownErrorName, format!("Lambda itself raises no error called '{name}'"), at);
+            self.advise(Some(format!("did you mean `{similar}`?")));
+        }
     }
 
     pub(super) fn retriers(&mut self, fields: &Fields<'_>) -> Vec<Retrier> {
@@ -63,9 +158,10 @@ impl Reader {
         self.optional_text(&fields, "Comment");
         self.require(&fields, &["ErrorEquals"]);
         let error_equals = self.error_equals(&fields, is_last);
-        let interval_seconds = self
-            .optional_whole_number(&fields, "IntervalSeconds", 1..=limits::RETRY_INTERVAL_SECONDS_MAX)
-            .unwrap_or(limits::RETRY_INTERVAL_SECONDS_DEFAULT);
+        let interval =
+            self.optional_whole_number(&fields, "IntervalSeconds", 1..=limits::RETRY_INTERVAL_SECONDS_MAX);
+        let interval_is_right = interval.is_some() || !fields.has("IntervalSeconds");
+        let interval_seconds = interval.unwrap_or(limits::RETRY_INTERVAL_SECONDS_DEFAULT);
         let max_attempts = self
             .optional_whole_number(&fields, "MaxAttempts", 0..=limits::RETRY_ATTEMPTS_MAX)
             .unwrap_or(limits::RETRY_ATTEMPTS_DEFAULT);
@@ -78,6 +174,9 @@ impl Reader {
                 "MaxDelaySeconds ({delay}) must be greater than IntervalSeconds ({interval_seconds})"
             );
             self.schema(message, &at);
+            self.advise(Some("it bounds the waits, which begin with IntervalSeconds: make it larger"));
+            // Compared with the default, the author did not write what it is compared with.
+            self.is_consequence(!interval_is_right);
         }
         let backoff_rate = self.backoff_rate(&fields);
         let jitter = self
@@ -104,7 +203,10 @@ impl Reader {
                 Some(rate) if rate >= limits::RETRY_BACKOFF_RATE_MIN => return rate,
                 _ => self.schema(format!("Minimum value is {:.1}", limits::RETRY_BACKOFF_RATE_MIN), &at),
             },
-            _ => self.expected("Float", &at),
+            _ => {
+                self.expected("Float", &at);
+                self.advise(of_quoted_number(&at));
+            }
         }
         limits::RETRY_BACKOFF_RATE_DEFAULT
     }

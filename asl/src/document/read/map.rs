@@ -8,8 +8,8 @@ use super::super::model::{
 };
 use super::super::source::NodeKind;
 use super::Reader;
+use super::expression::Place;
 use super::fields::{Allowed, Fields};
-use super::query::Place;
 use crate::diagnostic::{Code, Severity};
 use crate::limits;
 use crate::template::Template;
@@ -97,7 +97,7 @@ enum Mode {
     Distributed(ExecutionType),
 }
 
-impl Reader {
+impl Reader<'_> {
     pub(super) fn map(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Option<Map> {
         let items = self.map_items(fields, flow);
         let (item_selector, item_selector_field) = self.item_selector(fields, flow);
@@ -112,6 +112,10 @@ impl Reader {
         if matches!(processor, Some((Mode::Inline, _))) {
             for key in DISTRIBUTED.into_iter().filter(|key| fields.has(key)) {
                 self.schema_at_key(format!("Field '{key}' is not supported"), fields, key);
+                self.advise(Some(format!(
+                    "only a distributed Map has `{key}`: add \"ProcessorConfig\": {{\"Mode\": \"DISTRIBUTED\", \
+                     \"ExecutionType\": \"STANDARD\"}} to its ItemProcessor"
+                )));
             }
         }
         let (mode, processor) = processor?;
@@ -284,6 +288,7 @@ impl Reader {
         self.require(fields, &["Resource"]);
         let resource = self.s3_resource(fields, &["getObject", "listObjectsV2"]);
         let arguments = self.arguments(fields, flow);
+        self.called(fields, flow.language);
         let config = self.optional_object(fields, "ReaderConfig");
         let mut reader = ItemReader {
             resource: resource?,
@@ -349,6 +354,8 @@ impl Reader {
         let pointer = self.text(&at)?;
         if !pointer.is_empty() && !pointer.starts_with('/') {
             self.schema("Value must be a valid JSON Pointer, which starts with '/'", &at);
+            let names = pointer.trim_start_matches(['$', '.']).replace('.', "/");
+            self.advise(Some(format!("write \"/{}\"", super::shortened(&names))));
             return None;
         }
         Some(pointer)
@@ -371,6 +378,7 @@ impl Reader {
         if !sizes.iter().any(|key| fields.has(key)) {
             let message = "One of these fields is required: [MaxItemsPerBatch, MaxInputBytesPerBatch]";
             self.schema(message, &fields.at);
+            self.advise(Some("say how large a batch is: \"MaxItemsPerBatch\": 100"));
         }
         batcher
     }
@@ -391,6 +399,7 @@ impl Reader {
         }
         let resource = self.s3_resource(fields, &["putObject"]);
         let arguments = self.arguments(fields, flow);
+        self.called(fields, flow.language);
         let (mut output_type, mut transformation) = (OutputType::Json, Transformation::None);
         if let Some(config) = self.optional_object(fields, "WriterConfig") {
             self.allow(&config, flow.language, &WRITER_CONFIG);
@@ -416,6 +425,9 @@ impl Reader {
                  or the resource is not available in this region."
             );
             self.schema(message, &at);
+            let known: Vec<String> =
+                actions.iter().map(|action| format!("arn:aws:states:::s3:{action}")).collect();
+            self.advise(Some(format!("write \"{}\"", known.join("\" or \""))));
             return None;
         }
         Some(resource)

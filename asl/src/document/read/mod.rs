@@ -2,7 +2,9 @@
 //! machine. What only shows when the whole machine is known (targets,
 //! reachability, variables) is left to [`super::flow`].
 
+mod call;
 mod choice;
+mod expression;
 mod fields;
 mod handlers;
 mod map;
@@ -15,11 +17,13 @@ use std::ops::Range;
 
 use super::advice::{self, Guesses};
 use super::flow::ScopeFlow;
+use super::integrations::Integrations;
 use super::model::{ExecutionType, QueryLanguage, State, StateMachine, States, SubMachine};
 use super::source::{self, Node};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 use crate::limits;
 use fields::{Allowed, Fields};
+pub(super) use query::shortened;
 
 /// Everything known about a text.
 pub(super) struct Checked {
@@ -29,8 +33,13 @@ pub(super) struct Checked {
 }
 
 /// Reads and checks a whole definition, of a machine of this type.
-pub(super) fn check(text: &str, machine_type: ExecutionType) -> Checked {
-    let mut reader = Reader { is_express: machine_type == ExecutionType::Express, ..Reader::default() };
+pub(super) fn check<'t>(
+    text: &'t str,
+    machine_type: ExecutionType,
+    integrations: Option<&'t dyn Integrations>,
+) -> Checked {
+    let is_express = machine_type == ExecutionType::Express;
+    let mut reader = Reader { text, is_express, integrations, ..Reader::default() };
     let machine = reader.document(text);
     let mut diagnostics = reader.diagnostics;
     diagnostics.sort();
@@ -38,19 +47,21 @@ pub(super) fn check(text: &str, machine_type: ExecutionType) -> Checked {
 }
 
 /// Reads and checks a single state. Where it leads is not looked at.
-pub(super) fn check_state(text: &str, name: &str) -> Result<State, Diagnostics> {
-    let mut reader = Reader::default();
+pub(super) fn check_state<'t>(
+    text: &'t str,
+    name: &str,
+    integrations: Option<&'t dyn Integrations>,
+) -> (Option<State>, Diagnostics) {
+    let mut reader = Reader { text, integrations, ..Reader::default() };
     let state = reader.single_state(text, name);
     let mut diagnostics = reader.diagnostics;
     diagnostics.sort();
-    match state {
-        Some(state) if !diagnostics.has_errors() => Ok(state),
-        _ => Err(diagnostics),
-    }
+    (state.filter(|_| !diagnostics.has_errors()), diagnostics)
 }
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'t> {
+    text: &'t str,
     diagnostics: Diagnostics,
     /// The names of states seen so far, in the whole machine.
     names: BTreeSet<String>,
@@ -60,8 +71,16 @@ struct Reader {
     depth: usize,
     /// The language of the machine: that of every state that names none, also of nested ones (measured).
     language: QueryLanguage,
+    /// Whether what belongs to one language only is in doubt, because which one is meant is.
+    language_in_doubt: bool,
+    /// Whether a field of the other language was reported before.
+    foreign_reported: bool,
+    /// Where keys stand that do not belong where they are.
+    unknown_keys: BTreeSet<usize>,
     /// Whether the states run in an Express execution.
     is_express: bool,
+    /// Who knows the services that are called; nobody where only AWS's findings are wanted.
+    integrations: Option<&'t dyn Integrations>,
     guesses: Guesses,
 }
 
@@ -79,7 +98,7 @@ impl<'a> At<'a> {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     fn report(&mut self, severity: Severity, code: Code, message: String, at: &At<'_>) {
         self.report_span(severity, code, message, &at.location, at.node.span.clone());
     }
@@ -92,14 +111,33 @@ impl Reader {
         location: &str,
         span: Range<usize>,
     ) {
-        let location = if location.is_empty() { "/" } else { location }.to_owned();
-        self.diagnostics.push(Diagnostic { severity, code, message, location, span, advice: None });
+        let location = if location.is_empty() { "/" } else { location };
+        self.diagnostics.push(Diagnostic::new(severity, code, message, location, span));
+    }
+
+    /// A finding of ours: AWS accepts what it is about.
+    fn warn(&mut self, code: Code, message: impl Into<String>, at: &At<'_>) {
+        self.report(Severity::Warning, code, message.into(), at);
     }
 
     /// What to do about the finding that was reported last.
     fn advise(&mut self, advice: Option<impl Into<String>>) {
-        if let Some(advice) = advice {
-            self.diagnostics.advise(advice.into());
+        if let (Some(advice), Some(last)) = (advice, self.diagnostics.last_mut()) {
+            last.advice = Some(advice.into());
+        }
+    }
+
+    /// The part that is meant of what the finding that was reported last is about.
+    fn highlight(&mut self, part: Option<Range<usize>>) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.highlight = part;
+        }
+    }
+
+    /// The finding that was reported last would not be there without another.
+    fn is_consequence(&mut self, follows: bool) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.follows = follows;
         }
     }
 
@@ -124,7 +162,7 @@ impl Reader {
         let node = self.json(text)?;
         let (state, flow) = self.state(&At { node: &node, location: format!("/States/{name}") });
         for inner in &flow.inner {
-            super::flow::check(inner, &mut self.guesses, &mut self.diagnostics);
+            super::flow::check(inner, text, &mut self.guesses, &mut self.diagnostics);
         }
         state
     }
@@ -141,7 +179,7 @@ impl Reader {
             Ok(node) => Some(node),
             Err(unreadable) => {
                 let code = Code::InvalidJsonDescription;
-                let advice = advice::of_syntax(text, unreadable.span.start);
+                let advice = unreadable.advice.or_else(|| advice::of_syntax(text, unreadable.span.start));
                 self.report_span(Severity::Error, code, unreadable.message, "", unreadable.span);
                 self.advise(advice);
                 None
@@ -150,7 +188,9 @@ impl Reader {
     }
 
     fn machine(&mut self, fields: &Fields<'_>) -> Option<StateMachine> {
-        self.language = self.query_language(fields).unwrap_or_default();
+        let language = self.query_language(fields);
+        self.language = language.unwrap_or_default();
+        self.language_in_doubt |= self.text.contains("{%") && !self.text.contains("\"QueryLanguage\"");
         let allowed = Allowed {
             both: &["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"],
             ..Allowed::default()
@@ -162,7 +202,7 @@ impl Reader {
         self.choice(fields, "Version", &[("1.0", ())]);
         let version = fields.peek("Version").map(str::to_owned);
         let (sub, flow) = self.sub_machine(fields)?;
-        super::flow::check(&flow, &mut self.guesses, &mut self.diagnostics);
+        super::flow::check(&flow, self.text, &mut self.guesses, &mut self.diagnostics);
         Some(StateMachine {
             comment,
             query_language: self.language,
@@ -193,6 +233,7 @@ impl Reader {
         let members = self.object(&states_at)?;
         if members.is_empty() {
             self.schema("Value cannot be empty", &states_at);
+            self.advise(Some("put a state into it: {\"Done\": {\"Type\": \"Succeed\"}}"));
             return None;
         }
         let start = fields.at("StartAt");
@@ -201,6 +242,7 @@ impl Reader {
             states: indexmap::IndexMap::new(),
             span: states_at.node.span.clone(),
             is_isolated: false,
+            misplaced: misplaced_states(fields, &members),
         };
         let mut states = States::new();
         for (name, key_span, at) in members.entries() {
@@ -239,8 +281,35 @@ impl Reader {
         let languages = &[("JSONPath", QueryLanguage::JsonPath), ("JSONata", QueryLanguage::Jsonata)];
         if at.node.as_text().is_none() {
             self.expected("String", &at);
+            self.language_is_wrong();
             return Some(QueryLanguage::Jsonata);
         }
-        Some(self.choice(fields, "QueryLanguage", languages).unwrap_or(QueryLanguage::Jsonata))
+        let language = self.choice(fields, "QueryLanguage", languages);
+        if language.is_none() {
+            self.language_is_wrong();
+        }
+        Some(language.unwrap_or(QueryLanguage::Jsonata))
     }
+}
+
+impl Reader<'_> {
+    /// What is said of fields of the other language follows from what was said of the language.
+    fn language_is_wrong(&mut self) {
+        self.language_in_doubt = true;
+        self.foreign_reported = true;
+    }
+}
+
+/// Whether an object is written as a state.
+fn looks_like_state(node: &Node) -> bool {
+    node.get("Type").and_then(Node::as_text).is_some_and(state::is_type)
+}
+
+/// States that stand one brace too far out, beside `States`, or too far in, inside of another state.
+fn misplaced_states(machine: &Fields<'_>, states: &Fields<'_>) -> BTreeSet<String> {
+    let beside = machine.entries();
+    let inside = states.entries().filter_map(|(_, _, at)| at.node.as_object()).flatten();
+    let inside = inside.map(|(key, member)| (key.as_str(), &member.value));
+    let candidates = beside.map(|(key, _, at)| (key, at.node)).chain(inside);
+    candidates.filter(|(_, node)| looks_like_state(node)).map(|(key, _)| key.to_owned()).collect()
 }

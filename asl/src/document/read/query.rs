@@ -1,6 +1,6 @@
-//! Reads what is written in a query language: expressions in JSONata; paths,
-//! intrinsic functions and payload templates in JSONPath. Notes which variables
-//! they read.
+//! Reads what is written in a query language: payload templates, and paths and
+//! intrinsic functions in JSONPath. Notes which variables they read. Expressions
+//! are [`super::expression`]'s.
 
 use std::ops::RangeInclusive;
 
@@ -9,39 +9,15 @@ use serde_json::Value;
 
 use super::super::advice;
 use super::super::flow::{Read, StateFlow};
-use super::super::model::{
-    BooleanOrExpression, NumberOrExpression, QueryLanguage, ResultPath, Selection, TextOrExpression,
-};
+use super::super::model::{NumberOrExpression, QueryLanguage, ResultPath, Selection, TextOrExpression};
 use super::super::source::{Node, NodeKind};
+use super::expression::{Place, expression_source};
 use super::fields::Fields;
 use super::{At, Reader};
 use crate::diagnostic::{Code, Severity};
-use crate::jsonata::{self, Expression};
-use crate::jsonpath::{Path, Query, Root};
+use crate::jsonpath::{Intrinsic, Path, Query, Root};
 use crate::template::Template;
 use crate::timestamp;
-
-/// Where an expression stands: what of `$states` exists there. `input` and
-/// `context` always do. Developer guide, "Transforming data with JSONata".
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Before the state has done anything: `Arguments`, `Items`, `Condition`, …
-    Before,
-    /// After success: `$states.result` exists.
-    After,
-    /// In a catcher: `$states.errorOutput` exists.
-    Catcher,
-}
-
-impl Place {
-    const fn has(self, field: &str) -> bool {
-        match (self, field.as_bytes()) {
-            (Self::After, b"result") | (Self::Catcher, b"errorOutput") => true,
-            (_, b"result" | b"errorOutput") => false,
-            _ => true,
-        }
-    }
-}
 
 /// The intrinsic functions `ErrorPath` and `CausePath` may call. Developer
 /// guide, "Fail workflow state".
@@ -59,13 +35,8 @@ fn returns_text(call: &str) -> bool {
     call.split('(').next().is_some_and(|name| FUNCTIONS_OF_TEXT.contains(&name.trim()))
 }
 
-/// The text between `{%` and `%}`, if the string is an expression.
-fn expression_source(text: &str) -> Option<&str> {
-    text.strip_prefix("{%")?.strip_suffix("%}")
-}
-
 /// Fields of either language.
-impl Reader {
+impl Reader<'_> {
     /// A whole number; in JSONata also an expression, in JSONPath also, under
     /// the name with `Path` behind it, a path.
     pub(super) fn number(
@@ -113,7 +84,10 @@ impl Reader {
             Some(source) if flow.language == QueryLanguage::Jsonata => {
                 self.expression(source, &at, Place::Before, flow).map(TextOrExpression::Expression)
             }
-            _ => Some(TextOrExpression::Text(text)),
+            _ => {
+                self.warn_of_text(&text, &at, flow);
+                Some(TextOrExpression::Text(text))
+            }
         }
     }
 
@@ -140,6 +114,7 @@ impl Reader {
     pub(super) fn timestamp_text(&mut self, text: &str, at: &At<'_>) {
         if timestamp::parse_millis(text).is_none() {
             self.schema("String does not match RFC3339 timestamp", at);
+            self.advise(Some(advice::of_timestamp(text)));
         }
     }
 
@@ -150,7 +125,10 @@ impl Reader {
                 Some(source) if flow.language == QueryLanguage::Jsonata => {
                     self.expression(source, at, place, flow).map(Template::Expression)
                 }
-                _ => Some(Template::Literal(at.node.to_value())),
+                _ => {
+                    self.warn_of_text(text, at, flow);
+                    Some(Template::Literal(at.node.to_value()))
+                }
             },
             NodeKind::Array(items) => self.template_array(items, at, place, flow),
             NodeKind::Object(_) => self.template_object(at, place, flow),
@@ -181,17 +159,24 @@ impl Reader {
         let fields = self.object(at)?;
         let mut parts = IndexMap::new();
         let mut complete = true;
-        for (key, _, part) in fields.entries() {
+        for (key, key_span, part) in fields.entries() {
             let name = match flow.language {
                 QueryLanguage::JsonPath => key.strip_suffix(".$"),
                 QueryLanguage::Jsonata => None,
             };
-            let value = if name.is_some() {
-                self.query_of_key(key, &part, &fields, flow).map(Template::Query)
-            } else {
-                self.warn_of_missing_dollar(key, &part, flow);
-                self.template(&part, place, flow)
-            };
+            let is_told = flow.language == QueryLanguage::Jsonata && key.ends_with(".$");
+            if is_told {
+                self.warn_of_dollar_key(key, key_span, &part);
+            }
+            let value =
+                if is_told && part.node.as_text().is_some_and(|text| expression_source(text).is_none()) {
+                    Some(Template::Literal(part.node.to_value()))
+                } else if name.is_some() {
+                    self.query_of_key(key, &part, &fields, flow).map(Template::Query)
+                } else {
+                    self.warn_of_missing_dollar(key, &part, flow);
+                    self.template(&part, place, flow)
+                };
             let name = name.unwrap_or(key);
             if name != key && fields.has(name) {
                 self.schema(format!("The field '{name}' cannot be used together with '{key}'"), at);
@@ -240,6 +225,10 @@ impl Reader {
             }
             _ => {
                 self.expected("Object", &at);
+                let path = at.node.as_text().filter(|text| text.starts_with('$'));
+                self.advise(path.map(|path| {
+                    format!("write {{\"value.$\": \"{}\"}} with a name of yours for `value`", shortened(path))
+                }));
                 None
             }
         }
@@ -255,7 +244,7 @@ impl Reader {
 }
 
 /// JSONPath.
-impl Reader {
+impl Reader<'_> {
     fn warn_of_missing_dollar(&mut self, key: &str, at: &At<'_>, flow: &StateFlow) {
         if flow.language == QueryLanguage::JsonPath && at.node.as_text().is_some_and(looks_like_query) {
             let message = format!(
@@ -275,6 +264,7 @@ impl Reader {
                  names end in 'Path' are evaluated"
             );
             self.report(Severity::Warning, Code::NoPath, message, at);
+            self.advise(Some(format!("write the field as \"{key}Path\" to take what the path leads to")));
         }
     }
 
@@ -311,10 +301,12 @@ impl Reader {
             Ok(path) => path,
             Err(error) => {
                 self.schema("Value must be a valid JSONPath.", at);
-                self.advise(Some(error.to_string()));
+                let is_plain = !text.starts_with('$') && is_plain_name(&text);
+                self.advise(Some(if is_plain { format!("write \"$.{text}\"") } else { error.to_string() }));
                 return None;
             }
         };
+        self.warn_of_open_bracket(&path, at);
         note_read(&path, at, flow);
         Some(path)
     }
@@ -324,6 +316,7 @@ impl Reader {
         let text = self.text(at)?;
         let problem = match Path::parse(&text) {
             Ok(path) if path.is_reference() => {
+                self.warn_of_open_bracket(&path, at);
                 note_read(&path, at, flow);
                 return Some(path);
             }
@@ -332,6 +325,7 @@ impl Reader {
             Err(error) => error.to_string(),
         };
         self.schema(format!("Value is not a Reference Path: {problem}"), at);
+        self.advise(advice::of_reference_path(&text));
         None
     }
 
@@ -364,6 +358,9 @@ impl Reader {
                 let path = self.reference_path(&at, flow)?;
                 if path.root() != Root::Input {
                     self.schema("Value is not a Reference Path: ResultPath starts with '$.'", &at);
+                    self.advise(Some(
+                        "a result goes into the state's input: \"$.name\"; into a variable it goes with `Assign`",
+                    ));
                     return None;
                 }
                 Some(ResultPath::Path(path))
@@ -388,11 +385,13 @@ impl Reader {
                 None
             }
             Ok(query) => {
-                query.paths().into_iter().for_each(|path| note_read(path, at, flow));
+                self.note_query(&query, at, flow);
                 Some(query)
             }
             Err(_) => {
                 self.schema("Value must be a valid JSONPath or a valid intrinsic function call", at);
+                let advice = self.advice_of_query("Error.$", at);
+                self.advise(Some(advice));
                 None
             }
         }
@@ -408,7 +407,7 @@ impl Reader {
     ) -> Option<Query> {
         let query = at.node.as_text().and_then(|text| Query::parse(text).ok());
         if let Some(query) = query {
-            query.paths().into_iter().for_each(|path| note_read(path, at, flow));
+            self.note_query(&query, at, flow);
             return Some(query);
         }
         let message = format!(
@@ -421,27 +420,90 @@ impl Reader {
             &object.at.location,
             at.node.span.clone(),
         );
-        self.advise(Some(advice_of_query(key, at)));
+        let advice = self.advice_of_query(key, at);
+        self.advise(Some(advice));
         None
+    }
+
+    /// The variables a path or call reads, and what will not work in it.
+    fn note_query(&mut self, query: &Query, at: &At<'_>, flow: &mut StateFlow) {
+        query.paths().into_iter().for_each(|path| note_read(path, at, flow));
+        match query {
+            Query::Path(path) => self.warn_of_open_bracket(path, at),
+            Query::Intrinsic(call) => {
+                for problem in call.wrong_counts() {
+                    self.warn(Code::ArgumentCount, format!("{problem}: the state will fail"), at);
+                }
+            }
+        }
+    }
+
+    /// `$.a[` is read as `$.a` (recorded: the library AWS uses drops the last bracket).
+    fn warn_of_open_bracket(&mut self, path: &Path, at: &At<'_>) {
+        if !has_open_bracket(path.source()) {
+            return;
+        }
+        let message = "The last bracket of the path is never closed: what it opens is left out";
+        self.warn(Code::UnclosedBracket, message, at);
+        let whole = path.source().trim_end_matches('[');
+        self.advise(Some(format!("write \"{0}\", or an item of it: \"{0}[0]\"", shortened(whole))));
+    }
+
+    /// What to do about a value that is neither a path nor a call.
+    fn advice_of_query(&mut self, key: &str, at: &At<'_>) -> String {
+        let plain = key.strip_suffix(".$").unwrap_or(key);
+        match at.node.as_text().map(|text| (text, Query::parse(text))) {
+            Some((text, Err(error))) if text.starts_with("States.") => {
+                let name = text.split('(').next().unwrap_or_default().trim();
+                let similar = self.guesses.similar(name, Intrinsic::names());
+                match similar.filter(|similar| *similar != name) {
+                    Some(similar) => format!("{error}: did you mean `{similar}`?"),
+                    None => error.to_string(),
+                }
+            }
+            Some((text, Err(error))) if text.starts_with('$') => error.to_string(),
+            Some((text, _)) if expression_source(text.trim()).is_some() => format!(
+                "this is JSONata, and the state is read as JSONPath: write the key as \"{plain}\" and add \
+             \"QueryLanguage\": \"JSONata\" to the state"
+            ),
+            Some((text, _)) if !text.is_empty() => format!(
+                "write a path (\"$.{}\") or a call (\"States.Format('{{}}', $.x)\"); a plain text stands under the \
+             key \"{plain}\"",
+                shortened(text)
+            ),
+            _ => format!("what is not evaluated stands under the key \"{plain}\""),
+        }
     }
 }
 
-/// What to do about a value that is neither a path nor a call.
-fn advice_of_query(key: &str, at: &At<'_>) -> String {
-    let plain = key.strip_suffix(".$").unwrap_or(key);
-    match at.node.as_text().map(|text| (text, Query::parse(text))) {
-        Some((text, Err(error))) if text.starts_with('$') || text.starts_with("States.") => error.to_string(),
-        Some((text, _)) if !text.is_empty() => format!(
-            "write a path (\"$.{}\") or a call (\"States.Format('{{}}', $.x)\"); a plain text stands under the \
-             key \"{plain}\"",
-            shortened(text)
-        ),
-        _ => format!("what is not evaluated stands under the key \"{plain}\""),
+/// Whether a bracket outside of quotes is open at the end.
+fn has_open_bracket(path: &str) -> bool {
+    let (mut open, mut quote) = (0_usize, None);
+    let mut characters = path.chars();
+    while let Some(character) = characters.next() {
+        match (quote, character) {
+            (Some(_), '\\') => {
+                characters.next();
+            }
+            (Some(started), _) if started == character => quote = None,
+            (None, '\'' | '"') if open > 0 => quote = Some(character),
+            (None, '[') => open += 1,
+            (None, ']') => open = open.saturating_sub(1),
+            _ => {}
+        }
     }
+    open > 0
+}
+
+/// Whether a text is the name of a field, or names with dots between them.
+fn is_plain_name(text: &str) -> bool {
+    text.split('.').all(|part| {
+        !part.is_empty() && part.chars().all(|character| character.is_alphanumeric() || character == '_')
+    })
 }
 
 /// A text that fits into an advice.
-fn shortened(text: &str) -> String {
+pub(in super::super) fn shortened(text: &str) -> String {
     if text.chars().count() <= 40 {
         text.to_owned()
     } else {
@@ -459,88 +521,6 @@ fn note_read(path: &Path, at: &At<'_>, flow: &mut StateFlow) {
     }
 }
 
-/// JSONata.
-impl Reader {
-    pub(super) fn condition(&mut self, at: &At<'_>, flow: &mut StateFlow) -> Option<BooleanOrExpression> {
-        if let NodeKind::Boolean(flag) = at.node.kind {
-            return Some(BooleanOrExpression::Boolean(flag));
-        }
-        self.whole_expression(at, Place::Before, flow).map(BooleanOrExpression::Expression)
-    }
-
-    /// A field that, if it is text, is nothing but an expression.
-    pub(super) fn whole_expression(
-        &mut self,
-        at: &At<'_>,
-        place: Place,
-        flow: &mut StateFlow,
-    ) -> Option<Expression> {
-        let Some(source) = at.node.as_text().and_then(expression_source) else {
-            self.schema("Expected a JSONata expression, a text that starts with {% and ends with %}", at);
-            let text = at.node.as_text().map(str::trim).filter(|text| !text.is_empty());
-            self.advise(text.map(|text| format!("write \"{{% {} %}}\"", shortened(text))));
-            return None;
-        };
-        self.expression(source, at, place, flow)
-    }
-
-    fn expression(
-        &mut self,
-        source: &str,
-        at: &At<'_>,
-        place: Place,
-        flow: &mut StateFlow,
-    ) -> Option<Expression> {
-        let expression = match Expression::parse(source) {
-            Ok(expression) => expression,
-            Err(error) => {
-                self.report(Severity::Error, Code::InvalidJsonataExpression, error.message, at);
-                return None;
-            }
-        };
-        let facts = expression.facts();
-        for name in &facts.top_level {
-            let message = format!("Reference to '{name}' at the top level is not supported.");
-            self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
-            self.advise(Some(advice::of_top_level(name)));
-        }
-        for field in &facts.states_fields {
-            if !place.has(field) {
-                let message = format!("Reference to '$states.{field}' is not supported in this field.");
-                self.report(Severity::Error, Code::UnsupportedJsonataExpression, message, at);
-                let advice = match field.as_str() {
-                    "result" => {
-                        "`$states.result` exists once there is a result: in Assign and Output of a Task, Pass, Parallel or Map"
-                    }
-                    _ => "`$states.errorOutput` exists in Assign and Output of a catcher",
-                };
-                self.advise(Some(advice));
-            }
-        }
-        for function in facts.unknown_functions() {
-            let message = if function == "eval" {
-                "Step Functions does not have the function $eval: the state will fail".to_owned()
-            } else {
-                format!("There is no function ${function}: the state will fail if it is called")
-            };
-            self.report(Severity::Warning, Code::UnknownFunction, message, at);
-            let advice = if function == "eval" {
-                Some("`$parse` reads JSON".to_owned())
-            } else {
-                let similar = self.guesses.similar(function, jsonata::functions());
-                similar.map(|name| format!("did you mean `${name}`?"))
-            };
-            self.advise(advice);
-        }
-        flow.reads.extend(facts.free_variables().map(|variable| Read {
-            variable: variable.to_owned(),
-            location: at.location.clone(),
-            span: at.node.span.clone(),
-        }));
-        Some(expression)
-    }
-}
-
 const fn is_literal(template: &Template) -> bool {
     matches!(template, Template::Literal(_))
 }
@@ -553,7 +533,7 @@ fn literal(template: Template) -> Option<Value> {
 }
 
 /// Whether a text looks as if somebody meant a path or an intrinsic function.
-fn looks_like_query(text: &str) -> bool {
+pub(super) fn looks_like_query(text: &str) -> bool {
     let is_path = text.starts_with("$.") || text.starts_with("$$.") || text.starts_with("$[") || text == "$$";
     (is_path || text.starts_with("States.") && text.ends_with(')')) && Query::parse(text).is_ok()
 }

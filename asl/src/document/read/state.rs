@@ -9,13 +9,18 @@ use super::super::model::{
     Fail, NumberOrExpression, Parallel, Pass, Paths, QueryLanguage, State, StateKind, SubMachine, Task,
     Transition, Wait,
 };
-use super::super::source::NodeKind;
+use super::super::source::{Node, NodeKind};
+use super::expression::Place;
 use super::fields::{Allowed, Fields};
-use super::query::Place;
 use super::{At, Reader, resource};
 use crate::diagnostic::{Code, Severity};
 use crate::limits;
 use crate::template::Template;
+
+/// Whether there are states of this type.
+pub(super) fn is_type(name: &str) -> bool {
+    TYPES.iter().any(|(known, _)| *known == name)
+}
 
 const SECONDS: RangeInclusive<u64> = 1..=limits::TIMEOUT_SECONDS_MAX;
 
@@ -105,17 +110,26 @@ impl Type {
         Allowed { both, jsonpath, jsonata }
     }
 
-    /// Whether there is a result, and with it `$states.result`.
-    const fn has_result(self) -> bool {
-        matches!(self, Self::Task | Self::Pass | Self::Parallel | Self::Map)
+    /// What exists where `Assign` and `Output` stand. AWS lets them name the result of a Pass,
+    /// which has none.
+    const fn place_of_output(self) -> Place {
+        match self {
+            Self::Task | Self::Parallel | Self::Map => Place::After,
+            Self::Pass => Place::AfterNothing,
+            Self::Wait | Self::Succeed | Self::Fail | Self::Choice => Place::Before,
+        }
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     /// One state, and where it leads; the state is missing if it has errors.
     pub(super) fn state(&mut self, at: &At<'_>) -> (Option<State>, StateFlow) {
         let mut flow = StateFlow::new(self.language, &at.location, at.node.span.clone());
-        let Some(fields) = self.object(at) else { return (None, flow) };
+        let Some(fields) = self.object(at) else {
+            self.advise(Some("a state is an object: {\"Type\": \"Pass\", \"End\": true}"));
+            flow.ways_unknown = true;
+            return (None, flow);
+        };
         if let Some(language) = self.query_language(&fields) {
             flow.language = language;
         }
@@ -153,7 +167,7 @@ impl Reader {
             // Its `Assign` belongs to the way of `Default`, which it therefore reads itself.
             Type::Choice => self.choice_kind(fields, flow).map(StateKind::Choice),
         };
-        let place = if of_type.has_result() { Place::After } else { Place::Before };
+        let place = of_type.place_of_output();
         let (assign, names) = self.assign(fields, place, flow);
         let output = self.optional_output(fields, place, flow);
         let transition = match of_type {
@@ -243,9 +257,14 @@ impl Reader {
             }
             (None, false) => {
                 self.schema("One of these fields is required: [Next, End]", &fields.at);
-                let misspelt = self.guesses.similar("Next", fields.keys().filter(|key| *key != "Type"));
+                let unknown = |key: &&str| self.unknown_keys.contains(&fields.key_span(key).start);
+                let unknown: Vec<&str> = fields.keys().filter(unknown).collect();
+                let misspelt = ["Next", "End"]
+                    .iter()
+                    .find_map(|key| Some((*key, self.guesses.similar(key, unknown.iter().copied())?)));
+                self.is_consequence(misspelt.is_some());
                 self.advise(Some(match misspelt {
-                    Some(given) => format!("`{given}` should probably be `Next`"),
+                    Some((key, given)) => format!("`{given}` should probably be `{key}`"),
                     None => "name the state that comes after it, or add \"End\": true".to_owned(),
                 }));
                 None
@@ -331,6 +350,10 @@ impl Reader {
             let message =
                 format!("HeartbeatSeconds ({heartbeat}) must be less than TimeoutSeconds ({timeout})");
             self.schema(message, &at);
+            self.advise(Some("a task that may take so long between heartbeats is timed out before"));
+        }
+        if resource.as_ref().is_some_and(|resource| resource::is_callable(resource)) {
+            self.called(fields, flow.language);
         }
         let credentials = self.credentials(fields, flow);
         Some(Task { resource: resource?, arguments, timeout_seconds, heartbeat_seconds, credentials })
@@ -343,10 +366,19 @@ impl Reader {
                  or the resource is not available in this region."
             );
             self.schema(message, at);
-        } else if self.is_express
+            let advice = resource::advice(resource, &mut self.guesses);
+            self.advise(advice);
+            return;
+        }
+        if self.is_express
             && let Some(problem) = resource::not_in_express(resource)
         {
             self.schema(problem, at);
+            self.advise(Some("a Standard state machine can wait; an Express one is over in five minutes"));
+        }
+        if let Some((message, advice)) = resource::unknown_action(resource, &mut self.guesses) {
+            self.warn(Code::UnknownAction, message, at);
+            self.advise(advice);
         }
     }
 
@@ -422,6 +454,29 @@ fn follow(fields: &Fields<'_>, flow: &mut StateFlow) {
         flow.edges.push(Edge::new(next, &at.location, at.node.span.clone(), Vec::new()));
     }
     flow.is_terminal |= fields.at("End").is_some_and(|at| matches!(at.node.kind, NodeKind::Boolean(true)));
+    let unsaid = fields.keys().filter(|key| *key != "Type");
+    unsaid.filter_map(|key| fields.at(key)).for_each(|at| targets(at.node, &mut flow.perhaps));
+    flow.perhaps
+        .extend(["Next", "Default"].into_iter().filter_map(|key| fields.peek(key)).map(str::to_owned));
+    flow.ways_unknown |= flow.edges.is_empty() && flow.perhaps.is_empty() && !flow.is_terminal;
+}
+
+/// Every `Next` and `Default` inside of a field, but not those of states inside of the state.
+fn targets(node: &Node, found: &mut Vec<String>) {
+    match &node.kind {
+        NodeKind::Array(items) => items.iter().for_each(|item| targets(item, found)),
+        NodeKind::Object(members) if !members.contains_key("States") => {
+            for (key, member) in members {
+                match member.value.as_text() {
+                    Some(target) if matches!(key.as_str(), "Next" | "Default") => {
+                        found.push(target.to_owned())
+                    }
+                    _ => targets(&member.value, found),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What is wrong with the name of a variable. Developer guide, "Passing data

@@ -88,6 +88,10 @@ pub(super) fn parse<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
     evaluator.budget.spend(text.len() / 4)?;
     match serde_json::from_str::<Json>(text) {
         Ok(json) => owned(evaluator, json),
+        // JavaScript reads infinity, of which the language says this.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            Err(Failure::raised("D1001", "Number out of range: null"))
+        }
         Err(error) => Err(Failure::raised("D3137", format!("Unable to parse the text as JSON: {error}"))),
     }
 }

@@ -104,7 +104,10 @@ impl Arguments<'_> {
     fn exactly<const N: usize>(&self) -> Result<[&Value; N], Failure> {
         let count = self.values.len();
         let values: Vec<&Value> = self.values.iter().map(AsRef::as_ref).collect();
-        values.try_into().or_else(|_| self.invalid(&format!("it takes {N} arguments, and there are {count}")))
+        values.try_into().or_else(|_| {
+            let is = if count == 1 { "is" } else { "are" };
+            self.invalid(&format!("it takes {}, and there {is} {count}", super::arguments(N)))
+        })
     }
 
     fn array<'v>(&self, value: &'v Value) -> Result<&'v Vec<Value>, Failure> {

@@ -98,6 +98,30 @@ impl Function {
         ("States.UUID", Self::Uuid),
     ];
 
+    /// How many arguments it takes: at least, and at most where there is a most. Developer guide,
+    /// "Intrinsic functions".
+    const fn count(self) -> (usize, Option<usize>) {
+        match self {
+            Self::Uuid => (0, Some(0)),
+            Self::ArrayLength
+            | Self::ArrayUnique
+            | Self::Base64Decode
+            | Self::Base64Encode
+            | Self::JsonToString
+            | Self::StringToJson => (1, Some(1)),
+            Self::ArrayContains
+            | Self::ArrayGetItem
+            | Self::ArrayPartition
+            | Self::Hash
+            | Self::MathAdd
+            | Self::StringSplit => (2, Some(2)),
+            Self::ArrayRange | Self::JsonMerge => (3, Some(3)),
+            Self::MathRandom => (2, Some(3)),
+            Self::Array => (0, None),
+            Self::Format => (1, None),
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
     }
@@ -142,6 +166,18 @@ impl Intrinsic {
         self.inner.call.paths()
     }
 
+    /// The names of the functions.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        Function::ALL.iter().map(|(name, _)| *name)
+    }
+
+    /// The calls in it that have too many or too few arguments. AWS accepts them in definitions.
+    pub(crate) fn wrong_counts(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.inner.call.wrong_counts(&mut found);
+        found
+    }
+
     /// Calls the function. Deterministic: the same scope and the same answers
     /// of the host give the same result.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, IntrinsicError> {
@@ -160,6 +196,37 @@ impl Intrinsic {
 }
 
 impl Call {
+    fn wrong_counts(&self, found: &mut Vec<String>) {
+        let (name, count) = (self.function.name(), self.arguments.len());
+        let (least, most) = self.function.count();
+        if count < least || most.is_some_and(|most| count > most) {
+            let takes = match most {
+                Some(most) if most > least => format!("{least} or {}", arguments(most)),
+                Some(most) => arguments(most),
+                None => format!("at least {}", arguments(least)),
+            };
+            found.push(format!(
+                "{name} takes {takes}, and {count} {}",
+                if count == 1 { "is given" } else { "are given" }
+            ));
+        } else if let (Function::Format, Some(Argument::Text { written, .. })) =
+            (self.function, self.arguments.first())
+        {
+            let places = written.replace("\\\\", "").replace("\\{", "").matches("{}").count();
+            if places != count - 1 {
+                found.push(format!(
+                    "{name} has {places} {{}} in its text, and {} for them",
+                    arguments(count - 1)
+                ));
+            }
+        }
+        for argument in &self.arguments {
+            if let Argument::Call(call) = argument {
+                call.wrong_counts(found);
+            }
+        }
+    }
+
     fn paths(&self) -> Vec<&Path> {
         let mut paths = Vec::new();
         for argument in &self.arguments {
@@ -170,6 +237,15 @@ impl Call {
             }
         }
         paths
+    }
+}
+
+/// `1 argument`, `2 arguments`.
+fn arguments(count: usize) -> String {
+    match count {
+        0 => "no arguments".to_owned(),
+        1 => "1 argument".to_owned(),
+        _ => format!("{count} arguments"),
     }
 }
 

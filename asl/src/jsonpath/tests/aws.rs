@@ -249,6 +249,47 @@ fn causes_read_as_on_aws() {
     }
 }
 
+/// A list is looked up as often as it is long, on every node; a filter costs
+/// what it compares.
+#[test]
+fn lists_and_filters_are_paid_for() {
+    let items: Value = (0..5_000).map(|id| json!({"id": id, "s": "x".repeat(40)})).collect();
+    let document = json!({"items": items, "big": "y".repeat(100_000), "paths": vec!["$.a.b.c"; 1_000]});
+    let names: Vec<String> = (0..20_000).map(|name| format!("'n{name}'")).collect();
+    let names = names.join(",");
+    let indexes = vec!["4999999"; 20_000].join(",");
+    let tests = vec!["@.id == -1"; 2_000].join("||");
+    for text in [
+        format!("$..[{names}].a"),
+        format!("$.items[*][{names}]"),
+        format!("$..[{indexes}]"),
+        format!("$..[{indexes}].a"),
+        format!("$.items[?({tests})]"),
+        format!("$.items[?(@.{} == 1)]", "n".repeat(100_000)),
+        format!("$.items[?(@.{}.b)]", "n".repeat(100_000)),
+        format!("$.items[?(@.id == {}1)]", "1".repeat(100_000)),
+        "$.items[?(@.s in $.paths)]".to_owned(),
+        "$.items[?($.big contains @.s)]".to_owned(),
+        "$.items[?($.items == $.items)]".to_owned(),
+        "$.items[?($.items.keys() || $.keys() == 1 || $.items[0] == 1 || $.items.a.b)]".to_owned(),
+        format!("$.concat({})", vec!["$.big"; 10_000].join(",")),
+        format!("$.items.append({})", vec!["$.items"; 10_000].join(",")),
+    ] {
+        match path(&text).find(&document) {
+            Ok(found) => assert!(found.to_string().len() < 1_000_000, "{text:.60}"),
+            Err(error) => {
+                assert_eq!(error.kind, PathErrorKind::Exceeded, "{text:.60}: {:.200}", error.message)
+            }
+        }
+    }
+    let bounded = format!("$..[{names}].a");
+    assert_eq!(path(&bounded).find(&document).map(drop).expect_err("too much").kind, PathErrorKind::Exceeded);
+    // Short lists on as many nodes are no matter.
+    for text in ["$.items[*]['id','s']", "$.items[0,1,2,3]", "$.items[?(@.id == 1 || @.id == 2)]"] {
+        assert!(path(text).find(&document).is_ok(), "{text}");
+    }
+}
+
 /// Nothing a path does takes long or much.
 #[test]
 fn hostile_paths_end() {
