@@ -553,8 +553,8 @@ impl<'a> World<'a> {
         for (timer, at) in timers {
             self.plan(at, Happening::Timer(timer));
         }
-        let again: Vec<u64> = self.flights.keys().copied().collect();
-        for event_id in again.into_iter().filter(|event_id| self.scheduled.contains_key(event_id)) {
+        let again = self.flights.keys().filter(|event_id| self.scheduled.contains_key(event_id));
+        for event_id in again.copied().collect::<Vec<_>>() {
             self.work(event_id, self.now);
         }
         Ok(())
