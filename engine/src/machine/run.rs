@@ -489,6 +489,10 @@ impl<'a> Run<'a> {
 
     /// One step of one frame.
     fn step(&mut self, id: FrameId) -> Step {
+        // The frames of an execution that failed stay, for a redrive; nothing happens in them before that.
+        if self.execution.status != super::Status::Running {
+            return Ok(());
+        }
         let Some(frame) = self.execution.frames.get(&id) else { return Ok(()) };
         match &frame.phase {
             Phase::Next { name, input } => {
