@@ -126,7 +126,8 @@ impl Failure {
                 "correct what the cause names, then run the same command again: what was delivered is not delivered twice"
             }
         };
-        format!("{advice}\n{show}   shows what went in")
+        let redrive = format!("stepwright redrive {} --reason '…' --wait", safe(&self.execution));
+        format!("{advice}\n{show}   shows what went in\n{redrive}   goes on from there")
     }
 
     /// For programs: AWS's fields, and ours beside them.

@@ -60,6 +60,8 @@
 //!   the sum of its child executions: a child is journalled with its number
 //!   and the count of the items it took. Items come from, and results go to,
 //!   an [`object_store::ObjectStore`], one at a time.
+//! - A redrive ([`Engine::redrive_execution`]) takes an end back: one more
+//!   record, which puts every state that had not succeeded to where it goes on.
 //! - [`simulate`] drives the same machine in virtual time, without a journal;
 //!   [`test_state`] shows how JSON flows through one state.
 //!

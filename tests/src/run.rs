@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod postgres;
+mod redrive;
 mod samples;
 
 use std::path::Path;

@@ -5,6 +5,7 @@
 
 mod asl;
 mod docs;
+mod redrive;
 
 use std::{
     io::{BufRead as _, BufReader},

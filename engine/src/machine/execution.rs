@@ -204,7 +204,7 @@ pub(super) struct Children {
     pub(super) results: Vec<Option<Payload>>,
     /// Bytes of the results so far, each with its comma. Once they are more
     /// than a payload may have, the state can only fail, and nothing is kept.
-    result_bytes: usize,
+    pub(super) result_bytes: usize,
     pub(super) failing: Option<(Failure, u64)>,
     /// The event that says that all ended well is written.
     pub(super) announced: bool,
@@ -214,7 +214,7 @@ pub(super) struct Children {
 
 impl Children {
     /// Whether the results are more than a payload may have.
-    fn is_too_large(&self) -> bool {
+    pub(super) fn is_too_large(&self) -> bool {
         self.result_bytes >= asl::limits::PAYLOAD_BYTES_MAX
     }
 
@@ -425,6 +425,7 @@ impl Execution {
         self.timers.clear();
         self.tasks.clear();
         self.map_runs.clear();
+        self.unfinished.0.clear();
     }
 
     /// Takes an end back.
@@ -527,145 +528,6 @@ impl Execution {
         frame.follow(record)
     }
 
-    fn open_children(&mut self, record: &Record) -> Result<(), ReplayError> {
-        let frame = self.frame_mut(record)?;
-        frame.link(record.id);
-        if let Some(visit) = &mut frame.visit {
-            visit.remains = None;
-        }
-        if let (Fact::MapStateStarted { items, .. }, Some(StateKind::Map(map))) =
-            (&record.fact, frame.visit.as_ref().map(|visit| &visit.state.kind))
-            && map.distributed.is_some()
-        {
-            frame.phase = Phase::MapRun(Box::new(MapRunPhase::new(items)));
-            return Ok(());
-        }
-        let (given, is_map, length, limit) = match &record.fact {
-            Fact::MapStateStarted { items, length, limit } => (items, true, *length, *limit),
-            Fact::ParallelStateStarted { input } => {
-                let branches = match frame.visit.as_ref().map(|visit| &visit.state.kind) {
-                    Some(StateKind::Parallel(parallel)) => parallel.branches.len(),
-                    _ => return Err(misplaced(record)),
-                };
-                let branches = u32::try_from(branches).unwrap_or(u32::MAX);
-                (input, false, branches, branches)
-            }
-            _ => return Err(misplaced(record)),
-        };
-        frame.phase = Phase::Children(Box::new(Children {
-            given: given.clone(),
-            is_map,
-            length,
-            limit,
-            next: 0,
-            running: 0,
-            spawn_from: record.id,
-            results: vec![None; length as usize],
-            result_bytes: 0,
-            failing: None,
-            announced: false,
-            fallen: BTreeMap::new(),
-        }));
-        Ok(())
-    }
-
-    fn spawn(
-        &mut self,
-        record: &Record,
-        child: FrameId,
-        index: u32,
-        input: Option<&Payload>,
-    ) -> Result<(), ReplayError> {
-        let parent = self.frame_mut(record)?;
-        let (variables, variable_bytes) = (Arc::clone(&parent.variables), parent.variable_bytes);
-        let mut item = parent.item.clone();
-        let state =
-            parent.visit.as_ref().map(|visit| Arc::clone(&visit.state)).ok_or_else(|| misplaced(record))?;
-        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
-        children.next = index + 1;
-        children.running += 1;
-        let given = children.given.clone();
-        let chain = if children.is_map { record.id } else { children.spawn_from };
-        let (region, start_at): (_, Text) = match &state.kind {
-            StateKind::Map(map) => {
-                let of_map = Item::of(given.value(), index).ok_or_else(|| misplaced(record))?;
-                item = Some(Arc::new(of_map));
-                (Region::Processor(Arc::clone(&state)), map.processor.start_at.as_str().into())
-            }
-            StateKind::Parallel(parallel) => {
-                let branch = parallel.branches.get(index as usize).ok_or_else(|| misplaced(record))?;
-                (Region::Branch(Arc::clone(&state), index as usize), branch.start_at.as_str().into())
-            }
-            _ => return Err(misplaced(record)),
-        };
-        let input = input.cloned().unwrap_or(given);
-        let mut frame = Frame::new(Some(record.frame), index, region, Phase::Next { name: start_at, input });
-        frame.chain = chain;
-        frame.before = chain;
-        frame.variables = variables;
-        frame.variable_bytes = variable_bytes;
-        frame.item = item;
-        self.frames.insert(child, Box::new(frame));
-        self.next_frame = self.next_frame.max(child + 1);
-        Ok(())
-    }
-
-    fn join(&mut self, record: &Record, child: FrameId, index: u32) -> Result<(), ReplayError> {
-        let ended = self.frames.remove(&child).ok_or_else(|| misplaced(record))?;
-        let Phase::Ended { output } = ended.phase else { return Err(misplaced(record)) };
-        let parent = self.frame_mut(record)?;
-        parent.chain = if record.id == 0 { ended.chain } else { record.id };
-        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
-        children.running = children.running.saturating_sub(1);
-        children.spawn_from = ended.chain;
-        children.result_bytes = children.result_bytes.saturating_add(output.len() + 1);
-        if children.is_too_large() {
-            children.results = Vec::new();
-        } else if let Some(slot) = children.results.get_mut(index as usize) {
-            *slot = Some(output);
-        }
-        Ok(())
-    }
-
-    fn break_children(
-        &mut self,
-        record: &Record,
-        child: FrameId,
-        failure: &Failure,
-    ) -> Result<(), ReplayError> {
-        let mut fallen = self.fell(child).ok_or_else(|| misplaced(record))?;
-        let chain = fallen.chain;
-        if let Some(visit) = &mut fallen.visit {
-            visit.failed_with.clone_from(&failure.error);
-        }
-        let parent = self.frame_mut(record)?;
-        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
-        children.running = children.running.saturating_sub(1);
-        children.failing.get_or_insert_with(|| (failure.clone(), chain));
-        children.fallen.insert(child, fallen);
-        Ok(())
-    }
-
-    fn drop_child(&mut self, record: &Record, child: FrameId) -> Result<(), ReplayError> {
-        let fallen = self.fell(child).ok_or_else(|| misplaced(record))?;
-        let parent = self.frame_mut(record)?;
-        let Phase::Children(children) = &mut parent.phase else { return Err(misplaced(record)) };
-        children.running = children.running.saturating_sub(1);
-        children.fallen.insert(child, fallen);
-        Ok(())
-    }
-
-    /// Takes a frame out that failed or was aborted. Those below it fell before it.
-    fn fell(&mut self, id: FrameId) -> Option<Box<Frame>> {
-        self.disarm(id);
-        self.frames.remove(&id)
-    }
-
-    /// The frames directly below a frame, oldest first.
-    pub(super) fn children_of(&self, id: FrameId) -> Vec<FrameId> {
-        self.frames.iter().filter(|(_, frame)| frame.parent == Some(id)).map(|(child, _)| *child).collect()
-    }
-
     fn arm(&mut self, frame: FrameId, timer: Option<Timer>, purpose: Purpose) {
         if let Some(timer) = timer {
             self.next_timer = self.next_timer.max(timer.id.0 + 1);
@@ -674,18 +536,18 @@ impl Execution {
     }
 
     /// Takes away everything that is under way in a frame.
-    fn disarm(&mut self, id: FrameId) {
+    pub(super) fn disarm(&mut self, id: FrameId) {
         self.timers.retain(|_, armed| armed.frame != id || armed.purpose == Purpose::ExecutionTimeout);
         self.tasks.retain(|_, frame| *frame != id);
         self.map_runs.retain(|_, (frame, _)| *frame != id);
     }
 
-    fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
+    pub(super) fn frame_mut(&mut self, record: &Record) -> Result<&mut Frame, ReplayError> {
         self.frames.get_mut(&record.frame).map(Box::as_mut).ok_or_else(|| misplaced(record))
     }
 }
 
-fn misplaced(record: &Record) -> ReplayError {
+pub(super) fn misplaced(record: &Record) -> ReplayError {
     let fact = format!("{:?}", record.fact);
     let name = fact.split([' ', '{']).next().unwrap_or_default();
     ReplayError::Misplaced { fact: name.to_owned(), frame: record.frame }
@@ -713,7 +575,7 @@ impl Region {
 }
 
 impl Frame {
-    fn new(parent: Option<FrameId>, index: u32, region: Region, phase: Phase) -> Self {
+    pub(super) fn new(parent: Option<FrameId>, index: u32, region: Region, phase: Phase) -> Self {
         Self {
             parent,
             index,
@@ -728,7 +590,7 @@ impl Frame {
         }
     }
 
-    fn link(&mut self, id: u64) {
+    pub(super) fn link(&mut self, id: u64) {
         self.before = self.chain;
         self.chain = id;
     }

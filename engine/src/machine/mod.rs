@@ -12,6 +12,7 @@
 //! | `history` | their public face, `GetExecutionHistory` |
 //! | `integration` | what a `Resource` says about its task |
 //! | `execution` | the state, and `apply`, the only way to change it |
+//! | `subtree` | the frames of branches and iterations, as `apply` changes them |
 //! | `status` | how an execution ends |
 //! | `run` | [`advance`]: inputs, the work loop, effects |
 //! | `states` | what entering each type of state does |
@@ -47,6 +48,7 @@ mod retry;
 mod run;
 mod states;
 mod status;
+mod subtree;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -64,7 +66,7 @@ pub use map_run::{MapRun, MapRunOutcome, MapRunPlan};
 pub use payload::Payload;
 pub(crate) use random::{draw, uuid};
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
-pub use redrive::{Redrive, Rerun, RerunState, TakenRedrive};
+pub use redrive::{Redrive, Rerun, RerunState, StatePath, TakenRedrive};
 pub use retry::{Failure, Nature, delay_millis, errors};
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};
 pub use status::{ReplayError, Status};

@@ -44,12 +44,15 @@ pub struct TakenRedrive {
     pub redrive: Redrive,
 }
 
+/// States by name, outer ones first, each with the number of the branch or
+/// iteration of it that the next one is in.
+pub type StatePath = Vec<(String, Option<u32>)>;
+
 /// An unsuccessful state, and what a redrive does with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RerunState {
-    /// The states it is in and itself, outermost first; each with the number
-    /// of the branch or iteration that the next one is in.
-    pub path: Vec<(String, Option<u32>)>,
+    /// The states it is in, and itself.
+    pub path: StatePath,
     /// Its type.
     pub kind: StateType,
     /// What a redrive does with it.
@@ -101,7 +104,7 @@ impl Execution {
             return reruns;
         }
         let below = |id: FrameId| self.frames.iter().filter(move |(_, frame)| frame.parent == Some(id));
-        let mut todo: Vec<(FrameId, &Frame, Vec<(String, Option<u32>)>)> =
+        let mut todo: Vec<(FrameId, &Frame, StatePath)> =
             self.frames.get(&0).map(|root| (0, &**root, Vec::new())).into_iter().collect();
         while let Some((id, frame, mut path)) = todo.pop() {
             let Some(visit) = &frame.visit else { continue };

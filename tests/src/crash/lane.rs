@@ -251,6 +251,7 @@ impl<'a> Lane<'a> {
                 Until::Quiet => QUIET_WITHIN,
             };
         let mut asked = BTreeMap::new();
+        let mut all_ended = false;
         if worker.wait_ready(deadline) {
             self.greet(&mut worker, &mut asked, until);
             while let Some(said) = worker.hear(deadline) {
@@ -259,6 +260,7 @@ impl<'a> Lane<'a> {
                 }
                 self.react(said, &mut worker, &mut asked, until);
                 if matches!(until, Until::Quiet) && self.is_quiet(&mut worker, &mut asked) {
+                    all_ended = true;
                     break;
                 }
             }
@@ -269,6 +271,14 @@ impl<'a> Lane<'a> {
         for said in late {
             // An acknowledgement counts when it was written, not when it was read.
             self.note(said, &mut asked);
+        }
+        if quiet && !all_ended {
+            let open = self.placed.iter().filter(|placed| placed.arn.is_none() || !placed.ended);
+            let open: Vec<&str> = open.map(|placed| placed.order.name.as_str()).collect();
+            self.violations.push(Violation {
+                damage: Damage::Lost,
+                what: format!("after {QUIET_WITHIN:?} without a kill these are not at their end: {open:?}"),
+            });
         }
         match (quiet, was_killed(status)) {
             (false, true) => self.tally.killed(launch),
@@ -419,8 +429,8 @@ impl<'a> Lane<'a> {
         for _ in 0..times {
             self.serial += 1;
             let output = json!({ "answer": self.serial });
-            let id = worker
-                .ask("SendTaskSuccess", &json!({ "taskToken": token, "output": output.to_string() }));
+            let id =
+                worker.ask("SendTaskSuccess", &json!({ "taskToken": token, "output": output.to_string() }));
             self.answers.push(TokenAnswer {
                 execution: execution.clone(),
                 token: token.to_owned(),
@@ -481,7 +491,9 @@ impl<'a> Lane<'a> {
 
     fn is_to_be_redriven(&self, index: usize) -> bool {
         let placed = &self.placed[index];
-        placed.wants_redrive && matches!(placed.order.expected, Expected::Failed { .. }) && !placed.changed.redrive_sent
+        placed.wants_redrive
+            && matches!(placed.order.expected, Expected::Failed { .. })
+            && !placed.changed.redrive_sent
     }
 
     /// Notes what was said: acknowledgements above all.
@@ -510,7 +522,9 @@ impl<'a> Lane<'a> {
         match (asked, answer) {
             (Asked::Start(index), Ok(answer)) => self.accepted(index, answer["executionArn"].as_str()),
             // It was there already: so its start was taken, and its answer lost.
-            (Asked::Start(index), Err(code)) if code == "ExecutionAlreadyExists" => self.accepted(index, None),
+            (Asked::Start(index), Err(code)) if code == "ExecutionAlreadyExists" => {
+                self.accepted(index, None)
+            }
             (Asked::Stop(index), Ok(_)) => {
                 self.placed[index].changed.stopped = true;
                 self.tally.stops += 1;
@@ -542,7 +556,8 @@ impl<'a> Lane<'a> {
                 Noted::Nothing
             }
             (Asked::Activity, Ok(answer)) => {
-                let number = answer["input"].as_str().and_then(|input| serde_json::from_str::<Value>(input).ok());
+                let number =
+                    answer["input"].as_str().and_then(|input| serde_json::from_str::<Value>(input).ok());
                 let number = number.and_then(|input| input["n"].as_i64());
                 Noted::Activity(answer["taskToken"].as_str().map(str::to_owned).zip(number))
             }
@@ -550,7 +565,9 @@ impl<'a> Lane<'a> {
                 self.tally.answers += u64::from(answer.is_ok());
                 Noted::Nothing
             }
-            (Asked::Start(_) | Asked::Stop(_) | Asked::Describe(_) | Asked::Activity, Err(_)) => Noted::Nothing,
+            (Asked::Start(_) | Asked::Stop(_) | Asked::Describe(_) | Asked::Activity, Err(_)) => {
+                Noted::Nothing
+            }
         }
     }
 

@@ -116,6 +116,8 @@ pub fn main() -> ExitCode {
         return super::step::serve();
     }
     let arguments = Arguments::parse();
+    // Into `worker.log` of the world: why a request failed is told there only.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     run(&arguments.world, arguments.crash_at);
     ExitCode::SUCCESS
 }
@@ -146,7 +148,8 @@ fn run(description: &Path, crash_at: Option<u64>) {
     out.line(&json!({ "ready": { "pid": std::process::id() } }));
     let api = Api::new(engine.clone()).with_activity_poll(ACTIVITY_POLL);
     for line in std::io::stdin().lock().lines() {
-        let Ok(request) = line.map_err(drop).and_then(|line| serde_json::from_str(&line).map_err(drop)) else {
+        let Ok(request) = line.map_err(drop).and_then(|line| serde_json::from_str(&line).map_err(drop))
+        else {
             break;
         };
         let (api, out) = (api.clone(), out.clone());

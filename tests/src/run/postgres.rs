@@ -57,9 +57,14 @@ fn a_database_that_is_down_is_waited_for_and_told_about() {
     assert_eq!(query(&server, "SELECT delivery_id FROM coreview_ledger").len(), 1);
 }
 
+/// How many deliveries are in the ledger.
+pub(super) fn deliveries(server: &PostgresServer) -> usize {
+    query(server, "SELECT delivery_id FROM coreview_ledger").len()
+}
+
 /// What another process shows of the execution once its first attempt has
 /// failed. Looking is all that can be done from outside, hence the pause.
-fn shown_while_it_waits(data: &std::path::Path) -> String {
+pub(super) fn shown_while_it_waits(data: &std::path::Path) -> String {
     let started = Instant::now();
     loop {
         let output = stepwright(data).args(["show", "latest", "--events"]).output().expect("starts");

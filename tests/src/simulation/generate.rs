@@ -46,7 +46,7 @@ pub(super) fn definition(choices: &mut Choices) -> Value {
 pub(super) fn input(choices: &mut Choices) -> Value {
     let mut fields = Map::new();
     for letter in LETTERS.chars() {
-        if !choices.once_in(24) {
+        if !choices.once_in(80) {
             fields.insert(letter.to_string(), expression::literal(choices, letter));
         }
     }
@@ -128,7 +128,8 @@ impl Author<'_> {
             last.remove("End");
             last.insert("Next".to_owned(), choice.as_str().into());
         }
-        let back = region.row[self.choices.below(u32::try_from(region.row.len()).unwrap_or(1)) as usize].clone();
+        let back =
+            region.row[self.choices.below(u32::try_from(region.row.len()).unwrap_or(1)) as usize].clone();
         let out = self.terminal(region);
         let state = if self.jsonata_only || self.choices.once_in(2) {
             json!({"Type": "Choice", "QueryLanguage": "JSONata", "Default": out, "Choices": [{

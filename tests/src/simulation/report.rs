@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use engine::Status;
 use serde_json::Value;
 
 use super::scenario::{Played, Scenario};
@@ -14,7 +15,7 @@ use super::world::Figures;
 use super::{Bug, Choices};
 
 /// Failures that are shortened and shown; all are counted.
-const SHOWN_MAX: usize = 60;
+const SHOWN_MAX: usize = 3;
 
 /// What to simulate.
 #[derive(Debug, Clone)]
@@ -48,6 +49,10 @@ pub struct Report {
     pub events: u64,
     /// Crashes that happened.
     pub crashes: u64,
+    /// Redrives that happened.
+    pub redrives: u64,
+    /// Executions that were stopped, at their last end.
+    pub stops: u64,
     /// Transitions that were written, and lost in a crash.
     pub undone: u64,
     /// Inputs that came too late, and led to nothing.
@@ -65,7 +70,12 @@ pub struct Report {
 }
 
 impl Report {
-    fn add(&mut self, scenario: &Scenario, outcome: Result<Played, String>, told: impl FnOnce(&str) -> String) {
+    fn add(
+        &mut self,
+        scenario: &Scenario,
+        outcome: Result<Played, String>,
+        told: impl FnOnce(&str) -> String,
+    ) {
         self.scenarios += 1;
         let mut features = BTreeSet::new();
         features_of(&scenario.definition, &mut features);
@@ -77,6 +87,8 @@ impl Report {
                 let Figures { events, crashes, undone, ignored, compared, .. } = played.figures;
                 self.events += events;
                 self.crashes += crashes;
+                self.redrives += played.redrives;
+                self.stops += u64::from(played.seen.status() == Status::Aborted);
                 self.undone += undone;
                 self.ignored += ignored;
                 self.compared += compared;
@@ -98,6 +110,8 @@ impl Report {
         self.scenarios += other.scenarios;
         self.events += other.events;
         self.crashes += other.crashes;
+        self.redrives += other.redrives;
+        self.stops += other.stops;
         self.undone += other.undone;
         self.ignored += other.ignored;
         self.compared += other.compared;
@@ -128,8 +142,13 @@ impl fmt::Display for Report {
         }
         writeln!(
             formatter,
-            "{} events, {} crashes, {} transitions undone by them, {} inputs that came too late, {} steps replayed",
-            self.events, self.crashes, self.undone, self.ignored, self.compared
+            "events {} crashes {} redrives {} stops {}",
+            self.events, self.crashes, self.redrives, self.stops
+        )?;
+        writeln!(
+            formatter,
+            "{} transitions undone by crashes, {} inputs that came too late, {} steps replayed",
+            self.undone, self.ignored, self.compared
         )?;
         write!(formatter, "scenarios {} failed {}", self.scenarios, self.failed)
     }
@@ -138,11 +157,39 @@ impl fmt::Display for Report {
 /// The types and fields of the states of a definition.
 fn features_of(region: &Value, features: &mut BTreeSet<String>) {
     const LABELS: [&str; 33] = [
-        "Retry", "Catch", "Assign", "InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters",
-        "Arguments", "Output", "Seconds", "SecondsPath", "Timestamp", "TimestampPath", "TimeoutSeconds",
-        "TimeoutSecondsPath", "HeartbeatSeconds", "MaxConcurrency", "MaxConcurrencyPath", "ItemSelector",
-        "ItemsPath", "Items", "ErrorPath", "And", "Or", "Not", "IsPresent", "Condition", "MaxDelaySeconds",
-        "JitterStrategy", "MaxAttempts", "BackoffRate", "Default",
+        "Retry",
+        "Catch",
+        "Assign",
+        "InputPath",
+        "OutputPath",
+        "ResultPath",
+        "ResultSelector",
+        "Parameters",
+        "Arguments",
+        "Output",
+        "Seconds",
+        "SecondsPath",
+        "Timestamp",
+        "TimestampPath",
+        "TimeoutSeconds",
+        "TimeoutSecondsPath",
+        "HeartbeatSeconds",
+        "MaxConcurrency",
+        "MaxConcurrencyPath",
+        "ItemSelector",
+        "ItemsPath",
+        "Items",
+        "ErrorPath",
+        "And",
+        "Or",
+        "Not",
+        "IsPresent",
+        "Condition",
+        "MaxDelaySeconds",
+        "JitterStrategy",
+        "MaxAttempts",
+        "BackoffRate",
+        "Default",
     ];
     if region.get("States").is_some() && region.get("TimeoutSeconds").is_some() {
         features.insert("TimeoutSeconds of the machine".to_owned());
@@ -190,7 +237,8 @@ pub fn run(options: &Options) -> Report {
                     let scenario = Scenario::of(&mut choices);
                     let outcome = play(&scenario, options.bug);
                     report.add(&scenario, outcome, |law| {
-                        let again = format!("again: cargo xtask simulate --seed {} --index {index}", options.seed);
+                        let again =
+                            format!("again: cargo xtask simulate --seed {} --index {index}", options.seed);
                         if !options.shorten {
                             return format!("{law}\n{again}");
                         }

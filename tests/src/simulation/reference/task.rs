@@ -65,7 +65,7 @@ impl Walk<'_> {
         let resource = visit.state["Resource"].as_str().unwrap_or_default().to_owned();
         let pattern = Pattern::of(&resource);
         self.emit(What::Scheduled { resource, arguments, timeout, heartbeat });
-        let plan = self.setting.script.plan(self.key, self.schedules);
+        let plan = self.setting.script.plan(self.begin.key, self.schedules);
         self.schedules += 1;
         let mut attempt = Attempt {
             pattern,
@@ -134,9 +134,7 @@ impl Walk<'_> {
         let survived = |outage: &Outage| match (self.next_seen(), attempt.pattern) {
             (Some(record), Pattern::Activity) => record.at_millis == outage.lost_from,
             (None, Pattern::Activity) => false,
-            (Some(record), _) => {
-                !(is_lost(&record.fact) && record.at_millis == self.settled(outage.back))
-            }
+            (Some(record), _) => !(is_lost(&record.fact) && record.at_millis == self.settled(outage.back)),
             (None, _) => true,
         };
         let is_lost_in = |outage: &Outage| {
