@@ -21,9 +21,9 @@ impl Execution {
             return;
         }
         // What was one payload stays one.
-        let mut texts = BTreeMap::new();
+        let mut rests = BTreeMap::new();
         let mut give_up = |payload: &mut Payload| {
-            let text_only = texts.entry(payload.address()).or_insert_with(|| payload.text_only());
+            let text_only = rests.entry(payload.address()).or_insert_with(|| payload.text_only());
             *payload = text_only.clone();
         };
         if let Some(started) = &mut self.started {
