@@ -75,7 +75,8 @@ impl ExecutionFilter {
     fn belonging(&self, conditions: &mut Conditions) {
         if let Some(machine) = &self.state_machine {
             let name = state_machine_name(machine).to_owned();
-            conditions.add("e.machine_id = (SELECT max(id) FROM state_machines WHERE name = ?)", [name.into()]);
+            conditions
+                .add("e.machine_id = (SELECT max(id) FROM state_machines WHERE name = ?)", [name.into()]);
         }
         match &self.map_run {
             Some(map_run) => {

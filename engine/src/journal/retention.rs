@@ -118,7 +118,9 @@ fn remove_children(
     let children: Vec<(i64, String, i64)> = children.collect::<Result<_, _>>()?;
     let all = (children.len() as u64) < BATCH;
     for (id, name, status) in children {
-        if removed.is_full() || status == 0 || !remove_map_runs(connection, &child_arn(run_arn, &name), removed)?
+        if removed.is_full()
+            || status == 0
+            || !remove_map_runs(connection, &child_arn(run_arn, &name), removed)?
         {
             return Ok(false);
         }

@@ -24,7 +24,8 @@ pub(super) fn problems_of(records: &[Record], stood: &Stood, last_millis: i64) -
     let mut checks = Checks::default();
     let mut problems: Vec<String> = records.iter().filter_map(|record| checks.next(record).err()).collect();
     match records.first() {
-        Some(Record { fact: Fact::ExecutionStarted { .. }, at_millis, .. }) if *at_millis == stood.start_millis => {}
+        Some(Record { fact: Fact::ExecutionStarted { .. }, at_millis, .. })
+            if *at_millis == stood.start_millis => {}
         Some(Record { fact: Fact::ExecutionStarted { .. }, .. }) => {
             problems.push("its row has another start than its first record".to_owned());
         }

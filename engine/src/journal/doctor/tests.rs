@@ -73,7 +73,11 @@ fn a_sound_journal_has_no_findings() {
 fn a_journal_in_use_is_examined() {
     let directory = journal(3);
     let engine = Engine::open(options(directory.path())).unwrap();
-    let request = StartExecution { state_machine: "m".into(), input: r#"{"n":2,"items":[]}"#.into(), ..StartExecution::default() };
+    let request = StartExecution {
+        state_machine: "m".into(),
+        input: r#"{"n":2,"items":[]}"#.into(),
+        ..StartExecution::default()
+    };
     engine.start_execution(request).unwrap();
     let examination = examine(directory.path()).unwrap();
     assert_eq!((problems(&examination).len(), examination.executions), (0, 4));
@@ -85,15 +89,27 @@ fn a_journal_in_use_is_examined() {
 fn contradictions_are_named() {
     let e0 = arn("e0");
     let cases: [(&str, &str, &str); 17] = [
-        ("UPDATE executions SET status = 2 WHERE name = 'e0'", &e0, "its row says FAILED, its records SUCCEEDED"),
-        ("UPDATE executions SET status = 77 WHERE name = 'e0'", &e0, "its row says a status that does not exist"),
+        (
+            "UPDATE executions SET status = 2 WHERE name = 'e0'",
+            &e0,
+            "its row says FAILED, its records SUCCEEDED",
+        ),
+        (
+            "UPDATE executions SET status = 77 WHERE name = 'e0'",
+            &e0,
+            "its row says a status that does not exist",
+        ),
         ("UPDATE executions SET stop_millis = 5 WHERE name = 'e0'", &e0, "its row has another end"),
         ("UPDATE executions SET start_millis = 5 WHERE name = 'e0'", &e0, "its row has another start"),
         ("UPDATE executions SET events = 5 WHERE name = 'e0'", &e0, "its row counts other events"),
         ("UPDATE executions SET error = 'F' WHERE name = 'e0'", &e0, "its row has another error"),
         ("UPDATE executions SET name = 'e77' WHERE name = 'e0'", &arn("e77"), "its row calls it 'e77'"),
         ("UPDATE executions SET sha256 = zeroblob(32) WHERE name = 'e0'", &e0, "its definition is damaged"),
-        ("UPDATE executions SET map_run_id = 5, map_number = 0 WHERE name = 'e0'", &e0, "its Map Run is missing"),
+        (
+            "UPDATE executions SET map_run_id = 5, map_number = 0 WHERE name = 'e0'",
+            &e0,
+            "its Map Run is missing",
+        ),
         ("DELETE FROM segments WHERE execution_id = 1 AND first_record = 0", &e0, "segment 0 is missing"),
         ("DELETE FROM segments WHERE execution_id = 1", &e0, "it has no segments"),
         ("UPDATE segments SET records = zeroblob(9) WHERE execution_id = 1", &e0, "segment 0"),
@@ -133,7 +149,12 @@ fn a_flipped_byte_in_any_page_is_found_or_harmless() {
             std::fs::write(&file, &bytes).unwrap();
             match examine(directory.path()) {
                 Ok(examination) if examination.is_sound() => harmless += 1,
-                Ok(_) | Err(JournalError::NotAJournal { .. } | JournalError::Newer { .. } | JournalError::Missing { .. }) => {
+                Ok(_)
+                | Err(
+                    JournalError::NotAJournal { .. }
+                    | JournalError::Newer { .. }
+                    | JournalError::Missing { .. },
+                ) => {
                     found += 1;
                 }
                 Err(error) => panic!("page {}, byte {offset}: {error}", start / page),
@@ -141,7 +162,8 @@ fn a_flipped_byte_in_any_page_is_found_or_harmless() {
             assert!(std::fs::read(&file).unwrap() == bytes, "the doctor changes nothing");
         }
     }
-    let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "nothing is left beside the database and the lock: {names:?}");
     // Pages have room that holds nothing, and times that only people read.
     assert!(found > 4 * harmless, "{found} found, {harmless} harmless");
@@ -158,7 +180,12 @@ fn a_truncated_file_is_found() {
         match examine(directory.path()) {
             Ok(examination) => assert!(!examination.is_sound(), "{length} bytes"),
             Err(error) => assert!(
-                matches!(error, JournalError::NotAJournal { .. } | JournalError::Missing { .. } | JournalError::Database { .. }),
+                matches!(
+                    error,
+                    JournalError::NotAJournal { .. }
+                        | JournalError::Missing { .. }
+                        | JournalError::Database { .. }
+                ),
                 "{length} bytes: {error}"
             ),
         }
@@ -169,7 +196,11 @@ fn a_truncated_file_is_found() {
 fn killed(log: bool) -> tempfile::TempDir {
     let directory = journal(0);
     let engine = Engine::open(options(directory.path())).unwrap();
-    let request = StartExecution { state_machine: "m".into(), input: r#"{"n":2,"items":[]}"#.into(), ..StartExecution::default() };
+    let request = StartExecution {
+        state_machine: "m".into(),
+        input: r#"{"n":2,"items":[]}"#.into(),
+        ..StartExecution::default()
+    };
     engine.start_execution(request).unwrap();
     let copy = tempfile::tempdir().unwrap();
     let wal = format!("{FILE}-wal");
