@@ -18,7 +18,9 @@ pub fn journal(world: &World) -> Result<BTreeMap<String, Found>, Violation> {
 }
 
 fn read_journal(world: &World) -> Result<BTreeMap<String, Found>, Box<dyn std::error::Error>> {
-    let database = rusqlite::Connection::open(world.data().join("journal.db"))?;
+    // For reading only: one that may write would move the log into the database as it closes.
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let database = rusqlite::Connection::open_with_flags(world.data().join("journal.db"), flags)?;
     let sound: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
     if sound != "ok" {
         return Err(sound.into());
