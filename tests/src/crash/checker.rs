@@ -493,7 +493,7 @@ fn deliveries_are_booked_once(evidence: &Evidence, phase: Phase, report: &mut Re
         }
     }
     for (period, (batch, must)) in &wanted {
-        let is = booked.get(*period).cloned().unwrap_or_default();
+        let is = booked.get(*period).copied().unwrap_or_default();
         if is.rows == 0 && is.deliveries == 0 {
             if *must {
                 report.lost(format!("period {period}: delivered, and CoreView has nothing of it"));

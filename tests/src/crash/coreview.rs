@@ -10,7 +10,7 @@ use super::proxy::Proxy;
 use crate::postgres_server::{PostgresServer, url};
 
 /// How long the server may take to answer after a crash.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server, and the way to it that steps take.
 pub struct CoreView {

@@ -193,9 +193,9 @@ impl<'a> Lane<'a> {
                 killed();
             }
             self.lives += 1;
-            if self.lives % LIVES_PER_ROUND == 0 {
+            if self.lives.is_multiple_of(LIVES_PER_ROUND) {
                 self.round();
-            } else if self.lives % LIVES_PER_LOOK == 0 {
+            } else if self.lives.is_multiple_of(LIVES_PER_LOOK) {
                 self.look(Phase::Underway);
             }
             if self.lives == LIVES_PER_WORLD && self.violations.is_empty() {
@@ -361,7 +361,7 @@ impl<'a> Lane<'a> {
         let kind = kinds[usize::try_from(self.draws.below(kinds.len() as u64)).unwrap_or_default()];
         self.serial += 1;
         let name = format!("{}-{}", kind.name(), self.serial);
-        let again = self.placed.iter().filter(|placed| placed.order.kind == kind).last();
+        let again = self.placed.iter().rfind(|placed| placed.order.kind == kind);
         let order = match again {
             // Somebody starts the same delivery again, as another execution.
             Some(placed) if kind == Kind::Delivery && self.draws.percent(30) => {
@@ -667,7 +667,8 @@ fn put(bucket: &Path, key: &str, content: &str) -> Value {
     let path = bucket.join(key);
     fs::create_dir_all(path.parent().unwrap_or(bucket)).expect("the bucket has folders");
     fs::write(&path, content).expect("the figures are written");
-    let sha256: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = Sha256::digest(content);
+    let sha256 = digits.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     json!({ "bucket": "staging", "key": key, "sha256": sha256, "bytes": content.len() })
 }
 

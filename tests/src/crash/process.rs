@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::world::{FILE, World};
 
 /// Longest time that a process may take to open its journal, or to end in order.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a process is started, and what is to become of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -189,10 +189,9 @@ fn delivery_request(
 ) -> (Batch, Value) {
     let amounts: Vec<i64> = (0..ROWS).map(|_| i64::try_from(draws.below(10_000)).unwrap_or(0)).collect();
     let total: i64 = amounts.iter().sum();
-    let mut csv = "agent,commission\n".to_owned();
-    for (agent, amount) in amounts.iter().enumerate() {
-        csv.push_str(&format!("A{agent:03},{amount}\n"));
-    }
+    let rows = amounts.iter().enumerate().map(|(agent, amount)| format!("A{agent:03},{amount}"));
+    let csv =
+        std::iter::once("agent,commission".to_owned()).chain(rows).collect::<Vec<_>>().join("\n") + "\n";
     let request = json!({
         "workflow": "crash-lab", "channel": "coreview-database", "feed": "lab", "period": name,
         "figures": figures(&format!("figures/{name}.csv"), &csv),

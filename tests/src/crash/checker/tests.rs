@@ -241,7 +241,7 @@ fn delivered(is: Option<Booked>) -> Evidence {
 #[test]
 fn a_delivery_is_there_once_and_whole() {
     let once = Booked { deliveries: 1, rows: 2, entities: 2, total: 30 };
-    assert_eq!(check(&delivered(Some(once.clone())), Phase::Ended), []);
+    assert_eq!(check(&delivered(Some(once)), Phase::Ended), []);
     let cases = [
         (None, Damage::Lost),
         (Some(Booked { rows: 1, entities: 1, total: 10, ..once }), Damage::Lost),
@@ -250,11 +250,11 @@ fn a_delivery_is_there_once_and_whole() {
         (Some(Booked { rows: 4, total: 60, ..once }), Damage::Doubled),
     ];
     for (is, damage) in cases {
-        let violations = check(&delivered(is.clone()), Phase::Ended);
+        let violations = check(&delivered(is), Phase::Ended);
         let damages: Vec<Damage> = violations.iter().map(|violation| violation.damage).collect();
         assert_eq!(damages, [damage], "{is:?}: {violations:?}");
     }
-    let mut evidence = delivered(Some(once.clone()));
+    let mut evidence = delivered(Some(once));
     evidence.booked.as_mut().unwrap().insert("q".to_owned(), once);
     assert_eq!(check(&evidence, Phase::Ended)[0].damage, Damage::Doubled, "nobody asked for it");
 }

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn hex(text: &str) -> String {
-        text.bytes().map(|byte| format!("\\x{byte:02x}")).collect()
+        text.bytes().map(|byte| format!("\\x{byte:02x}")).collect::<Vec<_>>().concat()
     }
 
     #[test]
