@@ -119,6 +119,12 @@ pub(crate) enum Command {
     List(List),
     /// Show one execution: its states, its events, or what went into a state and came out
     Show(Show),
+    /// Remove executions that ended long ago, and give their space back
+    Gc(Gc),
+    /// Copy the journal into a file, also while an engine writes it, and verify the copy
+    Backup(Backup),
+    /// Verify a journal or a backup: what is wrong with it, and which executions that touches
+    Doctor(Doctor),
     /// Let executions that failed, were stopped or timed out go on where they stood
     Redrive(Redrive),
     /// Stop executions that run
@@ -397,6 +403,46 @@ pub(crate) struct Show {
     /// How times are written
     #[arg(long, value_enum, default_value_t)]
     pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+/// `gc`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright gc --dry-run
+  stepwright gc --older-than 30d")]
+pub(crate) struct Gc {
+    /// Only executions that ended at least so long ago: 12h, 30d, 8w
+    #[arg(long, default_value = "90d", value_parser = crate::gc::age, value_name = "AGE")]
+    pub(crate) older_than: std::time::Duration,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright backup /mnt/backups/journal-2026-11-21.db
+  stepwright doctor /mnt/backups/journal-2026-11-21.db")]
+pub(crate) struct Backup {
+    /// The file to make; it must not be there yet
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright doctor
+  stepwright doctor backup.db -o json | jq .findings")]
+pub(crate) struct Doctor {
+    /// A backup, or the database of a journal [default: the journal of the data folder]
+    pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: Data,
 }

@@ -5,10 +5,13 @@
 //! business rules: what a step does, and what CoreView is, it does not know.
 
 mod arguments;
+mod backup;
 mod data;
 mod definition;
+mod doctor;
 mod failure;
 mod figures;
+mod gc;
 mod intake;
 mod list;
 mod local_engine;
@@ -56,6 +59,9 @@ fn main() -> ExitCode {
         Some(Command::TestState(arguments)) => test_state::test_state(arguments, terminal),
         Some(Command::List(arguments)) => list::list(arguments, terminal),
         Some(Command::Show(arguments)) => show::show(arguments, terminal),
+        Some(Command::Gc(arguments)) => gc::gc(arguments, terminal),
+        Some(Command::Backup(arguments)) => backup::backup(arguments, terminal),
+        Some(Command::Doctor(arguments)) => doctor::doctor(arguments, terminal),
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments, terminal),
         Some(Command::Stop(arguments)) => stop::stop(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),

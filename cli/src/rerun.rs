@@ -1,7 +1,7 @@
 //! What a redrive of an execution would do: what runs again, what is kept, or why it is refused.
 
 use engine::machine::{Rerun, RerunState};
-use engine::{ExecutionDescription, Reader, RedriveStatus};
+use engine::{EngineError, ExecutionDescription, Reader, RedriveStatus};
 use serde_json::{Value, json};
 
 use crate::{
@@ -37,7 +37,11 @@ impl Plan {
         view: &View,
         now_millis: i64,
     ) -> Result<Self, Problem> {
-        let execution = reader.execution(&described.execution_arn).map_err(from_engine)?;
+        let execution = match reader.execution(&described.execution_arn) {
+            // What cannot be folded cannot be redriven, and is shown all the same.
+            Err(EngineError::InvalidDefinition { .. } | EngineError::Replay { .. }) => None,
+            read => read.map_err(from_engine)?,
+        };
         let status = reader.redrive_status(&described, now_millis).map_err(from_journal)?;
         let mut kept: Vec<String> = Vec::new();
         let outermost = view.visits.iter().enumerate().filter(|(at, _)| view.is_outermost(*at));

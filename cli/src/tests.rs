@@ -32,7 +32,20 @@ fn help_begins_with_examples() {
     let mut cli = Cli::command().term_width(100);
     cli.build();
     insta::assert_snapshot!("help", cli.render_help());
-    for verb in ["run", "synth", "validate", "test-state", "list", "show", "redrive", "stop", "completions"] {
+    for verb in [
+        "run",
+        "synth",
+        "validate",
+        "test-state",
+        "list",
+        "show",
+        "gc",
+        "backup",
+        "doctor",
+        "redrive",
+        "stop",
+        "completions",
+    ] {
         let command = cli.find_subcommand_mut(verb).expect("a verb");
         insta::assert_snapshot!(format!("help-{verb}"), command.render_long_help());
     }

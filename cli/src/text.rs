@@ -48,6 +48,18 @@ pub(crate) fn duration(millis: i64) -> String {
     }
 }
 
+/// `1.5 MiB`
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
+    let (mut whole, mut tenths, mut unit) = (number, 0, 0);
+    while whole >= 1024 && unit + 1 < UNITS.len() {
+        (tenths, whole) = (whole % 1024 * 10 / 1024, whole / 1024);
+        unit += 1;
+    }
+    let unit = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == "bytes" { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
+}
+
 /// `1,234,567`
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();

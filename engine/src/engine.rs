@@ -295,6 +295,7 @@ impl Engine {
     /// Writes what is on its way, and ends. Tasks that run have an unknown
     /// outcome when the journal is opened again. Not to be called from a task host.
     pub fn shutdown(self) {
+        self.scheduler.readers.close();
         let _ = self.scheduler.send(Message::Stop);
         let threads = std::mem::take(&mut *lock(&self.scheduler.threads));
         for thread in threads {

@@ -141,9 +141,8 @@ pub use engine::{
 };
 pub use express::SyncExecution;
 pub use journal::{
-    Area, BackedUp, Collected, Examination, ExecutionDescription, ExecutionFilter, ExecutionSummary, JournalError, OpenExecution, Reader,
-    StateMachineDescription, back_up,
-    collect_garbage, examine, Finding,
+    Area, BackedUp, Collected, Examination, ExecutionDescription, ExecutionFilter, ExecutionSummary, Finding,
+    JournalError, OpenExecution, Reader, StateMachineDescription, back_up, collect_garbage, examine,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};

@@ -15,7 +15,8 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, LeftOut, Notice};
 use crate::journal::{
-    Append, Backlog, Change, Closed, End, Identity, Message, NewExecution, Readers, Release, Removed, before, encode, remove_some,
+    Append, Backlog, Change, Closed, End, Identity, Message, NewExecution, Readers, Release, Removed, before,
+    encode, remove_some,
 };
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
@@ -27,6 +28,9 @@ use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, 
 use crate::task::{Completion, TaskHost, TaskReport};
 use crate::timers::Timers;
 use crate::tokens::Activities;
+
+#[cfg(test)]
+mod tests;
 
 /// Executions that may be open at a time. Quotas: 1,000,000 open executions.
 pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
@@ -584,8 +588,9 @@ impl Scheduler {
         let Some(retention) = self.retention else { return };
         let (now, due) = (self.now_millis(), self.next_expiry_millis.load(Ordering::SeqCst));
         let next = now.saturating_add(EXPIRY_MILLIS);
-        let mine =
-            || self.next_expiry_millis.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        let mine = || {
+            self.next_expiry_millis.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        };
         if now >= due && mine() {
             self.expire(before(now, retention));
         }

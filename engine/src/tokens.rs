@@ -168,9 +168,9 @@ impl Engine {
             return Err(if known { EngineError::TaskTimedOut } else { EngineError::InvalidToken });
         };
         // Under one lock: of two answers to one token, one is told that it came too late.
-        let taken = scheduler.input_if(&slot, |execution| execution.task_of_token(token).map(input));
+        let is_given = scheduler.input_if(&slot, |execution| execution.task_of_token(token).map(input));
         // Also what ended the task may still be on its way to the journal.
         scheduler.sync()?;
-        if taken { Ok(()) } else { Err(EngineError::TaskTimedOut) }
+        if is_given { Ok(()) } else { Err(EngineError::TaskTimedOut) }
     }
 }

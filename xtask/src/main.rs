@@ -8,6 +8,7 @@ mod crash;
 mod fuzz;
 mod models;
 mod shim;
+mod simulate;
 mod test;
 mod tools;
 
@@ -54,6 +55,12 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Random executions in random worlds, compared with a naive interpreter: --scenarios N, --seed S, --index I.
+    Simulate {
+        /// Handed to the simulating process.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Derives what `TestState` knows of AWS's services from the models in `botocore`.
     Models {
         /// The folder `botocore/data` of an installed or unpacked botocore.
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Crash { arguments } => crash::run_lab(&root, &arguments),
         Verb::Conformance { arguments } => conformance::run(&root, &arguments),
         Verb::Fuzz { arguments } => fuzz::run_targets(&root, &arguments),
+        Verb::Simulate { arguments } => simulate::run(&root, &arguments),
         Verb::Models { botocore } => models::derive(&root, &botocore),
         Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };

@@ -12,6 +12,9 @@ use super::doctor::{self, Examination};
 use super::lock::sync_directory;
 use super::schema::{self, FILE, JournalError};
 
+#[cfg(test)]
+mod tests;
+
 /// A copy that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackedUp {

@@ -133,6 +133,10 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     if examination.schema == 0 {
         return Err(JournalError::Missing { directory });
     }
+    // Everything is of one moment, whatever an engine commits meanwhile.
+    if let Err(error) = connection.execute_batch("BEGIN") {
+        examination.found(Area::Structure, "", format!("the database cannot be read: {error}"));
+    }
     structure(&connection, &mut examination);
     match Reader::new(connection, file) {
         Ok(reader) => Doctor::new(&reader, &mut examination).contents(),
@@ -190,7 +194,9 @@ fn structure(connection: &Connection, examination: &mut Examination) {
                 examination.found(Area::Structure, "", line.trim());
             }
         }
-        Err(error) => examination.found(Area::Structure, "", format!("the database cannot be checked: {error}")),
+        Err(error) => {
+            examination.found(Area::Structure, "", format!("the database cannot be checked: {error}"))
+        }
     }
     if examination.schema != SCHEMA_VERSION {
         return;
@@ -386,7 +392,8 @@ impl<'a> Doctor<'a> {
 
     /// The records of all segments, which follow each other without a gap.
     fn records(&mut self, id: i64) -> Result<Vec<Record>, String> {
-        let query = "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record";
+        let query =
+            "SELECT first_record, records FROM segments WHERE execution_id = ?1 ORDER BY first_record";
         let segments: Vec<(i64, Vec<u8>)> = self
             .reader
             .rows(query, [id], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -398,7 +405,8 @@ impl<'a> Doctor<'a> {
             if first != expected {
                 return Err(format!("segment {expected} is missing: the next one is {first}"));
             }
-            let decoded = decode(id, first, &bytes).map_err(|problem| format!("segment {first}: {}", problem.0))?;
+            let decoded =
+                decode(id, first, &bytes).map_err(|problem| format!("segment {first}: {}", problem.0))?;
             self.examination.records += decoded.len() as u64;
             records.extend(decoded);
         }
@@ -435,18 +443,31 @@ impl<'a> Doctor<'a> {
     fn strays(&mut self) {
         let has_map_runs = self.examination.schema >= 3;
         let strays = [
-            (Area::Execution, true, "segments of an execution that has no row",
-             "SELECT count(DISTINCT execution_id) FROM segments s \
-              WHERE NOT EXISTS (SELECT 1 FROM executions e WHERE e.id = s.execution_id)"),
-            (Area::MapRun, has_map_runs, "children of a Map Run that has no row",
-             "SELECT count(*) FROM executions e WHERE e.map_run_id IS NOT NULL \
-              AND NOT EXISTS (SELECT 1 FROM map_runs r WHERE r.id = e.map_run_id)"),
-            (Area::Execution, self.examination.schema >= 2, "executions of a revision that has no row",
-             "SELECT count(*) FROM executions e WHERE e.revision IS NOT NULL AND NOT EXISTS \
-              (SELECT 1 FROM revisions r WHERE r.machine_id = e.machine_id AND r.revision = e.revision)"),
+            (
+                Area::Execution,
+                true,
+                "segments of an execution that has no row",
+                "SELECT count(DISTINCT execution_id) FROM segments s \
+              WHERE NOT EXISTS (SELECT 1 FROM executions e WHERE e.id = s.execution_id)",
+            ),
+            (
+                Area::MapRun,
+                has_map_runs,
+                "children of a Map Run that has no row",
+                "SELECT count(*) FROM executions e WHERE e.map_run_id IS NOT NULL \
+              AND NOT EXISTS (SELECT 1 FROM map_runs r WHERE r.id = e.map_run_id)",
+            ),
+            (
+                Area::Execution,
+                self.examination.schema >= 2,
+                "executions of a revision that has no row",
+                "SELECT count(*) FROM executions e WHERE e.revision IS NOT NULL AND NOT EXISTS \
+              (SELECT 1 FROM revisions r WHERE r.machine_id = e.machine_id AND r.revision = e.revision)",
+            ),
         ];
         for (area, applies, what, query) in strays {
-            let count = if applies { self.reader.rows(query, [], |row| row.get::<_, i64>(0)) } else { continue };
+            let count =
+                if applies { self.reader.rows(query, [], |row| row.get::<_, i64>(0)) } else { continue };
             match count.map(|counts| counts.into_iter().next().unwrap_or_default()) {
                 Ok(0) => {}
                 Ok(count) => self.examination.found(area, "", format!("{what}: {count}")),

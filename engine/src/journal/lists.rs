@@ -40,6 +40,9 @@ pub struct ExecutionFilter {
     pub after: Option<(i64, i64)>,
 }
 
+#[cfg(test)]
+mod tests;
+
 /// The conditions of a query and the values they are about.
 #[derive(Default)]
 struct Conditions {
@@ -75,7 +78,13 @@ impl ExecutionFilter {
     fn belonging(&self, conditions: &mut Conditions) {
         if let Some(machine) = &self.state_machine {
             let name = state_machine_name(machine).to_owned();
-            conditions.add("e.machine_id = (SELECT max(id) FROM state_machines WHERE name = ?)", [name.into()]);
+            let of_machine = if self.error.is_some() {
+                // An error is rarer than a state machine: its index is walked.
+                "+e.machine_id = (SELECT max(id) FROM state_machines WHERE name = ?)"
+            } else {
+                "e.machine_id = (SELECT max(id) FROM state_machines WHERE name = ?)"
+            };
+            conditions.add(of_machine, [name.into()]);
         }
         match &self.map_run {
             Some(map_run) => {
@@ -91,8 +100,7 @@ impl ExecutionFilter {
             conditions.add("e.alias = ?", [alias.clone().into()]);
         }
         if let Some(name) = &self.name_begins {
-            // Names are found through their state machines: there are few of those. The plus
-            // keeps the other indexes out of it: a name is the most that can be known.
+            // Names are found through their state machines: there are few of those.
             if self.state_machine.is_none() {
                 conditions.add("e.machine_id IN (SELECT id FROM state_machines)", []);
             }
@@ -110,7 +118,9 @@ impl ExecutionFilter {
                 if self.map_run.is_some() {
                     conditions.add("e.pending_redrive IS NULL", []);
                 }
-                conditions.add("e.status = ?", [(status as i64).into()]);
+                let is_rare = self.error.is_some() || self.name_begins.is_some();
+                let condition = if is_rare { "+e.status = ?" } else { "e.status = ?" };
+                conditions.add(condition, [(status as i64).into()]);
             }
             None => {}
         }

@@ -526,25 +526,32 @@ fn damaged(execution: &str, segment: u64, problem: &str) -> JournalError {
 #[derive(Debug)]
 pub(crate) struct Readers {
     directory: PathBuf,
-    idle: Mutex<Vec<Reader>>,
+    /// `None`: the engine is being shut down, and none is kept.
+    idle: Mutex<Option<Vec<Reader>>>,
 }
 
 impl Readers {
     pub(crate) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_path_buf(), idle: Mutex::default() }
+        Self { directory: directory.to_path_buf(), idle: Mutex::new(Some(Vec::new())) }
     }
 
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Reader) -> Found<T>) -> Found<T> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).as_mut().and_then(Vec::pop);
         let reader = match idle {
             Some(reader) => reader,
             None => Reader::open(&self.directory)?,
         };
         let result = read(&reader);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX {
+        if let Some(idle) = idle.as_mut().filter(|idle| idle.len() < IDLE_MAX) {
             idle.push(reader);
         }
         result
+    }
+
+    /// Lets go of all readers: only the last connection that closes removes the write-ahead log,
+    /// and only if it may write.
+    pub(crate) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

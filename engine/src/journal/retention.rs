@@ -15,6 +15,9 @@ use super::reader::Reader;
 use super::schema::{self, FILE, JournalError};
 use crate::arn::{child_arn, execution_arn};
 
+#[cfg(test)]
+mod tests;
+
 /// Executions, children included, that one transaction removes.
 pub(crate) const BATCH: u64 = 200;
 
@@ -118,7 +121,9 @@ fn remove_children(
     let children: Vec<(i64, String, i64)> = children.collect::<Result<_, _>>()?;
     let all = (children.len() as u64) < BATCH;
     for (id, name, status) in children {
-        if removed.is_full() || status == 0 || !remove_map_runs(connection, &child_arn(run_arn, &name), removed)?
+        if removed.is_full()
+            || status == 0
+            || !remove_map_runs(connection, &child_arn(run_arn, &name), removed)?
         {
             return Ok(false);
         }

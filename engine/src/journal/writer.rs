@@ -298,7 +298,8 @@ fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<()
             error
         ])?;
     } else if closed.is_some() {
-        let close = "UPDATE executions SET status = ?2, stop_millis = ?3, events = ?4, error = ?5 WHERE id = ?1";
+        let close =
+            "UPDATE executions SET status = ?2, stop_millis = ?3, events = ?4, error = ?5 WHERE id = ?1";
         connection.prepare_cached(close)?.execute(params![
             execution_id,
             status as i64,

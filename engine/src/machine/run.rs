@@ -478,6 +478,11 @@ impl<'a> Run<'a> {
     /// made that it has to become durable, and leave the memory, before more is.
     fn work(&mut self) -> Step {
         while let Some(id) = self.ready.pop_front() {
+            // One that ended without success keeps its frames for a redrive; none of them goes on.
+            if self.execution.status != super::Status::Running {
+                self.ready.clear();
+                return Ok(());
+            }
             self.step(id)?;
             if self.made > asl::limits::TRANSITION_BYTES_MAX && !self.ready.is_empty() {
                 self.execution.unfinished.0.append(&mut self.ready);
@@ -489,6 +494,10 @@ impl<'a> Run<'a> {
 
     /// One step of one frame.
     fn step(&mut self, id: FrameId) -> Step {
+        // The frames of an execution that failed stay, for a redrive; nothing happens in them before that.
+        if self.execution.status != super::Status::Running {
+            return Ok(());
+        }
         let Some(frame) = self.execution.frames.get(&id) else { return Ok(()) };
         match &frame.phase {
             Phase::Next { name, input } => {

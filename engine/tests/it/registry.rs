@@ -453,6 +453,9 @@ fn a_journal_of_the_release_before_goes_on() {
     assert_eq!(first.role_arn, "arn:aws:iam::123456789012:role/daily", "of the revision it ran");
     assert_ne!(first.definition, machine.definition);
     assert_eq!(engine.describe_execution(&arn("stopped")).unwrap().error.as_deref(), Some("E"));
+    let by_error = ExecutionFilter { error: Some("E".to_owned()), ..ExecutionFilter::default() };
+    let stopped = engine.list_executions(&by_error).unwrap();
+    assert_eq!(stopped.iter().map(|execution| execution.name.as_str()).collect::<Vec<_>>(), ["stopped"]);
 
     // The open execution comes to its end: retries wait, a wait waits, a new attempt succeeds.
     while engine.settle().is_ok() {

@@ -24,7 +24,8 @@ pub(super) fn problems_of(records: &[Record], stood: &Stood, last_millis: i64) -
     let mut checks = Checks::default();
     let mut problems: Vec<String> = records.iter().filter_map(|record| checks.next(record).err()).collect();
     match records.first() {
-        Some(Record { fact: Fact::ExecutionStarted { .. }, at_millis, .. }) if *at_millis == stood.start_millis => {}
+        Some(Record { fact: Fact::ExecutionStarted { .. }, at_millis, .. })
+            if *at_millis == stood.start_millis => {}
         Some(Record { fact: Fact::ExecutionStarted { .. }, .. }) => {
             problems.push("its row has another start than its first record".to_owned());
         }
@@ -120,7 +121,7 @@ impl Checks {
     /// Every state is exited as often as it is entered, at most, and nothing happens after the end.
     fn fact(&mut self, record: &Record) -> Result<(), String> {
         if self.ended.is_some() && !matches!(record.fact, Fact::ExecutionRedriven { .. }) {
-            return Err(format!("event {} comes after the end", self.last_id));
+            return Err(format!("something comes after its end, event {}", self.last_id));
         }
         match &record.fact {
             Fact::StateEntered { name, .. } => match self.entered.insert(record.frame, name.clone()) {

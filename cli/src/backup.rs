@@ -1,0 +1,35 @@
+//! `backup`: a verified copy of the journal, also while an engine writes it.
+
+use serde_json::json;
+
+use crate::{
+    arguments::{Backup, Format},
+    data::from_journal,
+    doctor,
+    problem::{Problem, exit},
+    terminal::Terminal,
+    text,
+};
+
+/// Copies and verifies. The copy of a damaged journal is kept, and the command fails.
+pub(crate) fn backup(arguments: &Backup, terminal: Terminal) -> Result<u8, Problem> {
+    if !arguments.data.dir.exists() {
+        return Err(Problem::NoData { dir: arguments.data.dir.clone() });
+    }
+    let made = engine::back_up(&arguments.data.dir, &arguments.file).map_err(from_journal)?;
+    match terminal.format {
+        Format::Text => {
+            let (file, bytes) = (arguments.file.display(), text::bytes(made.bytes));
+            terminal.data(&format!("{file}: {bytes}, {}", doctor::summary(&made.examination)));
+        }
+        Format::Json | Format::Jsonl => {
+            let document = json!({
+                "file": arguments.file,
+                "bytes": made.bytes,
+                "examination": doctor::document(&made.examination),
+            });
+            terminal.data(&crate::show::document(&document, terminal));
+        }
+    }
+    Ok(if made.examination.is_sound() { 0 } else { exit::REFUSED })
+}

@@ -1,0 +1,80 @@
+//! `doctor`: what is wrong with a journal, and which executions that touches.
+
+use engine::{Examination, Finding};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{Doctor, Format},
+    data::from_journal,
+    problem::{Problem, exit},
+    terminal::Terminal,
+    text,
+};
+
+/// Examines; a journal with findings is refused.
+pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Problem> {
+    let place = arguments.file.as_ref().unwrap_or(&arguments.data.dir);
+    if arguments.file.is_none() && !place.exists() {
+        return Err(Problem::NoData { dir: place.clone() });
+    }
+    let examination = engine::examine(place).map_err(from_journal)?;
+    match terminal.format {
+        Format::Text => {
+            for finding in &examination.findings {
+                terminal.data(&line(finding));
+            }
+            terminal.data(&summary(&examination));
+        }
+        Format::Json | Format::Jsonl => {
+            terminal.data(&crate::show::document(&document(&examination), terminal))
+        }
+    }
+    Ok(if examination.is_sound() { 0 } else { exit::REFUSED })
+}
+
+fn line(finding: &Finding) -> String {
+    let (area, problem) = (finding.area.as_str(), text::safe(&finding.problem));
+    if finding.subject.is_empty() {
+        format!("{area}: {problem}")
+    } else {
+        format!("{area}: {}: {problem}", text::safe(&finding.subject))
+    }
+}
+
+/// What was looked at, and what to do next.
+pub(crate) fn summary(examination: &Examination) -> String {
+    let Examination { schema, executions, segments, records, findings, more_findings } = examination;
+    let (executions, records) = (text::count(*executions), text::count(*records));
+    let read = format!(
+        "{executions} executions, {} segments, {records} records, schema {schema}",
+        text::count(*segments)
+    );
+    let count = findings.len() as u64 + more_findings;
+    if count == 0 {
+        return format!("sound: {read}");
+    }
+    format!(
+        "{} findings in {read}. Nothing was changed: keep a copy of the folder, then restore a backup",
+        text::count(count)
+    )
+}
+
+/// The same for programs.
+pub(crate) fn document(examination: &Examination) -> Value {
+    let findings: Vec<Value> = examination
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({ "area": finding.area.as_str(), "subject": finding.subject, "problem": finding.problem })
+        })
+        .collect();
+    json!({
+        "sound": examination.is_sound(),
+        "schema": examination.schema,
+        "executions": examination.executions,
+        "segments": examination.segments,
+        "records": examination.records,
+        "findings": findings,
+        "moreFindings": examination.more_findings,
+    })
+}
