@@ -119,16 +119,16 @@ pub(crate) enum Command {
     List(List),
     /// Show one execution: its states, its events, or what went into a state and came out
     Show(Show),
-    /// Remove executions that ended long ago, and give their space back
-    Gc(Gc),
-    /// Copy the journal into a file, also while an engine writes it, and verify the copy
-    Backup(Backup),
-    /// Verify a journal or a backup: what is wrong with it, and which executions that touches
-    Doctor(Doctor),
     /// Let executions that failed, were stopped or timed out go on where they stood
     Redrive(Redrive),
     /// Stop executions that run
     Stop(Stop),
+    /// Copy the journal into a file, also while an engine writes it, and verify the copy
+    Backup(Backup),
+    /// Verify a journal or a backup: what is wrong with it, and which executions that touches
+    Doctor(Doctor),
+    /// Remove executions that ended long ago, and give their space back
+    Gc(Gc),
     /// Print a completion script for a shell
     Completions(Completions),
 }

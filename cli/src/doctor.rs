@@ -26,7 +26,7 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
             terminal.data(&summary(&examination));
         }
         Format::Json | Format::Jsonl => {
-            terminal.data(&crate::show::document(&document(&examination), terminal))
+            terminal.data(&crate::show::document(&document(&examination), terminal));
         }
     }
     Ok(if examination.is_sound() { 0 } else { exit::REFUSED })

@@ -122,12 +122,11 @@ fn redrives(plan: &Plan, time: Time, now_millis: i64, paint: Paint) -> Option<St
     let mut lines = plan.history(time, now_millis, paint);
     if plan.described.status.is_unsuccessful() {
         let name = text::safe(&plan.described.name);
-        match plan.refusal() {
-            Some(reason) => lines.push(format!("a redrive is refused: {reason}")),
-            None => {
-                lines.push(format!("a redrive (stepwright redrive {name} --reason …)"));
-                lines.extend(plan.work(paint));
-            }
+        if let Some(reason) = plan.refusal() {
+            lines.push(format!("a redrive is refused: {reason}"));
+        } else {
+            lines.push(format!("a redrive (stepwright redrive {name} --reason …)"));
+            lines.extend(plan.work(paint));
         }
     }
     (!lines.is_empty()).then(|| format!("\n{}", lines.join("\n")))

@@ -560,7 +560,12 @@ fn evaluate(template: &Value, world: &Value) -> Result<Value, String> {
                 let expression = asl::Expression::parse(source).map_err(|error| error.to_string())?;
                 let states = json!({ "context": { "Execution": { "Input": world } } });
                 let variables = IndexMap::from([("world".to_owned(), world.clone())]);
-                let scope = asl::Scope { states: &states, variables: &variables, host: &Still, budget: &asl::StateBudget::new() };
+                let scope = asl::Scope {
+                    states: &states,
+                    variables: &variables,
+                    host: &Still,
+                    budget: &asl::StateBudget::new(),
+                };
                 let value = expression.evaluate(&scope).map_err(|error| error.to_string())?;
                 value.ok_or_else(|| "worth nothing".to_owned())
             }

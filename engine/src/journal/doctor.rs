@@ -195,7 +195,7 @@ fn structure(connection: &Connection, examination: &mut Examination) {
             }
         }
         Err(error) => {
-            examination.found(Area::Structure, "", format!("the database cannot be checked: {error}"))
+            examination.found(Area::Structure, "", format!("the database cannot be checked: {error}"));
         }
     }
     if examination.schema != SCHEMA_VERSION {

@@ -128,6 +128,14 @@ pub(crate) struct Writer {
     pub(crate) backlog: Arc<Backlog>,
 }
 
+impl Drop for Writer {
+    /// However the writer ends, closing the database moves what is left of the log. The fields go in
+    /// their order: the connection, then the lock.
+    fn drop(&mut self) {
+        self.lock.log_goes();
+    }
+}
+
 /// What one transaction is made of, in the order in which it was sent.
 #[derive(Default)]
 struct Batch {
@@ -170,11 +178,6 @@ impl Writer {
                 break;
             }
         }
-        // Closing the database moves what is left of the log: the lock goes last.
-        let Self { connection, mut lock, .. } = self;
-        lock.log_goes();
-        drop(connection);
-        drop(lock);
         End::Stopped
     }
 

@@ -21,9 +21,9 @@ impl Execution {
             return;
         }
         // What was one payload stays one.
-        let mut given_up = BTreeMap::new();
+        let mut rests = BTreeMap::new();
         let mut give_up = |payload: &mut Payload| {
-            let text_only = given_up.entry(payload.address()).or_insert_with(|| payload.text_only());
+            let text_only = rests.entry(payload.address()).or_insert_with(|| payload.text_only());
             *payload = text_only.clone();
         };
         if let Some(started) = &mut self.started {
@@ -51,8 +51,10 @@ impl Frame {
     /// Whether nobody is at work for the frame who is about to answer.
     fn waits_long(&self) -> bool {
         match &self.phase {
-            Phase::Waiting { .. } | Phase::RetryWaiting | Phase::Children(_) => true,
-            Phase::Task { stage: Stage::Submitted(_) | Stage::WithWorker, .. } => true,
+            Phase::Waiting { .. }
+            | Phase::RetryWaiting
+            | Phase::Children(_)
+            | Phase::Task { stage: Stage::Submitted(_) | Stage::WithWorker, .. } => true,
             // The task of an activity that waits for a worker; a call is answered soon.
             Phase::Task { scheduled, stage: Stage::Called, .. } => {
                 super::Integration::of(&scheduled.resource) == super::Integration::Activity

@@ -241,8 +241,8 @@ fn what_an_execution_would_not_keep_is_not_kept_here() {
         });
         ask(json!({ "definition": state.to_string() })).expect("an answer")
     };
-    assert_eq!(assign("{% $join([1..1000].'ab') %}")["status"], "SUCCEEDED");
-    let answer = assign("{% $join([1..200000].'ab') %}");
+    assert_eq!(assign("{% $join([1..1000].('ab')) %}")["status"], "SUCCEEDED");
+    let answer = assign("{% $join([1..200000].('ab')) %}");
     assert_eq!((&answer["status"], &answer["error"]), (&json!("FAILED"), &json!("States.DataLimitExceeded")));
 }
 

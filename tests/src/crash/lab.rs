@@ -323,7 +323,7 @@ pub fn kill_sweep(lab: &Lab, kills: u64, killed: &(dyn Fn() + Sync)) -> Outcome 
 /// What happens to PostgreSQL meanwhile.
 fn nemesis(coreview: &CoreView, seed: u64, over: &AtomicBool) -> Tally {
     let mut tally = Tally::default();
-    let mut draws = Draws::new(seed, 0x6e65_6d65_7369_73);
+    let mut draws = Draws::new(seed, 0x006e_656d_6573_6973);
     let mut last_crash = Instant::now();
     coreview.proxy.set(5, 5);
     while !over.load(Ordering::SeqCst) {

@@ -52,7 +52,7 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Shared {
             upstream,
-            draws: Mutex::new(Draws::new(seed, 0x7072_6f78_79)),
+            draws: Mutex::new(Draws::new(seed, 0x0070_726f_7879)),
             lose_percent: AtomicU64::new(0),
             cut_percent: AtomicU64::new(0),
             lost: AtomicU64::new(0),

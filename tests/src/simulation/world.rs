@@ -553,8 +553,9 @@ impl<'a> World<'a> {
         for (timer, at) in timers {
             self.plan(at, Happening::Timer(timer));
         }
-        let again: Vec<u64> = self.flights.keys().copied().collect();
-        for event_id in again.into_iter().filter(|event_id| self.scheduled.contains_key(event_id)) {
+        let known = |event_id: &u64| self.scheduled.contains_key(event_id);
+        let again: Vec<u64> = self.flights.keys().copied().filter(known).collect();
+        for event_id in again {
             self.work(event_id, self.now);
         }
         Ok(())

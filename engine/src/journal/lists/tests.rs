@@ -13,14 +13,10 @@ fn plan(filter: &ExecutionFilter) -> Vec<String> {
     steps.collect::<Result<_, _>>().unwrap()
 }
 
-fn machine() -> Option<String> {
-    Some("m".to_owned())
-}
-
 /// What is asked, and the index that is walked for it.
 fn questions() -> Vec<(&'static str, ExecutionFilter)> {
     let all = ExecutionFilter::default;
-    let map_run = Some("run".to_owned());
+    let (machine, map_run) = (Some("m".to_owned()), Some("run".to_owned()));
     let (failed, error) = (Some(Status::Failed), Some("E".to_owned()));
     vec![
         ("executions_recent", all()),
@@ -31,29 +27,35 @@ fn questions() -> Vec<(&'static str, ExecutionFilter)> {
         ("executions_recent", ExecutionFilter { after: Some((5, 7)), ..all() }),
         ("executions_recent_status", ExecutionFilter { status: failed, ..all() }),
         ("executions_recent_status", ExecutionFilter { status: failed, after: Some((5, 7)), ..all() }),
-        ("executions_start", ExecutionFilter { state_machine: machine(), ..all() }),
+        ("executions_start", ExecutionFilter { state_machine: machine.clone(), ..all() }),
         (
             "executions_start",
-            ExecutionFilter { state_machine: machine(), started_from_millis: Some(5), ..all() },
+            ExecutionFilter { state_machine: machine.clone(), started_from_millis: Some(5), ..all() },
         ),
-        ("executions_start", ExecutionFilter { state_machine: machine(), redriven: Some(true), ..all() }),
-        ("executions_status", ExecutionFilter { state_machine: machine(), status: failed, ..all() }),
+        (
+            "executions_start",
+            ExecutionFilter { state_machine: machine.clone(), redriven: Some(true), ..all() },
+        ),
+        ("executions_status", ExecutionFilter { state_machine: machine.clone(), status: failed, ..all() }),
         (
             "executions_status",
-            ExecutionFilter { state_machine: machine(), status: failed, after: Some((5, 7)), ..all() },
+            ExecutionFilter { state_machine: machine.clone(), status: failed, after: Some((5, 7)), ..all() },
         ),
-        ("executions_version", ExecutionFilter { state_machine: machine(), version: Some(3), ..all() }),
-        ("executions_alias", ExecutionFilter { state_machine: machine(), alias: Some("a".into()), ..all() }),
+        ("executions_version", ExecutionFilter { state_machine: machine.clone(), version: Some(3), ..all() }),
+        (
+            "executions_alias",
+            ExecutionFilter { state_machine: machine.clone(), alias: Some("a".into()), ..all() },
+        ),
         ("executions_error", ExecutionFilter { error: error.clone(), ..all() }),
         ("executions_error", ExecutionFilter { error: error.clone(), after: Some((5, 7)), ..all() }),
         ("executions_error", ExecutionFilter { error: error.clone(), status: failed, ..all() }),
-        ("executions_error", ExecutionFilter { error, state_machine: machine(), ..all() }),
+        ("executions_error", ExecutionFilter { error, state_machine: machine.clone(), ..all() }),
         ("executions_name", ExecutionFilter { name_begins: Some("n".into()), ..all() }),
         (
             "executions_name",
             ExecutionFilter {
                 name_begins: Some("n".into()),
-                state_machine: machine(),
+                state_machine: machine.clone(),
                 status: failed,
                 ..all()
             },

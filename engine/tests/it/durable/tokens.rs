@@ -209,9 +209,9 @@ fn of_two_answers_at_once_one_is_taken_and_the_other_told_so() {
             });
             answers.map(|answer| answer.join().unwrap())
         });
-        let taken: Vec<&str> = answers.iter().flatten().copied().collect();
+        let accepted: Vec<&str> = answers.iter().flatten().copied().collect();
         let ended = engine.wait(&arn).unwrap();
-        assert_eq!(ended.output.as_deref().into_iter().collect::<Vec<_>>(), taken, "round {round}");
+        assert_eq!(ended.output.as_deref().into_iter().collect::<Vec<_>>(), accepted, "round {round}");
     }
     engine.shutdown();
 }
