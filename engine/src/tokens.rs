@@ -168,16 +168,9 @@ impl Engine {
             return Err(if known { EngineError::TaskTimedOut } else { EngineError::InvalidToken });
         };
         // Under one lock: of two answers to one token, one is told that it came too late.
-<<<<<<< HEAD
-        let is_given = scheduler.input_if(&slot, |execution| execution.task_of_token(token).map(input));
-        // Also what ended the task may still be on its way to the journal.
-        scheduler.sync()?;
-        if is_given { Ok(()) } else { Err(EngineError::TaskTimedOut) }
-=======
         let is_taken = scheduler.input_if(&slot, |execution| execution.task_of_token(token).map(input));
         // Also what ended the task may still be on its way to the journal.
         scheduler.sync()?;
         if is_taken { Ok(()) } else { Err(EngineError::TaskTimedOut) }
->>>>>>> lead
     }
 }
