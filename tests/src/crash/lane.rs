@@ -35,6 +35,8 @@ const LIVES_PER_WORLD: u32 = 60;
 const LIVES_PER_ROUND: u32 = 12;
 /// Lives between two looks at what is under way.
 const LIVES_PER_LOOK: u32 = 4;
+/// Silence after which a quiet life asks what is open.
+const SILENCE: Duration = Duration::from_millis(500);
 /// Executions of a traced life.
 const TRACED_EXECUTIONS: u64 = 20;
 /// How long everything may take to end once nobody kills any more.
@@ -254,11 +256,14 @@ impl<'a> Lane<'a> {
         let mut all_ended = false;
         if worker.wait_ready(deadline) {
             self.greet(&mut worker, &mut asked, until);
-            while let Some(said) = worker.hear(deadline) {
-                if said == Said::Nothing {
-                    break;
+            loop {
+                match worker.hear(deadline.min(Instant::now() + SILENCE)) {
+                    Some(Said::Nothing) => break,
+                    Some(said) => self.react(said, &mut worker, &mut asked, until),
+                    None if Instant::now() >= deadline => break,
+                    // What was said of an execution may have been overtaken by what was answered.
+                    None => self.ask_what_is_open(&mut worker, &mut asked, until),
                 }
-                self.react(said, &mut worker, &mut asked, until);
                 if matches!(until, Until::Quiet) && self.is_quiet(&mut worker, &mut asked) {
                     all_ended = true;
                     break;
@@ -290,6 +295,16 @@ impl<'a> Lane<'a> {
                     self.world.folder.join("worker.log").display()
                 ),
             }),
+        }
+    }
+
+    /// Asks again for every execution that is not known to have ended.
+    fn ask_what_is_open(&self, worker: &mut Worker, asked: &mut BTreeMap<u64, Asked>, until: Until) {
+        let open = self.placed.iter().enumerate().filter(|(_, placed)| placed.arn.is_some() && !placed.ended);
+        let open: Vec<usize> = open.map(|(index, _)| index).collect();
+        let is_asked = asked.values().any(|asked| matches!(asked, Asked::Describe(_)));
+        if matches!(until, Until::Quiet) && !is_asked {
+            open.into_iter().for_each(|index| self.ask_describe(index, worker, asked));
         }
     }
 
