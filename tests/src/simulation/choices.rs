@@ -32,12 +32,11 @@ impl Choices {
     /// A number below the bound.
     pub fn below(&mut self, bound: u32) -> u32 {
         let bound = bound.max(1);
-        let chosen = match &self.given {
-            Some(given) => given.get(self.made.len()).copied().unwrap_or(0) % bound,
-            None => {
-                self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                u32::try_from(scramble(self.state) % u64::from(bound)).unwrap_or(0)
-            }
+        let chosen = if let Some(given) = &self.given {
+            given.get(self.made.len()).copied().unwrap_or(0) % bound
+        } else {
+            self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            u32::try_from(scramble(self.state) % u64::from(bound)).unwrap_or(0)
         };
         self.made.push(chosen);
         chosen

@@ -236,7 +236,8 @@ fn is_failure(told: &Failure, seen: &engine::machine::Failure) -> bool {
 /// Whether a record says what is told.
 fn is_seen(told: &What, record: &Record) -> bool {
     match (told, &record.fact) {
-        (What::ChildStarted(Some(told)), Fact::MapIterationStarted { input, .. }) => is_value(told, input),
+        (What::ChildStarted(Some(told)), Fact::MapIterationStarted { input, .. })
+        | (What::ParallelStarted(told), Fact::ParallelStateStarted { input }) => is_value(told, input),
         (What::ChildStarted(None), Fact::BranchStarted { .. })
         | (What::ChildSucceeded, Fact::MapIterationSucceeded { .. } | Fact::BranchSucceeded { .. })
         | (What::TaskAborted, Fact::StateAborted { kind: StateType::Task })
@@ -295,7 +296,6 @@ fn is_seen(told: &What, record: &Record) -> bool {
             What::MapStarted { length, limit },
             Fact::MapStateStarted { length: seen, limit: at_a_time, .. },
         ) => (*length, *limit) == (u64::from(*seen), u64::from(*at_a_time)),
-        (What::ParallelStarted(told), Fact::ParallelStateStarted { input }) => is_value(told, input),
         _ => false,
     }
 }

@@ -149,10 +149,9 @@ impl Author<'_> {
         match self.choices.below(if nested { 15 } else { 11 }) {
             0 | 1 => "Pass",
             2..=6 => "Task",
-            7 => "Wait",
             8 | 9 => "Choice",
             10 if is_last => self.choices.pick(&["Succeed", "Fail"]),
-            10 => "Wait",
+            7 | 10 => "Wait",
             11 | 12 => "Parallel",
             _ => "Map",
         }

@@ -207,7 +207,7 @@ impl<'a> World<'a> {
         let waits = !self.recovering
             && due.is_some_and(|due| due <= self.now)
             && self.script.commits > 0
-            && self.steps % u64::from(self.script.commits + 1) != 0;
+            && !self.steps.is_multiple_of(u64::from(self.script.commits + 1));
         if !self.pending.is_empty() && !waits {
             self.commit()?;
             return Ok(true);
@@ -324,9 +324,10 @@ impl<'a> World<'a> {
             self.live.status() != Status::Running && !matches!(input, Input::Redrive(_) | Input::Restart);
         let is_recovery = input == Input::Recovered;
         if is_recovery && self.bug == Some(Bug::RunAgain) {
-            return self.run_again();
+            self.run_again();
+            return Ok(());
         }
-        let before = (self.steps % 16 == 0).then(|| self.live.clone());
+        let before = self.steps.is_multiple_of(16).then(|| self.live.clone());
         let transition = advance(&mut self.live, input, self.now)
             .map_err(|error| Halt::Law(format!("the machine is lost: {error}")))?;
         if was_over && (!transition.records.is_empty() || !transition.effects.is_empty()) {
@@ -548,7 +549,7 @@ impl<'a> World<'a> {
     }
 
     /// What [`Bug::RunAgain`] does instead of a recovery.
-    fn run_again(&mut self) -> Step {
+    fn run_again(&mut self) {
         let timers: Vec<(TimerId, i64)> = self.live.timers().collect();
         for (timer, at) in timers {
             self.plan(at, Happening::Timer(timer));
@@ -558,6 +559,5 @@ impl<'a> World<'a> {
         for event_id in again {
             self.work(event_id, self.now);
         }
-        Ok(())
     }
 }

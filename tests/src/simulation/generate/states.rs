@@ -110,9 +110,10 @@ impl Author<'_> {
             "arn:aws:states:eu-central-1:123456789012:activity:desk",
         ]);
         draft.set("Resource", resource);
-        let (name, token) = match draft.jsonata {
-            true => ("Arguments", ("T", in_jsonata("$exists($states.context.Task.Token)"))),
-            false => ("Parameters", ("T.$", "$$.State.RetryCount".into())),
+        let (name, token) = if draft.jsonata {
+            ("Arguments", ("T", in_jsonata("$exists($states.context.Task.Token)")))
+        } else {
+            ("Parameters", ("T.$", "$$.State.RetryCount".into()))
         };
         let required = resource.starts_with("arn:aws:states:::");
         if required || self.choices.once_in(2) {
@@ -414,7 +415,7 @@ impl Author<'_> {
                 draft.set("Output", output);
                 draft.known = known;
             } else if kind == "Task" {
-                draft.known = OF_RESULTS.to_owned();
+                OF_RESULTS.clone_into(&mut draft.known);
             }
         } else {
             self.result_fields(draft, kind, inner, scope);
@@ -501,7 +502,7 @@ impl Author<'_> {
                 0 if result_is_object => {}
                 1 => {
                     draft.set("ResultPath", Value::Null);
-                    known = scope.known.clone();
+                    known.clone_from(&scope.known);
                 }
                 _ => {
                     let letter = if result_is_object { 'o' } else { 'r' };

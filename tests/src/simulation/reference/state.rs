@@ -49,7 +49,7 @@ pub(super) fn there<T>(found: Option<T>) -> Result<T, Trouble> {
     found.ok_or_else(|| Failure::runtime().into())
 }
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     /// Enters a state, tries it as often as its retriers say, and leaves it.
     pub(super) fn visit(
         &mut self,
@@ -402,22 +402,24 @@ impl<'a> Walk<'a> {
         Ok(Failure { error: text("Error")?, cause: text("Cause")?, nature: Nature::Raised })
     }
 
+    /// The time of `Timestamp` or `TimestampPath`, in milliseconds since the epoch.
+    fn timestamp(&self, visit: &Visit<'_>, effective: &Data) -> Result<i64, Trouble> {
+        let sight = self.sight(visit, effective);
+        let text = if let Some(path) = visit.state["TimestampPath"].as_str() {
+            there(sight.path(path))?
+        } else if visit.is_jsonata {
+            in_jsonata(&sight, visit.state, "Timestamp", "Timestamp")?.unwrap_or_default()
+        } else {
+            visit.state["Timestamp"].clone()
+        };
+        Ok(timestamp(text.as_str().unwrap_or_default()))
+    }
+
     fn wait(&mut self, visit: &Visit<'_>) -> Result<(), Trouble> {
         let effective = self.effective(visit)?;
         let due = match self.number(visit, "Seconds", &effective)? {
             Some(seconds) => self.now + millis(seconds),
-            None => {
-                let sight = self.sight(visit, &effective);
-                let text = if let Some(path) = visit.state["TimestampPath"].as_str() {
-                    there(sight.path(path))?
-                } else if visit.is_jsonata {
-                    let timestamp = in_jsonata(&sight, visit.state, "Timestamp", "Timestamp")?;
-                    timestamp.unwrap_or_default()
-                } else {
-                    visit.state["Timestamp"].clone()
-                };
-                timestamp(text.as_str().unwrap_or_default())
-            }
+            None => self.timestamp(visit, &effective)?,
         };
         if due > self.now {
             self.emit(What::WaitArmed { due });

@@ -205,9 +205,10 @@ impl Walk<'_> {
             Ending::Error(error, cause) => Failure::new(Nature::Raised, error, cause),
         };
         let refused = attempt.pattern == Pattern::Job && !attempt.accepted && *ending != Ending::Noise;
-        self.emit(match refused {
-            true => What::SubmitFailed(failure.clone()),
-            false => What::TaskFailed(failure.clone()),
+        self.emit(if refused {
+            What::SubmitFailed(failure.clone())
+        } else {
+            What::TaskFailed(failure.clone())
         });
         Err(failure.into())
     }
