@@ -27,9 +27,9 @@ pub(super) fn validate(_: &Api, parameters: Parameters<'_>) -> Answer {
     let limit = limit.filter(|limit| *limit > 0).unwrap_or(DIAGNOSTICS_DEFAULT);
     let found = asl::validate_for(parameters.required("definition"), machine_type);
     // Warnings of ours are for people at a terminal: AWS's answers have none of them.
-    let wanted = found.iter().filter(|finding| {
-        finding.severity == Severity::Error || with_warnings && !finding.code.is_ours()
-    });
+    let wanted = found
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error || with_warnings && !finding.code.is_ours());
     let diagnostics: Vec<Value> = wanted
         .clone()
         .take(limit)

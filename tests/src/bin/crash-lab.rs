@@ -15,7 +15,10 @@ use stepwright_tests::crash::planted::{self, Bug};
 use stepwright_tests::processes::binaries;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask crash", about = "Kills everything, and looks whether what was acknowledged is kept")]
+#[command(
+    name = "cargo xtask crash",
+    about = "Kills everything, and looks whether what was acknowledged is kept"
+)]
 struct Arguments {
     /// How often the engine's process is killed.
     #[arg(long, default_value_t = 1000)]
@@ -94,12 +97,15 @@ fn run(suite: Suite, arguments: &Arguments, seed: u64, base: &std::path::Path) -
     match suite {
         Suite::Kills => {
             lab.coreview = Some(CoreView::start(seed).ok_or_else(no_postgres)?);
-            lab.deadline = arguments.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
+            lab.deadline =
+                arguments.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
             let bar = bar("kills", arguments.kills);
             let outcome = kill_sweep(&lab, arguments.kills, &|| bar.inc(1));
             bar.finish_and_clear();
             let timed = arguments.minutes.is_some();
-            enough(outcome, |outcome| outcome.shortfall_of_kills(if timed { 0 } else { arguments.kills }, &lab))
+            enough(outcome, |outcome| {
+                outcome.shortfall_of_kills(if timed { 0 } else { arguments.kills }, &lab)
+            })
         }
         Suite::Answers => {
             lab.coreview = Some(CoreView::start(seed).ok_or_else(no_postgres)?);
@@ -180,12 +186,17 @@ fn conclude(
                 eprintln!("  {violation}");
             }
             let folders: Vec<PathBuf> = outcome.folders;
-            eprintln!("{} broken promises; everything is kept in {folders:?}\nto repeat: {again}", outcome.violations.len());
+            eprintln!(
+                "{} broken promises; everything is kept in {folders:?}\nto repeat: {again}",
+                outcome.violations.len()
+            );
         }
     }
 }
 
 fn bar(what: &'static str, length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {prefix} {elapsed} left {eta} {msg}");
-    ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_prefix(what)
+    ProgressBar::new(length)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_prefix(what)
 }

@@ -144,7 +144,10 @@ pub fn check(evidence: &Evidence, phase: Phase) -> Vec<Violation> {
     for accepted in &evidence.accepted {
         match evidence.found.get(&accepted.arn) {
             Some(found) => comes_to_its_end(accepted, found, evidence, phase, &mut report),
-            None => report.lost(format!("{}: its start was acknowledged, the journal has no such execution", accepted.arn)),
+            None => report.lost(format!(
+                "{}: its start was acknowledged, the journal has no such execution",
+                accepted.arn
+            )),
         }
     }
     for (arn, found) in &evidence.found {
@@ -156,7 +159,8 @@ pub fn check(evidence: &Evidence, phase: Phase) -> Vec<Violation> {
         }
     }
     for arn in &evidence.announced {
-        let has_ended = |found: &Found| found.events.iter().any(|event| terminal_status(kind(event)).is_some());
+        let has_ended =
+            |found: &Found| found.events.iter().any(|event| terminal_status(kind(event)).is_some());
         if !evidence.found.get(arn).is_some_and(has_ended) {
             report.lost(format!("{arn}: its end was announced, the journal does not have it"));
         }
@@ -216,8 +220,10 @@ fn comes_to_its_end(
         Expected::Delivered(batch) => status == "SUCCEEDED" && receipt_is_of(batch, found),
         Expected::Failed { error, redriven } => match accepted.changed {
             Changed { redriven: true, .. } => {
-                output_is(redriven) || (failed_with(error) && !has_event(found, "ExecutionRedriven"))
-                    && phase == Phase::Underway && lost_redrive(arn, report)
+                output_is(redriven)
+                    || (failed_with(error) && !has_event(found, "ExecutionRedriven"))
+                        && phase == Phase::Underway
+                        && lost_redrive(arn, report)
             }
             Changed { redrive_sent: true, .. } => output_is(redriven) || failed_with(error),
             Changed { .. } => failed_with(error),
@@ -360,7 +366,10 @@ fn succeeded_states_are_not_redriven(arn: &str, found: &Found, report: &mut Repo
                 left.insert(state_name(event));
             }
             name if name.ends_with("StateEntered") && redriven && left.contains(state_name(event)) => {
-                report.doubled(format!("{arn}: the redrive repeats state {}, which had succeeded", state_name(event)));
+                report.doubled(format!(
+                    "{arn}: the redrive repeats state {}, which had succeeded",
+                    state_name(event)
+                ));
             }
             _ => {}
         }
@@ -421,7 +430,9 @@ fn attempts_start_once(evidence: &Evidence, report: &mut Report) {
             report.doubled(format!("the step ran twice for `{key}`"));
         }
         if !scheduled.contains(key) {
-            report.doubled(format!("the step ran for `{key}`, which the journal does not know: it will run again"));
+            report.doubled(format!(
+                "the step ran for `{key}`, which the journal does not know: it will run again"
+            ));
         }
     }
 }
@@ -454,7 +465,10 @@ fn answers_are_kept(evidence: &Evidence, report: &mut Report) {
             .filter_map(|text| serde_json::from_str(text).ok())
             .collect();
         if !results.contains(&answer.output) {
-            report.lost(format!("{arn}: the answer {} was acknowledged, the history has {results:?}", answer.output));
+            report.lost(format!(
+                "{arn}: the answer {} was acknowledged, the history has {results:?}",
+                answer.output
+            ));
         }
     }
 }

@@ -95,9 +95,8 @@ impl CoreView {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|e| e.to_string())?.block_on(async {
             let to = url(self.port, database);
-            let (client, connection) = tokio_postgres::connect(&to, tokio_postgres::NoTls)
-                .await
-                .map_err(|e| format!("{e:?}"))?;
+            let (client, connection) =
+                tokio_postgres::connect(&to, tokio_postgres::NoTls).await.map_err(|e| format!("{e:?}"))?;
             tokio::spawn(connection);
             let messages = client.simple_query(sql).await.map_err(|e| format!("{e:?}"))?;
             let rows = messages.into_iter().filter_map(|message| match message {

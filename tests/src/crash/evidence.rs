@@ -26,10 +26,13 @@ fn read_journal(world: &World) -> Result<BTreeMap<String, Found>, Box<dyn std::e
     let reader = Engine::open_read_only(&world.data())?;
     let everything = || ExecutionFilter { limit: Some(u32::MAX), ..ExecutionFilter::default() };
     let mut summaries = reader.list_executions(&everything())?;
-    let map_runs: Vec<String> =
-        database.prepare("SELECT arn FROM map_runs")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let map_runs: Vec<String> = database
+        .prepare("SELECT arn FROM map_runs")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     for map_run in map_runs {
-        summaries.extend(reader.list_executions(&ExecutionFilter { map_run: Some(map_run), ..everything() })?);
+        summaries
+            .extend(reader.list_executions(&ExecutionFilter { map_run: Some(map_run), ..everything() })?);
     }
     let rows: i64 = database.query_row("SELECT count(*) FROM executions", [], |row| row.get(0))?;
     if usize::try_from(rows).ok() != Some(summaries.len()) {

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::run::{Delivered, coreview};
 use super::draw::Draws;
 use super::planted::naive_deliver;
+use crate::run::{Delivered, coreview};
 use crate::{binaries, stepwright, told};
 
 /// Kills in a test run.
@@ -107,9 +107,7 @@ fn killed_at_random_moments_everything_is_delivered_exactly_once() {
             .map(|lane| {
                 let wanted = &wanted;
                 let share = kills / LANES + u32::from(lane < kills % LANES);
-                scope.spawn(move || {
-                    random_kills(&mut Draws::new(seed, lane.into()), share, span, wanted)
-                })
+                scope.spawn(move || random_kills(&mut Draws::new(seed, lane.into()), share, span, wanted))
             })
             .collect();
         for lane in lanes {

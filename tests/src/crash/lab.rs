@@ -292,7 +292,8 @@ pub fn kill_sweep(lab: &Lab, kills: u64, killed: &(dyn Fn() + Sync)) -> Outcome 
     let mut outcome = Outcome::default();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let nemesis = scope.spawn(|| lab.coreview.as_ref().map(|coreview| nemesis(coreview, lab.seed, &over)));
+        let nemesis =
+            scope.spawn(|| lab.coreview.as_ref().map(|coreview| nemesis(coreview, lab.seed, &over)));
         let lanes: Vec<_> = (0..LANES.min(kills))
             .map(|number| {
                 let share = kills / LANES + u64::from(number < kills % LANES);

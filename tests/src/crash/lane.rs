@@ -419,8 +419,8 @@ impl<'a> Lane<'a> {
         for _ in 0..times {
             self.serial += 1;
             let output = json!({ "answer": self.serial });
-            let id = worker
-                .ask("SendTaskSuccess", &json!({ "taskToken": token, "output": output.to_string() }));
+            let id =
+                worker.ask("SendTaskSuccess", &json!({ "taskToken": token, "output": output.to_string() }));
             self.answers.push(TokenAnswer {
                 execution: execution.clone(),
                 token: token.to_owned(),
@@ -481,7 +481,9 @@ impl<'a> Lane<'a> {
 
     fn is_to_be_redriven(&self, index: usize) -> bool {
         let placed = &self.placed[index];
-        placed.wants_redrive && matches!(placed.order.expected, Expected::Failed { .. }) && !placed.changed.redrive_sent
+        placed.wants_redrive
+            && matches!(placed.order.expected, Expected::Failed { .. })
+            && !placed.changed.redrive_sent
     }
 
     /// Notes what was said: acknowledgements above all.
@@ -510,7 +512,9 @@ impl<'a> Lane<'a> {
         match (asked, answer) {
             (Asked::Start(index), Ok(answer)) => self.accepted(index, answer["executionArn"].as_str()),
             // It was there already: so its start was taken, and its answer lost.
-            (Asked::Start(index), Err(code)) if code == "ExecutionAlreadyExists" => self.accepted(index, None),
+            (Asked::Start(index), Err(code)) if code == "ExecutionAlreadyExists" => {
+                self.accepted(index, None)
+            }
             (Asked::Stop(index), Ok(_)) => {
                 self.placed[index].changed.stopped = true;
                 self.tally.stops += 1;
@@ -542,7 +546,8 @@ impl<'a> Lane<'a> {
                 Noted::Nothing
             }
             (Asked::Activity, Ok(answer)) => {
-                let number = answer["input"].as_str().and_then(|input| serde_json::from_str::<Value>(input).ok());
+                let number =
+                    answer["input"].as_str().and_then(|input| serde_json::from_str::<Value>(input).ok());
                 let number = number.and_then(|input| input["n"].as_i64());
                 Noted::Activity(answer["taskToken"].as_str().map(str::to_owned).zip(number))
             }
@@ -550,7 +555,9 @@ impl<'a> Lane<'a> {
                 self.tally.answers += u64::from(answer.is_ok());
                 Noted::Nothing
             }
-            (Asked::Start(_) | Asked::Stop(_) | Asked::Describe(_) | Asked::Activity, Err(_)) => Noted::Nothing,
+            (Asked::Start(_) | Asked::Stop(_) | Asked::Describe(_) | Asked::Activity, Err(_)) => {
+                Noted::Nothing
+            }
         }
     }
 

@@ -146,7 +146,8 @@ fn run(description: &Path, crash_at: Option<u64>) {
     out.line(&json!({ "ready": { "pid": std::process::id() } }));
     let api = Api::new(engine.clone()).with_activity_poll(ACTIVITY_POLL);
     for line in std::io::stdin().lock().lines() {
-        let Ok(request) = line.map_err(drop).and_then(|line| serde_json::from_str(&line).map_err(drop)) else {
+        let Ok(request) = line.map_err(drop).and_then(|line| serde_json::from_str(&line).map_err(drop))
+        else {
             break;
         };
         let (api, out) = (api.clone(), out.clone());

@@ -81,7 +81,9 @@ impl Kind {
             Self::Orders => orders(),
             Self::Fanout => fanout(),
             Self::Swarm => swarm(),
-            Self::Approval => machine("Ask", &json!({ "Ask": callback(&json!({ "Output": "{% $states.result %}" })) })),
+            Self::Approval => {
+                machine("Ask", &json!({ "Ask": callback(&json!({ "Output": "{% $states.result %}" })) }))
+            }
             Self::Labour => labour(),
             Self::Caught => caught(),
             Self::Doomed => doomed(),
@@ -155,9 +157,7 @@ impl Order {
         let mut input = json!({ "n": number, "fails": draws.below(3) });
         let expected = match kind {
             Kind::Orders => Expected::Output(worked(worked(number)).into()),
-            Kind::Fanout => {
-                Expected::Output(json!({ "sum": sum_to(number), "parts": [worked(10), 5, 7] }))
-            }
+            Kind::Fanout => Expected::Output(json!({ "sum": sum_to(number), "parts": [worked(10), 5, 7] })),
             Kind::Swarm => Expected::Output(sum_to(number).into()),
             Kind::Approval => Expected::Answer,
             Kind::Labour => Expected::Output(worked(number).into()),

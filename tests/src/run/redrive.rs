@@ -35,7 +35,9 @@ fn a_delivery_that_coreview_refused_goes_on_from_there() {
     let expected = coreview(data.path());
     let database = rusqlite::Connection::open(data.path().join("coreview.db")).expect("opens");
     database
-        .execute_batch("DELETE FROM coreview_staging; DELETE FROM coreview_figure; DELETE FROM coreview_ledger;")
+        .execute_batch(
+            "DELETE FROM coreview_staging; DELETE FROM coreview_figure; DELETE FROM coreview_ledger;",
+        )
         .expect("emptied");
     database
         .execute_batch(

@@ -63,7 +63,12 @@ pub(super) fn compare(
     if expected != Some(*at) || first != expected {
         return Err(format!(
             "the execution ends at {} with {:?}, and should end by itself at {:?} with {:?}, by its timeout at {:?}, by a stop at {:?}",
-            shown(*at), end.fact, own.map(shown), told.end, timeout.map(shown), stop.map(shown)
+            shown(*at),
+            end.fact,
+            own.map(shown),
+            told.end,
+            timeout.map(shown),
+            stop.map(shown)
         ));
     }
     match (&told.end, &end.fact) {
@@ -76,7 +81,8 @@ pub(super) fn compare(
         {
             Err(format!("it fails with {error:?} because of {cause:?}, and should with {failure:?}"))
         }
-        (End::Failed(..), Fact::ExecutionSucceeded { .. }) | (End::Succeeded(..), Fact::ExecutionFailed { .. }) => {
+        (End::Failed(..), Fact::ExecutionSucceeded { .. })
+        | (End::Succeeded(..), Fact::ExecutionFailed { .. }) => {
             Err(format!("it ends with {:?}, and should with {:?}", end.fact, told.end))
         }
         _ => Ok(()),
@@ -257,7 +263,9 @@ fn is_seen(told: &What, record: &Record) -> bool {
         | (What::SubmitFailed(told), Fact::TaskSubmitFailed { failure, .. })
         | (What::ScheduleFailed(told), Fact::TaskScheduleFailed { failure, .. }) => is_failure(told, failure),
         (What::Entered { kind, name, input }, Fact::StateEntered { kind: seen, name: of, input: given }) => {
-            seen.entered().strip_suffix("StateEntered") == Some(kind) && **of == *name && is_value(input, given)
+            seen.entered().strip_suffix("StateEntered") == Some(kind)
+                && **of == *name
+                && is_value(input, given)
         }
         (
             What::Exited { kind, name, output, assigned },
@@ -274,9 +282,7 @@ fn is_seen(told: &What, record: &Record) -> bool {
         (
             What::EvaluationFailed { state, location },
             Fact::EvaluationFailed { state: of, location: at, error, .. },
-        ) => {
-            **of == *state && at.as_deref() == Some(location) && &**error == "States.QueryEvaluationError"
-        }
+        ) => **of == *state && at.as_deref() == Some(location) && &**error == "States.QueryEvaluationError",
         (What::Scheduled { resource, arguments, timeout, heartbeat }, Fact::TaskScheduled { task, .. }) => {
             *task.resource == **resource
                 && is_value(arguments, &task.arguments)
@@ -289,9 +295,10 @@ fn is_seen(told: &What, record: &Record) -> bool {
         (What::RetryArmed { retrier, due }, Fact::RetryArmed { retrier: seen, timer }) => {
             *retrier == *seen as usize && timer.due_millis == *due
         }
-        (What::MapStarted { length, limit }, Fact::MapStateStarted { length: seen, limit: at_a_time, .. }) => {
-            (*length, *limit) == (u64::from(*seen), u64::from(*at_a_time))
-        }
+        (
+            What::MapStarted { length, limit },
+            Fact::MapStateStarted { length: seen, limit: at_a_time, .. },
+        ) => (*length, *limit) == (u64::from(*seen), u64::from(*at_a_time)),
         (What::ParallelStarted(told), Fact::ParallelStateStarted { input }) => is_value(told, input),
         _ => false,
     }

@@ -128,7 +128,8 @@ impl Author<'_> {
             last.remove("End");
             last.insert("Next".to_owned(), choice.as_str().into());
         }
-        let back = region.row[self.choices.below(u32::try_from(region.row.len()).unwrap_or(1)) as usize].clone();
+        let back =
+            region.row[self.choices.below(u32::try_from(region.row.len()).unwrap_or(1)) as usize].clone();
         let out = self.terminal(region);
         let state = if self.jsonata_only || self.choices.once_in(2) {
             json!({"Type": "Choice", "QueryLanguage": "JSONata", "Default": out, "Choices": [{

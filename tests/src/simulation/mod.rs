@@ -14,10 +14,7 @@
 //! | `compare` | whether both are the same |
 //! | `shrink` | the shortest scenario that still fails |
 //! | `bugs` | planted bugs, by which the simulation shows that it finds some |
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test program: it ends where it finds a fault of its own"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test program: it ends where it finds a fault of its own")]
 
 mod bugs;
 mod choices;

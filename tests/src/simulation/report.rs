@@ -65,7 +65,12 @@ pub struct Report {
 }
 
 impl Report {
-    fn add(&mut self, scenario: &Scenario, outcome: Result<Played, String>, told: impl FnOnce(&str) -> String) {
+    fn add(
+        &mut self,
+        scenario: &Scenario,
+        outcome: Result<Played, String>,
+        told: impl FnOnce(&str) -> String,
+    ) {
         self.scenarios += 1;
         let mut features = BTreeSet::new();
         features_of(&scenario.definition, &mut features);
@@ -138,11 +143,39 @@ impl fmt::Display for Report {
 /// The types and fields of the states of a definition.
 fn features_of(region: &Value, features: &mut BTreeSet<String>) {
     const LABELS: [&str; 33] = [
-        "Retry", "Catch", "Assign", "InputPath", "OutputPath", "ResultPath", "ResultSelector", "Parameters",
-        "Arguments", "Output", "Seconds", "SecondsPath", "Timestamp", "TimestampPath", "TimeoutSeconds",
-        "TimeoutSecondsPath", "HeartbeatSeconds", "MaxConcurrency", "MaxConcurrencyPath", "ItemSelector",
-        "ItemsPath", "Items", "ErrorPath", "And", "Or", "Not", "IsPresent", "Condition", "MaxDelaySeconds",
-        "JitterStrategy", "MaxAttempts", "BackoffRate", "Default",
+        "Retry",
+        "Catch",
+        "Assign",
+        "InputPath",
+        "OutputPath",
+        "ResultPath",
+        "ResultSelector",
+        "Parameters",
+        "Arguments",
+        "Output",
+        "Seconds",
+        "SecondsPath",
+        "Timestamp",
+        "TimestampPath",
+        "TimeoutSeconds",
+        "TimeoutSecondsPath",
+        "HeartbeatSeconds",
+        "MaxConcurrency",
+        "MaxConcurrencyPath",
+        "ItemSelector",
+        "ItemsPath",
+        "Items",
+        "ErrorPath",
+        "And",
+        "Or",
+        "Not",
+        "IsPresent",
+        "Condition",
+        "MaxDelaySeconds",
+        "JitterStrategy",
+        "MaxAttempts",
+        "BackoffRate",
+        "Default",
     ];
     if region.get("States").is_some() && region.get("TimeoutSeconds").is_some() {
         features.insert("TimeoutSeconds of the machine".to_owned());
@@ -190,7 +223,8 @@ pub fn run(options: &Options) -> Report {
                     let scenario = Scenario::of(&mut choices);
                     let outcome = play(&scenario, options.bug);
                     report.add(&scenario, outcome, |law| {
-                        let again = format!("again: cargo xtask simulate --seed {} --index {index}", options.seed);
+                        let again =
+                            format!("again: cargo xtask simulate --seed {} --index {index}", options.seed);
                         if !options.shorten {
                             return format!("{law}\n{again}");
                         }

@@ -62,7 +62,10 @@ impl Scenario {
         let told = self.told(&world, &seen);
         let mut lines = vec!["outages:".to_owned()];
         lines.extend(
-            world.outages.iter().map(|outage| format!("  {} to {}", shown(outage.lost_from), shown(outage.back))),
+            world
+                .outages
+                .iter()
+                .map(|outage| format!("  {} to {}", shown(outage.lost_from), shown(outage.back))),
         );
         lines.push("recorded by the machine:".to_owned());
         lines.extend(world.records().iter().map(|record| {

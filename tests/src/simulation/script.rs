@@ -132,11 +132,14 @@ fn plan(choices: &mut Choices) -> Plan {
         })
         .collect();
     let length = i64::from(choices.below(8)) * 1000;
-    let ending = (!choices.once_in(10))
-        .then(|| (length + 300 + i64::from(choices.below(100)), ending(choices)));
-    let again = choices
-        .once_in(3)
-        .then(|| (length + i64::from(choices.below(4)) * 1000 + 500 + i64::from(choices.below(100)), ending_of(choices, 2)));
+    let ending =
+        (!choices.once_in(10)).then(|| (length + 300 + i64::from(choices.below(100)), ending(choices)));
+    let again = choices.once_in(3).then(|| {
+        (
+            length + i64::from(choices.below(4)) * 1000 + 500 + i64::from(choices.below(100)),
+            ending_of(choices, 2),
+        )
+    });
     // A second answer is the later one.
     let again = again.filter(|(late, _)| ending.as_ref().is_some_and(|(first, _)| late > first));
     Plan { accepted_after, refused, beats, ending, again }

@@ -195,7 +195,8 @@ impl<'a> World<'a> {
         }
         let due = self.queue.first_key_value().map(|((at, _), _)| *at);
         // After a crash nobody is let in before the recovery is durable.
-        let waits = !self.recovering && due.is_some_and(|due| due <= self.now)
+        let waits = !self.recovering
+            && due.is_some_and(|due| due <= self.now)
             && self.script.commits > 0
             && self.steps % u64::from(self.script.commits + 1) != 0;
         if !self.pending.is_empty() && !waits {
@@ -286,9 +287,7 @@ impl<'a> World<'a> {
                 error: Some((*error).to_owned()),
                 cause: Some((*cause).to_owned()),
             },
-            (Say::Ended(ending), _) => {
-                Input::TokenSucceeded { event_id: by_token()?, output: ending.text() }
-            }
+            (Say::Ended(ending), _) => Input::TokenSucceeded { event_id: by_token()?, output: ending.text() },
         })
     }
 

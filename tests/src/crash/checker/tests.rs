@@ -83,7 +83,8 @@ fn red(tamper: impl FnOnce(&mut Evidence, &mut Vec<Value>), damage: Damage, word
         found.events = events;
     }
     let violations = check(&evidence, Phase::Ended);
-    let seen = violations.iter().any(|violation| violation.damage == damage && violation.what.contains(words));
+    let seen =
+        violations.iter().any(|violation| violation.damage == damage && violation.what.contains(words));
     assert!(seen, "expected {damage:?} with `{words}`, found {violations:#?}");
 }
 
@@ -108,7 +109,11 @@ fn a_lost_execution_is_seen() {
 
 #[test]
 fn another_end_than_the_definition_says_is_seen() {
-    red(|evidence, _| evidence.found.get_mut(ARN).unwrap().output = Some(json!(8)), Damage::Wrong, "expected");
+    red(
+        |evidence, _| evidence.found.get_mut(ARN).unwrap().output = Some(json!(8)),
+        Damage::Wrong,
+        "expected",
+    );
     red(
         |evidence, events| {
             evidence.found.get_mut(ARN).unwrap().status = "FAILED".to_owned();
@@ -117,11 +122,7 @@ fn another_end_than_the_definition_says_is_seen() {
         Damage::Wrong,
         "expected",
     );
-    red(
-        |evidence, _| evidence.accepted[0].expected = Expected::Aborted,
-        Damage::Wrong,
-        "expected Aborted",
-    );
+    red(|evidence, _| evidence.accepted[0].expected = Expected::Aborted, Damage::Wrong, "expected Aborted");
 }
 
 #[test]
@@ -134,8 +135,16 @@ fn a_history_with_a_gap_or_a_knot_is_seen() {
 
 #[test]
 fn a_second_end_is_seen() {
-    red(|_, events| events.push(event(14, 13, 3.0, "ExecutionFailed")), Damage::Wrong, "after ExecutionSucceeded");
-    red(|_, events| events.push(event(14, 13, 3.0, "TaskStarted")), Damage::Wrong, "after ExecutionSucceeded");
+    red(
+        |_, events| events.push(event(14, 13, 3.0, "ExecutionFailed")),
+        Damage::Wrong,
+        "after ExecutionSucceeded",
+    );
+    red(
+        |_, events| events.push(event(14, 13, 3.0, "TaskStarted")),
+        Damage::Wrong,
+        "after ExecutionSucceeded",
+    );
     red(
         |evidence, _| evidence.found.get_mut(ARN).unwrap().status = "TIMED_OUT".to_owned(),
         Damage::Wrong,
@@ -205,7 +214,11 @@ fn an_attempt_that_ran_twice_or_unrecorded_is_seen() {
 
 #[test]
 fn an_answer_that_was_not_kept_is_seen() {
-    red(|evidence, _| evidence.answers[0].output = json!(0), Damage::Lost, "was acknowledged, the history has");
+    red(
+        |evidence, _| evidence.answers[0].output = json!(0),
+        Damage::Lost,
+        "was acknowledged, the history has",
+    );
     red(
         |evidence, _| {
             let again = evidence.answers[0].clone();

@@ -204,10 +204,14 @@ mod tests {
             .map(|seed| {
                 let before = Files::from([("f".to_owned(), Vec::new())]);
                 let fate = Fate::Prefix;
-                after_power_loss(&before, Path::new("/d"), &events, 1, fate, &mut Draws::new(seed, 0))["f"].clone()
+                after_power_loss(&before, Path::new("/d"), &events, 1, fate, &mut Draws::new(seed, 0))["f"]
+                    .clone()
             })
             .collect();
-        assert!(whole.iter().any(|content| content.contains(&7) && content[100..].contains(&0)), "none is torn");
+        assert!(
+            whole.iter().any(|content| content.contains(&7) && content[100..].contains(&0)),
+            "none is torn"
+        );
         for content in whole.iter().filter(|content| content.len() > 512) {
             for sector in content[512..].chunks(512) {
                 assert!(sector.iter().all(|byte| *byte == sector[0]), "torn within a sector");
@@ -227,8 +231,14 @@ mod tests {
         ];
         let events = events(calls);
         let at = |at| {
-            let mut files =
-                after_power_loss(&Files::new(), Path::new("/d"), &events, at, Fate::None, &mut Draws::new(1, 1));
+            let mut files = after_power_loss(
+                &Files::new(),
+                Path::new("/d"),
+                &events,
+                at,
+                Fate::None,
+                &mut Draws::new(1, 1),
+            );
             files.remove("g")
         };
         assert_eq!((at(3), at(4), at(5)), (None, Some(vec![1]), Some(vec![1])));

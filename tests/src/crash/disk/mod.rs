@@ -119,9 +119,10 @@ impl Recording {
         let folder = self.world.folder.display().to_string();
         let matters = |event: &Event| match &event.call {
             Call::Write { path, .. } => path.starts_with(&folder) || path.starts_with("pipe:"),
-            Call::Sync { path } | Call::Truncate { path, .. } | Call::Create { path } | Call::Unlink { path } => {
-                path.starts_with(&folder)
-            }
+            Call::Sync { path }
+            | Call::Truncate { path, .. }
+            | Call::Create { path }
+            | Call::Unlink { path } => path.starts_with(&folder),
             Call::Returned => true,
         };
         let moments = self.events.iter().enumerate().filter(|(_, event)| matters(event));
@@ -138,7 +139,8 @@ impl Recording {
         }
         verdict.images += 1;
         let said = self.said(at);
-        verdict.acknowledgements += (said.accepted.len() + said.invocations.len() + said.answers.len()) as u64;
+        verdict.acknowledgements +=
+            (said.accepted.len() + said.invocations.len() + said.answers.len()) as u64;
         let found = recovered(&world).and_then(|()| evidence::journal(&world));
         let violations = match found {
             Ok(found) => check(&Evidence { found, ..said }, Phase::Underway),
@@ -206,7 +208,8 @@ impl Recording {
             }
             "SendTaskSuccess" => {
                 let token = text("/asked/parameters/taskToken");
-                let output: Value = serde_json::from_str(text("/asked/parameters/output")).unwrap_or_default();
+                let output: Value =
+                    serde_json::from_str(text("/asked/parameters/output")).unwrap_or_default();
                 let given = said.answers.iter_mut();
                 let given = given.filter(|answer| answer.token == token && answer.output == output);
                 given.for_each(|answer| answer.acknowledged = true);

@@ -103,7 +103,8 @@ fn call(rest: &str) -> Option<Call> {
             let path = path_of_descriptor(arguments)?;
             let (bytes, after) = first_text(arguments)?;
             // Bytes are followed by their count and, of `pwrite64`, their position.
-            let mut numbers = after.trim_start_matches([',', ' ']).split([',', ')', ' ']).filter(|part| !part.is_empty());
+            let mut numbers =
+                after.trim_start_matches([',', ' ']).split([',', ')', ' ']).filter(|part| !part.is_empty());
             let _count = numbers.next()?;
             let offset = (name == "pwrite64").then(|| numbers.next()?.parse().ok()).flatten();
             Some(Call::Write { path, offset, bytes })
@@ -113,7 +114,9 @@ fn call(rest: &str) -> Option<Call> {
             let length = arguments.split(", ").nth(1)?.split([')', ' ']).next()?.parse().ok()?;
             Some(Call::Truncate { path: path_of_descriptor(arguments)?, length })
         }
-        "openat" if arguments.contains("O_CREAT") => Some(Call::Create { path: text(first_text(arguments)?.0)? }),
+        "openat" if arguments.contains("O_CREAT") => {
+            Some(Call::Create { path: text(first_text(arguments)?.0)? })
+        }
         "unlink" | "unlinkat" => Some(Call::Unlink { path: text(first_text(arguments)?.0)? }),
         _ => None,
     }

@@ -320,11 +320,8 @@ impl Author<'_> {
         let retriers: Vec<Value> = (0..count)
             .map(|number| {
                 let is_last = number + 1 == count;
-                let names = if is_last && self.choices.once_in(2) {
-                    vec!["States.ALL"]
-                } else {
-                    self.error_names()
-                };
+                let names =
+                    if is_last && self.choices.once_in(2) { vec!["States.ALL"] } else { self.error_names() };
                 let mut retrier = json!({"ErrorEquals": names});
                 if self.choices.once_in(2) {
                     retrier["MaxAttempts"] = self.choices.below(4).into();
@@ -365,7 +362,8 @@ impl Author<'_> {
                     catcher["Output"] = output;
                 }
                 if self.choices.once_in(3) {
-                    catcher["Assign"] = json!({self.variable(region.depth, 's'): in_jsonata("$states.errorOutput.Error")});
+                    catcher["Assign"] =
+                        json!({self.variable(region.depth, 's'): in_jsonata("$states.errorOutput.Error")});
                 }
             } else {
                 match self.choices.below(3) {
@@ -478,7 +476,8 @@ impl Author<'_> {
         if kind == "Task" {
             OF_RESULTS.clone_into(&mut known);
             if self.choices.once_in(3) {
-                let (selector, letters) = self.template(inner, &[Source::new("$", OF_RESULTS)], false, "nsow");
+                let (selector, letters) =
+                    self.template(inner, &[Source::new("$", OF_RESULTS)], false, "nsow");
                 draft.set("ResultSelector", selector);
                 draft.result = Some(Source::new("$", &letters));
                 known = letters;

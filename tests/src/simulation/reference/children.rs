@@ -89,7 +89,8 @@ impl Walk<'_> {
         } else {
             there(visit.state["ItemsPath"].as_str().and_then(|path| sight.path(path)))?
         };
-        let context = |index: usize, value: &Value| json!({"Index": index, "Value": value, "Source": "STATE_DATA"});
+        let context =
+            |index: usize, value: &Value| json!({"Index": index, "Value": value, "Source": "STATE_DATA"});
         match found {
             Value::Array(items) => {
                 let items = items.into_iter().enumerate();

@@ -28,7 +28,10 @@ pub(super) struct Left {
 pub(super) enum Trouble {
     Never,
     /// It failed; `announced` = the end of its branches is written.
-    Failed { failure: Failure, announced: bool },
+    Failed {
+        failure: Failure,
+        announced: bool,
+    },
     /// A field in JSONata has no value.
     Field(String),
 }
@@ -75,8 +78,12 @@ impl<'a> Walk<'a> {
                 }
             };
             let Left { next, output, assigned } = left;
-            let exited =
-                What::Exited { kind, name: name.to_owned(), output: Rc::clone(&output), assigned: assigned.clone() };
+            let exited = What::Exited {
+                kind,
+                name: name.to_owned(),
+                output: Rc::clone(&output),
+                assigned: assigned.clone(),
+            };
             self.emit(exited);
             self.variables.extend(assigned);
             return Ok((next, output));
@@ -87,7 +94,10 @@ impl<'a> Walk<'a> {
     fn announced(&self, kind: &str) -> bool {
         let last = self.events.iter().rev().map(|(_, what)| what);
         let mut last = last.filter(|what| !matches!(what, What::EvaluationFailed { .. }));
-        matches!((kind, last.next()), ("Map", Some(What::MapSucceeded)) | ("Parallel", Some(What::ParallelSucceeded)))
+        matches!(
+            (kind, last.next()),
+            ("Map", Some(What::MapSucceeded)) | ("Parallel", Some(What::ParallelSucceeded))
+        )
     }
 
     /// Writes down what there is an event for.
@@ -180,7 +190,11 @@ impl<'a> Walk<'a> {
             let sight = Sight { error: Some(&error), ..self.sight(visit, visit.input) };
             let assigned = in_jsonata(&sight, catcher, "Assign", &format!("Catch[{index}]/Assign"))?;
             let output = in_jsonata(&sight, catcher, "Output", &format!("Catch[{index}]/Output"))?;
-            return Ok(Left { next, output: Rc::new(output.unwrap_or(error)), assigned: variables(assigned) });
+            return Ok(Left {
+                next,
+                output: Rc::new(output.unwrap_or(error)),
+                assigned: variables(assigned),
+            });
         }
         let assigned = in_jsonpath(&self.sight(visit, &error), catcher, "Assign")?;
         let output = combined(catcher, visit.input, &error);
@@ -409,7 +423,8 @@ pub(super) fn millis(seconds: u64) -> i64 {
 
 /// A time of the form the generator writes: within the first hour of the day a scenario starts.
 fn timestamp(text: &str) -> i64 {
-    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i64>().ok());
+    let number =
+        |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i64>().ok());
     START_MILLIS + (number(14..16).unwrap_or(0) * 60 + number(17..19).unwrap_or(0)) * 1000
 }
 

@@ -134,9 +134,7 @@ impl Walk<'_> {
         let survived = |outage: &Outage| match (self.next_seen(), attempt.pattern) {
             (Some(record), Pattern::Activity) => record.at_millis == outage.lost_from,
             (None, Pattern::Activity) => false,
-            (Some(record), _) => {
-                !(is_lost(&record.fact) && record.at_millis == self.settled(outage.back))
-            }
+            (Some(record), _) => !(is_lost(&record.fact) && record.at_millis == self.settled(outage.back)),
             (None, _) => true,
         };
         let is_lost_in = |outage: &Outage| {
