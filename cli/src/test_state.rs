@@ -68,9 +68,10 @@ pub(crate) fn test_state(arguments: &TestState, terminal: Terminal) -> Result<u8
                 .remark(&format!("note: the mocked result is not checked: no model of {unchecked} is known"));
         }
         let name = arguments.state.as_deref();
-        terminal.data(&match terminal.quiet {
-            true => short(&answer),
-            false => report(name, &answer, level, terminal.out),
+        terminal.data(&if terminal.quiet {
+            short(&answer)
+        } else {
+            report(name, &answer, level, terminal.out)
         });
     } else {
         let value = serde_json::to_value(&answer).unwrap_or_default();
@@ -200,10 +201,7 @@ fn json(flag: &str, given: &str) -> Result<String, Problem> {
             hint: "no state hands on what is nested deeper".to_owned(),
         }),
         Err(error) => {
-            let name = match Path::new(given).is_file() {
-                true => given,
-                false => "FILE",
-            };
+            let name = if Path::new(given).is_file() { given } else { "FILE" };
             Err(Problem::Usage {
                 message: format!("what {flag} says is not JSON: {error}"),
                 hint: format!(

@@ -1,22 +1,13 @@
-//! `cargo xtask crash`: the crash lab with as many kills as asked for. The
-//! tests run a smaller number of the same.
+//! `cargo xtask crash`: the crash lab. The tests run a smaller number of the same.
 
 use std::path::Path;
 
-use crate::test;
+use crate::{cargo, run, shim, target, tools};
 
-/// Runs the lab; its closing lines stand at the end, whatever the test runner shows.
-pub(crate) fn run(root: &Path, kills: u32) -> Result<(), String> {
-    let report = crate::target(root).join("crash-report.txt");
-    // The tests append to it.
-    std::fs::create_dir_all(crate::target(root))
-        .and_then(|()| std::fs::write(&report, ""))
-        .map_err(|e| format!("{}: {e}", report.display()))?;
-    let environment = [
-        ("STEPWRIGHT_CRASH_KILLS", kills.to_string()),
-        ("STEPWRIGHT_CRASH_REPORT", report.display().to_string()),
-    ];
-    let outcome = test::run_tests(root, &["crash::".to_owned()], &environment);
-    print!("{}", std::fs::read_to_string(&report).map_err(|e| format!("{}: {e}", report.display()))?);
-    outcome
+/// Builds what the lab kills, and starts it; what it is asked for are the lab's own arguments.
+pub(crate) fn run_lab(root: &Path, arguments: &[String]) -> Result<(), String> {
+    tools::ensure(root, &[tools::Tool::Postgres, tools::Tool::Strace])?;
+    // The same selection as that of the tests, so that nothing is compiled a second time.
+    run(cargo(root).args(["build", "--quiet", "--locked", "--workspace", "--bins", "--tests"]))?;
+    run(shim::command(target(root).join("debug/crash-lab")).current_dir(root).args(arguments))
 }

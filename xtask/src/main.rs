@@ -8,6 +8,7 @@ mod crash;
 mod fuzz;
 mod models;
 mod shim;
+mod simulate;
 mod test;
 mod tools;
 
@@ -36,11 +37,11 @@ enum Verb {
     },
     /// What decides whether a change lands: format, lints, tests.
     Ci,
-    /// Kills the real process at random moments and at every journal write point.
+    /// The crash lab: kills, lost answers, images of a disk without power, planted bugs.
     Crash {
-        /// How many random kills.
-        #[arg(long, default_value_t = 200)]
-        kills: u32,
+        /// `--kills N`, `--minutes M`, `--seed S`, `--deliveries N`, `--images N`, `--suite NAME`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// Runs the recordings of AWS Step Functions against the engine, in this process.
     Conformance {
@@ -51,6 +52,12 @@ enum Verb {
     /// Feeds random inputs to everything that reads what others wrote: --inputs N, --seed S, --target NAME, --index I.
     Fuzz {
         /// Handed to the fuzz process.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Random executions in random worlds, compared with a naive interpreter: --scenarios N, --seed S, --index I.
+    Simulate {
+        /// Handed to the simulating process.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -73,9 +80,10 @@ fn main() -> ExitCode {
         Verb::Tools => tools::ensure(&root, tools::ALL).map(|_| ()),
         Verb::Test { filters } => test::run(&root, &filters),
         Verb::Ci => ci(&root),
-        Verb::Crash { kills } => crash::run(&root, kills),
+        Verb::Crash { arguments } => crash::run_lab(&root, &arguments),
         Verb::Conformance { arguments } => conformance::run(&root, &arguments),
         Verb::Fuzz { arguments } => fuzz::run_targets(&root, &arguments),
+        Verb::Simulate { arguments } => simulate::run(&root, &arguments),
         Verb::Models { botocore } => models::derive(&root, &botocore),
         Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };

@@ -9,18 +9,11 @@ use crate::{cargo, tools};
 ///
 /// The tests are told that their tools must be there: a missing one is a
 /// failure here, where a plain `cargo test` only says what it left out.
-pub(crate) fn run_tests(
-    root: &Path,
-    filters: &[String],
-    environment: &[(&str, String)],
-) -> Result<(), String> {
+fn run_tests(root: &Path, filters: &[String]) -> Result<(), String> {
     tools::ensure(root, tools::ALL)?;
     let mut tests = runner(root);
     tests.args(filters);
     tests.env("STEPWRIGHT_REQUIRE_TOOLS", "1").env("STEPWRIGHT_REQUIRE_POSTGRES", "1");
-    for (name, value) in environment {
-        tests.env(name, value);
-    }
     crate::run(&mut tests)
 }
 
@@ -29,7 +22,7 @@ pub(crate) fn run(root: &Path, filters: &[String]) -> Result<(), String> {
     if filters.is_empty() {
         crate::run(cargo(root).args(["test", "--workspace", "--doc", "--locked", "--quiet"]))?;
     }
-    run_tests(root, filters, &[])
+    run_tests(root, filters)
 }
 
 /// `cargo nextest` where it is installed, else `cargo test`: the same tests.

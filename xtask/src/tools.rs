@@ -1,6 +1,6 @@
 //! The foreign tools the tests run, installed into `.tools` of the checkout:
 //! AWS's clients and validators in a Python environment, the CDK command and
-//! an ASL validator for Node, PostgreSQL from the system's packages.
+//! an ASL validator for Node, PostgreSQL and strace from the system's packages.
 //!
 //! Versions are pinned in `tests/tools`. An installation is stamped with the
 //! pins and the interpreter it was made with and is renewed when either
@@ -21,10 +21,12 @@ pub(crate) enum Tool {
     Node,
     /// A PostgreSQL server to start clusters with.
     Postgres,
+    /// What the crash lab sees writes and syncs with.
+    Strace,
 }
 
 /// Everything the tests need.
-pub(crate) const ALL: &[Tool] = &[Tool::Python, Tool::Node, Tool::Postgres];
+pub(crate) const ALL: &[Tool] = &[Tool::Python, Tool::Node, Tool::Postgres, Tool::Strace];
 
 /// Makes sure the tools are there and answers which had to be installed.
 ///
@@ -64,7 +66,16 @@ fn ensure_one(root: &Path, tool: Tool) -> Result<Option<Tool>, String> {
     let missing = match tool {
         Tool::Python => python(root)?,
         Tool::Node => node(root)?,
-        Tool::Postgres => postgres()?,
+        Tool::Postgres => package(
+            "postgresql",
+            postgres_binary().is_some(),
+            "install PostgreSQL 15 or newer by hand: the delivery tests start their own server",
+        )?,
+        Tool::Strace => package(
+            "strace",
+            on_path("strace"),
+            "install strace by hand: the crash lab sees with it what is written and synced",
+        )?,
     };
     Ok(missing.then_some(tool))
 }
@@ -101,14 +112,16 @@ fn node(root: &Path) -> Result<bool, String> {
     })
 }
 
-/// A `postgres` binary on the path or where Debian puts it, else apt's package.
-fn postgres() -> Result<bool, String> {
-    if postgres_binary().is_some() {
+/// A package of apt, unless what it is for is there.
+fn package(name: &str, is_there: bool, advice: &str) -> Result<bool, String> {
+    if is_there {
         return Ok(false);
     }
-    eprintln!("tools: installing PostgreSQL from the system's packages");
+    eprintln!("tools: installing {name} from the system's packages");
     let root_user = command("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     let apt = |arguments: &[&str]| {
+        // Two packages may be wanted at once: apt waits for its own lock.
+        let wait = ["-o", "DPkg::Lock::Timeout=300"];
         let mut apt = if root_user {
             command("apt-get")
         } else {
@@ -116,19 +129,23 @@ fn postgres() -> Result<bool, String> {
             sudo.args(["--non-interactive", "apt-get"]);
             sudo
         };
-        run(apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+        run(apt.args(wait).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
     };
-    let advice =
-        |e| format!("{e}\ninstall PostgreSQL 15 or newer by hand: the delivery tests start their own server");
-    apt(&["install", "--yes", "--no-install-recommends", "postgresql"])
+    apt(&["install", "--yes", "--no-install-recommends", name])
         .or_else(|_| {
             apt(&["update"])?;
-            apt(&["install", "--yes", "--no-install-recommends", "postgresql"])
+            apt(&["install", "--yes", "--no-install-recommends", name])
         })
-        .map_err(advice)?;
+        .map_err(|e| format!("{e}\n{advice}"))?;
     Ok(true)
 }
 
+fn on_path(program: &str) -> bool {
+    let on_path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&on_path).any(|folder| folder.join(program).is_file())
+}
+
+/// A `postgres` binary on the path or where Debian puts it.
 fn postgres_binary() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

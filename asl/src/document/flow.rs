@@ -150,7 +150,7 @@ impl Check<'_> {
                 }
                 let advice = Some(self.advice(read));
                 let highlight = source::name_in(self.text, &read.span, &format!("${}", read.variable));
-                self.diagnostics.push(Diagnostic { advice, highlight, ..undefined(read) });
+                self.diagnostics.push(Diagnostic { highlight, advice, ..undefined(read) });
             }
             for text in state.texts.iter().filter(|text| self.assigned.contains(text.variable.as_str())) {
                 self.diagnostics.push(unevaluated(text));

@@ -77,16 +77,9 @@ impl Budget {
     }
 
     pub(super) fn spend(&mut self, steps: usize) -> Outcome<()> {
-        match self.steps.checked_sub(steps as u64) {
-            Some(left) => {
-                self.steps = left;
-                Ok(())
-            }
-            None => {
-                self.steps = 0;
-                Err(Failure::time())
-            }
-        }
+        let left = self.steps.checked_sub(steps as u64);
+        self.steps = left.unwrap_or(0);
+        left.map(|_| ()).ok_or_else(Failure::time)
     }
 
     /// Two texts of that length are compared.

@@ -5,7 +5,10 @@
 //! count is part of the evaluation, kept where a value that goes can reach it.
 //! It is the one state of a thread in a pure crate, and nothing can be told
 //! from it: what an evaluation may hold is counted from what was held before
-//! it, so that it ends in the same way whatever thread it runs on.
+//! it, so that it ends in the same way whatever thread it runs on. A count that
+//! each value refers to would be as fast (27 ns to make and drop an array of
+//! two, either way); it would go through each of the 130 places that make a
+//! value, and take a word of each value.
 
 use std::cell::Cell;
 

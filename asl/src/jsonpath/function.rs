@@ -165,11 +165,10 @@ impl<'c> Call<'c> {
         if position < 0 && index <= 0 {
             return Err(other(format!("Target index:{position} larger than object count:{count}")));
         }
-        usize::try_from(index)
-            .ok()
-            .and_then(|index| items.get(index))
-            .map(|item| self.budget.copy(item).map(|()| item.clone()))
-            .unwrap_or_else(|| Err(other(format!("Index {position} out of bounds for length {count}"))))
+        let item = usize::try_from(index).ok().and_then(|index| items.get(index));
+        let item = item.ok_or_else(|| other(format!("Index {position} out of bounds for length {count}")))?;
+        self.budget.copy(item)?;
+        Ok(item.clone())
     }
 }
 

@@ -78,10 +78,8 @@ impl Search<'_> {
                 }
                 other => self.single(other, instruction + 1, at)?.map(|at| (instruction + 1, at)),
             };
-            (instruction, at) = match next.or_else(|| self.back(base)) {
-                Some(next) => next,
-                None => return Ok(None),
-            };
+            let Some(next) = next.or_else(|| self.back(base)) else { return Ok(None) };
+            (instruction, at) = next;
         }
     }
 

@@ -24,6 +24,7 @@ const UNSUPPORTED: Refusal = "Unsupported construct";
 
 /// The flags that are on, by their letters within `(?…)`.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "Java has seven flags")]
 struct Flags {
     ignore_case: bool,
     unix_lines: bool,
@@ -278,16 +279,14 @@ impl Reader {
             },
             _ => {
                 self.at -= 1;
-                return match self.inline_flags()? {
+                if self.inline_flags()? == ')' {
                     // Up to the end of the group around it.
-                    ')' => Ok(None),
-                    _ => {
-                        let inner = self.alternatives(depth + 1)?;
-                        self.at += 1;
-                        self.flags = flags;
-                        Ok(Some(inner))
-                    }
-                };
+                    return Ok(None);
+                }
+                let inner = self.alternatives(depth + 1)?;
+                self.at += 1;
+                self.flags = flags;
+                return Ok(Some(inner));
             }
         };
         let inner = self.inner(depth)?;

@@ -297,9 +297,9 @@ impl Compiler {
             self.forget(inner);
             self.node(inner);
         }
-        let enter = |body: u32, out: u32| match lazy {
-            false => Instruction::Split { first: body, second: out },
-            true => Instruction::Split { first: out, second: body },
+        let enter = |body: u32, out: u32| {
+            let (first, second) = if lazy { (out, body) } else { (body, out) };
+            Instruction::Split { first, second }
         };
         let Some(most) = most else {
             let split = self.emit(Instruction::End);

@@ -117,7 +117,9 @@ impl Folding {
                     let moved = |letter: char| u32::from(letter) - u32::from(first) + u32::from(other);
                     of(within.ranges().iter().map(|range| (moved(range.start()), moved(range.end()))))
                 });
-                letters.iter().for_each(|letters| set.union(letters));
+                for letters in &letters {
+                    set.union(letters);
+                }
                 return set;
             }
             Self::EcmaScript => &*ECMASCRIPT,

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -185,12 +183,13 @@ proptest! {
         text in "[a-c]{0,12}",
     ) {
         let lockstep = Regex::ecmascript(&pattern, "").expect("a pattern");
-        let backtracking = Regex::ecmascript(&format!("(?=){pattern}"), "");
-        // The lookahead would only belong to the first alternative.
-        prop_assume!(!pattern.contains('|') || pattern.starts_with("(?:"));
-        if let Ok(backtracking) = backtracking {
-            prop_assert_eq!(found(&lockstep, &text), found(&backtracking, &text));
+        // A lookahead that always holds sends it the other way.
+        let backtracking = Regex::ecmascript(&format!("(?=)(?:{pattern})"), "").expect("a pattern");
+        prop_assert!(!lockstep.finder().backtracks() && backtracking.finder().backtracks());
+        for regex in [&lockstep, &backtracking] {
+            prop_assert!(regex.finder().program.instructions.len() <= regex.size);
         }
+        prop_assert_eq!(found(&lockstep, &text), found(&backtracking, &text));
     }
 }
 
@@ -210,8 +209,17 @@ fn linear_searches_have_enough_effort() {
 }
 
 #[test]
-fn hostile_patterns_and_texts_end_soon() {
-    let started = Instant::now();
+fn hostile_patterns_and_texts_end_within_their_effort() {
+    const EFFORT: u64 = 5_000_000;
+    let ends = |regex: &Regex, text: &str| {
+        let mut finder = regex.finder();
+        assert!(finder.program.instructions.len() <= regex.size, "{}", regex.pattern);
+        let mut effort = Effort::new(EFFORT);
+        let found = finder.find_at(text, 0, &mut effort);
+        assert!(effort.steps() as u64 <= EFFORT / limits::REGEX_INSTRUCTIONS_PER_STEP);
+        // What looks at everything pays for it.
+        assert!(found.is_ok() || effort.left < 250_000, "{}", regex.pattern);
+    };
     let long = "a".repeat(250_000);
     for pattern in [
         "(a|a)*b",
@@ -229,7 +237,7 @@ fn hostile_patterns_and_texts_end_soon() {
         "(?:a|a)*(?=b)",
     ] {
         if let Ok(regex) = Regex::ecmascript(pattern, "") {
-            let _ = search(&regex, &long);
+            ends(&regex, &long);
         }
     }
     for pattern in [
@@ -244,18 +252,15 @@ fn hostile_patterns_and_texts_end_soon() {
         "[\\u0000-\\uffff]".repeat(10_000),
     ] {
         if let Ok(regex) = Regex::ecmascript(&pattern, "im") {
-            let _ = search(&regex, &long);
+            ends(&regex, &long);
         }
     }
-    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
 }
 
 /// What is read and not used takes no more than its text.
 #[test]
-fn many_patterns_are_read_quickly() {
-    let started = Instant::now();
+fn patterns_are_compiled_when_they_are_used() {
     let all: Vec<Regex> =
         (0..24_000).map(|_| Regex::ecmascript("\\w{90}", "i").expect("a pattern")).collect();
     assert!(all.iter().all(|regex| regex.kept.get().is_none()));
-    assert!(started.elapsed().as_secs() < 2, "{:?}", started.elapsed());
 }

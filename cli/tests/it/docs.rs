@@ -1,6 +1,7 @@
 //! The page on definitions without a project: its files are written, its commands run, and what
 //! they print is what the page shows.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 /// The parts of the page between fences: what stands behind the first one, and the text.
@@ -42,7 +43,10 @@ fn the_page_on_definitions_of_your_own_shows_what_happens() {
                 .env_remove("COLUMNS")
                 .output()
                 .expect("a shell");
-            shown += &format!("$ {command}\n{}", String::from_utf8(output.stdout).expect("text"));
+            let printed = String::from_utf8(output.stdout).expect("text");
+            writeln!(shown, "$ {command}")
+                .and_then(|()| shown.write_str(&printed))
+                .expect("a text takes all");
             commands += 1;
         }
         assert_eq!(body.trim_end(), shown.trim_end(), "the page is to show:\n{shown}");

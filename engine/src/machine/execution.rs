@@ -425,6 +425,7 @@ impl Execution {
         self.timers.clear();
         self.tasks.clear();
         self.map_runs.clear();
+        self.unfinished.0.clear();
     }
 
     /// Takes an end back.

@@ -478,6 +478,11 @@ impl<'a> Run<'a> {
     /// made that it has to become durable, and leave the memory, before more is.
     fn work(&mut self) -> Step {
         while let Some(id) = self.ready.pop_front() {
+            // One that ended without success keeps its frames for a redrive; none of them goes on.
+            if self.execution.status != super::Status::Running {
+                self.ready.clear();
+                return Ok(());
+            }
             self.step(id)?;
             if self.made > asl::limits::TRANSITION_BYTES_MAX && !self.ready.is_empty() {
                 self.execution.unfinished.0.append(&mut self.ready);

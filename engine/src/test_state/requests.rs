@@ -149,7 +149,7 @@ impl Integrations for ServiceModels {
                 Vec::new()
             };
         };
-        let Some((operation, (_, request))) = operation_of(&service, called.action) else {
+        let Some((operation, request)) = operation_of(&service, called.action) else {
             return if called.is_sdk {
                 vec![unknown_action(&service, &called, &self.guesses)]
             } else {
@@ -219,13 +219,11 @@ fn extra(called: &Called<'_>) -> &'static [&'static str] {
     }
 }
 
-fn operation_of<'s>(
-    service: &'s Service,
-    action: &str,
-) -> Option<(&'s str, &'s (Option<usize>, Option<Reference>))> {
+/// The operation of an action, by its name in the model.
+fn operation_of<'s>(service: &'s Service, action: &str) -> Option<(&'s str, Option<&'s Reference>)> {
     let exact = service.operations.get_key_value(&capitalised(action));
     let any_case = || service.operations.iter().find(|(name, _)| name.eq_ignore_ascii_case(action));
-    exact.or_else(any_case).map(|(name, shapes)| (name.as_str(), shapes))
+    exact.or_else(any_case).map(|(name, (_, request))| (name.as_str(), request.as_ref()))
 }
 
 fn unknown_service(name: &str, guesses: &Guesses) -> Option<Remark> {

@@ -448,7 +448,7 @@ impl<'t> Test<'t> {
     fn check_sizes(&self, outcome: &Outcome) -> Result<(), Failure> {
         let mut assigned = 0;
         for (_, payload) in &outcome.assigned {
-            if payload.len() > asl::limits::VARIABLE_BYTES_MAX {
+            if payload.is_larger_than(asl::limits::VARIABLE_BYTES_MAX) {
                 return Err(Failure::output_too_large(self.state_name()));
             }
             assigned += payload.len();

@@ -251,6 +251,7 @@ impl<'a> Lane<'a> {
                 Until::Quiet => QUIET_WITHIN,
             };
         let mut asked = BTreeMap::new();
+        let mut all_ended = false;
         if worker.wait_ready(deadline) {
             self.greet(&mut worker, &mut asked, until);
             while let Some(said) = worker.hear(deadline) {
@@ -259,6 +260,7 @@ impl<'a> Lane<'a> {
                 }
                 self.react(said, &mut worker, &mut asked, until);
                 if matches!(until, Until::Quiet) && self.is_quiet(&mut worker, &mut asked) {
+                    all_ended = true;
                     break;
                 }
             }
@@ -269,6 +271,14 @@ impl<'a> Lane<'a> {
         for said in late {
             // An acknowledgement counts when it was written, not when it was read.
             self.note(said, &mut asked);
+        }
+        if quiet && !all_ended {
+            let open = self.placed.iter().filter(|placed| placed.arn.is_none() || !placed.ended);
+            let open: Vec<&str> = open.map(|placed| placed.order.name.as_str()).collect();
+            self.violations.push(Violation {
+                damage: Damage::Lost,
+                what: format!("after {QUIET_WITHIN:?} without a kill these are not at their end: {open:?}"),
+            });
         }
         match (quiet, was_killed(status)) {
             (false, true) => self.tally.killed(launch),

@@ -116,6 +116,8 @@ pub fn main() -> ExitCode {
         return super::step::serve();
     }
     let arguments = Arguments::parse();
+    // Into `worker.log` of the world: why a request failed is told there only.
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
     run(&arguments.world, arguments.crash_at);
     ExitCode::SUCCESS
 }

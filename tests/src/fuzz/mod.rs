@@ -32,7 +32,7 @@ pub const TIME_MAX: Duration = Duration::from_secs(2);
 /// How much memory of the process may be resident while an input is worked on, in MiB.
 pub const MEMORY_MEBIBYTES_MAX: u64 = 512;
 /// How long one input may take before it counts as one that hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Something that reads text.
 pub trait Target: Sync {

@@ -31,13 +31,15 @@ pub enum Bug {
     ConcurrencyIgnored,
     /// Retriers have one attempt too many.
     OneAttemptMore,
-    /// The first matching catcher is passed over.
+    /// The first catcher is passed over.
     CatcherSkipped,
+    /// A redrive starts all over, and runs again what succeeded.
+    RedriveStartsOver,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TimerEarly,
         Self::TimersForgotten,
         Self::RecordForgotten,
@@ -50,6 +52,7 @@ impl Bug {
         Self::ConcurrencyIgnored,
         Self::OneAttemptMore,
         Self::CatcherSkipped,
+        Self::RedriveStartsOver,
     ];
 
     /// The definition the machine runs.

@@ -133,15 +133,7 @@ fn compare_line(
     let expects_end = cut.filter(|_| !is_over).and_then(|cut| cut.announced);
     match (seen.aborted_millis, cut) {
         (Some(at), Some(cut)) if at == cut.at && !is_over && expects_end != Some(false) => {
-            // A task whose branch was about to fail says so itself.
-            let said = matches!(told.events[..matched].last(), Some((_, What::TaskAborted)));
-            let kind = inside.filter(|_| !said).and_then(aborted);
-            let fits = match rest {
-                [] => kind.is_none(),
-                [record] => matches!(&record.fact, Fact::StateAborted { kind: seen } if Some(*seen) == kind),
-                _ => false,
-            };
-            if !fits {
+            if !rest.is_empty() || inside.and_then(aborted) != seen.aborted_in {
                 return wrong(matched, "the end of a branch that was taken away");
             }
         }
@@ -162,6 +154,9 @@ fn compare_children(
         let Some(open) = told.opens.get(number) else {
             return Err(format!("branch [{path}]: branches that should not be"));
         };
+        if open.is_past {
+            continue;
+        }
         let own = open.cut.map(|at| Cut { at, announced: Some(true) });
         let cut = match (own, cut) {
             (Some(own), Some(outer)) if own.at == outer.at && outer.announced != Some(true) => {
@@ -268,10 +263,11 @@ fn is_seen(told: &What, record: &Record) -> bool {
                 && is_value(input, given)
         }
         (
-            What::Exited { kind, name, output, assigned },
-            Fact::StateExited { kind: seen, name: of, output: given, assigned: set, .. },
+            What::Exited { kind, name, output, assigned, next },
+            Fact::StateExited { kind: seen, name: of, output: given, assigned: set, next: to },
         ) => {
-            seen.exited().strip_suffix("StateExited") == Some(kind)
+            next.as_deref() == to.as_deref()
+                && seen.exited().strip_suffix("StateExited") == Some(kind)
                 && **of == *name
                 && is_value(output, given)
                 && assigned.len() == set.len()

@@ -46,7 +46,7 @@ pub(super) fn definition(choices: &mut Choices) -> Value {
 pub(super) fn input(choices: &mut Choices) -> Value {
     let mut fields = Map::new();
     for letter in LETTERS.chars() {
-        if !choices.once_in(24) {
+        if !choices.once_in(80) {
             fields.insert(letter.to_string(), expression::literal(choices, letter));
         }
     }

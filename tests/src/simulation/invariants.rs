@@ -16,7 +16,6 @@ pub(super) struct Ledger {
 
 #[derive(Debug, Default)]
 struct Frame {
-    parent: Option<FrameId>,
     state: Option<String>,
     /// Retries of this stay, by retrier.
     retries: BTreeMap<u32, u64>,
@@ -28,6 +27,8 @@ struct Frame {
     started: u32,
     length: u32,
     limit: u32,
+    /// Children that failed or were taken away, with which a redrive goes on.
+    fallen: Vec<(FrameId, Frame)>,
 }
 
 /// The states of a definition by name.
@@ -50,7 +51,7 @@ fn collect(region: &Value, states: &mut BTreeMap<String, Value>) {
 impl Ledger {
     /// Takes the next record, if it may be the next one.
     pub(super) fn take(&mut self, record: &Record, states: &BTreeMap<String, Value>) -> Result<(), String> {
-        if self.is_over {
+        if self.is_over && !matches!(record.fact, Fact::ExecutionRedriven { .. }) {
             return Err(format!("a record after the end: {record:?}"));
         }
         if record.at_millis < self.last_millis {
@@ -90,30 +91,49 @@ impl Ledger {
                 if parent.running > parent.limit || parent.started > parent.length {
                     return Err("too many children");
                 }
-                let frame = Frame { parent: Some(record.frame), ..Frame::default() };
-                if self.frames.insert(*child, frame).is_some() {
+                if self.frames.insert(*child, Frame::default()).is_some() {
                     return Err("a child that is there already");
                 }
             }
-            Fact::MapIterationSucceeded { child, .. }
-            | Fact::BranchSucceeded { child, .. }
-            | Fact::MapIterationFailed { child, .. }
+            Fact::MapIterationSucceeded { child, .. } | Fact::BranchSucceeded { child, .. } => {
+                if self.end_child(record.frame, *child)?.state.is_some() {
+                    return Err("a child that ended well in a state it did not leave");
+                }
+            }
+            Fact::MapIterationFailed { child, .. }
             | Fact::BranchFailed { child, .. }
             | Fact::MapIterationAborted { child, .. }
             | Fact::BranchAborted { child } => {
-                let is_good =
-                    matches!(record.fact, Fact::MapIterationSucceeded { .. } | Fact::BranchSucceeded { .. });
-                let ended = self.frames.remove(child).ok_or("the end of a child that is not there")?;
-                if is_good && ended.state.is_some() {
-                    return Err("a child that ended well in a state it did not leave");
-                }
-                self.frames.retain(|_, frame| frame.parent != Some(*child));
-                let parent = self.frame(record.frame)?;
-                parent.running = parent.running.checked_sub(1).ok_or("more children ended than started")?;
+                let ended = self.end_child(record.frame, *child)?;
+                self.frame(record.frame)?.fallen.push((*child, ended));
             }
+            Fact::ExecutionRedriven { .. } => self.revive(),
             _ => return self.count_in_frame(record, states),
         }
         Ok(())
+    }
+
+    fn end_child(&mut self, parent: FrameId, child: FrameId) -> Result<Frame, &'static str> {
+        let ended = self.frames.remove(&child).ok_or("the end of a child that is not there")?;
+        let parent = self.frame(parent)?;
+        parent.running = parent.running.checked_sub(1).ok_or("more children ended than started")?;
+        Ok(ended)
+    }
+
+    /// A redrive: what fell goes on, and all counts begin anew.
+    fn revive(&mut self) {
+        let mut todo: Vec<(FrameId, Frame)> = std::mem::take(&mut self.frames).into_iter().collect();
+        while let Some((id, mut frame)) = todo.pop() {
+            frame.running += u32::try_from(frame.fallen.len()).unwrap_or(0);
+            todo.append(&mut frame.fallen);
+            frame.retries.clear();
+            frame.due.clear();
+            frame.runs_task = false;
+            if frame.state.as_ref().is_some_and(|state| state.starts_with("Fail")) {
+                frame.state = None;
+            }
+            self.frames.insert(id, frame);
+        }
     }
 
     fn count_in_frame(
@@ -137,10 +157,11 @@ impl Ledger {
                 if frame.state.take().as_deref() != Some(&**name) {
                     return Err("a state left that was not entered");
                 }
-                if frame.due.iter().any(|due| at < *due) {
+                if frame.is_early(at) {
                     return Err("a timer that fires early");
                 }
                 frame.due.clear();
+                frame.fallen.clear();
             }
             Fact::TaskScheduled { timeout, heartbeat, .. } => {
                 if std::mem::replace(&mut frame.runs_task, true) {
@@ -162,43 +183,7 @@ impl Ledger {
             | Fact::TaskFailed { .. }
             | Fact::TaskSubmitFailed { .. }
             | Fact::TaskScheduleFailed { .. } => frame.end_task()?,
-            Fact::WaitArmed { timer } => frame.due = vec![timer.due_millis],
-            Fact::RetryArmed { retrier, timer } => {
-                frame.due = vec![timer.due_millis];
-                let count = frame.retries.entry(*retrier).or_default();
-                *count += 1;
-                let state = frame.state.as_ref().and_then(|name| states.get(name));
-                let retrier = state.map(|state| &state["Retry"][*retrier as usize]);
-                let most = retrier.and_then(|retrier| retrier["MaxAttempts"].as_u64()).unwrap_or(3);
-                if *count > most {
-                    return Err("an attempt beyond MaxAttempts");
-                }
-            }
-            Fact::RetryStarted => {
-                if frame.due.iter().any(|due| at < *due) {
-                    return Err("a timer that fires early");
-                }
-                frame.due.clear();
-            }
-            Fact::MapStateStarted { length, limit, .. } => {
-                let state = frame.state.as_ref().and_then(|name| states.get(name));
-                let written = state.and_then(|state| state["MaxConcurrency"].as_u64());
-                let written = written.filter(|limit| *limit > 0).and_then(|limit| u32::try_from(limit).ok());
-                (frame.length, frame.limit) = (*length, written.unwrap_or(*limit).min(40));
-                (frame.running, frame.started) = (0, 0);
-            }
-            Fact::ParallelStateStarted { .. } => {
-                (frame.length, frame.limit, frame.running, frame.started) = (u32::MAX, u32::MAX, 0, 0);
-            }
-            Fact::MapStateSucceeded if frame.started != frame.length => {
-                return Err("a Map that ends before all iterations ran");
-            }
-            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded | Fact::ChildrenDropped { .. }
-                if frame.running > 0 =>
-            {
-                return Err("children that still run");
-            }
-            _ => {}
+            _ => return frame.wait_or_open(record, states),
         }
         Ok(())
     }
@@ -225,6 +210,61 @@ impl Ledger {
 }
 
 impl Frame {
+    /// Waits, retries, and the branches or iterations of a state.
+    fn wait_or_open(
+        &mut self,
+        record: &Record,
+        states: &BTreeMap<String, Value>,
+    ) -> Result<(), &'static str> {
+        let at = record.at_millis;
+        match &record.fact {
+            Fact::WaitArmed { timer } => self.due = vec![timer.due_millis],
+            Fact::RetryArmed { retrier, timer } => {
+                self.due = vec![timer.due_millis];
+                let count = self.retries.entry(*retrier).or_default();
+                *count += 1;
+                let state = self.state.as_ref().and_then(|name| states.get(name));
+                let retrier = state.map(|state| &state["Retry"][*retrier as usize]);
+                let most = retrier.and_then(|retrier| retrier["MaxAttempts"].as_u64()).unwrap_or(3);
+                if *count > most {
+                    return Err("an attempt beyond MaxAttempts");
+                }
+            }
+            Fact::RetryStarted => {
+                if self.is_early(at) {
+                    return Err("a timer that fires early");
+                }
+                self.due.clear();
+            }
+            Fact::MapStateStarted { length, limit, .. } => {
+                let state = self.state.as_ref().and_then(|name| states.get(name));
+                let written = state.and_then(|state| state["MaxConcurrency"].as_u64());
+                let written = written.filter(|limit| *limit > 0).and_then(|limit| u32::try_from(limit).ok());
+                (self.length, self.limit) = (*length, written.unwrap_or(*limit).min(40));
+                (self.running, self.started) = (0, 0);
+                self.fallen.clear();
+            }
+            Fact::ParallelStateStarted { .. } => {
+                (self.length, self.limit, self.running, self.started) = (u32::MAX, u32::MAX, 0, 0);
+                self.fallen.clear();
+            }
+            Fact::MapStateSucceeded if self.started != self.length => {
+                return Err("a Map that ends before all iterations ran");
+            }
+            Fact::MapStateSucceeded | Fact::ParallelStateSucceeded | Fact::ChildrenDropped { .. }
+                if self.running > 0 =>
+            {
+                return Err("children that still run");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_early(&self, at_millis: i64) -> bool {
+        self.due.iter().any(|due| at_millis < *due)
+    }
+
     fn end_task(&mut self) -> Result<(), &'static str> {
         self.due.clear();
         if std::mem::replace(&mut self.runs_task, false) { Ok(()) } else { Err("an attempt that ends twice") }

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use engine::Status;
 use serde_json::Value;
 
 use super::scenario::{Played, Scenario};
@@ -14,7 +15,7 @@ use super::world::Figures;
 use super::{Bug, Choices};
 
 /// Failures that are shortened and shown; all are counted.
-const SHOWN_MAX: usize = 60;
+const SHOWN_MAX: usize = 3;
 
 /// What to simulate.
 #[derive(Debug, Clone)]
@@ -48,6 +49,10 @@ pub struct Report {
     pub events: u64,
     /// Crashes that happened.
     pub crashes: u64,
+    /// Redrives that happened.
+    pub redrives: u64,
+    /// Executions that were stopped, at their last end.
+    pub stops: u64,
     /// Transitions that were written, and lost in a crash.
     pub undone: u64,
     /// Inputs that came too late, and led to nothing.
@@ -82,6 +87,8 @@ impl Report {
                 let Figures { events, crashes, undone, ignored, compared, .. } = played.figures;
                 self.events += events;
                 self.crashes += crashes;
+                self.redrives += played.redrives;
+                self.stops += u64::from(played.seen.status() == Status::Aborted);
                 self.undone += undone;
                 self.ignored += ignored;
                 self.compared += compared;
@@ -103,6 +110,8 @@ impl Report {
         self.scenarios += other.scenarios;
         self.events += other.events;
         self.crashes += other.crashes;
+        self.redrives += other.redrives;
+        self.stops += other.stops;
         self.undone += other.undone;
         self.ignored += other.ignored;
         self.compared += other.compared;
@@ -133,8 +142,13 @@ impl fmt::Display for Report {
         }
         writeln!(
             formatter,
-            "{} events, {} crashes, {} transitions undone by them, {} inputs that came too late, {} steps replayed",
-            self.events, self.crashes, self.undone, self.ignored, self.compared
+            "events {} crashes {} redrives {} stops {}",
+            self.events, self.crashes, self.redrives, self.stops
+        )?;
+        writeln!(
+            formatter,
+            "{} transitions undone by crashes, {} inputs that came too late, {} steps replayed",
+            self.undone, self.ignored, self.compared
         )?;
         write!(formatter, "scenarios {} failed {}", self.scenarios, self.failed)
     }

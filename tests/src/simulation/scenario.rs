@@ -1,7 +1,7 @@
 //! One scenario, from its choices to the verdict.
 
 use asl::StateMachine;
-use engine::machine::Fact;
+use engine::machine::{Fact, Record};
 use serde_json::Value;
 
 use super::Choices;
@@ -38,15 +38,24 @@ impl Scenario {
         let states = states_of(&self.definition);
         let mut world = World::new(machine, &states, &self.script, &self.input, bug);
         world.run()?;
-        let seen = Seen::of(&world.records());
-        let told = self.told(&world, &seen);
-        let outside = FromOutside {
-            stop: world.stop,
-            timeout_seconds: self.definition["TimeoutSeconds"].as_u64(),
-            start_millis: start_millis(&world),
-        };
-        compare(&told, &seen, &world.outages, outside)?;
-        Ok(Played { seen, figures: world.figures })
+        let mut told = None;
+        let rounds = rounds(&world.records());
+        for (round, records) in rounds.iter().enumerate() {
+            let seen = Seen::of(records);
+            let line = self.told(&world, &seen, round, told.take(), records);
+            let outside = FromOutside {
+                stop: world.stop_in(round),
+                timeout_seconds: self.definition["TimeoutSeconds"].as_u64(),
+                start_millis: start_millis(records),
+            };
+            compare(&line, &seen, &world.outages, outside).map_err(|law| match round {
+                0 => law,
+                _ => format!("after redrive {round}: {law}"),
+            })?;
+            told = Some((line, seen));
+        }
+        let Some((_, seen)) = told else { return Err("nothing was recorded".to_owned()) };
+        Ok(Played { seen, figures: world.figures, redrives: rounds.len() as u64 - 1 })
     }
 
     /// The story of a scenario, for people: both histories.
@@ -58,8 +67,6 @@ impl Scenario {
         let mut world = World::new(machine, &states, &self.script, &self.input, bug);
         // What is wrong with it is told elsewhere.
         let _ = world.run();
-        let seen = Seen::of(&world.records());
-        let told = self.told(&world, &seen);
         let mut lines = vec!["outages:".to_owned()];
         lines.extend(
             world
@@ -71,21 +78,58 @@ impl Scenario {
         lines.extend(world.records().iter().map(|record| {
             format!("  {} frame {} #{} {:?}", shown(record.at_millis), record.frame, record.id, record.fact)
         }));
-        lines.push("told by the reference interpreter:".to_owned());
-        tell(&told, "", &mut lines);
+        let mut told = None;
+        for (round, records) in rounds(&world.records()).iter().enumerate() {
+            let seen = Seen::of(records);
+            let line = self.told(&world, &seen, round, told.take(), records);
+            lines.push(format!("told by the reference interpreter, with {round} redrives:"));
+            tell(&line, "", &mut lines);
+            told = Some((line, seen));
+        }
         lines.join("\n")
     }
 
-    fn told(&self, world: &World<'_>, seen: &Seen) -> Line {
-        let setting =
-            Setting { definition: &self.definition, script: &self.script, outages: &world.outages, seen };
-        reference::interpret(setting, &self.input, start_millis(world))
+    /// What has to happen in a round: from the start, or after a redrive on from what was seen before.
+    fn told(
+        &self,
+        world: &World<'_>,
+        seen: &Seen,
+        round: usize,
+        before: Option<(Line, Seen)>,
+        records: &[Record],
+    ) -> Line {
+        let setting = Setting {
+            definition: &self.definition,
+            script: &self.script,
+            outages: &world.outages,
+            seen,
+            redrives: u32::try_from(round).unwrap_or(u32::MAX),
+        };
+        match before {
+            Some((mut line, before)) => {
+                if let Some(root) = before.lines.first() {
+                    line.keep(root, &before);
+                }
+                reference::redrive(setting, line, start_millis(records))
+            }
+            None => reference::interpret(setting, &self.input, start_millis(records)),
+        }
     }
 }
 
-/// When the execution started that is on the disk, in milliseconds since the epoch.
-fn start_millis(world: &World<'_>) -> i64 {
-    world.records().first().map_or(START_MILLIS, |record| record.at_millis)
+/// The records of an execution up to each redrive, and up to the end.
+fn rounds(records: &[Record]) -> Vec<Vec<Record>> {
+    let is_redrive = |(_, record): &(usize, &Record)| matches!(record.fact, Fact::ExecutionRedriven { .. });
+    let ends = records.iter().enumerate().filter(is_redrive).map(|(at, _)| at).chain([records.len()]);
+    ends.map(|end| records[..end].to_vec()).collect()
+}
+
+/// When the execution started, or was redriven last, in milliseconds since the epoch.
+fn start_millis(records: &[Record]) -> i64 {
+    let is_start = |record: &&Record| {
+        matches!(record.fact, Fact::ExecutionStarted { .. } | Fact::ExecutionRedriven { .. })
+    };
+    records.iter().rev().find(is_start).map_or(START_MILLIS, |record| record.at_millis)
 }
 
 fn tell(line: &Line, path: &str, lines: &mut Vec<String>) {
@@ -103,12 +147,24 @@ fn tell(line: &Line, path: &str, lines: &mut Vec<String>) {
 pub(super) struct Played {
     pub(super) seen: Seen,
     pub(super) figures: Figures,
+    pub(super) redrives: u64,
 }
 
 impl Played {
     /// What happened in it, by name.
     pub(super) fn happenings(&self) -> Vec<&'static str> {
         let mut names = vec![self.seen.status().as_str()];
+        names.extend((self.redrives > 0).then_some("a redrive"));
+        names.extend((self.redrives > 1).then_some("several redrives"));
+        if let Some((_, Record { fact: Fact::ExecutionFailed { error, .. }, .. })) = &self.seen.end {
+            names.push(match error.as_deref() {
+                Some("States.Runtime") => "FAILED by States.Runtime",
+                Some("States.QueryEvaluationError") => "FAILED by States.QueryEvaluationError",
+                Some("States.Timeout") => "FAILED by States.Timeout",
+                Some("Lambda.ServiceException") => "FAILED by an unknown outcome",
+                _ => "FAILED by an error of its own",
+            });
+        }
         for line in &self.seen.lines {
             names.extend(line.events.iter().filter_map(|record| happening(&record.fact)));
             if line.aborted_millis.is_some() {

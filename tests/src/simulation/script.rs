@@ -62,6 +62,8 @@ pub(super) struct Script {
     /// When somebody stops the execution, in milliseconds after its start.
     pub(super) stop_after: Option<i64>,
     pub(super) crashes: Vec<CrashPlan>,
+    /// When it is redriven, in milliseconds after each end without success.
+    pub(super) redrives: Vec<i64>,
     /// The seed of the execution.
     pub(super) seed: u64,
     /// Whether what was cancelled happens nevertheless.
@@ -100,8 +102,10 @@ impl Script {
                 down: if choices.once_in(2) { i64::from(choices.below(12_000)) } else { 0 },
             })
             .collect();
+        let redrives = choices.below(8).saturating_sub(4);
+        let redrives = (0..redrives).map(|_| 1 + i64::from(choices.below(9_000))).collect();
         let (is_late, commits) = (choices.once_in(3), choices.below(4));
-        Self { plans, salt, stop_after, crashes, seed, is_late, commits }
+        Self { plans, salt, stop_after, crashes, redrives, seed, is_late, commits }
     }
 
     /// How the attempt with this number behaves in this branch.
@@ -159,7 +163,7 @@ fn ending_of(choices: &mut Choices, kind: u32) -> Ending {
         11 => Ending::Error("States.Runtime", "nothing catches this"),
         _ => {
             let mut answer = json!({"n": choices.below(6), "s": choices.pick(&["a", "b", "c"])});
-            if !choices.once_in(8) {
+            if !choices.once_in(30) {
                 answer["o"] = json!({"n": choices.below(6), "s": "in"});
             }
             Ending::Answer(answer)

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::machine::{Fact, FrameId, Record, Status};
+use engine::machine::{Fact, FrameId, Record, StateType, Status};
 
 use super::script;
 
@@ -19,6 +19,8 @@ pub(super) struct SeenLine {
     pub(super) failed: Vec<Option<u32>>,
     /// It was taken away, at this time.
     pub(super) aborted_millis: Option<i64>,
+    /// What was written of the state it was in then.
+    pub(super) aborted_in: Option<StateType>,
     /// Tasks scheduled so far.
     pub(super) schedules: u32,
 }
@@ -69,7 +71,12 @@ impl Seen {
                 *child
             }
             Fact::MapIterationAborted { child, .. } | Fact::BranchAborted { child } => {
-                self.line_of(*child).aborted_millis = Some(record.at_millis);
+                let line = self.line_of(*child);
+                line.aborted_millis = Some(record.at_millis);
+                if let Some(Fact::StateAborted { kind }) = line.events.last().map(|record| &record.fact) {
+                    line.aborted_in = Some(*kind);
+                    line.events.pop();
+                }
                 return;
             }
             Fact::MapStateStarted { .. } | Fact::ParallelStateStarted { .. } => {
@@ -80,6 +87,14 @@ impl Seen {
             }
             Fact::ExecutionStarted { .. } | Fact::TaskTokenIssued { .. } => {
                 self.line_of(record.frame);
+                return;
+            }
+            Fact::ExecutionRedriven { .. } => {
+                self.end = None;
+                for line in &mut self.lines {
+                    (line.aborted_millis, line.aborted_in) = (None, None);
+                    line.failed.fill(None);
+                }
                 return;
             }
             fact if fact.is_terminal() => {

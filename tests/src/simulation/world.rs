@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use asl::StateMachine;
 use engine::machine::{
-    Effect, Execution, Fact, Input, Payload, Record, Started, Status, TaskRequest, TimerId, advance,
+    Effect, Execution, Fact, Input, Payload, Record, Redrive, Started, Status, TaskRequest, TimerId, advance,
 };
 use serde_json::Value;
 
@@ -36,6 +36,7 @@ enum Happening {
     Timer(TimerId),
     Said { event_id: u64, say: Say },
     Stop,
+    Redrive,
 }
 
 /// What is said about a task.
@@ -64,7 +65,6 @@ pub(super) struct Figures {
     pub(super) events: u64,
     pub(super) crashes: u64,
     pub(super) undone: u64,
-    pub(super) lost_tasks: u64,
     pub(super) ignored: u64,
     pub(super) compared: u64,
 }
@@ -100,7 +100,9 @@ pub(super) struct World<'a> {
     steps: u64,
     pub(super) outages: Vec<Outage>,
     /// When somebody stops the execution, in milliseconds since the epoch.
-    pub(super) stop: Option<i64>,
+    pub(super) stops: Vec<i64>,
+    /// When somebody redrives it, in milliseconds since the epoch.
+    pub(super) redrives: Vec<i64>,
     pub(super) figures: Figures,
 }
 
@@ -148,10 +150,11 @@ impl<'a> World<'a> {
             points: 0,
             steps: 0,
             outages: Vec::new(),
-            stop: script.stop_after.map(|after| START_MILLIS + after),
+            stops: script.stop_after.map(|after| START_MILLIS + after).into_iter().collect(),
+            redrives: Vec::new(),
             figures: Figures::default(),
         };
-        if let Some(at) = world.stop {
+        if let Some(at) = script.stop_after.map(|after| START_MILLIS + after) {
             world.plan(at, Happening::Stop);
         }
         world
@@ -187,6 +190,12 @@ impl<'a> World<'a> {
         self.durable.iter().flat_map(|records| records.iter().cloned()).collect()
     }
 
+    /// When somebody stops the execution after so many redrives, in milliseconds since the epoch.
+    pub(super) fn stop_in(&self, round: usize) -> Option<i64> {
+        let redriven = round.checked_sub(1).and_then(|redrive| self.redrives.get(redrive)).copied();
+        self.stops.iter().copied().filter(|stop| redriven.is_none_or(|redriven| *stop > redriven)).min()
+    }
+
     /// One thing that happens. `false`: nothing is left to happen.
     fn turn(&mut self) -> Result<bool, Halt> {
         if let Some(input) = self.next.take() {
@@ -203,15 +212,15 @@ impl<'a> World<'a> {
             self.commit()?;
             return Ok(true);
         }
+        if self.pending.is_empty() && self.plan_redrive() {
+            return Ok(true);
+        }
         let Some(due) = due else {
             if self.live.status() != Status::Running {
                 return Ok(false);
             }
             // It waits for something that never comes.
-            if self.stop.is_some_and(|stop| stop < self.now) {
-                return Err(Halt::Law("it was stopped, and runs".to_owned()));
-            }
-            self.stop = Some(self.now + 1000);
+            self.stops.push(self.now + 1000);
             self.plan(self.now + 1000, Happening::Stop);
             return Ok(true);
         };
@@ -230,14 +239,26 @@ impl<'a> World<'a> {
         self.queue.insert((at, self.planned), happening);
     }
 
+    /// Somebody decides to redrive an execution that ended without success.
+    fn plan_redrive(&mut self) -> bool {
+        let count = self.redrives.len();
+        let ended = self.live.status().is_unsuccessful() && self.live.redrive_count() as usize == count;
+        let Some(after) = self.script.redrives.get(count).filter(|_| ended) else { return false };
+        self.redrives.push(self.now + after);
+        self.plan(self.now + after, Happening::Redrive);
+        true
+    }
+
     fn happen(&mut self, key: (i64, u64), happening: Happening) -> Step {
         let input = match &happening {
             Happening::Timer(timer) => Some(Input::TimerFired(*timer)),
             Happening::Stop => Some(Input::Stop { error: None, cause: None }),
+            Happening::Redrive if self.bug == Some(Bug::RedriveStartsOver) => Some(Input::Restart),
+            Happening::Redrive => Some(Input::Redrive(Redrive::default())),
             Happening::Said { event_id, say } => self.said(key.0, *event_id, say),
         };
         let is_asked = match &happening {
-            Happening::Stop => true,
+            Happening::Stop | Happening::Redrive => true,
             Happening::Said { event_id, say: Say::Ended(_) } => {
                 self.flights.get(event_id).is_some_and(|flight| flight.token.is_some())
             }
@@ -299,7 +320,8 @@ impl<'a> World<'a> {
     /// The machine decides; what it decides is written.
     fn take(&mut self, input: Input) -> Step {
         self.steps += 1;
-        let was_over = self.live.status() != Status::Running;
+        let was_over =
+            self.live.status() != Status::Running && !matches!(input, Input::Redrive(_) | Input::Restart);
         let is_recovery = input == Input::Recovered;
         if is_recovery && self.bug == Some(Bug::RunAgain) {
             return self.run_again();
@@ -493,6 +515,10 @@ impl<'a> World<'a> {
         self.scheduled.clear();
         self.watch(&records)?;
         self.ledger.agrees(&self.live).map_err(Halt::Law)?;
+        if self.live.redrive_count() as usize >= self.redrives.len() {
+            // `clientToken`: what took place is not done again.
+            self.queue.retain(|_, happening| !matches!(happening, Happening::Redrive));
+        }
         self.recovering = true;
         self.next = match self.live.status() {
             // Whoever started it was not answered, and starts it again.
@@ -508,7 +534,7 @@ impl<'a> World<'a> {
         let (flights, is_late) = (&self.flights, self.script.is_late);
         self.queue.retain(|_, happening| match happening {
             Happening::Timer(_) => false,
-            Happening::Stop => true,
+            Happening::Stop | Happening::Redrive => true,
             Happening::Said { event_id, say } => match flights.get(event_id) {
                 Some(Flight { pattern: Pattern::Call, .. }) => is_late,
                 Some(Flight { pattern: Pattern::Job, .. }) | None => false,
@@ -528,15 +554,8 @@ impl<'a> World<'a> {
             self.plan(at, Happening::Timer(timer));
         }
         let again: Vec<u64> = self.flights.keys().copied().collect();
-        for event_id in again {
-            if self.scheduled.contains_key(&event_id) {
-                self.work(event_id, self.now);
-                if let Some(flight) = self.flights.get(&event_id)
-                    && flight.pattern == Pattern::Job
-                {
-                    self.figures.lost_tasks += 1;
-                }
-            }
+        for event_id in again.into_iter().filter(|event_id| self.scheduled.contains_key(event_id)) {
+            self.work(event_id, self.now);
         }
         Ok(())
     }

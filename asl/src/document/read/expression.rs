@@ -149,14 +149,13 @@ impl Reader<'_> {
         } else {
             let message = format!("`$states` has no field `{field}`: reading it gives nothing");
             self.warn(Code::UnknownStatesField, message, at);
-            let advice = match self.guesses.similar(field, known.iter().copied()) {
-                Some(similar) => format!("did you mean `$states.{similar}`?"),
-                None => {
-                    let known: Vec<String> = known.iter().map(|name| format!("`$states.{name}`")).collect();
-                    format!("there are {} here; what the state got is in `$states.input`", known.join(", "))
-                }
+            let similar = self.guesses.similar(field, known.iter().copied());
+            let advice = similar.map(|similar| format!("did you mean `$states.{similar}`?"));
+            let listed = || {
+                let known: Vec<String> = known.iter().map(|name| format!("`$states.{name}`")).collect();
+                format!("there are {} here; what the state got is in `$states.input`", known.join(", "))
             };
-            self.advise(Some(advice));
+            self.advise(Some(advice.unwrap_or_else(listed)));
         }
         self.highlight(part);
     }

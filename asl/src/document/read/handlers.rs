@@ -198,15 +198,14 @@ impl Reader<'_> {
 
     fn backoff_rate(&mut self, fields: &Fields<'_>) -> f64 {
         let Some(at) = fields.at("BackoffRate") else { return limits::RETRY_BACKOFF_RATE_DEFAULT };
-        match &at.node.kind {
-            NodeKind::Number(number) => match number.as_f64() {
-                Some(rate) if rate >= limits::RETRY_BACKOFF_RATE_MIN => return rate,
-                _ => self.schema(format!("Minimum value is {:.1}", limits::RETRY_BACKOFF_RATE_MIN), &at),
-            },
-            _ => {
-                self.expected("Float", &at);
-                self.advise(of_quoted_number(&at));
-            }
+        let NodeKind::Number(number) = &at.node.kind else {
+            self.expected("Float", &at);
+            self.advise(of_quoted_number(&at));
+            return limits::RETRY_BACKOFF_RATE_DEFAULT;
+        };
+        match number.as_f64() {
+            Some(rate) if rate >= limits::RETRY_BACKOFF_RATE_MIN => return rate,
+            _ => self.schema(format!("Minimum value is {:.1}", limits::RETRY_BACKOFF_RATE_MIN), &at),
         }
         limits::RETRY_BACKOFF_RATE_DEFAULT
     }

@@ -469,7 +469,7 @@ fn targets(node: &Node, found: &mut Vec<String>) {
             for (key, member) in members {
                 match member.value.as_text() {
                     Some(target) if matches!(key.as_str(), "Next" | "Default") => {
-                        found.push(target.to_owned())
+                        found.push(target.to_owned());
                     }
                     _ => targets(&member.value, found),
                 }

@@ -82,10 +82,8 @@ fn search<'a>(
     is_first: bool,
 ) -> Outcome<Option<Found<'a>>> {
     let budget = &mut evaluator.budget;
-    let found = match is_first {
-        true => finder.find_at(text, from, budget)?,
-        false => finder.find_after(text, from, budget)?,
-    };
+    let found =
+        if is_first { finder.find_at(text, from, budget)? } else { finder.find_after(text, from, budget)? };
     let Some(found) = found else { return Ok(None) };
     evaluator.budget.places(found.groups.len() + 2)?;
     let mut copied = |range: Range<usize>| {

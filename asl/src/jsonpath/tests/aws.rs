@@ -278,7 +278,7 @@ fn lists_and_filters_are_paid_for() {
         match path(&text).find(&document) {
             Ok(found) => assert!(found.to_string().len() < 1_000_000, "{text:.60}"),
             Err(error) => {
-                assert_eq!(error.kind, PathErrorKind::Exceeded, "{text:.60}: {:.200}", error.message)
+                assert_eq!(error.kind, PathErrorKind::Exceeded, "{text:.60}: {:.200}", error.message);
             }
         }
     }

@@ -78,11 +78,13 @@ fn who_names_the_error_catches_it() {
 /// Once the results of branches are too large, no result is kept.
 #[test]
 fn results_that_can_only_fail_are_not_kept() {
-    let branch = json!({ "StartAt": "P", "States": { "P": {
-        "Type": "Pass", "Output": "{% $pad('', 100000) & $string($random()) %}", "End": true
-    } } });
-    let definition =
-        machine(json!({ "A": { "Type": "Parallel", "Branches": vec![branch; 100], "End": true } }), "A");
+    let branch = |index: u32| {
+        let name = format!("P{index}");
+        let output = "{% $pad('', 100000) & $string($random()) %}";
+        json!({ "StartAt": name, "States": { &name: { "Type": "Pass", "Output": output, "End": true } } })
+    };
+    let branches: Vec<Value> = (0..100).map(branch).collect();
+    let definition = machine(json!({ "A": { "Type": "Parallel", "Branches": branches, "End": true } }), "A");
     let run = run(&definition, json!({}), Vec::new());
     assert_eq!(run.cause.as_deref(), Some(TOO_LARGE));
     let ended = run.history.iter().filter(|event| event.event_type() == "PassStateExited").count();

@@ -428,6 +428,22 @@ fn a_redrive_is_taken_up_after_any_record() {
 }
 
 #[test]
+fn an_execution_ends_once_whatever_else_was_to_be_done() {
+    let branch = |name: &str| json!({ "StartAt": name, "States": { name: task(json!({})) } });
+    let states = json!({ "P": { "Type": "Parallel", "Branches": [branch("A"), branch("B")], "End": true } });
+    for definition in [machine(states, "P"), machine(json!({ "T": task(json!({})) }), "T")] {
+        let options = SimulationOptions { watch_millis: Some(1), ..SimulationOptions::default() };
+        let run = run_with(&options, &definition, json!(1), &mut |_| Reply::Never);
+        let mut execution = Execution::replay(Arc::clone(&definition), &run.records).unwrap();
+        // The tasks are lost, and every frame may have something to do.
+        let recovered = advance(&mut execution, Input::Recovered, 0).unwrap();
+        let ends = recovered.records.iter().filter(|record| record.fact.is_terminal()).count();
+        assert_eq!((execution.status(), ends), (Status::Failed, 1), "{:?}", recovered.records);
+        assert!(recovered.records.last().unwrap().fact.is_terminal());
+    }
+}
+
+#[test]
 fn a_full_history_cannot_be_redriven() {
     let states = json!({
         "A": { "Type": "Pass", "Next": "B" },

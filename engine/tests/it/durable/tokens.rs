@@ -177,3 +177,41 @@ fn a_task_of_an_activity_that_is_not_there_fails() {
     assert_eq!(engine.get_activity_task(ACTIVITY, None, NO_WAIT).unwrap(), None);
     engine.shutdown();
 }
+
+/// Found by the crash lab: two answers that came together were both told that they were taken.
+#[test]
+fn of_two_answers_at_once_one_is_taken_and_the_other_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Arc::new(Host::default());
+    let engine = open(directory.path(), &ManualClock::at(T0), &host, None).unwrap();
+    let ask = json!({
+        "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "End": true,
+        "Parameters": { "QueueUrl": "q", "MessageBody": { "token.$": "$$.Task.Token" } }
+    });
+    engine
+        .put_state_machine("m", &json!({ "StartAt": "Ask", "States": { "Ask": ask } }).to_string(), None)
+        .unwrap();
+    for round in 0..50 {
+        let arn = engine.start_execution(named(&format!("e{round}"), "{}")).unwrap().execution_arn;
+        engine.settle().unwrap();
+        let (call, done) = host.kept.lock().unwrap().pop().unwrap();
+        done.finish(TaskOutcome::Succeeded("{}".into()));
+        let token = call.token.unwrap();
+        let together = std::sync::Barrier::new(2);
+        let answer = |output: &'static str| {
+            together.wait();
+            engine.send_task_success(&token, output).map(|()| output)
+        };
+        let answers = std::thread::scope(|scope| {
+            let answers = ["1", "2"].map(|output| {
+                let answer = &answer;
+                scope.spawn(move || answer(output))
+            });
+            answers.map(|answer| answer.join().unwrap())
+        });
+        let taken: Vec<&str> = answers.iter().flatten().copied().collect();
+        let ended = engine.wait(&arn).unwrap();
+        assert_eq!(ended.output.as_deref().into_iter().collect::<Vec<_>>(), taken, "round {round}");
+    }
+    engine.shutdown();
+}

@@ -18,7 +18,8 @@ pub(super) fn document(choices: &mut Choices) -> String {
     let matrix =
         until(bytes(6), |index| format!("[{index},[{index},\"{index}\"],{{\"v\":{index}}}]")).join(",");
     let json = format!("[{}]", until(bytes(7), |index| row(index, 2)).join(","));
-    let levels = if long == 8 { 100 } else { 5 };
+    // Two levels of JSON each, of the 128 that are read.
+    let levels = if long == 8 { 50 } else { 5 };
     let deep = (0..levels).fold(format!("\"{}\"", "ü😀".repeat(bytes(8) / 8)), |inner, level| {
         format!("{{\"v\":{level},\"kids\":[{inner}]}}")
     });

@@ -55,7 +55,7 @@ impl Author<'_> {
             2 if matches!(letter, 'n' | 's') && source.known.contains('o') => {
                 Some(format!("{}.o.{letter}", source.root))
             }
-            _ if source.known.contains(letter) || self.choices.once_in(30) => {
+            _ if source.known.contains(letter) || self.choices.once_in(80) => {
                 Some(format!("{}.{letter}", source.root))
             }
             _ => None,
@@ -67,6 +67,7 @@ impl Author<'_> {
         let from_context = self.choices.once_in(8);
         match letter {
             'n' if from_context && scope.in_map => return "$states.context.Map.Item.Index".to_owned(),
+            'n' if from_context => return "$states.context.Execution.RedriveCount".to_owned(),
             's' if from_context => return "$states.context.State.Name".to_owned(),
             _ => {}
         }
@@ -85,6 +86,7 @@ impl Author<'_> {
         let from_context = self.choices.once_in(8);
         match letter {
             'n' if from_context && scope.in_map => return Some("$$.Map.Item.Index".to_owned()),
+            'n' if from_context => return Some("$$.Execution.RedriveCount".to_owned()),
             's' if from_context => return Some("$$.State.Name".to_owned()),
             _ => {}
         }

@@ -34,6 +34,11 @@ impl Draft {
     fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.fields.insert(name.to_owned(), value.into());
     }
+
+    /// The input, as the fields of the state see it.
+    fn input(&self, inner: &Scope) -> Source {
+        Source::new(if self.jsonata { "$states.input" } else { "$" }, &inner.known)
+    }
 }
 
 impl Author<'_> {
@@ -45,7 +50,9 @@ impl Author<'_> {
         kind: &str,
         scope: &mut Scope,
     ) -> Value {
-        let jsonata = self.jsonata_only || self.choices.once_in(2);
+        // Items that are not known to be there can only be written down, which takes JSONata.
+        let has_items = kind != "Map" || scope.known.contains('l');
+        let jsonata = self.jsonata_only || self.choices.once_in(2) || !has_items;
         let mut draft = Draft { jsonata, fields: Map::new(), known: scope.known.clone(), result: None };
         draft.set("Type", kind);
         if jsonata && !self.jsonata_only {
@@ -58,7 +65,7 @@ impl Author<'_> {
             }
         }
         let mut inner = scope.clone();
-        if !jsonata && kind != "Fail" {
+        if !jsonata && !matches!(kind, "Fail" | "Map") {
             self.input_path(&mut draft, &mut inner);
         }
         match kind {
@@ -109,7 +116,7 @@ impl Author<'_> {
         };
         let required = resource.starts_with("arn:aws:states:::");
         if required || self.choices.once_in(2) {
-            let source = self.input_source(draft, inner);
+            let source = draft.input(inner);
             let (mut arguments, _) = self.template(inner, &[source], draft.jsonata, "nso");
             arguments[token.0] = token.1;
             draft.set(name, arguments);
@@ -133,7 +140,7 @@ impl Author<'_> {
 
     /// A number of seconds that comes from the input.
     fn seconds_field(&mut self, draft: &Draft, inner: &Scope, name: &str) -> (String, Value) {
-        let source = self.input_source(draft, inner);
+        let source = draft.input(inner);
         if draft.jsonata {
             return (name.to_owned(), in_jsonata(&self.jsonata(inner, &[source], 'w')));
         }
@@ -152,7 +159,7 @@ impl Author<'_> {
             }
             2 => draft.set("Timestamp", time(self.choices)),
             _ => {
-                let source = self.input_source(draft, inner);
+                let source = draft.input(inner);
                 if draft.jsonata {
                     draft.set("Timestamp", in_jsonata(&self.jsonata(inner, &[source], 't')));
                 } else {
@@ -166,7 +173,7 @@ impl Author<'_> {
     }
 
     fn fail(&mut self, draft: &mut Draft, inner: &Scope) {
-        let source = self.input_source(draft, inner);
+        let source = draft.input(inner);
         if self.choices.once_in(2) {
             draft.set("Error", self.choices.pick(&["E.A", "E.B", "E.C"]));
             if self.choices.once_in(2) {
@@ -194,7 +201,7 @@ impl Author<'_> {
                 if number == 0 && !has_default { following.clone() } else { self.later(region, position) };
             rule["Next"] = next.into();
             if self.choices.once_in(4) {
-                rule["Assign"] = self.assignment(draft, inner, &[self.source_of_input(draft, inner)]);
+                rule["Assign"] = self.assignment(draft, inner, &[draft.input(inner)]);
             }
             if draft.jsonata && self.choices.once_in(4) {
                 rule["Output"] = self.output(draft, inner).0;
@@ -208,7 +215,7 @@ impl Author<'_> {
     }
 
     fn condition(&mut self, draft: &Draft, inner: &Scope, depth: u32) -> Value {
-        let source = self.input_source(draft, inner);
+        let source = draft.input(inner);
         if draft.jsonata {
             let condition = match self.choices.below(5) {
                 0 => format!("{} < {}", self.jsonata(inner, &[source], 'n'), self.choices.below(6)),
@@ -246,7 +253,7 @@ impl Author<'_> {
     fn parallel(&mut self, draft: &mut Draft, inner: &Scope, depth: u32) {
         let mut scope = inner.clone();
         if self.choices.once_in(3) {
-            let source = self.input_source(draft, inner);
+            let source = draft.input(inner);
             let (arguments, known) = self.template(inner, &[source], draft.jsonata, super::LETTERS);
             draft.set(if draft.jsonata { "Arguments" } else { "Parameters" }, arguments);
             scope.known = known;
@@ -263,7 +270,7 @@ impl Author<'_> {
     fn map(&mut self, draft: &mut Draft, inner: &Scope, depth: u32) {
         let mut scope = Scope { in_map: true, ..inner.clone() };
         "ns".clone_into(&mut scope.known);
-        let source = self.input_source(draft, inner);
+        let source = draft.input(inner);
         let over_object = self.choices.once_in(12);
         let letter = if over_object { 'o' } else { 'l' };
         if draft.jsonata {
@@ -277,7 +284,7 @@ impl Author<'_> {
             draft.set("ItemsPath", path);
         }
         if self.choices.once_in(2) {
-            let input = self.input_source(draft, inner);
+            let input = draft.input(inner);
             let (mut selector, known) = self.template(&scope, &[input], draft.jsonata, "nsbw");
             // Of the iterations over an object an item is no object.
             let part = if over_object || self.choices.once_in(2) { "" } else { ".n" };
@@ -355,9 +362,9 @@ impl Author<'_> {
                 if is_last && self.choices.once_in(2) { vec!["States.ALL"] } else { self.error_names() };
             let mut catcher = json!({"ErrorEquals": names, "Next": self.later(region, position)});
             if draft.jsonata {
-                if self.choices.once_in(2) {
+                if !self.choices.once_in(4) {
                     let source = Source::new("$states.input", &scope.known);
-                    let (mut output, _) = self.template(scope, &[source], true, "nso");
+                    let (mut output, _) = self.template(scope, &[source], true, super::LETTERS);
                     output["e"] = in_jsonata("$states.errorOutput");
                     catcher["Output"] = output;
                 }
@@ -366,10 +373,10 @@ impl Author<'_> {
                         json!({self.variable(region.depth, 's'): in_jsonata("$states.errorOutput.Error")});
                 }
             } else {
-                match self.choices.below(3) {
+                match self.choices.below(6) {
                     0 => {}
-                    1 => catcher["ResultPath"] = "$.e".into(),
-                    _ => catcher["ResultPath"] = Value::Null,
+                    1 => catcher["ResultPath"] = Value::Null,
+                    _ => catcher["ResultPath"] = "$.e".into(),
                 }
                 if self.choices.once_in(3) {
                     catcher["Assign"] = json!({format!("{}.$", self.variable(region.depth, 's')): "$.Error"});
@@ -396,7 +403,7 @@ impl Author<'_> {
         let is_nested = matches!(kind, "Parallel" | "Map");
         if draft.jsonata {
             if is_nested {
-                let source = self.input_source(draft, inner);
+                let source = draft.input(inner);
                 let (mut output, mut known) = self.template(inner, &[source], true, super::LETTERS);
                 output["r"] = in_jsonata("$states.result");
                 known.push('r');
@@ -413,7 +420,7 @@ impl Author<'_> {
             self.result_fields(draft, kind, inner, scope);
         }
         if kind != "Succeed" && self.choices.once_in(3) {
-            let mut sources = vec![self.input_source(draft, inner)];
+            let mut sources = vec![draft.input(inner)];
             let reads_array = is_nested && !draft.fields.contains_key("ResultSelector");
             match draft.result.clone() {
                 Some(result) if draft.jsonata => sources.push(result),
@@ -503,26 +510,22 @@ impl Author<'_> {
                 }
             }
         }
+        draft.known = known;
+        self.output_path(draft);
+    }
+
+    fn output_path(&mut self, draft: &mut Draft) {
         match self.choices.below(16) {
             13 => draft.set("OutputPath", "$"),
-            14 if known.contains('o') => {
+            14 if draft.known.contains('o') => {
                 draft.set("OutputPath", "$.o");
-                "ns".clone_into(&mut known);
+                "ns".clone_into(&mut draft.known);
             }
             15 => {
                 draft.set("OutputPath", Value::Null);
-                known.clear();
+                draft.known.clear();
             }
             _ => {}
         }
-        draft.known = known;
-    }
-
-    fn source_of_input(&self, draft: &Draft, inner: &Scope) -> Source {
-        Source::new(if draft.jsonata { "$states.input" } else { "$" }, &inner.known)
-    }
-
-    fn input_source(&self, draft: &Draft, inner: &Scope) -> Source {
-        self.source_of_input(draft, inner)
     }
 }

@@ -8,22 +8,31 @@ use serde_json::{Value, json};
 
 use super::expression::Sight;
 use super::state::{Trouble, Visit, in_jsonata, in_jsonpath, there};
-use super::{Data, End, Failure, Line, Open, Walk, What};
+use super::{Begin, Data, End, Failure, Line, Open, Walk, What};
 use crate::simulation::script;
+use crate::simulation::seen::SeenLine;
 
 /// Iterations an inline Map runs at a time. Quotas: 40.
 const CONCURRENCY_MAX: u64 = 40;
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// Runs the branches of a Parallel and answers the array of their outputs.
     pub(super) fn parallel(&mut self, visit: &Visit<'_>) -> Result<Value, Trouble> {
+        let branches = visit.state["Branches"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if visit.goes_on {
+            let before = self.opens.pop().unwrap_or_default();
+            let children = (0..).zip(branches).zip(before.children);
+            let children =
+                children.map(|((index, branch), child)| self.go_on(index, child, branch, self.now));
+            let children = children.collect();
+            return self.join(children, &What::ParallelSucceeded);
+        }
         let effective = self.effective(visit)?;
         let input = self.arguments(visit, &effective)?;
         self.emit(What::ParallelStarted(Rc::clone(&input)));
-        let branches = visit.state["Branches"].as_array().map(Vec::as_slice).unwrap_or_default();
         let children = (0..).zip(branches).map(|(index, branch)| {
-            let child = self.child(index, self.now, self.item.clone(), false);
-            child.started(What::ChildStarted(None), branch, Rc::clone(&input))
+            let child = self.child(index, self.now, Rc::clone(&input), self.begin.item.clone(), false);
+            child.started(What::ChildStarted(None), branch)
         });
         let children = children.collect();
         self.join(children, &What::ParallelSucceeded)
@@ -37,43 +46,51 @@ impl Walk<'_> {
             0 => CONCURRENCY_MAX,
             limit => limit.min(CONCURRENCY_MAX),
         };
-        self.emit(What::MapStarted { length: items.len() as u64, limit });
-        let mut children: Vec<Line> = Vec::new();
-        // When the places were taken that are free again.
-        let mut running: Vec<i64> = Vec::new();
-        let (mut now, mut failed) = (self.now, None::<i64>);
-        for (index, (item, default)) in (0..).zip(&items) {
-            if running.len() as u64 >= limit {
-                let Some(first) = (0..running.len()).min_by_key(|place| running[*place]) else { break };
-                now = now.max(running.swap_remove(first));
+        let processor = &visit.state["ItemProcessor"];
+        let mut places = Places { now: self.now, taken: Vec::new(), failed: None };
+        let mut children = Vec::new();
+        if visit.goes_on {
+            let before = self.opens.pop().unwrap_or_default();
+            for (index, child) in (0..).zip(before.children) {
+                let was_over = matches!(child.end, End::Succeeded(..));
+                let line = self.go_on(index, child, processor, self.now);
+                if !was_over {
+                    places.take(&line.end);
+                }
+                children.push(line);
             }
-            if now == i64::MAX || failed.is_some_and(|failed| failed < now) {
+        } else {
+            self.emit(What::MapStarted { length: items.len() as u64, limit });
+            places.now = self.now;
+        }
+        for (index, (item, default)) in (0..).zip(&items).skip(children.len()) {
+            if !places.next(limit) {
                 break;
             }
             let input = match self.iteration_input(visit, &effective, item, default) {
                 Ok(input) => input,
-                Err(_) if failed == Some(now) && self.drops_next() => break,
+                Err(_) if places.failed == Some(places.now) && self.drops_next() => break,
                 Err(trouble) => {
-                    self.now = now;
+                    self.now = places.now;
                     self.settle();
-                    self.opens.push(Open { children, cut: Some(self.now) });
+                    self.opens.push(Open { children, cut: Some(self.now), is_past: false });
                     return Err(trouble);
                 }
             };
-            let child = self.child(index, now, Some(Rc::new(item.clone())), true);
-            let processor = &visit.state["ItemProcessor"];
-            let line = child.started(What::ChildStarted(Some(Rc::clone(&input))), processor, input);
-            match &line.end {
-                End::Succeeded(at, _) => running.push(*at),
-                End::Never => running.push(i64::MAX),
-                End::Failed(at, _) => {
-                    running.push(i64::MAX);
-                    failed = Some(failed.map_or(*at, |failed| failed.min(*at)));
-                }
-            }
+            let child = self.child(index, places.now, Rc::clone(&input), Some(Rc::new(item.clone())), true);
+            let line = child.started(What::ChildStarted(Some(input)), processor);
+            places.take(&line.end);
             children.push(line);
         }
         self.join(children, &What::MapSucceeded)
+    }
+
+    /// A branch or iteration after a redrive: one that ended well is kept, others go on.
+    fn go_on(&self, index: u32, child: Line, region: &Value, now: i64) -> Line {
+        if matches!(child.end, End::Succeeded(..)) {
+            return child;
+        }
+        Self::resumed(self.setting, self.seen_child(index), child, now).run(region)
     }
 
     /// The items, as the context object has them, with the inputs of their iterations.
@@ -130,27 +147,23 @@ impl Walk<'_> {
     }
 
     /// A child that is about to start.
-    fn child(&self, index: u32, now: i64, item: Option<Data>, is_iteration: bool) -> Self {
-        let opening = self.opens.len();
-        let seen = self.seen.and_then(|line| line.opens.get(opening)?.get(&index));
-        Self {
-            setting: self.setting,
-            seen: seen.and_then(|line| self.setting.seen.lines.get(*line)),
-            key: script::branch(self.key, opening, index),
-            now,
-            events: Vec::new(),
-            opens: Vec::new(),
-            schedules: 0,
-            variables: self.variables.clone(),
-            item,
-            is_iteration: Some(is_iteration),
-        }
+    fn child(&self, index: u32, now: i64, input: Data, item: Option<Data>, is_iteration: bool) -> Self {
+        let key = script::branch(self.begin.key, self.opens.len(), index);
+        let variables = self.variables.clone();
+        let begin = Begin { key, input, variables, item, is_iteration: Some(is_iteration) };
+        Self::new(self.setting, self.seen_child(index), begin, now)
+    }
+
+    /// What was seen of a child of the branches or iterations that are open.
+    fn seen_child(&self, index: u32) -> Option<&'a SeenLine> {
+        let line = self.seen?.opens.get(self.opens.len())?.get(&index)?;
+        self.setting.seen.lines.get(*line)
     }
 
     /// Starts it and runs it to its end.
-    fn started(mut self, what: What, region: &Value, input: Data) -> Line {
+    fn started(mut self, what: What, region: &Value) -> Line {
         self.emit(what);
-        self.region(region, input)
+        self.run(region)
     }
 
     /// All ended well, or one failed first.
@@ -163,7 +176,7 @@ impl Walk<'_> {
             let failure = self.first_failure(&children, first);
             self.now = first;
             self.emit(What::ChildrenDropped);
-            self.opens.push(Open { children, cut: Some(self.now) });
+            self.opens.push(Open { children, cut: Some(self.now), is_past: false });
             return Err(failure.into());
         }
         let mut outputs = Vec::new();
@@ -177,11 +190,14 @@ impl Walk<'_> {
                 _ => never = true,
             }
         }
-        self.opens.push(Open { children, cut: None });
+        self.opens.push(Open { children, cut: None, is_past: false });
         if never {
             return Err(Trouble::Never);
         }
-        self.emit(done.clone());
+        // After a redrive it may be written already.
+        if self.opened() == Some(false) {
+            self.emit(done.clone());
+        }
         Ok(outputs.into())
     }
 
@@ -194,5 +210,39 @@ impl Walk<'_> {
             Some(End::Failed(_, failure)) => failure.clone(),
             _ => Failure::runtime(),
         }
+    }
+}
+
+/// The places of the iterations of a Map that run at a time.
+struct Places {
+    now: i64,
+    /// When the ones that are taken will be free again.
+    taken: Vec<i64>,
+    /// When the first iteration fails.
+    failed: Option<i64>,
+}
+
+impl Places {
+    /// An iteration takes a place, until its end.
+    fn take(&mut self, end: &End) {
+        match end {
+            End::Succeeded(at, _) => self.taken.push(*at),
+            End::Never => self.taken.push(i64::MAX),
+            End::Failed(at, _) => {
+                self.taken.push(i64::MAX);
+                self.failed = Some(self.failed.map_or(*at, |failed| failed.min(*at)));
+            }
+        }
+    }
+
+    /// Waits for a place. `false`: there is none, or the Map has failed by then.
+    fn next(&mut self, limit: u64) -> bool {
+        if self.taken.len() as u64 >= limit {
+            let Some(first) = (0..self.taken.len()).min_by_key(|place| self.taken[*place]) else {
+                return false;
+            };
+            self.now = self.now.max(self.taken.swap_remove(first));
+        }
+        self.now != i64::MAX && self.failed.is_none_or(|failed| failed >= self.now)
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct Sight<'a> {
     pub(super) variables: &'a BTreeMap<String, Value>,
     pub(super) item: Option<&'a Value>,
     pub(super) state: &'a str,
+    pub(super) redrives: u32,
     /// Of states that can be retried.
     pub(super) retry_count: Option<u32>,
     pub(super) has_token: bool,
@@ -21,7 +22,9 @@ pub(super) struct Sight<'a> {
 
 impl Sight<'_> {
     fn context(&self) -> Value {
-        let mut context = json!({"State": {"Name": self.state}});
+        let mut context = json!({
+            "Execution": {"RedriveCount": self.redrives}, "State": {"Name": self.state},
+        });
         if let Some(count) = self.retry_count {
             context["State"]["RetryCount"] = count.into();
         }

@@ -85,7 +85,7 @@ pub(super) enum What {
     ChildSucceeded,
     ChildFailed(Failure),
     Entered { kind: String, name: String, input: Data },
-    Exited { kind: String, name: String, output: Data, assigned: Vec<(String, Value)> },
+    Exited { kind: String, name: String, output: Data, assigned: Vec<(String, Value)>, next: Option<String> },
     TaskAborted,
     EvaluationFailed { state: String, location: String },
     Scheduled { resource: String, arguments: Data, timeout: Option<u64>, heartbeat: Option<u64> },
@@ -125,14 +125,47 @@ pub(super) struct Line {
     pub(super) events: Vec<(i64, What)>,
     pub(super) opens: Vec<Open>,
     pub(super) end: End,
+    begin: Begin,
+}
+
+/// What a branch begins with.
+#[derive(Debug, Clone)]
+struct Begin {
+    key: u64,
+    input: Data,
+    variables: BTreeMap<String, Value>,
+    /// `Map.Item` of the context object.
+    item: Option<Data>,
+    /// Of a branch of a Parallel `false`, of an iteration `true`.
+    is_iteration: Option<bool>,
 }
 
 /// One time a Parallel or Map runs its branches or iterations.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Open {
     pub(super) children: Vec<Line>,
     /// When those that still ran were taken away, in milliseconds since the epoch.
     pub(super) cut: Option<i64>,
+    /// It is from before a redrive, and nobody went on with it.
+    pub(super) is_past: bool,
+}
+
+impl Line {
+    /// Keeps what was seen to happen, before a redrive goes on from there.
+    pub(super) fn keep(&mut self, seen: &SeenLine, all: &Seen) {
+        if self.events.len() > seen.events.len() {
+            self.events.truncate(seen.events.len());
+            self.end = End::Never;
+        }
+        self.opens.truncate(seen.opens.len());
+        for (open, lines) in self.opens.iter_mut().zip(&seen.opens) {
+            open.is_past = true;
+            open.children.truncate(lines.len());
+            for (child, line) in open.children.iter_mut().zip(lines.values()) {
+                child.keep(&all.lines[*line], all);
+            }
+        }
+    }
 }
 
 /// What the whole interpretation knows.
@@ -142,39 +175,41 @@ pub(super) struct Setting<'a> {
     pub(super) script: &'a Script,
     pub(super) outages: &'a [Outage],
     pub(super) seen: &'a Seen,
+    pub(super) redrives: u32,
 }
 
 /// Interprets a machine from its start, in milliseconds since the epoch.
 pub(super) fn interpret(setting: Setting<'_>, input: &Value, start_millis: i64) -> Line {
-    let walk = Walk {
-        setting,
-        seen: setting.seen.lines.first(),
-        key: script::ROOT,
-        now: start_millis,
-        events: Vec::new(),
-        opens: Vec::new(),
-        schedules: 0,
-        variables: BTreeMap::new(),
-        item: None,
-        is_iteration: None,
-    };
-    walk.region(setting.definition, Rc::new(input.clone()))
+    let input = Rc::new(input.clone());
+    let begin =
+        Begin { key: script::ROOT, input, variables: BTreeMap::new(), item: None, is_iteration: None };
+    Walk::new(setting, setting.seen.lines.first(), begin, start_millis).run(setting.definition)
+}
+
+/// Goes on with an execution that ended without success, at a time in milliseconds since the epoch.
+pub(super) fn redrive(setting: Setting<'_>, line: Line, at_millis: i64) -> Line {
+    Walk::resumed(setting, setting.seen.lines.first(), line, at_millis).run(setting.definition)
 }
 
 /// A branch on its way.
 struct Walk<'a> {
     setting: Setting<'a>,
     seen: Option<&'a SeenLine>,
-    key: u64,
+    begin: Begin,
     now: i64,
     events: Vec<(i64, What)>,
     opens: Vec<Open>,
     schedules: u32,
     variables: BTreeMap<String, Value>,
-    /// `Map.Item` of the context object.
-    item: Option<Data>,
-    /// Of a branch of a Parallel `false`, of an iteration `true`.
-    is_iteration: Option<bool>,
+}
+
+/// Where a branch stands.
+enum Stand {
+    /// A state is to be entered.
+    At(String, Data),
+    /// A state was entered and not left.
+    In(String, Data),
+    Done(Data),
 }
 
 /// Why a state is not left.
@@ -184,34 +219,77 @@ enum Out {
 }
 
 impl<'a> Walk<'a> {
+    fn new(setting: Setting<'a>, seen: Option<&'a SeenLine>, begin: Begin, now: i64) -> Self {
+        let variables = begin.variables.clone();
+        Self { setting, seen, begin, now, events: Vec::new(), opens: Vec::new(), schedules: 0, variables }
+    }
+
+    /// A branch that goes on after what happened in it before.
+    fn resumed(setting: Setting<'a>, seen: Option<&'a SeenLine>, line: Line, now: i64) -> Self {
+        let mut walk = Self::new(setting, seen, line.begin, now);
+        (walk.events, walk.opens) = (line.events, line.opens);
+        for (_, what) in &walk.events {
+            match what {
+                What::Exited { assigned, .. } => walk.variables.extend(assigned.iter().cloned()),
+                What::Scheduled { .. } => walk.schedules += 1,
+                _ => {}
+            }
+        }
+        walk
+    }
+
+    /// Where the branch stands after what happened in it.
+    fn stand(&self, region: &Value) -> Stand {
+        for (_, what) in self.events.iter().rev() {
+            match what {
+                What::Entered { name, input, .. } => return Stand::In(name.clone(), Rc::clone(input)),
+                What::Exited { next: Some(next), output, .. } => {
+                    return Stand::At(next.clone(), Rc::clone(output));
+                }
+                What::Exited { output, .. } => return Stand::Done(Rc::clone(output)),
+                _ => {}
+            }
+        }
+        let start_at = region["StartAt"].as_str().unwrap_or_default();
+        Stand::At(start_at.to_owned(), Rc::clone(&self.begin.input))
+    }
+
     /// Runs the states of a region to their end.
-    fn region(mut self, region: &Value, mut input: Data) -> Line {
-        let mut name = region["StartAt"].as_str().unwrap_or_default().to_owned();
+    fn run(mut self, region: &Value) -> Line {
+        let mut stand = self.stand(region);
+        let is_child = self.begin.is_iteration.is_some();
         let end = loop {
-            let state = &region["States"][&name];
-            match self.visit(&name, state, &input) {
-                Ok((Some(next), output)) => (name, input) = (next, output),
-                Ok((None, output)) => {
-                    match self.is_iteration {
-                        Some(_) => self.emit(What::ChildSucceeded),
-                        None => self.settle(),
+            let (name, input, entered) = match stand {
+                Stand::At(name, input) => (name, input, false),
+                Stand::In(name, input) => (name, input, true),
+                Stand::Done(output) => {
+                    if is_child {
+                        self.emit(What::ChildSucceeded);
+                    } else {
+                        self.settle();
                     }
                     break End::Succeeded(self.now, output);
                 }
+            };
+            let state = &region["States"][&name];
+            stand = match self.visit(&name, state, &input, entered) {
+                Ok((Some(next), output)) => Stand::At(next, output),
+                Ok((None, output)) => Stand::Done(output),
                 Err(Out::Never) => break End::Never,
                 Err(Out::Failed(failure)) => {
-                    if self.is_iteration == Some(false) && state["Type"] == "Task" {
+                    if self.begin.is_iteration == Some(false) && state["Type"] == "Task" {
                         self.emit(What::TaskAborted);
                     }
-                    match self.is_iteration {
-                        Some(_) => self.emit(What::ChildFailed(failure.clone())),
-                        None => self.settle(),
+                    if is_child {
+                        self.emit(What::ChildFailed(failure.clone()));
+                    } else {
+                        self.settle();
                     }
                     break End::Failed(self.now, failure);
                 }
-            }
+            };
         };
-        Line { events: self.events, opens: self.opens, end }
+        Line { events: self.events, opens: self.opens, end, begin: self.begin }
     }
 
     /// The event that was seen where the next one is written.

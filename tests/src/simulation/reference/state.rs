@@ -15,6 +15,8 @@ pub(super) struct Visit<'v> {
     pub(super) is_jsonata: bool,
     pub(super) input: &'v Data,
     pub(super) retry_count: u32,
+    /// A redrive goes on with its branches or iterations.
+    pub(super) goes_on: bool,
 }
 
 /// What a state hands on, and to whom.
@@ -54,50 +56,58 @@ impl<'a> Walk<'a> {
         name: &str,
         state: &Value,
         input: &Data,
+        entered: bool,
     ) -> Result<(Option<String>, Data), Out> {
         let kind = state["Type"].as_str().unwrap_or_default().to_owned();
         let language = state.get("QueryLanguage").or_else(|| self.setting.definition.get("QueryLanguage"));
         let is_jsonata = language.is_some_and(|language| language == "JSONata");
-        self.emit(What::Entered { kind: kind.clone(), name: name.to_owned(), input: Rc::clone(input) });
-        let mut visit = Visit { name, state, is_jsonata, input, retry_count: 0 };
+        // A redrive enters only a Fail state again.
+        if !entered || kind == "Fail" {
+            self.emit(What::Entered { kind: kind.clone(), name: name.to_owned(), input: Rc::clone(input) });
+        }
+        let goes_on = entered && self.opened().is_some();
+        let mut visit = Visit { name, state, is_jsonata, input, retry_count: 0, goes_on };
         let mut attempts = vec![0_u64; state["Retry"].as_array().map_or(0, Vec::len)];
         loop {
-            self.settle();
-            let opens = self.opens.len();
+            // Of a state that goes on, the branches do the next thing.
+            if !visit.goes_on {
+                self.settle();
+            }
             let left = match self.attempt(&visit, &kind) {
                 Ok(left) => left,
                 Err(Trouble::Never) => return Err(Out::Never),
                 Err(trouble) => {
-                    let done = self.opens.len() > opens && self.announced(&kind);
+                    let done = self.opened() == Some(true);
                     let (failure, announced) = self.failed(&visit, trouble, done);
                     if self.retried(state, &failure, &mut attempts) {
                         visit.retry_count += 1;
+                        visit.goes_on = false;
                         continue;
                     }
                     self.caught(&visit, &kind, &failure, announced)?
                 }
             };
             let Left { next, output, assigned } = left;
-            let exited = What::Exited {
-                kind,
-                name: name.to_owned(),
-                output: Rc::clone(&output),
-                assigned: assigned.clone(),
-            };
-            self.emit(exited);
-            self.variables.extend(assigned);
+            self.variables.extend(assigned.iter().cloned());
+            let (name, output) = (name.to_owned(), Rc::clone(&output));
+            self.emit(What::Exited { kind, name, output: Rc::clone(&output), assigned, next: next.clone() });
             return Ok((next, output));
         }
     }
 
-    /// Whether the last thing written is that the branches or iterations ended well.
-    fn announced(&self, kind: &str) -> bool {
-        let last = self.events.iter().rev().map(|(_, what)| what);
-        let mut last = last.filter(|what| !matches!(what, What::EvaluationFailed { .. }));
-        matches!(
-            (kind, last.next()),
-            ("Map", Some(What::MapSucceeded)) | ("Parallel", Some(What::ParallelSucceeded))
-        )
+    /// Whether the state opened branches or iterations since it was tried
+    /// last, and if so whether it is written that they ended well.
+    pub(super) fn opened(&self) -> Option<bool> {
+        let mut ended = false;
+        for (_, what) in self.events.iter().rev() {
+            match what {
+                What::MapSucceeded | What::ParallelSucceeded => ended = true,
+                What::MapStarted { .. } | What::ParallelStarted(_) => return Some(ended),
+                What::Entered { .. } => return None,
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Writes down what there is an event for.
@@ -239,8 +249,9 @@ impl<'a> Walk<'a> {
             result: None,
             error: None,
             variables: &self.variables,
-            item: self.item.as_deref(),
+            item: self.begin.item.as_deref(),
             state: visit.name,
+            redrives: self.setting.redrives,
             retry_count: can_retry.then_some(visit.retry_count),
             has_token: resource.ends_with(".waitForTaskToken") || resource.contains(":activity:"),
         }

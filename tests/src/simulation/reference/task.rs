@@ -65,7 +65,7 @@ impl Walk<'_> {
         let resource = visit.state["Resource"].as_str().unwrap_or_default().to_owned();
         let pattern = Pattern::of(&resource);
         self.emit(What::Scheduled { resource, arguments, timeout, heartbeat });
-        let plan = self.setting.script.plan(self.key, self.schedules);
+        let plan = self.setting.script.plan(self.begin.key, self.schedules);
         self.schedules += 1;
         let mut attempt = Attempt {
             pattern,
