@@ -402,19 +402,6 @@ impl Walk<'_> {
         Ok(Failure { error: text("Error")?, cause: text("Cause")?, nature: Nature::Raised })
     }
 
-    /// The time of `Timestamp` or `TimestampPath`, in milliseconds since the epoch.
-    fn timestamp(&self, visit: &Visit<'_>, effective: &Data) -> Result<i64, Trouble> {
-        let sight = self.sight(visit, effective);
-        let text = if let Some(path) = visit.state["TimestampPath"].as_str() {
-            there(sight.path(path))?
-        } else if visit.is_jsonata {
-            in_jsonata(&sight, visit.state, "Timestamp", "Timestamp")?.unwrap_or_default()
-        } else {
-            visit.state["Timestamp"].clone()
-        };
-        Ok(timestamp(text.as_str().unwrap_or_default()))
-    }
-
     fn wait(&mut self, visit: &Visit<'_>) -> Result<(), Trouble> {
         let effective = self.effective(visit)?;
         let due = if let Some(seconds) = self.number(visit, "Seconds", &effective)? {
