@@ -304,7 +304,9 @@ impl<'a> Lane<'a> {
         let open: Vec<usize> = open.map(|(index, _)| index).collect();
         let is_asked = asked.values().any(|asked| matches!(asked, Asked::Describe(_)));
         if matches!(until, Until::Quiet) && !is_asked {
-            open.into_iter().for_each(|index| self.ask_describe(index, worker, asked));
+            for index in open {
+                self.ask_describe(index, worker, asked);
+            }
         }
     }
 
