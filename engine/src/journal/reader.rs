@@ -133,6 +133,15 @@ pub struct Reader {
 
 type Found<T> = Result<T, JournalError>;
 
+/// Lets the database and its schema become what an engine would make of them.
+fn bring_up_to_date(directory: &Path, path: &Path) -> Found<()> {
+    // No engine may be at work on the tables while they change.
+    let lock = DirectoryLock::acquire(directory)?;
+    drop(schema::open(path, SystemClock.now_millis())?);
+    drop(lock);
+    Ok(())
+}
+
 impl Reader {
     /// Opens the journal of a data directory for reading. It sees what was
     /// durable at the time of each call. A journal of an earlier release is
@@ -142,16 +151,20 @@ impl Reader {
         if !path.exists() {
             return Err(JournalError::Missing { directory: directory.to_path_buf() });
         }
-        let connection = schema::open_read_only(&path)?;
+        let connection = match schema::open_read_only(&path) {
+            // Somebody was killed while the journal was made: only who may write takes that back.
+            Err(JournalError::Database { source, .. })
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) =>
+            {
+                bring_up_to_date(directory, &path)?;
+                schema::open_read_only(&path)?
+            }
+            opened => opened?,
+        };
         let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
         match version.map_err(|source| JournalError::of(&path, "read", source))? {
             0 => return Err(JournalError::Missing { directory: directory.to_path_buf() }),
-            older if older < SCHEMA_VERSION => {
-                // No engine may be at work on the tables while they change.
-                let lock = DirectoryLock::acquire(directory)?;
-                drop(schema::open(&path, SystemClock.now_millis())?);
-                drop(lock);
-            }
+            older if older < SCHEMA_VERSION => bring_up_to_date(directory, &path)?,
             _ => {}
         }
         Self::new(connection, path)

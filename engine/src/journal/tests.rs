@@ -337,3 +337,27 @@ fn a_commit_is_a_sync() {
     assert_eq!(setting("journal_mode").unwrap(), "wal".to_owned().into());
     assert_eq!(setting("synchronous").unwrap(), 2_i64.into(), "FULL: the log is synced at every commit");
 }
+
+/// What a kill leaves that comes while the database still has a rollback journal.
+#[test]
+fn a_journal_whose_making_was_cut_off_is_read() {
+    let (made, cut_off) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (file, copy) = (made.path().join(super::FILE), cut_off.path().join(super::FILE));
+    drop(super::open(&file, 0).unwrap());
+    let connection = Connection::open(&file).unwrap();
+    let half = "PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN; CREATE TABLE torn (x); \
+        WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+        INSERT INTO torn SELECT randomblob(1000) FROM n;";
+    connection.execute_batch(half).unwrap();
+    for end in ["", "-journal"] {
+        let named = |path: &Path| format!("{}{end}", path.display());
+        std::fs::copy(named(&file), named(&copy)).unwrap();
+    }
+    assert!(super::schema::open_read_only(&copy).is_err(), "nothing has to be taken back");
+
+    let reader = Reader::open(cut_off.path()).unwrap();
+    assert_eq!(reader.list_executions(&crate::ExecutionFilter::default()).unwrap(), []);
+    let torn = "SELECT count(*) FROM sqlite_master WHERE name = 'torn'";
+    let connection = Connection::open(&copy).unwrap();
+    assert_eq!(connection.query_row(torn, [], |row| row.get::<_, i64>(0)), Ok(0));
+}
