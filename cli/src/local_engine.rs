@@ -13,7 +13,7 @@ use engine::object_store::DirectoryStore;
 use engine::{Crash, CrashPlan, Engine, EngineOptions, Notice};
 use infra::manifest::{Access, Function, ResourceKind};
 use serde_json::{Value, json};
-use server::{RuntimeHost, RuntimeOptions};
+use server::{AwsSettings, Integrations, RuntimeHost, RuntimeOptions};
 
 use crate::{
     arguments::Format,
@@ -36,6 +36,7 @@ const CONCURRENCY_MAX: usize = 4;
 pub(crate) struct LocalEngine {
     pub(crate) engine: Engine,
     pub(crate) host: RuntimeHost,
+    integrations: Integrations,
     pub(crate) data: DataDir,
     pub(crate) coreview: String,
 }
@@ -59,17 +60,22 @@ impl LocalEngine {
     pub(crate) fn open(application: &Application, data: DataDir, coreview: String) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
         let host = start_host(application, &data, &coreview)?;
-        let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
+        let functions = application.manifest.functions.iter().map(|function| function.name.clone()).collect();
+        let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
+        let integrations = Integrations::new(Arc::new(host.clone()), functions, settings);
+        let mut options = EngineOptions::new(data.journal(), Arc::new(integrations.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
         let engine = Engine::open(options).map_err(from_engine)?;
+        integrations.attach(&engine);
         data.note_coreview(&coreview)?;
-        Ok(Self { engine, host, data, coreview })
+        Ok(Self { engine, host, integrations, data, coreview })
     }
 
     /// Ends it. The engine first: what a killed step answers must not reach the journal any more.
     pub(crate) fn close(&self) {
         self.engine.clone().shutdown();
+        self.integrations.close();
         self.host.shutdown();
     }
 

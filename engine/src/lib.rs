@@ -125,6 +125,7 @@ mod mock_config;
 pub mod object_store;
 pub mod registry;
 mod scheduler;
+pub mod services;
 pub mod simulate;
 mod task;
 pub mod test_state;

@@ -20,8 +20,9 @@ use serde_json::json;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode, Uri};
 
-use crate::aws::signature::{Request, Scope};
-use crate::aws::{Credentials, endpoint_from_environment};
+use sigv4::{Request, Scope};
+
+use crate::aws::{Credentials, credentials_from_environment, endpoint_from_environment};
 
 /// After a rotation, a process uses the old value for at most this long.
 const KEPT: Duration = Duration::from_mins(5);
@@ -165,7 +166,7 @@ impl Settings {
     fn from_environment() -> Result<Self, &'static str> {
         Ok(Self {
             endpoint: endpoint_from_environment("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-            credentials: Credentials::from_environment()?,
+            credentials: credentials_from_environment()?,
         })
     }
 }
@@ -299,7 +300,7 @@ impl Service {
             ("x-amz-target", format!("secretsmanager.{operation}")),
         ];
         let scope = Scope { region: &self.region, service: "secretsmanager" };
-        Request { method: "POST", path: "/", headers: headers.into(), body: body.as_bytes() }.signed(
+        Request { method: "POST", path: "/", query: &[], headers: headers.into(), body: body.as_bytes() }.signed(
             &self.credentials,
             &scope,
             now,

@@ -6,11 +6,12 @@ use std::{collections::BTreeMap, process::Command};
 const ALLOWED: &str = "
 stepwright-macros         <-
 stepwright-asl            <-
-stepwright                <- stepwright-macros
+stepwright-sigv4          <-
+stepwright                <- stepwright-macros stepwright-sigv4
 stepwright-codegen        <- stepwright-asl stepwright
 stepwright-infra          <- stepwright-asl stepwright-codegen
 stepwright-engine         <- stepwright-asl
-stepwright-server         <- stepwright-asl stepwright-engine
+stepwright-server         <- stepwright-asl stepwright-engine stepwright-sigv4
 stepwright-cli            <- stepwright-asl stepwright-engine stepwright-infra stepwright-server
 stepwright-testkit        <- stepwright-codegen stepwright-engine stepwright
 stepwright-step-feed      <- stepwright
@@ -87,6 +88,7 @@ fn pure_crates_switch_the_purity_lints_on() {
         "sdk/macros/src/lib.rs",
         "codegen/src/lib.rs",
         "infra/src/lib.rs",
+        "sigv4/src/lib.rs",
         "engine/src/machine/mod.rs",
     ] {
         let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));

@@ -13,6 +13,8 @@ pub mod simulation;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod integrations;
+#[cfg(test)]
 mod layers;
 #[path = "../../steps/deliver/tests/it/postgres_server.rs"]
 #[allow(

@@ -6,8 +6,9 @@
     reason = "tests and the lab stop where they cannot work; only JSON is indexed"
 )]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// Names a folder with binaries that are built already.
@@ -96,4 +97,57 @@ pub fn told(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// A simulated AWS account: a moto server on a free loopback port. It ends with this value.
+#[derive(Debug)]
+pub struct Moto {
+    process: Child,
+    /// Where it is.
+    pub endpoint: String,
+}
+
+impl Moto {
+    /// The server that `cargo xtask tools` installs, or `None` and a word about
+    /// it. With `STEPWRIGHT_REQUIRE_TOOLS=1` its absence is a failure.
+    pub fn start() -> Option<Self> {
+        let program = project_root().join(".tools/python/bin/moto_server");
+        if program.exists() {
+            return Some(Self::spawn(&mut Command::new(program)));
+        }
+        let message = format!("missing {}; `cargo xtask tools` installs it", program.display());
+        assert!(std::env::var_os("STEPWRIGHT_REQUIRE_TOOLS").is_none_or(|value| value != "1"), "{message}");
+        eprintln!("LEFT OUT: {message}; this test checked nothing");
+        None
+    }
+
+    /// A server of a prepared command.
+    pub fn spawn(command: &mut Command) -> Self {
+        // Port 0: the system chooses, and the server says which.
+        let mut process = command
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            .env("PYTHONUNBUFFERED", "1")
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("moto_server starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("its standard error")).lines();
+        let endpoint = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once("Running on ").map(|(_, url)| url.trim().to_owned()))
+            .expect("moto_server says where it is");
+        // What it logs later has to go somewhere, or it blocks on a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, endpoint: endpoint.trim_end_matches("\u{1b}[0m").to_owned() }
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        // Nothing to do about a server that is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

@@ -45,7 +45,7 @@ enum Verb {
     },
     /// Runs the recordings of AWS Step Functions against the engine, in this process.
     Conformance {
-        /// `--feature F`, `--only REGEX`, `--kind exec|mock_exec|api`, `--verbose`, `--output json`.
+        /// `--feature F`, `--only REGEX`, `--kind exec|mock_exec|api`, `--services`, `--verbose`, `--output json`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -61,7 +61,7 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Derives what `TestState` knows of AWS's services from the models in `botocore`.
+    /// Derives what is known of AWS's services from the models in `botocore`.
     Models {
         /// The folder `botocore/data` of an installed or unpacked botocore.
         #[arg(long, value_name = "DIR")]

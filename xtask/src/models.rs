@@ -1,8 +1,7 @@
-//! Derives the facts that mocked results and the arguments of tasks are checked
-//! against from the service models that AWS publishes with botocore: for every
-//! operation of a service the shape of its answer, that is members, types,
-//! bounds, values of enumerations and what is required, and the names in its
-//! request. No prose is taken over.
+//! Derives the facts about AWS's services from the models that AWS publishes
+//! with botocore: for every operation how its request is written and its answer
+//! is read, and of the shapes in them members, types, bounds, values of
+//! enumerations and what is required. No prose is taken over.
 //!
 //! Run by hand; the result is committed. The version is the one whose bounds
 //! the service had when its answers were recorded (a later one raised the
@@ -14,11 +13,8 @@
 //! ```
 //!
 //! The file is a sequence of gzip members, one per service, behind a line of
-//! JSON that says where each begins, with null for services whose name alone is
-//! known: `{"kms": [0, 1234], "m2": null, …}\n`. A member holds
-//! `{"operations": {"Encrypt": [3, 0]}, "shapes": [{"blob": [1, 6144]}, …],
-//! "requests": [{"members": {"KeyId": null, …}, "required": ["KeyId"]}, …]}`; see
-//! `engine::test_state::model` for the shapes.
+//! JSON that says where each begins: `{"kms": [0, 1234], …}\n`. What a member
+//! holds is said by the types of `engine::services`, which read it.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -30,47 +26,25 @@ use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
 /// Where the engine reads it from.
-const FILE: &str = "engine/src/test_state/services.bin";
+const FILE: &str = "engine/src/services/services.bin";
 
-/// The services that are known, by the names of their folders in botocore:
-/// those with optimised integrations, and those that state machines commonly
-/// call through `aws-sdk`. Results of other services are not checked.
-const SERVICES: &str = "\
-    accessanalyzer acm amp appconfig appconfigdata application-autoscaling appsync athena autoscaling \
-    backup batch bedrock bedrock-agent bedrock-agent-runtime bedrock-runtime budgets ce cloudcontrol \
-    cloudformation cloudfront cloudtrail cloudwatch codebuild codecommit codedeploy codepipeline \
-    cognito-identity cognito-idp comprehend config databrew datasync dax dms docdb ds dynamodb \
-    dynamodbstreams ebs ec2 ecr ecs efs eks elasticache elasticbeanstalk elb elbv2 emr emr-containers \
-    emr-serverless es events firehose fis forecast fsx glacier glue healthlake iam inspector2 iot \
-    iot-data kafka kendra kinesis kinesisanalyticsv2 kms lakeformation lambda location logs macie2 \
-    mediaconvert memorydb mq mwaa neptune neptunedata network-firewall opensearch opensearchserverless \
-    organizations personalize personalize-runtime pinpoint pipes polly pricing ram rds rds-data redshift \
-    redshift-data redshift-serverless rekognition resource-groups resourcegroupstaggingapi route53 s3 \
-    s3control s3tables s3vectors sagemaker sagemaker-runtime scheduler schemas secretsmanager \
-    servicecatalog servicediscovery ses sesv2 shield signer sns sqs ssm ssm-incidents sso-admin \
-    stepfunctions storagegateway sts support synthetics textract timestream-query timestream-write \
-    transcribe transfer translate wafv2 workspaces xray";
+/// Protocols that requests can be written in, best first.
+const PROTOCOLS: [&str; 5] = ["json", "rest-json", "rest-xml", "query", "ec2"];
 
 /// Writes the file.
 pub(crate) fn derive(root: &Path, data: &Path) -> Result<(), String> {
     let mut members = Vec::new();
     let mut index = BTreeMap::new();
-    for folder in SERVICES.split_whitespace() {
-        let model = read(&newest(&data.join(folder))?)?;
-        let name = service_name(&model).ok_or_else(|| format!("{folder} has no serviceId"))?;
-        let mut shapes = Shapes { model: &model, derived: Vec::new(), by_name: BTreeMap::new() };
-        let mut requests = Requests { model: &model, derived: Vec::new(), by_name: BTreeMap::new() };
-        let operations = operations(&mut shapes, &mut requests)?;
-        let (shapes, requests) = (shapes.derived, requests.derived);
-        let text = json!({ "operations": operations, "shapes": shapes, "requests": requests }).to_string();
+    for folder in folders(data)? {
+        let wrong = |error: String| format!("{}: {error}", folder.display());
+        let model = read(&newest(&folder).map_err(wrong)?)?;
+        let name = service_name(&model).ok_or_else(|| wrong("no serviceId".to_owned()))?;
+        let derived = service(&model).map_err(wrong)?;
         let mut member = GzEncoder::new(Vec::new(), Compression::best());
-        let member = member.write_all(text.as_bytes()).and_then(|()| member.finish());
-        let member = member.map_err(|error| format!("{folder}: {error}"))?;
+        let member = member.write_all(derived.to_string().as_bytes()).and_then(|()| member.finish());
+        let member = member.map_err(|error| wrong(error.to_string()))?;
         index.insert(name, json!([members.len(), member.len()]));
         members.extend(member);
-    }
-    for name in names(data)? {
-        index.entry(name).or_insert(Value::Null);
     }
     let mut file = serde_json::to_vec(&index).map_err(|error| error.to_string())?;
     file.push(b'\n');
@@ -80,75 +54,95 @@ pub(crate) fn derive(root: &Path, data: &Path) -> Result<(), String> {
     std::fs::write(&path, file).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The names of all services, with a model here or not.
-fn names(data: &Path) -> Result<Vec<String>, String> {
+/// The folders of all services that have a model.
+fn folders(data: &Path) -> Result<Vec<PathBuf>, String> {
     let folders = std::fs::read_dir(data).map_err(|error| format!("{}: {error}", data.display()))?;
-    let services = folders.filter_map(|folder| Some(folder.ok()?.path())).filter(|folder| folder.is_dir());
-    let models: Vec<PathBuf> = services.filter_map(|service| newest(&service).ok()).collect();
-    models.iter().map(|model| service_name(&read(model)?).ok_or_else(|| "no serviceId".to_owned())).collect()
+    let folders = folders.filter_map(|folder| Some(folder.ok()?.path())).filter(|folder| folder.is_dir());
+    let mut folders: Vec<PathBuf> = folders.filter(|service| newest(service).is_ok()).collect();
+    folders.sort();
+    Ok(folders)
 }
 
-/// Answer and request of every operation; null where there is none.
-fn operations(shapes: &mut Shapes<'_>, requests: &mut Requests<'_>) -> Result<Map<String, Value>, String> {
+/// Everything that is kept of a service.
+fn service(model: &Value) -> Result<Value, String> {
+    let mut shapes = Shapes { model, derived: Vec::new(), by_name: BTreeMap::new() };
+    let operations = operations(&mut shapes)?;
+    Ok(json!({ "about": about(model)?, "operations": operations, "shapes": shapes.derived }))
+}
+
+/// How the service is called: what all its operations have in common.
+fn about(model: &Value) -> Result<Value, String> {
+    let metadata = model.get("metadata").ok_or("no metadata")?;
+    let mut listed: Vec<&str> =
+        metadata["protocols"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    listed.extend(metadata["protocol"].as_str());
+    let protocol = PROTOCOLS.iter().find(|protocol| listed.contains(protocol));
+    let protocol = protocol.ok_or_else(|| format!("none of its protocols {listed:?} can be written"))?;
+    let mut about = Map::new();
+    about.insert("protocol".to_owned(), json!(protocol));
+    for (field, kept) in [
+        ("serviceId", "id"),
+        ("endpointPrefix", "endpoint"),
+        ("signingName", "signing"),
+        ("apiVersion", "version"),
+        ("jsonVersion", "json"),
+        ("targetPrefix", "target"),
+        ("globalEndpoint", "global"),
+    ] {
+        if let Some(text) = metadata[field].as_str() {
+            about.insert(kept.to_owned(), json!(text));
+        }
+    }
+    if metadata.get("awsQueryCompatible").is_some() {
+        about.insert("query_errors".to_owned(), json!(true));
+    }
+    Ok(Value::Object(about))
+}
+
+fn operations(shapes: &mut Shapes<'_>) -> Result<Map<String, Value>, String> {
     let operations = shapes.model.get("operations").and_then(Value::as_object).ok_or("no operations")?;
     let mut derived = Map::new();
     for (name, operation) in operations {
-        let shape = |of: &str| operation.pointer(&format!("/{of}/shape")).and_then(Value::as_str);
-        let answer = shape("output").map(|shape| shapes.shape(shape)).transpose()?;
-        let request = shape("input").map(|shape| requests.reference(shape)).transpose()?;
-        derived.insert(name.clone(), json!([answer, request]));
+        derived.insert(name.clone(), self::operation(shapes, operation)?);
     }
     Ok(derived)
 }
 
-/// The structures of requests: of everything else only the place is kept.
-struct Requests<'m> {
-    model: &'m Value,
-    derived: Vec<Value>,
-    by_name: BTreeMap<String, usize>,
-}
-
-impl Requests<'_> {
-    /// The number of a structure, the inner one of a list or map in brackets or braces, or null.
-    fn reference(&mut self, name: &str) -> Result<Value, String> {
-        let shape = self.model.get("shapes").and_then(|shapes| shapes.get(name));
-        let shape = shape.ok_or_else(|| format!("there is no shape {name}"))?;
-        let inner = |name: &str| shape.pointer(&format!("/{name}/shape")).and_then(Value::as_str);
-        Ok(match shape.get("type").and_then(Value::as_str) {
-            Some("structure") if shape.get("document").is_none() => self.structure(name, shape)?.into(),
-            Some("list") => json!([self.reference(inner("member").ok_or("a list without members")?)?]),
-            Some("map") => json!({ "map": self.reference(inner("value").ok_or("a map without values")?)? }),
-            _ => Value::Null,
-        })
+/// What is kept of an operation; the usual is left out.
+fn operation(shapes: &mut Shapes<'_>, operation: &Value) -> Result<Value, String> {
+    let mut derived = Map::new();
+    let mut keep = |name: &str, value: Value| drop(derived.insert(name.to_owned(), value));
+    for part in ["input", "output"] {
+        if let Some(shape) = operation[part]["shape"].as_str() {
+            keep(part, shapes.shape(shape)?.into());
+        }
     }
-
-    fn structure(&mut self, name: &str, shape: &Value) -> Result<usize, String> {
-        if let Some(index) = self.by_name.get(name) {
-            return Ok(*index);
-        }
-        let index = self.derived.len();
-        self.derived.push(Value::Null);
-        self.by_name.insert(name.to_owned(), index);
-        let members = shape.get("members").and_then(Value::as_object);
-        let (mut derived, mut filled_in) = (Map::new(), Vec::new());
-        for (member, reference) in members.into_iter().flatten() {
-            let shape = reference.get("shape").and_then(Value::as_str);
-            derived.insert(member.clone(), self.reference(shape.ok_or("a member has no shape")?)?);
-            // The SDK makes one up where nobody gives one.
-            if reference.get("idempotencyToken").is_some() {
-                filled_in.push(member);
-            }
-        }
-        let required = shape.get("required").and_then(Value::as_array).into_iter().flatten();
-        let required: Vec<&str> = required
-            .filter_map(Value::as_str)
-            .filter(|name| !filled_in.iter().any(|member| member == name))
-            .collect();
-        if let Some(place) = self.derived.get_mut(index) {
-            *place = json!({ "members": derived, "required": required });
-        }
-        Ok(index)
+    let errors = operation["errors"].as_array().into_iter().flatten().filter_map(|error| error["shape"].as_str());
+    let errors = errors.map(|error| shapes.shape(error)).collect::<Result<Vec<_>, _>>()?;
+    if !errors.is_empty() {
+        keep("errors", json!(errors));
     }
+    for (pointer, kept, usual) in [
+        ("/http/method", "method", "POST"),
+        ("/http/requestUri", "uri", "/"),
+        ("/output/resultWrapper", "wrapper", ""),
+        ("/input/locationName", "root", ""),
+        ("/input/xmlNamespace/uri", "namespace", ""),
+        ("/httpChecksum/requestAlgorithmMember", "checksum", ""),
+        ("/authtype", "auth", ""),
+    ] {
+        match operation.pointer(pointer).and_then(Value::as_str) {
+            Some(text) if text != usual => keep(kept, json!(text)),
+            _ => {}
+        }
+    }
+    // Such a request is refused without a checksum, whatever the sender thinks of them.
+    let demanded = operation["httpChecksum"]["requestChecksumRequired"] == true
+        || operation.get("httpChecksumRequired").is_some();
+    if demanded {
+        keep("checksum_required", json!(true));
+    }
+    Ok(Value::Object(derived))
 }
 
 /// The model of the newest version: the folders are dates.
@@ -194,46 +188,115 @@ impl<'m> Shapes<'m> {
         let index = self.derived.len();
         self.derived.push(Value::Null);
         self.by_name.insert(name.to_owned(), index);
-        let derived = self.derive(shape)?;
+        let derived = self.derive(name, shape)?;
         if let Some(place) = self.derived.get_mut(index) {
             *place = derived;
         }
         Ok(index)
     }
 
-    fn derive(&mut self, shape: &'m Value) -> Result<Value, String> {
+    fn derive(&mut self, name: &str, shape: &'m Value) -> Result<Value, String> {
         let bounds = || json!([shape.get("min"), shape.get("max")]);
-        let inner = |name: &str| -> Result<&'m str, String> {
-            let inner = shape.pointer(&format!("/{name}/shape")).and_then(Value::as_str);
-            inner.ok_or_else(|| format!("a shape has no {name}"))
-        };
         Ok(match shape.get("type").and_then(Value::as_str) {
             Some("structure") if shape.get("document").is_some() => json!("document"),
-            Some("structure") => {
-                let mut members = Map::new();
-                let named = shape.get("members").and_then(Value::as_object);
-                for (member, reference) in named.into_iter().flatten() {
-                    let name = reference.get("shape").and_then(Value::as_str);
-                    let name = name.ok_or_else(|| format!("the member {member} has no shape"))?;
-                    members.insert(member.clone(), self.shape(name)?.into());
+            Some("structure") => self.structure(name, shape)?,
+            Some("list") => {
+                let (item, item_name) = self.part(shape, "member")?;
+                let mut list = Map::from_iter([("item".to_owned(), item)]);
+                list.extend(item_name.map(|name| ("as".to_owned(), name)));
+                if shape.get("flattened").is_some() {
+                    list.insert("flat".to_owned(), json!(true));
                 }
-                json!({ "structure": members, "required": shape.get("required").unwrap_or(&json!([])) })
+                json!({ "list": list, "bounds": bounds() })
             }
-            Some("list") => json!({ "list": self.shape(inner("member")?)?, "bounds": bounds() }),
-            Some("map") => json!({ "map": self.shape(inner("value")?)? }),
+            Some("map") => {
+                let (_, key_name) = self.part(shape, "key")?;
+                let (value, value_name) = self.part(shape, "value")?;
+                let mut map = Map::from_iter([("value".to_owned(), value)]);
+                map.extend(key_name.map(|name| ("key_as".to_owned(), name)));
+                map.extend(value_name.map(|name| ("value_as".to_owned(), name)));
+                if shape.get("flattened").is_some() {
+                    map.insert("flat".to_owned(), json!(true));
+                }
+                json!({ "map": map })
+            }
             Some("string") => match shape.get("enum") {
                 Some(values) => json!({ "enum": values }),
                 None => json!({ "string": bounds() }),
             },
             Some("blob") => json!({ "blob": bounds() }),
-            Some(
-                "integer" | "long" | "float" | "double" | "short" | "byte" | "bigdecimal" | "biginteger",
-            ) => {
-                json!({ "number": bounds() })
-            }
+            Some("integer" | "long" | "short" | "byte" | "biginteger") => json!({ "integer": bounds() }),
+            Some("float" | "double" | "bigdecimal") => json!({ "number": bounds() }),
             Some("boolean") => json!("boolean"),
-            Some("timestamp") => json!("timestamp"),
+            Some("timestamp") => json!({ "timestamp": shape.get("timestampFormat") }),
             other => return Err(format!("a shape has the type {other:?}")),
         })
+    }
+
+    /// Shape and written name of the items of a list, or of the keys or values of a map.
+    fn part(&mut self, shape: &'m Value, part: &str) -> Result<(Value, Option<Value>), String> {
+        let inner = shape.pointer(&format!("/{part}/shape")).and_then(Value::as_str);
+        let inner = inner.ok_or_else(|| format!("a shape has no {part}"))?;
+        Ok((self.shape(inner)?.into(), shape[part].get("locationName").cloned()))
+    }
+
+    fn structure(&mut self, name: &str, shape: &'m Value) -> Result<Value, String> {
+        let mut members = Map::new();
+        let named = shape.get("members").and_then(Value::as_object);
+        for (member, reference) in named.into_iter().flatten() {
+            members.insert(member.clone(), self.member(member, reference)?);
+        }
+        let mut derived = Map::new();
+        derived.insert("members".to_owned(), Value::Object(members));
+        for (field, kept) in [("required", "required"), ("payload", "payload")] {
+            if let Some(value) = shape.get(field).filter(|value| !value.as_array().is_some_and(Vec::is_empty)) {
+                derived.insert(kept.to_owned(), value.clone());
+            }
+        }
+        if shape["exception"] == true {
+            derived.insert("error".to_owned(), json!(name));
+            if let Some(code) = shape["error"]["code"].as_str().filter(|code| *code != name) {
+                derived.insert("code".to_owned(), json!(code));
+            }
+        }
+        Ok(json!({ "structure": derived }))
+    }
+
+    /// The number of the member's shape; where more has to be known, an object around it.
+    fn member(&mut self, name: &str, reference: &'m Value) -> Result<Value, String> {
+        let shape = reference.get("shape").and_then(Value::as_str);
+        let shape = self.shape(shape.ok_or_else(|| format!("the member {name} has no shape"))?)?;
+        let mut derived = Map::new();
+        for (field, kept) in [
+            ("locationName", "as"),
+            ("location", "at"),
+            ("queryName", "query_as"),
+            ("timestampFormat", "timestamp"),
+        ] {
+            match reference[field].as_str() {
+                Some(text) if !(kept == "as" && text == name) => drop(derived.insert(kept.to_owned(), json!(text))),
+                _ => {}
+            }
+        }
+        if let Some(space) = reference["xmlNamespace"]["uri"].as_str() {
+            derived.insert("namespace".to_owned(), json!(space));
+        }
+        for (field, kept) in [
+            // The SDK makes one up where nobody gives one.
+            ("idempotencyToken", "token"),
+            ("jsonvalue", "json"),
+            ("flattened", "flat"),
+            ("xmlAttribute", "attribute"),
+            ("eventstream", "events"),
+        ] {
+            if reference[field] == true {
+                derived.insert(kept.to_owned(), json!(true));
+            }
+        }
+        if derived.is_empty() {
+            return Ok(shape.into());
+        }
+        derived.insert("shape".to_owned(), shape.into());
+        Ok(Value::Object(derived))
     }
 }

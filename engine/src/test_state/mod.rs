@@ -7,9 +7,8 @@
 //! `live`, which is [`Engine::test_state`](crate::Engine::test_state), touches
 //! a clock or waits.
 //!
-//! Mocked results are checked against AWS's service models as far as they are
-//! known here: of some 130 services (`cargo xtask models`), and only where the
-//! result is the answer of one operation. Others are taken as they are. HTTP
+//! Mocked results are checked against AWS's service models
+//! ([`crate::services`]), where the result is the answer of one operation. Others are taken as they are. HTTP
 //! tasks are tested with mocks only.
 //!
 //! ```

@@ -1,72 +1,8 @@
-//! What is known of AWS's services: of their answers which fields there are,
-//! their types and bounds; of their requests the names. Derived by `cargo xtask models`; see there for the
-//! form of the file.
+//! Mocked results beside the models of AWS's services.
 
-use std::collections::BTreeMap;
-use std::io::Read as _;
-
-use flate2::read::GzDecoder;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// The services that are known.
-static SERVICES: &[u8] = include_bytes!("services.bin");
-
-/// The operations of a service, with the shapes of their answers and requests.
-#[derive(Debug, Deserialize)]
-pub(super) struct Service {
-    /// Answer and request.
-    pub(super) operations: BTreeMap<String, (Option<usize>, Option<Reference>)>,
-    shapes: Vec<Shape>,
-    pub(super) requests: Vec<Request>,
-}
-
-/// A structure in a request.
-#[derive(Debug, Deserialize)]
-pub(super) struct Request {
-    pub(super) members: BTreeMap<String, Option<Reference>>,
-    pub(super) required: Vec<String>,
-}
-
-/// Where in a request structures are.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Reference {
-    /// The position of one.
-    Structure(usize),
-    /// In every item.
-    List([Option<Box<Reference>>; 1]),
-    /// In every value.
-    Map { map: Option<Box<Reference>> },
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Shape {
-    Document,
-    Boolean,
-    /// Text in a mocked result, whatever the text.
-    Timestamp,
-    Enum(Vec<String>),
-    String(Bounds),
-    Blob(Bounds),
-    Number(Bounds),
-    Map(usize),
-    #[serde(untagged)]
-    List {
-        list: usize,
-        bounds: Bounds,
-    },
-    #[serde(untagged)]
-    Structure {
-        structure: Map<String, Value>,
-        required: Vec<String>,
-    },
-}
-
-/// The smallest and largest number, or length.
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Bounds(Option<f64>, Option<f64>);
+use crate::services::{Bounds, Service, Shape, Structure, called_by_integration, capitalised};
 
 /// What the answer of one operation looks like.
 #[derive(Debug)]
@@ -81,9 +17,9 @@ impl Answer {
     /// The answer of a resource, if its service and operation are known.
     pub(super) fn of(resource: &str) -> Option<Self> {
         let call = Call::of(resource)?;
-        let service = service(&call.service)?;
-        let (shape, _) = service.operations.get(&capitalised(&call.operation))?;
-        Some(Self { shape: (*shape)?, service, free: call.free })
+        let service = Service::load(&call.service)?;
+        let shape = service.operations.get(&capitalised(&call.operation))?.output?;
+        Some(Self { shape, service, free: call.free })
     }
 
     /// Checks a result; the error says what is wrong with which field, in AWS's words.
@@ -102,18 +38,19 @@ impl Answer {
         value: &Value,
         with_required: bool,
     ) -> Result<(), String> {
-        let Some(shape) = self.service.shapes.get(shape) else { return Ok(()) };
+        let Some(shape) = self.service.shape(shape) else { return Ok(()) };
         let must_be = |what: &str| Err(format!("Field '{field}' must be {what}"));
         match (shape, value) {
             (Shape::Document, _)
             | (Shape::Boolean, Value::Bool(_))
-            | (Shape::Timestamp, Value::String(_)) => Ok(()),
+            // Text in a mocked result, whatever the text.
+            | (Shape::Timestamp(_), Value::String(_)) => Ok(()),
             (Shape::Enum(values), Value::String(text)) if values.contains(text) => Ok(()),
             (Shape::Enum(_), Value::String(_)) => Err(format!("Field '{field}' is not an expected value")),
             (Shape::String(bounds) | Shape::Blob(bounds), Value::String(text)) => {
                 length(field, text.chars().count(), *bounds)
             }
-            (Shape::Number(bounds), Value::Number(number)) => match number.as_f64() {
+            (Shape::Integer(bounds) | Shape::Number(bounds), Value::Number(number)) => match number.as_f64() {
                 Some(number) if bounds.0.is_some_and(|min| number < min) => {
                     Err(format!("Field '{field}' is less than the minimum value"))
                 }
@@ -124,42 +61,40 @@ impl Answer {
             },
             (Shape::List { list, bounds }, Value::Array(items)) => {
                 length(field, items.len(), *bounds)?;
-                items.iter().try_for_each(|item| self.check_shape(*list, field, item, with_required))
+                items.iter().try_for_each(|item| self.check_shape(list.item, field, item, with_required))
             }
-            (Shape::Map(inner), Value::Object(entries)) => {
-                entries.iter().try_for_each(|(key, item)| self.check_shape(*inner, key, item, with_required))
-            }
-            (Shape::Structure { structure, required }, Value::Object(fields)) => {
-                self.check_structure(structure, required, fields, with_required)
+            (Shape::Map(map), Value::Object(entries)) => entries
+                .iter()
+                .try_for_each(|(key, item)| self.check_shape(map.value, key, item, with_required)),
+            (Shape::Structure(structure), Value::Object(fields)) => {
+                self.check_structure(structure, fields, with_required)
             }
             (Shape::Boolean, _) => must_be("a boolean"),
-            (Shape::Timestamp | Shape::Enum(_) | Shape::String(_) | Shape::Blob(_), _) => must_be("a string"),
-            (Shape::Number(_), _) => must_be("a number"),
+            (Shape::Timestamp(_) | Shape::Enum(_) | Shape::String(_) | Shape::Blob(_), _) => must_be("a string"),
+            (Shape::Integer(_) | Shape::Number(_), _) => must_be("a number"),
             (Shape::List { .. }, _) => must_be("an array"),
-            (Shape::Map(_) | Shape::Structure { .. }, _) => must_be("an object"),
+            (Shape::Map(_) | Shape::Structure(_), _) => must_be("an object"),
         }
     }
 
     /// Fields that the model does not have are not looked at.
     fn check_structure(
         &self,
-        members: &Map<String, Value>,
-        required: &[String],
+        structure: &Structure,
         fields: &Map<String, Value>,
         with_required: bool,
     ) -> Result<(), String> {
-        for name in required.iter().filter(|_| with_required) {
+        for name in structure.required().filter(|_| with_required) {
             let name = capitalised(name);
             if fields.get(&name).is_none_or(Value::is_null) {
                 return Err(format!("Required field '{name}' is missing"));
             }
         }
-        for (member, shape) in members {
-            let name = capitalised(member);
-            let shape = shape.as_u64().and_then(|shape| usize::try_from(shape).ok());
+        for (name, member) in &structure.members {
+            let name = capitalised(name);
             let value = fields.get(&name).filter(|value| !value.is_null());
-            if let (Some(shape), Some(value), false) = (shape, value, self.free.contains(&name.as_str())) {
-                self.check_shape(shape, &name, value, with_required)?;
+            if let (Some(value), false) = (value, self.free.contains(&name.as_str())) {
+                self.check_shape(member.shape(), &name, value, with_required)?;
             }
         }
         Ok(())
@@ -176,12 +111,6 @@ fn length(field: &str, length: usize, bounds: Bounds) -> Result<(), String> {
         return Err(format!("Field '{field}' exceeds the maximum length"));
     }
     Ok(())
-}
-
-/// Step Functions writes the names of fields and operations with a capital letter.
-pub(super) fn capitalised(name: &str) -> String {
-    let mut characters = name.chars();
-    characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
 
 /// Whose answer becomes the result of a task.
@@ -218,32 +147,11 @@ impl Call {
                 call("sagemaker", &format!("describe{job}"), &[])
             }
             (_, operation) if operation.contains('.') => None,
-            ("states", operation) => call("sfn", operation, &[]),
-            ("events", operation) => call("eventbridge", operation, &[]),
             ("elasticmapreduce", "createCluster") => call("emr", "runJobFlow", &[]),
-            ("emr-containers", operation) => call("emrcontainers", operation, &[]),
-            ("emr-serverless", operation) => call("emrserverless", operation, &[]),
             // `eks:call`, `http:invoke` and the like are no operations: they are not found.
-            (service, operation) => call(service, operation, &[]),
+            (service, operation) => call(called_by_integration(service), operation, &[]),
         }
     }
-}
-
-/// Where the services are: begin and length of each, null for those whose name alone is known.
-/// A file that cannot be read knows no service.
-pub(super) fn index() -> BTreeMap<String, Option<(usize, usize)>> {
-    let end = SERVICES.iter().position(|&byte| byte == b'\n').unwrap_or_default();
-    SERVICES.get(..end).and_then(|index| serde_json::from_slice(index).ok()).unwrap_or_default()
-}
-
-/// A service by its name.
-pub(super) fn service(name: &str) -> Option<Service> {
-    let (begin, length) = index().remove(name)??;
-    let members = SERVICES.iter().position(|&byte| byte == b'\n')? + 1;
-    let begin = members + begin;
-    let mut text = String::new();
-    GzDecoder::new(SERVICES.get(begin..begin + length)?).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
 }
 
 #[cfg(test)]
@@ -251,21 +159,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn every_service_can_be_read() {
-        let index = index();
-        assert!(index.values().flatten().count() > 100 && index.values().any(Option::is_none));
-        for name in index.iter().filter(|(_, place)| place.is_some()).map(|(name, _)| name) {
-            let service = service(name).unwrap_or_else(|| panic!("{name} cannot be read"));
-            for (answer, request) in service.operations.values() {
-                assert!(answer.is_none_or(|shape| shape < service.shapes.len()), "{name}");
-                if let Some(Reference::Structure(at)) = request {
-                    assert!(*at < service.requests.len(), "{name}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn results_are_checked_against_the_called_operation() {

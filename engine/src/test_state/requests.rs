@@ -12,7 +12,8 @@ use std::rc::Rc;
 use asl::{About, Code, Given, Integrations, Remark};
 use indexmap::IndexMap;
 
-use super::model::{self, Reference, Service, capitalised};
+use super::model;
+use crate::services::{self, Service, Shape, called_by_integration, capitalised};
 
 /// The models of AWS's services, read as they are needed.
 #[derive(Debug, Default)]
@@ -149,7 +150,7 @@ impl Integrations for ServiceModels {
                 Vec::new()
             };
         };
-        let Some((operation, request)) = operation_of(&service, called.action) else {
+        let Some((operation, facts)) = service.operation(called.action) else {
             return if called.is_sdk {
                 vec![unknown_action(&service, &called, &self.guesses)]
             } else {
@@ -165,7 +166,7 @@ impl Integrations for ServiceModels {
                 about: About::Itself,
             });
         }
-        if let Some(Reference::Structure(at)) = request {
+        if let Some(request) = facts.input {
             let mut comparison = Comparison {
                 guesses: &self.guesses,
                 service: &service,
@@ -173,7 +174,7 @@ impl Integrations for ServiceModels {
                 extra: extra(&called),
                 remarks,
             };
-            comparison.structure(*at, arguments, &mut Vec::new());
+            comparison.structure(request, arguments, &mut Vec::new());
             remarks = comparison.remarks;
         }
         remarks
@@ -186,7 +187,7 @@ impl ServiceModels {
         if let Some(known) = services.get(name) {
             return known.clone();
         }
-        let read = model::service(name).map(Rc::new);
+        let read = Service::load(name).map(Rc::new);
         services.insert(name.to_owned(), read.clone());
         read
     }
@@ -198,16 +199,11 @@ fn model_of<'r>(called: &Called<'r>) -> Option<&'r str> {
     if called.is_sdk {
         return Some(called.service);
     }
-    Some(match (called.service, called.action) {
-        ("states", _) => "sfn",
-        ("events", _) => "eventbridge",
-        ("bedrock", "invokeModel") => "bedrockruntime",
-        ("emr-containers", _) => "emrcontainers",
-        ("emr-serverless", _) => "emrserverless",
-        // They have parameters of their own.
-        ("elasticmapreduce", _) => return None,
-        (service, _) => service,
-    })
+    // They have parameters of their own.
+    if called.service == "elasticmapreduce" || (called.service == "bedrock" && called.action != "invokeModel") {
+        return None;
+    }
+    Some(called_by_integration(called.service))
 }
 
 /// Parameters an integration takes beside those of its operation.
@@ -219,20 +215,13 @@ fn extra(called: &Called<'_>) -> &'static [&'static str] {
     }
 }
 
-/// The operation of an action, by its name in the model.
-fn operation_of<'s>(service: &'s Service, action: &str) -> Option<(&'s str, Option<&'s Reference>)> {
-    let exact = service.operations.get_key_value(&capitalised(action));
-    let any_case = || service.operations.iter().find(|(name, _)| name.eq_ignore_ascii_case(action));
-    exact.or_else(any_case).map(|(name, (_, request))| (name.as_str(), request.as_ref()))
-}
-
 fn unknown_service(name: &str, guesses: &Guesses) -> Option<Remark> {
-    let index = model::index();
-    if index.contains_key(name) {
+    let names: Vec<String> = services::names().collect();
+    if names.iter().any(|known| known == name) {
         return None;
     }
     let other = OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, here)| *here);
-    let meant = other.or_else(|| guesses.similar(name, index.keys().map(String::as_str)));
+    let meant = other.or_else(|| guesses.similar(name, names.iter().map(String::as_str)));
     Some(Remark {
         code: Code::UnknownAction,
         message: format!("AWS's SDK has no service '{name}'"),
@@ -316,10 +305,10 @@ struct Comparison<'s> {
 
 impl Comparison<'_> {
     fn structure(&mut self, at: usize, given: Option<&Given>, place: &mut Vec<usize>) {
-        let (Some(structure), Some(fields)) = (self.service.requests.get(at), fields(given)) else { return };
+        let (Some(structure), Some(fields)) = (self.service.structure(at), fields(given)) else { return };
         let extra = if place.is_empty() { self.extra } else { &[] };
-        let members: BTreeMap<String, Option<&Reference>> =
-            structure.members.iter().map(|(name, inner)| (capitalised(name), inner.as_ref())).collect();
+        let members: BTreeMap<String, usize> =
+            structure.members.iter().map(|(name, member)| (capitalised(name), member.shape())).collect();
         let mut meant = Vec::new();
         for (position, (key, value)) in fields.iter().enumerate() {
             place.push(position);
@@ -332,8 +321,7 @@ impl Comparison<'_> {
                 alike.next().map(|(_, inner)| *inner)
             });
             match member {
-                Some(Some(inner)) => self.reference(inner, value, place),
-                Some(None) => {}
+                Some(inner) => self.shape(inner, value, place),
                 None if extra.contains(&key.as_str()) => {}
                 None => {
                     let names: Vec<&str> =
@@ -348,31 +336,29 @@ impl Comparison<'_> {
         }
         let is_given = |name: &str| fields.keys().chain(&meant).any(|key| key.eq_ignore_ascii_case(name));
         let missing: Vec<String> =
-            structure.required.iter().map(|name| capitalised(name)).filter(|name| !is_given(name)).collect();
+            structure.to_be_given().map(capitalised).filter(|name| !is_given(name)).collect();
         let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
         self.remarks.extend(missing_parameters(self.name, &missing, given.is_some(), place.clone()));
     }
 
-    fn reference(&mut self, reference: &Reference, given: &Given, place: &mut Vec<usize>) {
-        match (reference, given) {
-            (Reference::Structure(at), Given::Object(_)) => self.structure(*at, Some(given), place),
-            (Reference::List([Some(inner)]), Given::Array(items)) => self.all(inner, items.iter(), place),
-            (Reference::Map { map: Some(inner) }, Given::Object(fields)) => {
-                self.all(inner, fields.values(), place);
-            }
+    fn shape(&mut self, shape: usize, given: &Given, place: &mut Vec<usize>) {
+        match (self.service.shape(shape), given) {
+            (Some(Shape::Structure(_)), Given::Object(_)) => self.structure(shape, Some(given), place),
+            (Some(Shape::List { list, .. }), Given::Array(items)) => self.all(list.item, items.iter(), place),
+            (Some(Shape::Map(map)), Given::Object(fields)) => self.all(map.value, fields.values(), place),
             _ => {}
         }
     }
 
     fn all<'g>(
         &mut self,
-        inner: &Reference,
+        inner: usize,
         values: impl Iterator<Item = &'g Given>,
         place: &mut Vec<usize>,
     ) {
         for (position, value) in values.enumerate() {
             place.push(position);
-            self.reference(inner, value, place);
+            self.shape(inner, value, place);
             place.pop();
         }
     }
@@ -469,7 +455,7 @@ mod tests {
             ("states:startExecution.sync:2", &object(&[("StateMachineArn", Given::Plain)])),
             ("http:invoke", &object(&[("ApiEndpoint", Given::Plain), ("Method", Given::Plain)])),
             ("aws-sdk:rds:describeDBInstances", &object(&[("DbInstanceIdentifier", Given::Plain)])),
-            ("aws-sdk:m2:createApplication", &object(&[("Whatever", Given::Plain)])),
+            ("aws-sdk:m2:getApplication", &object(&[("ApplicationId", Given::Plain)])),
             ("lambda:invoke", &Given::Computed),
         ] {
             assert_eq!(said(resource, Some(arguments)), Vec::<String>::new(), "{resource}");
@@ -522,10 +508,7 @@ mod tests {
 
     #[test]
     fn it_is_known_what_is_not_known() {
-        assert_eq!(
-            without_model("arn:aws:states:::aws-sdk:m2:listApplications"),
-            Some("aws-sdk:m2:listApplications")
-        );
+        assert_eq!(without_model("arn:aws:states:::eks:runJob"), Some("eks:runJob"));
         assert_eq!(without_model("arn:aws:states:::http:invoke"), Some("http:invoke"));
         for checked in ["sqs:sendMessage", "sqs:sendMessage.waitForTaskToken", "lambda:invoke"] {
             assert_eq!(without_model(&format!("arn:aws:states:::{checked}")), None, "{checked}");

@@ -50,7 +50,7 @@ impl Settings {
     /// `Err` says which variable of the environment is missing.
     pub(super) fn from_environment() -> Result<Self, &'static str> {
         Ok(Self {
-            credentials: aws::Credentials::from_environment()?,
+            credentials: aws::credentials_from_environment()?,
             region: aws::region_from_environment().ok_or("the environment has no AWS_REGION")?,
             endpoint: aws::endpoint_from_environment("AWS_ENDPOINT_URL_S3"),
         })

@@ -345,7 +345,7 @@ fn random_hex() -> String {
 }
 
 /// A request id: UUID version 4.
-fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let bits = (random() & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{bits:032x}");
     let mut id = String::with_capacity(36);

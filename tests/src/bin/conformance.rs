@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use regex::Regex;
 use stepwright_tests::conformance::{self, Kind};
+use stepwright_tests::processes::Moto;
 
 #[derive(Parser)]
 #[command(name = "conformance", about = "Runs the recordings of AWS Step Functions against the engine")]
@@ -23,6 +24,10 @@ struct Arguments {
     /// Only cases of these kinds: exec, `mock_exec`, api.
     #[arg(long, value_parser = kind)]
     kind: Vec<Kind>,
+    /// Only executions that need services, in real time, their tasks sent to a moto server at this
+    /// URL, or to one of our own.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    services: Option<String>,
     /// Every case and every difference, in full.
     #[arg(long, short)]
     verbose: bool,
@@ -58,10 +63,20 @@ fn main() -> ExitCode {
         (arguments.feature.is_empty() || arguments.feature.contains(&case.feature))
             && arguments.only.as_ref().is_none_or(|only| only.is_match(&case.id))
             && (arguments.kind.is_empty() || arguments.kind.contains(&case.kind))
+            && (arguments.services.is_none() || conformance::needs_services(case))
     });
     // A panic of the engine is reported with its case.
     std::panic::set_hook(Box::new(|_| {}));
-    let report = conformance::run(cases);
+    let own = arguments.services.as_deref().filter(|url| url.is_empty()).and_then(|_| Moto::start());
+    let endpoint = own.as_ref().map(|moto| &moto.endpoint).or(arguments.services.as_ref());
+    let report = match endpoint.map(|endpoint| conformance::Services::at(endpoint)) {
+        None => conformance::run(cases),
+        Some(Ok(services)) => conformance::run_with(&services, cases),
+        Some(Err(error)) => {
+            eprintln!("conformance: no endpoint for functions: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     match arguments.output {
         Output::Text => print!("{}", report.text(arguments.verbose)),
         Output::Json => println!("{}", report.json()),

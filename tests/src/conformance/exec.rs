@@ -7,6 +7,7 @@ use engine::log_events::log_document;
 use engine::object_store::MemoryStore;
 use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
+use engine::{HistoryEvent, Status};
 use serde_json::{Map, Value, json};
 
 use super::bindings::Bindings;
@@ -46,7 +47,31 @@ pub(super) fn run(case: &Case) -> Verdict {
         Err(reason) => return Verdict::not_run(case, &reason),
     };
     let run = run_with(&options(case, &bindings), &definition, input, &mut |task| stubs.answer(task));
-    compare(case, &run, &bindings)
+    compare(case, &Ended::of(run), &bindings)
+}
+
+/// What an execution came to.
+pub(super) struct Ended {
+    pub(super) arn: Arc<str>,
+    pub(super) status: Status,
+    /// JSON text.
+    pub(super) output: Option<String>,
+    pub(super) error: Option<String>,
+    pub(super) cause: Option<String>,
+    pub(super) history: Vec<HistoryEvent>,
+}
+
+impl Ended {
+    fn of(run: SimulatedRun) -> Self {
+        Self {
+            arn: run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn)),
+            output: run.execution.output().map(|output| output.text().to_owned()),
+            status: run.status,
+            error: run.error,
+            cause: run.cause,
+            history: run.history,
+        }
+    }
 }
 
 /// What placeholders stand for before anything has happened.
@@ -118,7 +143,7 @@ pub(super) fn prepare_objects(store: &MemoryStore, operation: &str, parameters: 
     }
 }
 
-fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
+pub(super) fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
     match (case.body.get("input"), case.body["input_raw"].as_str()) {
         (Some(input), _) => Ok(bindings.fill(input)),
         (None, Some(text)) => serde_json::from_str(&bindings.fill_text(text)),
@@ -126,7 +151,7 @@ fn input(case: &Case, bindings: &Bindings) -> serde_json::Result<Value> {
     }
 }
 
-fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
+pub(super) fn compare(case: &Case, run: &Ended, bindings: &Bindings) -> Verdict {
     let expected = &case.body["expected"];
     let ignored = case.ignored_keys();
     let decoded = case.normalises("decode_output");
@@ -162,18 +187,17 @@ fn compare(case: &Case, run: &SimulatedRun, bindings: &Bindings) -> Verdict {
 }
 
 /// What the execution writes to its log group.
-fn logged(case: &Case, run: &SimulatedRun) -> Result<Value, Difference> {
+fn logged(case: &Case, run: &Ended) -> Result<Value, Difference> {
     let logging: Logging = serde_json::from_value(json!({
         "level": case.body["logging"]["level"],
         "include_execution_data": case.body["logging"]["includeExecutionData"],
     }))
     .map_err(|error| Difference(format!("logs: the configuration is not known: {error}")))?;
-    let arn = run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn));
-    Ok(run.history.iter().filter_map(|event| log_document(event, &arn, &logging, 0)).collect())
+    Ok(run.history.iter().filter_map(|event| log_document(event, &run.arn, &logging, 0)).collect())
 }
 
 /// How a failed execution ended, for a difference that does not tell.
-fn ending(run: &SimulatedRun) -> String {
+fn ending(run: &Ended) -> String {
     match (&run.error, &run.cause) {
         (None, None) => String::new(),
         (error, cause) => {
@@ -184,11 +208,11 @@ fn ending(run: &SimulatedRun) -> String {
 }
 
 /// As `DescribeExecution` tells it.
-fn outcome(run: &SimulatedRun, decoded: bool) -> Value {
+fn outcome(run: &Ended, decoded: bool) -> Value {
     let mut outcome = Map::new();
     outcome.insert("status".to_owned(), json!(run.status.as_str()));
-    if let Some(output) = run.execution.output() {
-        let mut text = json!(output.text());
+    if let Some(output) = &run.output {
+        let mut text = json!(output);
         if decoded {
             decode(&mut text);
         }

@@ -11,6 +11,7 @@
 //! | `actor` | who completes tasks by their tokens |
 //! | `script` | cases that are steps of the API |
 //! | `world` | the engine they run on |
+//! | `services`, `functions` | the same executions in real time, their tasks sent to simulated services |
 //! | `report` | verdicts, the table, the list of differences |
 //!
 //! The rules are those of the runner over HTTP that lies beside the
@@ -21,9 +22,11 @@ mod actor;
 mod bindings;
 mod case;
 mod exec;
+mod functions;
 mod history;
 mod report;
 mod script;
+mod services;
 mod stubs;
 #[cfg(test)]
 mod tests;
@@ -33,7 +36,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 pub use bindings::Bindings;
@@ -41,6 +44,7 @@ pub use case::{Case, Kind, load, recordings};
 pub use history::unify_histories;
 pub use report::{Counts, Report, Verdict};
 pub use script::{Refusal, Service, run_script};
+pub use services::{Services, needs_services};
 pub use tree::Tree;
 pub use unify::{Difference, unify};
 
@@ -49,15 +53,32 @@ const CASE_SECONDS_MAX: u64 = 60;
 /// Of the thread a case runs on.
 const STACK_BYTES: usize = 16 << 20;
 
+/// Cases that wait for services at a time: they hardly work.
+const WAITING_LANES: usize = 8;
+
 /// Runs cases, several at a time, and answers in their order.
 pub fn run(cases: Vec<Case>) -> Report {
-    let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
+    let lanes = std::thread::available_parallelism().map_or(1, usize::from);
+    run_by(cases, lanes, &(Arc::new(run_case) as Runner))
+}
+
+/// Runs cases in real time against simulated services.
+pub fn run_with(services: &Arc<Services>, cases: Vec<Case>) -> Report {
+    let services = Arc::clone(services);
+    run_by(cases, WAITING_LANES, &(Arc::new(move |case: &Case| services.run(case)) as Runner))
+}
+
+/// What runs one case.
+type Runner = Arc<dyn Fn(&Case) -> Verdict + Send + Sync>;
+
+fn run_by(cases: Vec<Case>, lanes: usize, runner: &Runner) -> Report {
+    let lanes = lanes.min(cases.len());
     let next = AtomicUsize::new(0);
     let mut verdicts: Vec<(usize, Verdict)> = std::thread::scope(|scope| {
         let lane = || {
             let mut verdicts = Vec::new();
             while let Some((at, case)) = take(&cases, &next) {
-                verdicts.push((at, run_guarded(case)));
+                verdicts.push((at, run_guarded(case, runner)));
             }
             verdicts
         };
@@ -75,12 +96,12 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
 
 /// Runs a case on its own thread: neither a panic nor an endless loop of the
 /// engine ends the run.
-fn run_guarded(case: &Case) -> Verdict {
+fn run_guarded(case: &Case, runner: &Runner) -> Verdict {
     let (sender, receiver) = mpsc::channel();
-    let own = case.clone();
+    let (own, runner) = (case.clone(), Arc::clone(runner));
     let thread = std::thread::Builder::new().name(case.id.clone()).stack_size(STACK_BYTES);
     let spawned = thread.spawn(move || {
-        let verdict = catch_unwind(AssertUnwindSafe(|| run_case(&own)));
+        let verdict = catch_unwind(AssertUnwindSafe(|| runner(&own)));
         let verdict = verdict.unwrap_or_else(|panic| Verdict::not_run(&own, &panicked(&*panic)));
         // Nobody listens any more when the case was given up.
         drop(sender.send(verdict));

@@ -127,7 +127,7 @@ fn mocked(case: &Case, bindings: &Bindings) -> Result<Option<MockedTasks>, Strin
 }
 
 /// `my-function` of its ARN, with or without a qualifier, or of its name.
-fn function_name(identifier: &str) -> &str {
+pub(super) fn function_name(identifier: &str) -> &str {
     let mut parts = identifier.split(':');
     if identifier.starts_with("arn:") { parts.nth(6) } else { parts.next() }.unwrap_or(identifier)
 }
@@ -147,7 +147,7 @@ fn invoke(stub: &Value, direct: bool, arguments: &Value) -> Reply {
     }
 }
 
-fn returned(stub: &Value, payload: Value) -> Option<Value> {
+pub(super) fn returned(stub: &Value, payload: Value) -> Option<Value> {
     if stub["echo"] == true {
         return Some(payload);
     }

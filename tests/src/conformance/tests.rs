@@ -29,6 +29,26 @@ fn recorded_cases() {
     assert!(api.equal >= API_MIN, "{} API cases are equal, at least {API_MIN} were", api.equal);
 }
 
+/// Cases whose executions are equal when moto answers; raise them when more are.
+const SERVICE_OUTCOMES_MIN: usize = 0;
+const SERVICE_HISTORIES_MIN: usize = 0;
+
+#[test]
+fn recorded_cases_with_services() {
+    let Some(folder) = recordings() else {
+        println!("SKIPPED: ../shared/conformance is not there, no recording was compared");
+        return;
+    };
+    let Some(moto) = crate::processes::Moto::start() else { return };
+    let mut cases = load(&folder).unwrap();
+    cases.retain(needs_services);
+    let report = run_with(&Services::at(&moto.endpoint).unwrap(), cases);
+    println!("{}", report.text(false));
+    let (outcome, history, _) = report.counts();
+    assert!(outcome.equal >= SERVICE_OUTCOMES_MIN, "{} outcomes are equal", outcome.equal);
+    assert!(history.equal >= SERVICE_HISTORIES_MIN, "{} histories are equal", history.equal);
+}
+
 fn compare(expected: &Value, actual: &Value, bindings: &mut Bindings) -> Result<(), String> {
     unify(&Tree::of(expected, &[]), &Tree::of(actual, &[]), bindings, "$").map_err(|difference| difference.0)
 }

@@ -1,13 +1,13 @@
 //! A simulated AWS account: a moto server on a free loopback port.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::deploy::tools::{Tools, isolate, script, succeed};
+use crate::processes::Moto;
 
 /// moto reads templates from path-style URLs only if the word is in them; it
 /// comes into them by the name of the bootstrap bucket.
@@ -16,8 +16,7 @@ pub(super) const QUALIFIER: &str = "localhost";
 /// A running account; it ends with this value.
 pub(super) struct Account<'a> {
     tools: &'a Tools,
-    server: Child,
-    endpoint: String,
+    server: Moto,
     home: TempDir,
 }
 
@@ -38,23 +37,8 @@ impl<'a> Account<'a> {
         let home = TempDir::new().expect("a temporary folder");
         let mut server = tools.python("moto_server");
         isolate(&mut server, home.path());
-        // Port 0: the system chooses, and the server says which.
-        let mut server = server
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .env("PYTHONUNBUFFERED", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("moto_server starts");
-        let mut lines = BufReader::new(server.stderr.take().expect("its standard error")).lines();
-        let endpoint = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("Running on ").map(|(_, url)| url.trim().to_owned()))
-            .expect("moto_server says where it is");
-        // What it logs later has to go somewhere, or it blocks on a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { tools, server, endpoint, home }
+        let server = Moto::spawn(&mut server);
+        Self { tools, server, home }
     }
 
     /// Runs the CDK command on an assembly; answers what it printed.
@@ -66,21 +50,13 @@ impl<'a> Account<'a> {
     pub(super) fn read_back(&self) -> Value {
         let mut command = self.tools.python("python");
         isolate(&mut command, self.home.path());
-        let text = succeed(command.env("AWS_ENDPOINT_URL", &self.endpoint).arg(script("read_back.py")));
+        let text = succeed(command.env("AWS_ENDPOINT_URL", &self.server.endpoint).arg(script("read_back.py")));
         serde_json::from_str(&text).expect("JSON")
     }
 
     fn cdk_command(&self) -> Command {
         let mut command = self.tools.cdk(self.home.path());
-        command.env("AWS_ENDPOINT_URL", &self.endpoint);
+        command.env("AWS_ENDPOINT_URL", &self.server.endpoint);
         command
-    }
-}
-
-impl Drop for Account<'_> {
-    fn drop(&mut self) {
-        // Nothing to do about a server that is gone already.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
     }
 }

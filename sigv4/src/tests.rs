@@ -25,7 +25,7 @@ fn signed(
         headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     headers.insert("host", "example.amazonaws.com".into());
     let scope = Scope { region: "us-east-1", service: "service" };
-    Request { method, path: "/", headers, body }.signed(&credentials, &scope, at("2015-08-30T12:36:00Z"))
+    Request { method, path: "/", query: &[], headers, body }.signed(&credentials, &scope, at("2015-08-30T12:36:00Z"))
 }
 
 #[test]
@@ -77,4 +77,32 @@ fn the_header_names_key_scope_and_headers() {
     );
     assert_eq!(found["x-amz-date"], "20150830T123600Z");
     assert_eq!(found["x-amz-security-token"], SESSION_TOKEN);
+}
+
+/// Cases get-vanilla-query-order-key-case, get-utf8 and get-space of the suite.
+#[test]
+fn queries_are_sorted_and_paths_encoded() {
+    let query = [("Param2", "value2"), ("Param1", "value1")];
+    let query = query.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let of = |path: &str, query: &[(String, String)]| {
+        let credentials = Credentials {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
+            session_token: None,
+        };
+        let headers = [("host", "example.amazonaws.com".to_owned())].into();
+        let scope = Scope { region: "us-east-1", service: "service" };
+        let signed = Request { method: "GET", path, query, headers, body: EMPTY }.signed(
+            &credentials,
+            &scope,
+            at("2015-08-30T12:36:00Z"),
+        );
+        signed["authorization"].rsplit_once('=').unwrap().1.to_owned()
+    };
+    assert_eq!(of("/", &query), "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
+}
+
+#[test]
+fn a_path_is_encoded_between_its_slashes() {
+    assert_eq!(encoded_path("/a b/c+d/"), "/a%20b/c%2Bd/");
 }
