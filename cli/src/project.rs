@@ -30,6 +30,8 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
     app: Package,
     steps: Vec<Package>,
+    /// Names of the packages that `cargo build` builds here.
+    default_members: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,12 +101,15 @@ impl Application {
 struct Metadata {
     workspace_root: PathBuf,
     packages: Vec<MetadataPackage>,
+    #[serde(default)]
+    workspace_default_members: BTreeSet<String>,
     #[serde(rename = "metadata")]
     of_workspace: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct MetadataPackage {
+    id: String,
     name: String,
     manifest_path: PathBuf,
     targets: Vec<MetadataTarget>,
@@ -167,7 +172,13 @@ impl Project {
             .map(MetadataPackage::to_package)
             .filter(|package| needed.contains(package.dir.as_path()) && !package.binaries.is_empty())
             .collect();
-        Ok(Self { root: metadata.workspace_root, app, steps })
+        let default_members = metadata
+            .packages
+            .iter()
+            .filter(|package| metadata.workspace_default_members.contains(&package.id))
+            .map(|package| package.name.clone())
+            .collect();
+        Ok(Self { root: metadata.workspace_root, app, steps, default_members })
     }
 
     /// Builds the application, and its steps if they are wanted, and reads the manifest.
@@ -178,9 +189,7 @@ impl Project {
         with_steps: bool,
     ) -> Result<Application, Problem> {
         let profile = build.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
-        let steps: &[Package] = if with_steps { &self.steps } else { &[] };
-        let packages: Vec<&str> =
-            steps.iter().chain([&self.app]).map(|package| package.name.as_str()).collect();
+        let packages = self.packages(profile, with_steps);
         let mut executables = self.compile(&packages, profile, terminal)?;
         let name = self.app.binaries.first().cloned().unwrap_or_default();
         let binary =
@@ -197,6 +206,21 @@ impl Project {
             executables.extend(self.compile(&missing, profile, terminal)?);
         }
         Ok(Application { manifest, binary, package_dir: Some(self.app.dir), executables })
+    }
+
+    /// What is built together. Cargo unites the features of what it builds in one
+    /// invocation: with the default members of the workspace, a plain `cargo build` or
+    /// `cargo run` has compiled the same things already. What is deployed has the
+    /// features it asks for, and no others.
+    fn packages(&self, profile: &str, with_steps: bool) -> Vec<&str> {
+        let steps: &[Package] = if with_steps { &self.steps } else { &[] };
+        let needed: Vec<&str> =
+            steps.iter().chain([&self.app]).map(|package| package.name.as_str()).collect();
+        let is_default = needed.iter().all(|name| self.default_members.contains(*name));
+        if profile == DEFAULT_PROFILE && is_default {
+            return self.default_members.iter().map(String::as_str).collect();
+        }
+        needed
     }
 
     /// One cargo invocation; returns binary name → executable.

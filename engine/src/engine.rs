@@ -32,7 +32,7 @@ pub use error::EngineError;
 pub use opening::LeftOut;
 pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
 pub use start::{StartExecution, Started};
-pub(crate) use start::{check_name, random_name, random_seed, read_input};
+pub(crate) use start::{check_name, name_of_time, random_name, random_seed, read_input};
 
 /// Stack of the engine's threads: expressions nest up to 100 levels.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
@@ -244,13 +244,12 @@ impl Engine {
         timeout: Option<Duration>,
     ) -> Result<ExecutionDescription, EngineError> {
         let slot = lock(&self.scheduler.open).by_arn(execution_arn);
-        if let Some(slot) = slot {
-            // An end that is durable is told, even if the engine has stopped since.
-            if !slot.wait(&self.scheduler, timeout) {
-                self.scheduler.check()?;
-            }
+        let Some(slot) = slot else { return self.describe_execution(execution_arn) };
+        // An end that is durable is told, even if the engine has stopped since.
+        if !slot.wait(&self.scheduler, timeout) {
+            self.scheduler.check()?;
         }
-        self.describe_execution(execution_arn)
+        slot.description().map_or_else(|| self.describe_execution(execution_arn), Ok)
     }
 
     /// A running task says that it lives.

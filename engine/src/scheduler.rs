@@ -15,8 +15,8 @@ use crate::clock::Clock;
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, LeftOut, Notice};
 use crate::journal::{
-    Append, Backlog, Change, Closed, End, Identity, Message, NewExecution, Readers, Release, Removed, before,
-    encode, remove_some,
+    Append, Backlog, Change, Closed, End, ExecutionDescription, Identity, Message, NewExecution, Readers,
+    Release, Removed, before, encode, remove_some,
 };
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
@@ -61,6 +61,9 @@ pub(crate) struct Belonging {
     pub(crate) machine_id: i64,
     pub(crate) revision: u32,
     pub(crate) sha256: [u8; 32],
+    /// The version and the alias that a start named.
+    pub(crate) version: Option<u32>,
+    pub(crate) alias: Option<Arc<str>>,
     deleting: Arc<AtomicBool>,
     configuration: Arc<Configuration>,
     log_group_arn: Option<Arc<str>>,
@@ -71,11 +74,13 @@ impl Belonging {
         self.deleting.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn new(entry: &Entry, revision: &Revision) -> Self {
+    pub(crate) fn new(entry: &Entry, revision: &Revision, version: Option<u32>, alias: Option<&str>) -> Self {
         Self {
             machine_id: entry.id,
             revision: revision.number,
             sha256: revision.sha256,
+            version,
+            alias: alias.map(Into::into),
             deleting: Arc::clone(&entry.deleting),
             configuration: Arc::clone(&revision.configuration),
             log_group_arn: revision.configuration.logging.destination().map(Into::into),
@@ -153,6 +158,36 @@ impl Slot {
             None => self.signal.wait_while(ended, waiting).unwrap_or_else(PoisonError::into_inner),
         };
         *ended
+    }
+
+    /// What the journal says of an execution whose end is durable, without reading it.
+    /// `None`: nobody knows but the journal.
+    pub(crate) fn description(&self) -> Option<ExecutionDescription> {
+        if self.keeping != Keeping::Journal || self.child_of.get().is_some() || !*lock(&self.ended) {
+            return None;
+        }
+        let live = lock(&self.live);
+        let execution = &live.execution;
+        let started = execution.started()?;
+        Some(ExecutionDescription {
+            execution_arn: self.arn.to_string(),
+            state_machine_arn: started.state_machine_arn.to_string(),
+            name: started.name.to_string(),
+            status: execution.status(),
+            start_millis: execution.start_millis(),
+            stop_millis: execution.stop_millis(),
+            input: started.input.text().to_owned(),
+            output: execution.output().map(|output| output.text().to_owned()),
+            error: execution.error().map(str::to_owned),
+            cause: execution.cause().map(str::to_owned),
+            trace_header: started.trace_header.as_deref().map(str::to_owned),
+            version: self.belonging.version,
+            alias: self.belonging.alias.as_deref().map(str::to_owned),
+            map_run_arn: None,
+            events: execution.event_count(),
+            redrive_count: execution.redrive_count(),
+            redrive_millis: execution.redrives().last().map(|redrive| redrive.at_millis),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use super::*;
 fn metadata(app: &Value) -> Vec<u8> {
     let package = |name: &str, dir: &str, bins: &[&str], needs: &[&str]| {
         json!({
+            "id": format!("path+file:///p/{dir}#{name}@0.1.0"),
             "name": name,
             "manifest_path": format!("/p/{dir}/Cargo.toml"),
             "targets": bins.iter().map(|bin| json!({ "name": bin, "kind": ["bin"] })).collect::<Vec<_>>(),
@@ -14,6 +15,12 @@ fn metadata(app: &Value) -> Vec<u8> {
     json!({
         "workspace_root": "/p",
         "metadata": { "stepwright": { "app": app } },
+        "workspace_default_members": [
+            "path+file:///p/workflows#orders@0.1.0",
+            "path+file:///p/steps/parse#orders-parse@0.1.0",
+            "path+file:///p/steps/post#orders-post@0.1.0",
+            "path+file:///p/tool#tool@0.1.0",
+        ],
         "packages": [
             package("orders", "workflows", &["app"], &["sdk", "steps/parse", "steps/post"]),
             package("sdk", "sdk", &[], &[]),
@@ -33,6 +40,18 @@ fn the_steps_are_the_applications_direct_dependencies_with_a_binary() {
     assert_eq!(project.app.dir, Path::new("/p/workflows"));
     let names: Vec<&str> = project.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["orders-parse", "orders-post"]);
+}
+
+#[test]
+fn the_default_members_are_built_together_unless_it_is_for_deployment() {
+    let mut project = Project::from_metadata(&metadata(&json!("orders"))).expect("a project");
+    let together = ["orders", "orders-parse", "orders-post", "tool"];
+    assert_eq!(project.packages(DEFAULT_PROFILE, true), together);
+    assert_eq!(project.packages(DEFAULT_PROFILE, false), together);
+    assert_eq!(project.packages("lambda", true), ["orders-parse", "orders-post", "orders"]);
+    assert_eq!(project.packages("lambda", false), ["orders"]);
+    project.default_members.remove("orders-post");
+    assert_eq!(project.packages(DEFAULT_PROFILE, true), ["orders-parse", "orders-post", "orders"]);
 }
 
 #[test]

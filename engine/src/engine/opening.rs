@@ -186,11 +186,9 @@ impl Engine {
     }
 
     fn belonging(&self, reader: &Reader, execution_arn: &str) -> Result<Option<Belonging>, EngineError> {
-        let Some((machine_id, revision)) = reader.revision_of_execution(execution_arn)? else {
-            return Ok(None);
-        };
-        let entry = self.scheduler.registry.entry_by_id(machine_id);
-        Ok(entry.map(|entry| Belonging::new(&entry, &revision)))
+        let Some(found) = reader.revision_of_execution(execution_arn)? else { return Ok(None) };
+        let entry = self.scheduler.registry.entry_by_id(found.machine_id);
+        Ok(entry.map(|entry| Belonging::new(&entry, &found.revision, found.version, found.alias.as_deref())))
     }
 
     /// Starts the engine's threads. They end when the last engine is gone.

@@ -16,7 +16,7 @@ use crate::scheduler::{Alongside, Keeping, Live, Scheduler, Slot, lock};
 pub struct StartExecution {
     /// Name or ARN of the state machine; an ARN may name a version or an alias.
     pub state_machine: String,
-    /// Name of the execution; `None` = a random UUID. The same name with the
+    /// Name of the execution; `None` = a UUID. The same name with the
     /// same input answers the same execution while that one runs.
     pub name: Option<String>,
     /// The JSON text of the input, at most 262,144 bytes; empty = `{}`.
@@ -49,7 +49,7 @@ impl Engine {
         let is_named = request.name.is_some();
         let name = match request.name {
             Some(name) => check_name(&name).map(|()| name)?,
-            None => random_name()?,
+            None => name_of_time(self.scheduler.now_millis())?,
         };
         let Scheduler { region, account, .. } = &*self.scheduler;
         let arn: Arc<str> = execution_arn(region, account, &target.entry.name, &name).into();
@@ -166,6 +166,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), EngineError> {
 pub(crate) fn random_seed() -> Result<u64, EngineError> {
     getrandom::u64()
         .map_err(|error| EngineError::System { action: "draw a seed", problem: error.to_string() })
+}
+
+/// The name of an execution that was given none.
+pub(crate) fn name_of_time(now_millis: i64) -> Result<String, EngineError> {
+    Ok(crate::machine::uuid_of_time(now_millis, random_seed()?, random_seed()?))
 }
 
 pub(crate) fn random_name() -> Result<String, EngineError> {

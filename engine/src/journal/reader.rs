@@ -122,6 +122,15 @@ pub struct OpenExecution {
     pub map_run: Option<(i64, u64)>,
 }
 
+/// What an execution runs, and by which version or alias it was started.
+#[derive(Debug)]
+pub(crate) struct RevisionOfExecution {
+    pub(crate) machine_id: i64,
+    pub(crate) revision: Revision,
+    pub(crate) version: Option<u32>,
+    pub(crate) alias: Option<String>,
+}
+
 /// Reads a journal, also while an engine writes it. See [`Reader::open`].
 #[derive(Debug)]
 pub struct Reader {
@@ -401,14 +410,14 @@ impl Reader {
 
     /// The number of an execution's state machine, and the revision it runs. Older
     /// journals did not note the revision: it is the last one of these bytes then.
-    pub(crate) fn revision_of_execution(&self, arn: &str) -> Found<Option<(i64, Revision)>> {
-        let Some((id, _)) = self.find(arn)? else { return Ok(None) };
+    pub(crate) fn revision_of_execution(&self, arn: &str) -> Found<Option<RevisionOfExecution>> {
+        let Some((id, ExecutionSummary { version, alias, .. })) = self.find(arn)? else { return Ok(None) };
         let query = "SELECT e.machine_id, coalesce(e.revision, (SELECT max(r.revision) FROM revisions r \
                      WHERE r.machine_id = e.machine_id AND r.sha256 = e.sha256)) FROM executions e WHERE e.id = ?1";
         let found = self.rows(query, [id], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?.pop();
         let Some((machine_id, number)) = found else { return Ok(None) };
         let revision = self.store().revision(machine_id, number)?;
-        Ok(revision.map(|revision| (machine_id, revision)))
+        Ok(revision.map(|revision| RevisionOfExecution { machine_id, revision, version, alias }))
     }
 
     pub(crate) fn find(&self, arn: &str) -> Found<Option<(i64, ExecutionSummary)>> {

@@ -64,7 +64,7 @@ pub use integration::{Integration, Pattern};
 pub(crate) use map_run::processor_of;
 pub use map_run::{MapRun, MapRunOutcome, MapRunPlan};
 pub use payload::Payload;
-pub(crate) use random::{draw, uuid};
+pub(crate) use random::{draw, uuid, uuid_of_time};
 pub use record::{Fact, FrameId, Record, Scheduled, Started, Text, Timer, TimerId};
 pub use redrive::{Redrive, Rerun, RerunState, StatePath, TakenRedrive};
 pub use retry::{Failure, Nature, delay_millis, errors};

@@ -27,6 +27,16 @@ pub(crate) fn uuid(high: u64, low: u64) -> String {
     format!("{time_low:08x}-{time_mid:04x}-{version:04x}-{variant:04x}-{:012x}", low & 0xFFFF_FFFF_FFFF)
 }
 
+/// A version 7 UUID in its usual form (RFC 9562): 48 bits of time, then randomness.
+/// Names that begin with the time are neighbours in an index.
+pub(crate) fn uuid_of_time(millis: i64, high: u64, low: u64) -> String {
+    let time = millis.max(0).cast_unsigned() & 0xFFFF_FFFF_FFFF;
+    let version = (high & 0x0FFF) | 0x7000;
+    let variant = ((low >> 48) & 0x3FFF) | 0x8000;
+    let (upper, lower) = (time >> 16, time & 0xFFFF);
+    format!("{upper:08x}-{lower:04x}-{version:04x}-{variant:04x}-{:012x}", low & 0xFFFF_FFFF_FFFF)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +54,13 @@ mod tests {
     fn uuids_are_version_4() {
         let text = uuid(u64::MAX, u64::MAX);
         assert_eq!(text, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    }
+
+    #[test]
+    fn uuids_of_a_later_time_are_greater() {
+        let (earlier, later) =
+            (uuid_of_time(1_645_557_742_000, u64::MAX, u64::MAX), uuid_of_time(1_645_557_742_001, 0, 0));
+        assert_eq!(earlier, "017f22e2-79b0-7fff-bfff-ffffffffffff");
+        assert!(earlier < later, "{later}");
     }
 }

@@ -18,7 +18,7 @@ use asl::{ExecutionType, StateMachine};
 use super::inputs::{ChildInput, ChildInputs, results_outcome};
 use super::tally::{Limits, Tally};
 use crate::arn::child_arn;
-use crate::engine::{EngineError, STACK_BYTES, random_name, random_seed};
+use crate::engine::{EngineError, STACK_BYTES, name_of_time, random_seed};
 use crate::items::{ChildResult, Results};
 use crate::journal::{
     Change, ChildRow, MapRunRow, NewExecution, PendingChild, Reader, begin_map_run_redrive, close_map_run,
@@ -383,7 +383,7 @@ impl Driver {
     }
 
     fn start_child(&mut self, scheduler: &Arc<Scheduler>, child: ChildInput) -> Result<(), EngineError> {
-        let name = random_name()?;
+        let name = name_of_time(scheduler.now_millis())?;
         let arn: Arc<str> = child_arn(&self.plan.run.arn, &name).into();
         let started = self.plan.child(&arn, &name, child.input, random_seed()?);
         let mut open = lock(&scheduler.open);

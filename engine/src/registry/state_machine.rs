@@ -14,6 +14,7 @@ use super::{
 use crate::arn::{execution_names, role_arn, state_machine_arn};
 use crate::digest::sha256;
 use crate::engine::{Engine, EngineError, PutStateMachine, check_name, random_name};
+use crate::journal::RevisionOfExecution;
 use crate::scheduler::lock;
 
 /// Whether executions can be started of a state machine.
@@ -331,7 +332,7 @@ impl Engine {
     ) -> Result<StateMachineDetails, EngineError> {
         let missing = || EngineError::ExecutionDoesNotExist { execution_arn: execution_arn.to_owned() };
         let found = self.scheduler.readers.with(|reader| reader.revision_of_execution(execution_arn))?;
-        let (machine_id, revision) = found.ok_or_else(missing)?;
+        let RevisionOfExecution { machine_id, revision, .. } = found.ok_or_else(missing)?;
         if let Some(entry) = self.scheduler.registry.entry_by_id(machine_id) {
             return self.details(&entry, &revision);
         }

@@ -96,7 +96,7 @@ pub(crate) struct Target {
 impl Target {
     /// What an execution has of its state machine.
     pub(crate) fn belonging(&self) -> Belonging {
-        Belonging::new(&self.entry, &self.revision)
+        Belonging::new(&self.entry, &self.revision, self.version, self.alias.as_deref())
     }
 }
 

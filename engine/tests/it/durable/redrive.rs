@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use engine::registry::{CreateAlias, Route};
 use engine::{
     Crash, ExecutionDescription, HistoryEvent, NotRedrivable, RedriveExecution, RedriveStatus, Redriven,
 };
@@ -385,5 +386,42 @@ fn what_has_ended_is_not_folded_when_the_journal_is_opened() {
     let engine = lab.open(None).unwrap();
     lab.break_down();
     assert_eq!(redrive(&engine, &arn, None).unwrap().redrive_count, 2);
+    engine.shutdown();
+}
+
+#[test]
+fn who_waited_is_told_what_the_journal_says() {
+    let lab = Lab::at(T0);
+    let (engine, failed) = lab.start(&two());
+    engine.publish_version("m", None, None).unwrap();
+    let alias = CreateAlias {
+        state_machine: "m".to_owned(),
+        name: "live".to_owned(),
+        description: None,
+        routes: vec![Route { version: 1, weight: 100 }],
+    };
+    engine.create_alias(alias).unwrap();
+    let machine = engine.describe_execution(&failed).unwrap().state_machine_arn;
+    let start = |suffix: &str, name: &str| {
+        let request = StartExecution {
+            state_machine: format!("{machine}{suffix}"),
+            name: Some(name.to_owned()),
+            input: r#"{"a": 1}"#.to_owned(),
+            trace_header: Some("Root=1-5e9b1f5d-000000000000000000000000".to_owned()),
+        };
+        engine.start_execution(request).unwrap().execution_arn
+    };
+    lab.heal();
+    lab.clock.advance_millis(1_000);
+    engine
+        .redrive_execution(&RedriveExecution { execution_arn: failed.clone(), ..RedriveExecution::default() })
+        .unwrap();
+    let arns = [failed, start(":1", "by-version"), start(":live", "by-alias"), start("", "by-name")];
+    let waited = arns.map(|arn| engine.wait(&arn).unwrap());
+    for waited in waited {
+        let described = engine.describe_execution(&waited.execution_arn).unwrap();
+        assert_eq!(waited, described);
+        assert_eq!(waited.status, Status::Succeeded);
+    }
     engine.shutdown();
 }
