@@ -68,6 +68,7 @@ impl LocalEngine {
         options.crash = planned_crash();
         let engine = Engine::open(options).map_err(from_engine)?;
         integrations.attach(&engine);
+        put_children(application, &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, integrations, data, coreview })
     }
@@ -153,6 +154,20 @@ impl LocalEngine {
         }
         Ok(())
     }
+}
+
+/// Registers every workflow, if one of them starts others: as child executions they have to be there.
+fn put_children(application: &Application, engine: &Engine) -> Result<(), Problem> {
+    let workflows = &application.manifest.workflows;
+    let starts = |definition: &str| {
+        [":::states:startExecution", ":::aws-sdk:sfn:start"].iter().any(|resource| definition.contains(resource))
+    };
+    if workflows.iter().any(|workflow| starts(&workflow.definition)) {
+        for workflow in workflows {
+            engine.put_state_machine(&workflow.name, &workflow.definition, None).map_err(from_engine)?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes an event into the view, and shows what it changed.

@@ -95,8 +95,7 @@ pub(super) fn invoke_directly(
 
 /// What a function at a URL answers, in the form of Lambda's answer.
 fn at_url(client: &Client, url: &str, payload: String, timeout_seconds: Option<u64>) -> Result<Answer, Problem> {
-    let listed = client.settings().variable(REAL_SERVICES).unwrap_or_default();
-    if is_of_aws(url) && !listed.split(',').any(|listed| ["lambda", "all"].contains(&listed.trim())) {
+    if is_of_aws(url) && !client.settings().lists("lambda") {
         return Err(Problem::NotConfigured(format!(
             "The function's URL {url} is AWS's. AWS itself is called only if {REAL_SERVICES} lists `lambda`."
         )));

@@ -197,9 +197,17 @@ impl Inner {
         let Integration::Service { resource_type, resource } = Integration::of(&task.resource) else {
             return self.finish(&task.key, done, refused(&task.resource));
         };
-        if (resource_type, resource) == ("http", "invoke") {
-            let outcome = self.http.run(self.client.settings(), &task.arguments);
-            return self.finish(&task.key, done, spoken(outcome));
+        let settings = self.client.settings();
+        match (resource_type, resource) {
+            ("http", "invoke") => {
+                let outcome = self.http.run(settings, &task.arguments);
+                return self.finish(&task.key, done, spoken(outcome));
+            }
+            ("apigateway", "invoke" | "invoke.waitForTaskToken") => {
+                let outcome = self.http.call_gateway(settings, &task.arguments);
+                return self.finish(&task.key, done, spoken(outcome));
+            }
+            _ => {}
         }
         if Integration::of(&task.resource).pattern() == Pattern::Job {
             return self.perform_job(task, Arc::clone(running), done);
@@ -438,7 +446,8 @@ fn spoken(result: Result<String, Problem>) -> TaskOutcome {
             "The state/task 'http' returned a result with a size exceeding the maximum number of bytes service limit."
                 .to_owned(),
         ),
-        Err(Problem::Arguments(why) | Problem::NotConfigured(why) | Problem::Unanswered(why)) => failed("States.Runtime", why),
+        Err(Problem::NotConfigured(why)) => failed("States.TaskFailed", why),
+        Err(Problem::Arguments(why) | Problem::Unanswered(why)) => failed("States.Runtime", why),
         Err(Problem::Refused(refusal)) => failed("States.Runtime", refusal.message.unwrap_or(refusal.code)),
     }
 }

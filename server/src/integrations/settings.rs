@@ -113,8 +113,8 @@ impl AwsSettings {
     /// Whether somebody said where this one service is, and not only where all are.
     pub(super) fn names_own_endpoint(&self, about: &About) -> bool {
         let name = service_name(about);
-        let listed = self.variable(REAL_SERVICES).unwrap_or_default().split(',');
-        self.of_service(about).is_some() || listed.into_iter().any(|listed| listed.trim() == name)
+        let mut listed = self.variable(REAL_SERVICES).unwrap_or_default().split(',');
+        self.of_service(about).is_some() || listed.any(|listed| listed.trim() == name)
     }
 
     /// Where a service is.
@@ -165,9 +165,13 @@ impl AwsSettings {
     }
 
     fn may_be_real(&self, about: &About) -> bool {
-        let name = service_name(about);
-        let listed = self.variable(REAL_SERVICES).unwrap_or_default().split(',').map(str::trim);
-        listed.into_iter().any(|listed| listed == "all" || listed.eq_ignore_ascii_case(&name))
+        self.lists(&service_name(about))
+    }
+
+    /// Whether a service of AWS itself may be called.
+    pub(super) fn lists(&self, name: &str) -> bool {
+        let mut listed = self.variable(REAL_SERVICES).unwrap_or_default().split(',').map(str::trim);
+        listed.any(|listed| listed == "all" || listed.eq_ignore_ascii_case(name))
     }
 
     fn not_allowed(&self, about: &About) -> Problem {

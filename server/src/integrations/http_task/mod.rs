@@ -1,4 +1,4 @@
-//! HTTP tasks: `arn:aws:states:::http:invoke`.
+//! HTTP tasks: `arn:aws:states:::http:invoke`, and calls of API Gateway.
 //!
 //! Source: developer guide, "Call HTTPS APIs in Step Functions workflows".
 //!
@@ -6,10 +6,12 @@
 //! |---|---|
 //! | `connection` | who the task says it is |
 //! | `encoding` | bodies as forms |
+//! | `gateway` | `arn:aws:states:::apigateway:invoke` |
 //! | `guard` | which hosts may be called |
 
 mod connection;
 mod encoding;
+mod gateway;
 mod guard;
 #[cfg(test)]
 mod tests;
@@ -97,7 +99,7 @@ impl HttpTasks {
         if response.1 && matches!(response.0.status, 401 | 407) {
             response = self.attempt(settings, arguments, true)?;
         }
-        result(&response.0)
+        result(&response.0, "States.Http.StatusCode.")
     }
 
     /// The answer, and whether the request had a token that could be renewed.
@@ -264,13 +266,14 @@ fn merged(given: Option<&Value>, additions: Map<String, Value>) -> Result<Option
 }
 
 /// The result of an answer, or the error that its status is.
-fn result(response: &Response) -> Result<String, Problem> {
+/// `error`: what the status is added to.
+fn result(response: &Response, error: &str) -> Result<String, Problem> {
     let reason = ureq::http::StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason());
     let reason = reason.unwrap_or_default();
     let is_text = std::str::from_utf8(&response.body);
     if !(200..300).contains(&response.status) {
         let cause = is_text.ok().filter(|text| !text.is_empty()).unwrap_or(reason);
-        return Err(Problem::Failed(format!("States.Http.StatusCode.{}", response.status), cause.to_owned()));
+        return Err(Problem::Failed(format!("{error}{}", response.status), cause.to_owned()));
     }
     let text = is_text.map_err(|_| runtime("the answer of the API is not text"))?;
     let is_json = response.header("content-type").is_some_and(|kind| {
