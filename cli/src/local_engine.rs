@@ -160,7 +160,9 @@ impl LocalEngine {
 fn put_children(application: &Application, engine: &Engine) -> Result<(), Problem> {
     let workflows = &application.manifest.workflows;
     let starts = |definition: &str| {
-        [":::states:startExecution", ":::aws-sdk:sfn:start"].iter().any(|resource| definition.contains(resource))
+        [":::states:startExecution", ":::aws-sdk:sfn:start"]
+            .iter()
+            .any(|resource| definition.contains(resource))
     };
     if workflows.iter().any(|workflow| starts(&workflow.definition)) {
         for workflow in workflows {

@@ -300,11 +300,8 @@ impl Service {
             ("x-amz-target", format!("secretsmanager.{operation}")),
         ];
         let scope = Scope { region: &self.region, service: "secretsmanager" };
-        Request { method: "POST", path: "/", query: &[], headers: headers.into(), body: body.as_bytes() }.signed(
-            &self.credentials,
-            &scope,
-            now,
-        )
+        Request { method: "POST", path: "/", query: &[], headers: headers.into(), body: body.as_bytes() }
+            .signed(&self.credentials, &scope, now)
     }
 
     fn refusal(&self, arn: &str, status: StatusCode, answer: &str) -> SecretError {

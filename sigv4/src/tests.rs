@@ -25,7 +25,11 @@ fn signed(
         headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     headers.insert("host", "example.amazonaws.com".into());
     let scope = Scope { region: "us-east-1", service: "service" };
-    Request { method, path: "/", query: &[], headers, body }.signed(&credentials, &scope, at("2015-08-30T12:36:00Z"))
+    Request { method, path: "/", query: &[], headers, body }.signed(
+        &credentials,
+        &scope,
+        at("2015-08-30T12:36:00Z"),
+    )
 }
 
 #[test]

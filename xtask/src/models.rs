@@ -117,7 +117,8 @@ fn operation(shapes: &mut Shapes<'_>, operation: &Value) -> Result<Value, String
             keep(part, shapes.shape(shape)?.into());
         }
     }
-    let errors = operation["errors"].as_array().into_iter().flatten().filter_map(|error| error["shape"].as_str());
+    let errors =
+        operation["errors"].as_array().into_iter().flatten().filter_map(|error| error["shape"].as_str());
     let errors = errors.map(|error| shapes.shape(error)).collect::<Result<Vec<_>, _>>()?;
     if !errors.is_empty() {
         keep("errors", json!(errors));
@@ -249,7 +250,8 @@ impl<'m> Shapes<'m> {
         let mut derived = Map::new();
         derived.insert("members".to_owned(), Value::Object(members));
         for (field, kept) in [("required", "required"), ("payload", "payload")] {
-            if let Some(value) = shape.get(field).filter(|value| !value.as_array().is_some_and(Vec::is_empty)) {
+            if let Some(value) = shape.get(field).filter(|value| !value.as_array().is_some_and(Vec::is_empty))
+            {
                 derived.insert(kept.to_owned(), value.clone());
             }
         }
@@ -274,7 +276,9 @@ impl<'m> Shapes<'m> {
             ("timestampFormat", "timestamp"),
         ] {
             match reference[field].as_str() {
-                Some(text) if !(kept == "as" && text == name) => drop(derived.insert(kept.to_owned(), json!(text))),
+                Some(text) if !(kept == "as" && text == name) => {
+                    drop(derived.insert(kept.to_owned(), json!(text)))
+                }
                 _ => {}
             }
         }

@@ -19,7 +19,11 @@ fn every_service_can_be_read() {
         assert!(!service.operations.is_empty(), "{name}");
         for operation in service.operations.values() {
             for shape in operation.input.iter().chain(&operation.output).chain(&operation.errors) {
-                assert!(service.structure(*shape).is_some() || matches!(service.shape(*shape), Some(Shape::Document)), "{name}");
+                assert!(
+                    service.structure(*shape).is_some()
+                        || matches!(service.shape(*shape), Some(Shape::Document)),
+                    "{name}"
+                );
             }
         }
         for shape in &service.shapes {

@@ -200,7 +200,8 @@ fn model_of<'r>(called: &Called<'r>) -> Option<&'r str> {
         return Some(called.service);
     }
     // They have parameters of their own.
-    if called.service == "elasticmapreduce" || (called.service == "bedrock" && called.action != "invokeModel") {
+    if called.service == "elasticmapreduce" || (called.service == "bedrock" && called.action != "invokeModel")
+    {
         return None;
     }
     Some(called_by_integration(called.service))
@@ -350,12 +351,7 @@ impl Comparison<'_> {
         }
     }
 
-    fn all<'g>(
-        &mut self,
-        inner: usize,
-        values: impl Iterator<Item = &'g Given>,
-        place: &mut Vec<usize>,
-    ) {
+    fn all<'g>(&mut self, inner: usize, values: impl Iterator<Item = &'g Given>, place: &mut Vec<usize>) {
         for (position, value) in values.enumerate() {
             place.push(position);
             self.shape(inner, value, place);

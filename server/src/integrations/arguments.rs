@@ -25,7 +25,9 @@ pub(super) fn request(
     token: &dyn Fn() -> String,
 ) -> Result<Value, Problem> {
     let refused = |why: String| {
-        Problem::Arguments(format!("The Parameters '{arguments}' could not be used to start the Task: [{why}]"))
+        Problem::Arguments(format!(
+            "The Parameters '{arguments}' could not be used to start the Task: [{why}]"
+        ))
     };
     let fitting = Fitting { service, token };
     match (input.and_then(|input| service.shape(input)), arguments) {
@@ -56,8 +58,7 @@ impl Fitting<'_> {
         let mut fields = Map::new();
         for (key, value) in given.iter().filter(|(_, value)| !value.is_null()) {
             let exact = structure.members.get_key_value(key);
-            let any_case =
-                || structure.members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+            let any_case = || structure.members.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
             let Some((name, member)) = exact.or_else(any_case) else {
                 return Err(format!("The field \"{key}\" is not supported by Step Functions"));
             };
@@ -87,7 +88,10 @@ impl Fitting<'_> {
             }
             (Some(Shape::List { list, .. }), Value::Array(items)) => {
                 let items = items.iter().filter(|item| !item.is_null());
-                items.map(|item| self.fit(list.item, field, item, depth + 1)).collect::<Result<_, _>>().map(Value::Array)
+                items
+                    .map(|item| self.fit(list.item, field, item, depth + 1))
+                    .collect::<Result<_, _>>()
+                    .map(Value::Array)
             }
             (Some(Shape::Map(map)), Value::Object(entries)) => {
                 let entries = entries.iter().filter(|(_, value)| !value.is_null());
@@ -96,7 +100,9 @@ impl Fitting<'_> {
                 };
                 entries.map(fit).collect::<Result<Map<_, _>, String>>().map(Value::Object)
             }
-            (Some(Shape::String(_) | Shape::Enum(_) | Shape::Blob(_)), value) => Ok(Value::String(as_text(value))),
+            (Some(Shape::String(_) | Shape::Enum(_) | Shape::Blob(_)), value) => {
+                Ok(Value::String(as_text(value)))
+            }
             (Some(Shape::Boolean), Value::String(text)) if matches!(&**text, "true" | "false") => {
                 Ok(Value::Bool(text == "true"))
             }
@@ -110,7 +116,9 @@ impl Fitting<'_> {
             (Some(Shape::Boolean), value) if !value.is_boolean() => must_be("a BOOLEAN"),
             (Some(Shape::Integer(_)), value) if !value.is_number() => must_be("an INTEGER"),
             (Some(Shape::Number(_)), value) if !value.is_number() => must_be("a NUMBER"),
-            (Some(Shape::Timestamp(_)), value) if !value.is_string() && !value.is_number() => must_be("a TIMESTAMP"),
+            (Some(Shape::Timestamp(_)), value) if !value.is_string() && !value.is_number() => {
+                must_be("a TIMESTAMP")
+            }
             _ => Ok(value.clone()),
         }
     }
@@ -129,7 +137,8 @@ fn whole(number: &Number) -> Option<Value> {
     if number.is_i64() || number.is_u64() {
         return Some(Value::Number(number.clone()));
     }
-    let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0)?;
+    let float =
+        number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
     let whole = float as i64;
     Some(Value::from(whole))
@@ -159,7 +168,11 @@ mod tests {
             Ok(json!({ "DBInstanceIdentifier": "db", "MaxRecords": 20 }))
         );
         assert_eq!(
-            fitted("dynamodb", "putItem", json!({ "TableName": "t", "Item": { "a": { "Bool": true, "S": 3 } } })),
+            fitted(
+                "dynamodb",
+                "putItem",
+                json!({ "TableName": "t", "Item": { "a": { "Bool": true, "S": 3 } } })
+            ),
             Ok(json!({ "TableName": "t", "Item": { "a": { "BOOL": true, "S": "3" } } }))
         );
         assert_eq!(fitted("s3", "putObject", json!({ "Body": 0 })), Ok(json!({ "Body": "0" })));
@@ -178,7 +191,10 @@ mod tests {
             "The Parameters '{\"Queue\":\"q\"}' could not be used to start the Task: \
              [The field \"Queue\" is not supported by Step Functions]"
         );
-        assert!(why("sqs", "sendMessage", json!({ "DelaySeconds": "x" })).ends_with("'DelaySeconds' must be an INTEGER]"));
+        assert!(
+            why("sqs", "sendMessage", json!({ "DelaySeconds": "x" }))
+                .ends_with("'DelaySeconds' must be an INTEGER]")
+        );
         assert!(why("sqs", "sendMessage", json!({ "DelaySeconds": 1.5 })).ends_with("must be an INTEGER]"));
         assert!(why("dynamodb", "putItem", json!({ "Item": [] })).ends_with("'Item' must be a MAP]"));
         assert!(why("dynamodb", "putItem", json!("text")).ends_with("must be an OBJECT]"));

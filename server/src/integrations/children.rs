@@ -41,7 +41,8 @@ impl Children {
         let starts = !std::mem::replace(&mut waiting.is_listening, true);
         drop(waiting);
         if starts {
-            let (children, pool, notices, engine) = (self.clone(), pool.clone(), engine.subscribe(), engine.clone());
+            let (children, pool, notices, engine) =
+                (self.clone(), pool.clone(), engine.subscribe(), engine.clone());
             let thread = std::thread::Builder::new().name("children".to_owned());
             if let Err(error) = thread.spawn(move || children.listen(&engine, &pool, notices)) {
                 tracing::warn!(%error, "no thread that hears the ends of child executions");

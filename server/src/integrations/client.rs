@@ -157,13 +157,15 @@ impl Client {
             let (service, action) = (&call.service.about.id, call.action);
             return Err(Problem::Arguments(format!("The service {service} has no action '{action}'")));
         };
-        let arguments = arguments::request(call.service, operation.input, call.arguments, &crate::runtime::uuid)?;
+        let arguments =
+            arguments::request(call.service, operation.input, call.arguments, &crate::runtime::uuid)?;
         let response = if self.is_local(call.service) {
             self.local_response(name, arguments)?
         } else {
             self.response(call, name, operation, &arguments)?
         };
-        let value = protocol::answer(call.service, operation, &response.0, call.style).map_err(Problem::Unanswered)?;
+        let value = protocol::answer(call.service, operation, &response.0, call.style)
+            .map_err(Problem::Unanswered)?;
         let Response { status, headers, .. } = &response.0;
         let metadata = response.1.then(|| Metadata {
             status: *status,
@@ -225,7 +227,10 @@ impl Client {
         timeout_seconds: Option<u64>,
     ) -> Result<Response, Problem> {
         let bad = |why: &dyn std::fmt::Display| {
-            Problem::NotConfigured(format!("The endpoint `{}` is not the URL of a service: {why}", endpoint.url))
+            Problem::NotConfigured(format!(
+                "The endpoint `{}` is not the URL of a service: {why}",
+                endpoint.url
+            ))
         };
         let uri: ureq::http::Uri = endpoint.url.parse().map_err(|error| bad(&error))?;
         let authority = uri.authority().ok_or_else(|| bad(&"it names no host"))?;
@@ -241,7 +246,8 @@ impl Client {
             let credentials = self.settings.credentials(&endpoint.url)?;
             let (method, query, body) = (&*request.method, &*request.query, &*request.body);
             let signing = sigv4::Request { method, path: &path, query, headers, body };
-            headers = signing.signed(&credentials, &Scope { region: &endpoint.region, service }, Timestamp::now());
+            headers =
+                signing.signed(&credentials, &Scope { region: &endpoint.region, service }, Timestamp::now());
         }
         let scheme = uri.scheme_str().unwrap_or("http");
         let mut url = format!("{scheme}://{authority}{path}");
@@ -252,7 +258,8 @@ impl Client {
             url.push('=');
             url.push_str(&sigv4::encoded(value));
         }
-        let timeout = timeout_seconds.map_or(CALL_TIMEOUT, |seconds| CALL_TIMEOUT.min(Duration::from_secs(seconds)));
+        let timeout =
+            timeout_seconds.map_or(CALL_TIMEOUT, |seconds| CALL_TIMEOUT.min(Duration::from_secs(seconds)));
         exchange(&self.agent, &request.method, &url, &headers, request.body, timeout, ANSWER_BYTES_MAX)
     }
 }
@@ -267,7 +274,8 @@ pub(super) fn exchange(
     timeout: Duration,
     bytes_max: u64,
 ) -> Result<Response, Problem> {
-    let unanswered = |error: &dyn std::fmt::Display| Problem::Unanswered(format!("{error} ({})", without_query(url)));
+    let unanswered =
+        |error: &dyn std::fmt::Display| Problem::Unanswered(format!("{error} ({})", without_query(url)));
     let mut builder = ureq::http::Request::builder().method(method).uri(url);
     for (name, value) in headers {
         builder = builder.header(*name, value);
@@ -302,10 +310,14 @@ fn without_query(url: &str) -> &str {
 fn add_checksum(operation: &Operation, arguments: &Value, request: &mut Request) {
     let Some(member) = &operation.checksum else { return };
     let has_own = request.headers.iter().any(|(name, _)| {
-        name.strip_prefix("x-amz-checksum-").is_some_and(|kind| !["algorithm", "type", "mode"].contains(&kind))
+        name.strip_prefix("x-amz-checksum-")
+            .is_some_and(|kind| !["algorithm", "type", "mode"].contains(&kind))
     });
     let wanted = arguments.get(member).and_then(Value::as_str);
-    if has_own || (request.body.is_empty() && request.method != "PUT") || wanted.is_some_and(|wanted| wanted != "CRC32") {
+    if has_own
+        || (request.body.is_empty() && request.method != "PUT")
+        || wanted.is_some_and(|wanted| wanted != "CRC32")
+    {
         return;
     }
     if wanted.is_none() {

@@ -94,16 +94,22 @@ pub(super) fn invoke_directly(
 }
 
 /// What a function at a URL answers, in the form of Lambda's answer.
-fn at_url(client: &Client, url: &str, payload: String, timeout_seconds: Option<u64>) -> Result<Answer, Problem> {
+fn at_url(
+    client: &Client,
+    url: &str,
+    payload: String,
+    timeout_seconds: Option<u64>,
+) -> Result<Answer, Problem> {
     if is_of_aws(url) && !client.settings().lists("lambda") {
         return Err(Problem::NotConfigured(format!(
             "The function's URL {url} is AWS's. AWS itself is called only if {REAL_SERVICES} lists `lambda`."
         )));
     }
-    let (base, path) = match url.find("://").and_then(|at| url.get(at + 3..)?.find('/').map(|slash| at + 3 + slash)) {
-        Some(slash) => url.split_at(slash),
-        None => (url, "/"),
-    };
+    let (base, path) =
+        match url.find("://").and_then(|at| url.get(at + 3..)?.find('/').map(|slash| at + 3 + slash)) {
+            Some(slash) => url.split_at(slash),
+            None => (url, "/"),
+        };
     let endpoint = Endpoint { url: base.to_owned(), region: client.settings().region().to_owned() };
     let request = Request {
         method: "POST".to_owned(),
@@ -114,18 +120,16 @@ fn at_url(client: &Client, url: &str, payload: String, timeout_seconds: Option<u
     };
     let response = client.send(&endpoint, request, Some("lambda"), timeout_seconds)?;
     let payload = String::from_utf8_lossy(&response.body).into_owned();
-    let mut value = json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": response.status });
+    let mut value =
+        json!({ "ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": response.status });
     let failed = response.header("x-amz-function-error").map(str::to_owned);
     // A function URL answers 502 for a function that failed.
     let failed = failed.or_else(|| (response.status >= 400).then(|| "Unhandled".to_owned()));
     if let (Some(fields), Some(failed)) = (value.as_object_mut(), failed) {
         fields.insert("FunctionError".to_owned(), Value::String(failed));
     }
-    let metadata = Metadata {
-        status: response.status,
-        request_id: response.request_id(),
-        headers: response.headers,
-    };
+    let metadata =
+        Metadata { status: response.status, request_id: response.request_id(), headers: response.headers };
     Ok(Answer { value, metadata: Some(metadata) })
 }
 
@@ -156,12 +160,16 @@ mod tests {
             function_error(document.to_owned()),
             Problem::Failed("CustomException".to_owned(), document.to_owned())
         );
-        assert!(matches!(function_error("oops".to_owned()), Problem::Failed(error, _) if error == "Lambda.Unknown"));
+        assert!(
+            matches!(function_error("oops".to_owned()), Problem::Failed(error, _) if error == "Lambda.Unknown")
+        );
     }
 
     #[test]
     fn a_function_is_found_by_its_plain_name() {
-        for given in ["f", "f:PROD", "123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:f:3"] {
+        for given in
+            ["f", "f:PROD", "123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:f:3"]
+        {
             assert_eq!(name(given), "f", "{given}");
         }
     }

@@ -137,9 +137,10 @@ const JOBS: &[Job] = &[
         succeeded: &["SUCCEEDED"],
         failed: &["FAILED"],
         result: Part::At("/Jobs/0"),
-        stop: Some(("terminateJob", |_, started| {
-            json!({ "JobId": of(started, "JobId"), "Reason": "The execution that waits for it was stopped." })
-        })),
+        stop: Some((
+            "terminateJob",
+            |_, started| json!({ "JobId": of(started, "JobId"), "Reason": "The execution that waits for it was stopped." }),
+        )),
     },
     Job {
         resource: "ecs:runTask",
@@ -150,7 +151,10 @@ const JOBS: &[Job] = &[
         succeeded: &["STOPPED"],
         failed: &["DELETED"],
         result: Part::At("/Tasks/0"),
-        stop: Some(("stopTask", |task, started| json!({ "Cluster": of(task, "Cluster"), "Task": task_arn(started) }))),
+        stop: Some((
+            "stopTask",
+            |task, started| json!({ "Cluster": of(task, "Cluster"), "Task": task_arn(started) }),
+        )),
     },
     Job {
         resource: "glue:startJobRun",
@@ -161,9 +165,10 @@ const JOBS: &[Job] = &[
         succeeded: &["SUCCEEDED"],
         failed: &["FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"],
         result: Part::At("/JobRun"),
-        stop: Some(("batchStopJobRun", |task, started| {
-            json!({ "JobName": of(task, "JobName"), "JobRunIds": [of(started, "JobRunId")] })
-        })),
+        stop: Some((
+            "batchStopJobRun",
+            |task, started| json!({ "JobName": of(task, "JobName"), "JobRunIds": [of(started, "JobRunId")] }),
+        )),
     },
     Job {
         resource: "athena:startQueryExecution",
@@ -174,9 +179,10 @@ const JOBS: &[Job] = &[
         succeeded: &["SUCCEEDED"],
         failed: &["FAILED", "CANCELLED"],
         result: Part::All,
-        stop: Some(("stopQueryExecution", |_, started| {
-            json!({ "QueryExecutionId": of(started, "QueryExecutionId") })
-        })),
+        stop: Some((
+            "stopQueryExecution",
+            |_, started| json!({ "QueryExecutionId": of(started, "QueryExecutionId") }),
+        )),
     },
     Job {
         resource: "codebuild:startBuild",
@@ -234,9 +240,10 @@ const JOBS: &[Job] = &[
         succeeded: &["COMPLETED"],
         failed: &["CANCELLED", "FAILED", "INTERRUPTED"],
         result: Part::All,
-        stop: Some(("cancelSteps", |task, started| {
-            json!({ "ClusterId": of(task, "ClusterId"), "StepIds": of(started, "StepIds") })
-        })),
+        stop: Some((
+            "cancelSteps",
+            |task, started| json!({ "ClusterId": of(task, "ClusterId"), "StepIds": of(started, "StepIds") }),
+        )),
     },
     Job {
         resource: "emr-containers:startJobRun",
@@ -247,9 +254,10 @@ const JOBS: &[Job] = &[
         succeeded: &["COMPLETED"],
         failed: &["FAILED", "CANCELLED"],
         result: Part::All,
-        stop: Some(("cancelJobRun", |task, started| {
-            json!({ "Id": of(started, "Id"), "VirtualClusterId": of(task, "VirtualClusterId") })
-        })),
+        stop: Some((
+            "cancelJobRun",
+            |task, started| json!({ "Id": of(started, "Id"), "VirtualClusterId": of(task, "VirtualClusterId") }),
+        )),
     },
     Job {
         resource: "emr-serverless:startJobRun",
@@ -260,9 +268,10 @@ const JOBS: &[Job] = &[
         succeeded: &["SUCCESS"],
         failed: &["FAILED", "CANCELLED"],
         result: Part::All,
-        stop: Some(("cancelJobRun", |task, started| {
-            json!({ "ApplicationId": of(task, "ApplicationId"), "JobRunId": of(started, "JobRunId") })
-        })),
+        stop: Some((
+            "cancelJobRun",
+            |task, started| json!({ "ApplicationId": of(task, "ApplicationId"), "JobRunId": of(started, "JobRunId") }),
+        )),
     },
     Job {
         resource: "databrew:startJobRun",
@@ -273,7 +282,10 @@ const JOBS: &[Job] = &[
         succeeded: &["SUCCEEDED"],
         failed: &["FAILED", "STOPPED", "TIMEOUT"],
         result: Part::All,
-        stop: Some(("stopJobRun", |task, started| json!({ "Name": of(task, "Name"), "RunId": of(started, "RunId") }))),
+        stop: Some((
+            "stopJobRun",
+            |task, started| json!({ "Name": of(task, "Name"), "RunId": of(started, "RunId") }),
+        )),
     },
     Job {
         resource: "mediaconvert:createJob",
@@ -295,7 +307,10 @@ const JOBS: &[Job] = &[
         succeeded: &["Completed"],
         failed: &["Failed", "Stopped"],
         result: Part::All,
-        stop: Some(("stopModelCustomizationJob", |_, started| json!({ "JobIdentifier": of(started, "JobArn") }))),
+        stop: Some((
+            "stopModelCustomizationJob",
+            |_, started| json!({ "JobIdentifier": of(started, "JobArn") }),
+        )),
     },
     Job {
         resource: "eks:createCluster",
@@ -319,9 +334,27 @@ const JOBS: &[Job] = &[
         result: Part::All,
         stop: None,
     },
-    sagemaker!("createTrainingJob", "describeTrainingJob", "TrainingJobName", "TrainingJobStatus", "stopTrainingJob"),
-    sagemaker!("createTransformJob", "describeTransformJob", "TransformJobName", "TransformJobStatus", "stopTransformJob"),
-    sagemaker!("createProcessingJob", "describeProcessingJob", "ProcessingJobName", "ProcessingJobStatus", "stopProcessingJob"),
+    sagemaker!(
+        "createTrainingJob",
+        "describeTrainingJob",
+        "TrainingJobName",
+        "TrainingJobStatus",
+        "stopTrainingJob"
+    ),
+    sagemaker!(
+        "createTransformJob",
+        "describeTransformJob",
+        "TransformJobName",
+        "TransformJobStatus",
+        "stopTransformJob"
+    ),
+    sagemaker!(
+        "createProcessingJob",
+        "describeProcessingJob",
+        "ProcessingJobName",
+        "ProcessingJobStatus",
+        "stopProcessingJob"
+    ),
     sagemaker!(
         "createHyperParameterTuningJob",
         "describeHyperParameterTuningJob",
@@ -329,7 +362,13 @@ const JOBS: &[Job] = &[
         "HyperParameterTuningJobStatus",
         "stopHyperParameterTuningJob"
     ),
-    sagemaker!("createLabelingJob", "describeLabelingJob", "LabelingJobName", "LabelingJobStatus", "stopLabelingJob"),
+    sagemaker!(
+        "createLabelingJob",
+        "describeLabelingJob",
+        "LabelingJobName",
+        "LabelingJobStatus",
+        "stopLabelingJob"
+    ),
 ];
 
 /// The model of a service in which a job's operations are; `bedrock`'s jobs are not where its models run.
@@ -354,7 +393,8 @@ pub(super) fn start_arguments(resource: &str, arguments: &Value) -> Value {
 /// Recorded on AWS: the texts of a child execution's input and output are read by `.sync:2`.
 pub(super) fn with_texts_read(mut described: Value) -> Value {
     for field in ["Input", "Output"] {
-        let read = described.get(field).and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+        let read =
+            described.get(field).and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
         if let (Some(read), Some(fields)) = (read, described.as_object_mut()) {
             let read: Value = read;
             fields.insert(field.to_owned(), read);
@@ -375,7 +415,10 @@ mod tests {
         for step in pointer.split('/').skip(1) {
             shape = match shape {
                 Shape::Structure(structure) => {
-                    let found = structure.members.iter().find(|(name, _)| engine::services::capitalised(name) == step);
+                    let found = structure
+                        .members
+                        .iter()
+                        .find(|(name, _)| engine::services::capitalised(name) == step);
                     let (_, member) = found.unwrap_or_else(|| panic!("no {step} in {pointer}"));
                     service.shape(member.shape()).unwrap()
                 }
@@ -391,14 +434,20 @@ mod tests {
         for job in JOBS {
             let (name, action) = job.resource.split_once(':').unwrap();
             let service = Service::load(model(name)).unwrap_or_else(|| panic!("{name}"));
-            for operation in [Some(job.start.unwrap_or(action)), Some(job.look), job.stop.map(|(stop, _)| stop)] {
+            for operation in
+                [Some(job.start.unwrap_or(action)), Some(job.look), job.stop.map(|(stop, _)| stop)]
+            {
                 let operation = operation.unwrap_or(job.look);
                 assert!(service.operation(operation).is_some(), "{}: {operation}", job.resource);
             }
             let output = service.operation(job.look).unwrap().1.output.unwrap();
             if let Shape::Enum(values) = shape_at(&service, output, job.status) {
                 for status in job.succeeded.iter().chain(job.failed) {
-                    assert!(values.iter().any(|value| value == status), "{}: {status} of {values:?}", job.resource);
+                    assert!(
+                        values.iter().any(|value| value == status),
+                        "{}: {status} of {values:?}",
+                        job.resource
+                    );
                 }
             }
             if let Part::At(pointer) | Part::Named(pointer, _) = job.result {
@@ -407,7 +456,11 @@ mod tests {
             let names = (job.look_arguments)(&json!({}), &json!({}));
             let input = service.structure(service.operation(job.look).unwrap().1.input.unwrap()).unwrap();
             for name in names.as_object().unwrap().keys() {
-                assert!(input.members.keys().any(|member| member.eq_ignore_ascii_case(name)), "{}: {name}", job.resource);
+                assert!(
+                    input.members.keys().any(|member| member.eq_ignore_ascii_case(name)),
+                    "{}: {name}",
+                    job.resource
+                );
             }
         }
     }
@@ -422,7 +475,9 @@ mod tests {
         let stopped = |code: i32| json!({ "Tasks": [{ "LastStatus": "STOPPED", "Containers": [{ "ExitCode": code }] }] });
         assert!(matches!(ecs.state(&stopped(0)), State::Succeeded(_)));
         assert!(matches!(ecs.state(&stopped(1)), State::Failed(_)));
-        assert!(Job::of("states:startExecution.sync:2").is_some() && Job::of("sqs:sendMessage.sync").is_none());
+        assert!(
+            Job::of("states:startExecution.sync:2").is_some() && Job::of("sqs:sendMessage.sync").is_none()
+        );
         let read = with_texts_read(json!({ "Input": "{\"a\":1}", "Output": "x" }));
         assert_eq!(read, json!({ "Input": { "a": 1 }, "Output": "x" }));
     }

@@ -107,7 +107,11 @@ impl Integrations {
     /// Tasks go to services as `settings` say, those of functions to
     /// `functions`. A function that is not one of `local_functions` is looked
     /// for at a Lambda endpoint, if there is one.
-    pub fn new(functions: Arc<dyn TaskHost>, local_functions: BTreeSet<String>, settings: AwsSettings) -> Self {
+    pub fn new(
+        functions: Arc<dyn TaskHost>,
+        local_functions: BTreeSet<String>,
+        settings: AwsSettings,
+    ) -> Self {
         let http = HttpTasks::new(&settings);
         let inner = Inner {
             functions,
@@ -190,7 +194,13 @@ impl Inner {
     }
 
     /// Runs a task, on a thread of the pool.
-    fn perform(self: &Arc<Self>, task: TaskRequest, function: Option<String>, running: &Arc<Running>, done: Completion) {
+    fn perform(
+        self: &Arc<Self>,
+        task: TaskRequest,
+        function: Option<String>,
+        running: &Arc<Running>,
+        done: Completion,
+    ) {
         if let Some(function) = function {
             return self.perform_function(task, &function, done);
         }
@@ -400,7 +410,8 @@ impl Inner {
     fn stop_of(self: &Arc<Self>, watched: &Watched) -> Option<pool::Job> {
         let (operation, arguments) = watched.job.stop?;
         let arguments = arguments(&watched.task.arguments, &watched.submission);
-        let (inner, service, key) = (Arc::clone(self), Arc::clone(&watched.service), watched.task.key.clone());
+        let (inner, service, key) =
+            (Arc::clone(self), Arc::clone(&watched.service), watched.task.key.clone());
         Some(Box::new(move || {
             let stopped = inner.client.call(&Call {
                 service: &service,
@@ -431,7 +442,9 @@ fn function_of(task: &TaskRequest) -> Option<String> {
 fn told(voice: Voice<'_>, service: &Service, action: &str, result: Result<String, Problem>) -> TaskOutcome {
     match result {
         Ok(result) => TaskOutcome::Succeeded(result),
-        Err(problem) => voice.outcome(service, service.operation(action).map(|(_, operation)| operation), problem),
+        Err(problem) => {
+            voice.outcome(service, service.operation(action).map(|(_, operation)| operation), problem)
+        }
     }
 }
 
@@ -456,7 +469,9 @@ fn spoken(result: Result<String, Problem>) -> TaskOutcome {
 fn refused(resource: &str) -> TaskOutcome {
     TaskOutcome::Failed {
         error: "States.Runtime".to_owned(),
-        cause: format!("The resource '{resource}' cannot run here: no integration is known that is called so."),
+        cause: format!(
+            "The resource '{resource}' cannot run here: no integration is known that is called so."
+        ),
     }
 }
 

@@ -55,7 +55,8 @@ fn words(name: &str) -> Vec<String> {
         }
         // `SESv2` is no word `Sv`.
         let after = after.filter(|_| !is_version(&characters, at + 1));
-        if before.is_some_and(|before| begins_word(before, *character, after)) || is_version(&characters, at) {
+        if before.is_some_and(|before| begins_word(before, *character, after)) || is_version(&characters, at)
+        {
             words.push(std::mem::take(&mut word));
         }
         word.push(*character);

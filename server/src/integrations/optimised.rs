@@ -65,7 +65,10 @@ pub(super) fn result(service: &str, action: &str, answer: Answer) -> Result<Stri
     match (service, action) {
         // Recorded on AWS: one entry that fails is a failed task, whose cause is the answer.
         ("events", "putEvents") if fields.get("FailedEntryCount").is_some_and(|count| count != 0) => {
-            return Err(Problem::Failed("EventBridge.FailedEntry".to_owned(), Value::Object(fields).to_string()));
+            return Err(Problem::Failed(
+                "EventBridge.FailedEntry".to_owned(),
+                Value::Object(fields).to_string(),
+            ));
         }
         ("bedrock", "invokeModel") => {
             let body = fields.get("Body").map(as_text).and_then(|text| serde_json::from_str(&text).ok());
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn what_a_function_or_a_model_returns_is_json() {
-        let invoked = answer(json!({ "StatusCode": 200, "Payload": "{\"a\": 1.0}", "ExecutedVersion": "$LATEST" }));
+        let invoked =
+            answer(json!({ "StatusCode": 200, "Payload": "{\"a\": 1.0}", "ExecutedVersion": "$LATEST" }));
         let expected = r#"{"ExecutedVersion":"$LATEST","Payload":{"a": 1.0},"StatusCode":200}"#;
         assert_eq!(result("lambda", "invoke", invoked).as_deref(), Ok(expected));
         let model = answer(json!({ "ContentType": "application/json", "Body": "{\"x\":[1]}" }));
@@ -161,7 +165,9 @@ mod tests {
             result("bedrock", "invokeModel", model).as_deref(),
             Ok(r#"{"Body":{"x":[1]},"ContentType":"application/json"}"#)
         );
-        assert!(arguments("bedrock", "invokeModel", &task(json!({ "Input": { "S3Uri": "s3://a/b" } }))).is_err());
+        assert!(
+            arguments("bedrock", "invokeModel", &task(json!({ "Input": { "S3Uri": "s3://a/b" } }))).is_err()
+        );
     }
 
     #[test]

@@ -86,7 +86,9 @@ impl<'a> Voice<'a> {
     pub(super) fn prefix(self, about: &About) -> String {
         match self {
             Self::Sdk => class_name(&about.id),
-            Self::Optimised(name) => optimised(name).map_or_else(|| class_name(&about.id), |(prefix, _)| prefix.to_owned()),
+            Self::Optimised(name) => {
+                optimised(name).map_or_else(|| class_name(&about.id), |(prefix, _)| prefix.to_owned())
+            }
         }
     }
 
@@ -94,7 +96,9 @@ impl<'a> Voice<'a> {
     fn service(self, about: &About) -> String {
         match self {
             Self::Sdk => class_name(&about.id),
-            Self::Optimised(name) => optimised(name).map_or_else(|| class_name(&about.id), |(_, client)| client.to_owned()),
+            Self::Optimised(name) => {
+                optimised(name).map_or_else(|| class_name(&about.id), |(_, client)| client.to_owned())
+            }
         }
     }
 
@@ -141,7 +145,12 @@ impl<'a> Voice<'a> {
     }
 
     /// What the task fails with.
-    pub(super) fn outcome(self, service: &Service, operation: Option<&Operation>, problem: Problem) -> TaskOutcome {
+    pub(super) fn outcome(
+        self,
+        service: &Service,
+        operation: Option<&Operation>,
+        problem: Problem,
+    ) -> TaskOutcome {
         let about = &service.about;
         let prefixed = |class: &str| format!("{}.{class}", self.prefix(about));
         let (error, cause) = match problem {
@@ -205,15 +214,23 @@ mod tests {
 
     #[test]
     fn sdk_integrations_speak_as_the_second_version() {
-        let (error, cause) = said(Voice::Sdk, "dynamodb", "putItem", refused("ConditionalCheckFailedException", 400));
+        let (error, cause) =
+            said(Voice::Sdk, "dynamodb", "putItem", refused("ConditionalCheckFailedException", 400));
         assert_eq!(error, "DynamoDb.ConditionalCheckFailedException");
         assert_eq!(cause, "No. (Service: DynamoDb, Status Code: 400, Request ID: 1) (SDK Attempt Count: 1)");
         let (error, _) = said(Voice::Sdk, "dynamodb", "putItem", refused("ValidationException", 400));
         assert_eq!(error, "DynamoDb.DynamoDbException");
         assert_eq!(said(Voice::Sdk, "s3", "getObject", refused("NoSuchKey", 404)).0, "S3.NoSuchKeyException");
-        assert_eq!(said(Voice::Sdk, "sfn", "sendTaskSuccess", refused("InvalidToken", 400)).0, "Sfn.InvalidTokenException");
-        let (error, cause) = said(Voice::Sdk, "s3", "getObject", Problem::Unanswered("Connection refused".to_owned()));
-        assert_eq!((&*error, &*cause), ("S3.SdkClientException", "Unable to execute HTTP request: Connection refused"));
+        assert_eq!(
+            said(Voice::Sdk, "sfn", "sendTaskSuccess", refused("InvalidToken", 400)).0,
+            "Sfn.InvalidTokenException"
+        );
+        let (error, cause) =
+            said(Voice::Sdk, "s3", "getObject", Problem::Unanswered("Connection refused".to_owned()));
+        assert_eq!(
+            (&*error, &*cause),
+            ("S3.SdkClientException", "Unable to execute HTTP request: Connection refused")
+        );
         assert!(said(Voice::Sdk, "s3", "getObject", Problem::TooLarge).1.contains("'aws-sdk:s3'"));
     }
 
@@ -221,11 +238,25 @@ mod tests {
     fn optimised_integrations_speak_as_the_first() {
         let (error, cause) = said(Voice::Optimised("sns"), "sns", "publish", refused("NotFound", 404));
         assert_eq!(error, "SNS.NotFoundException");
-        assert_eq!(cause, "No. (Service: AmazonSNS; Status Code: 404; Error Code: NotFound; Request ID: 1; Proxy: null)");
+        assert_eq!(
+            cause,
+            "No. (Service: AmazonSNS; Status Code: 404; Error Code: NotFound; Request ID: 1; Proxy: null)"
+        );
         let dynamodb = Voice::Optimised("dynamodb");
-        assert_eq!(said(dynamodb, "dynamodb", "putItem", refused("ValidationException", 400)).0, "DynamoDB.AmazonDynamoDBException");
-        assert_eq!(said(Voice::Optimised("sqs"), "sqs", "sendMessage", refused("AccessDenied", 403)).0, "SQS.AmazonSQSException");
-        let (error, _) = said(Voice::Optimised("states"), "sfn", "startExecution", refused("StateMachineDoesNotExist", 400));
+        assert_eq!(
+            said(dynamodb, "dynamodb", "putItem", refused("ValidationException", 400)).0,
+            "DynamoDB.AmazonDynamoDBException"
+        );
+        assert_eq!(
+            said(Voice::Optimised("sqs"), "sqs", "sendMessage", refused("AccessDenied", 403)).0,
+            "SQS.AmazonSQSException"
+        );
+        let (error, _) = said(
+            Voice::Optimised("states"),
+            "sfn",
+            "startExecution",
+            refused("StateMachineDoesNotExist", 400),
+        );
         assert_eq!(error, "StepFunctions.StateMachineDoesNotExistException");
     }
 }

@@ -143,7 +143,8 @@ impl AwsSettings {
     /// The endpoint somebody configured. Precedence: AWS's reference guide.
     fn configured(&self, about: &About) -> Option<&str> {
         let ignored = self.variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-        let ignored = ignored.or_else(|| self.config.get("ignore_configured_endpoint_urls").map(String::as_str));
+        let ignored =
+            ignored.or_else(|| self.config.get("ignore_configured_endpoint_urls").map(String::as_str));
         if ignored.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return None;
         }
@@ -241,7 +242,8 @@ impl AwsSettings {
             let seconds = expires.as_second() - jiff::Timestamp::now().as_second() - EXPIRY_MARGIN_SECONDS;
             Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
         });
-        let credentials = Credentials { access_key_id, secret_access_key, session_token: text("SessionToken") };
+        let credentials =
+            Credentials { access_key_id, secret_access_key, session_token: text("SessionToken") };
         *kept = Some((credentials.clone(), Instant::now() + left.min(CREDENTIALS_KEPT)));
         Ok(credentials)
     }

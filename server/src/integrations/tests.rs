@@ -61,7 +61,11 @@ impl Drop for World {
 }
 
 fn task(resource: &str, arguments: Value) -> Value {
-    let resource = if resource.starts_with("arn:") { resource.to_owned() } else { format!("arn:aws:states:::{resource}") };
+    let resource = if resource.starts_with("arn:") {
+        resource.to_owned()
+    } else {
+        format!("arn:aws:states:::{resource}")
+    };
     json!({ "Type": "Task", "Resource": resource, "Arguments": arguments, "End": true })
 }
 
@@ -98,7 +102,10 @@ fn service(answers: Vec<(u16, &'static str, String)>) -> (String, Receiver<(Stri
             let mut sent = vec![0; length];
             reader.read_exact(&mut sent).unwrap();
             let _ = sender.send((head, String::from_utf8(sent).unwrap()));
-            let answer = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
             stream.write_all(answer.as_bytes()).unwrap();
         }
     });
@@ -113,11 +120,19 @@ fn child_executions_run_on_the_same_engine() {
     let started = output(&world.task("states:startExecution", arguments));
     assert_eq!(started["ExecutionArn"], "arn:aws:states:us-east-1:123456789012:execution:child:c1");
     assert!(started["StartDate"].is_i64(), "{started}");
-    let sync = output(&world.task("states:startExecution.sync", json!({ "StateMachineArn": machine("child"), "Input": { "a": 2 } })));
+    let sync = output(&world.task(
+        "states:startExecution.sync",
+        json!({ "StateMachineArn": machine("child"), "Input": { "a": 2 } }),
+    ));
     assert_eq!((&sync["Status"], &sync["Output"]), (&json!("SUCCEEDED"), &json!("{\"got\":{\"a\":2}}")));
-    let read = output(&world.task("states:startExecution.sync:2", json!({ "StateMachineArn": machine("child"), "Input": { "a": 3 } })));
+    let read = output(&world.task(
+        "states:startExecution.sync:2",
+        json!({ "StateMachineArn": machine("child"), "Input": { "a": 3 } }),
+    ));
     assert_eq!((&read["Input"], &read["Output"]), (&json!({ "a": 3 }), &json!({ "got": { "a": 3 } })));
-    let sdk = output(&world.task("aws-sdk:sfn:describeStateMachine", json!({ "StateMachineArn": machine("child") })));
+    let sdk = output(
+        &world.task("aws-sdk:sfn:describeStateMachine", json!({ "StateMachineArn": machine("child") })),
+    );
     assert_eq!(sdk["Name"], "child");
     assert!(sdk["CreationDate"].as_str().is_some_and(|date| date.ends_with('Z')), "{sdk}");
 }
@@ -129,7 +144,10 @@ fn what_a_child_fails_with_is_in_the_cause() {
     let failed = world.task("states:startExecution.sync:2", json!({ "StateMachineArn": machine("child") }));
     assert_eq!((failed.status, failed.error.as_deref()), (Status::Failed, Some("States.TaskFailed")));
     let cause: Value = serde_json::from_str(failed.cause.as_deref().unwrap()).unwrap();
-    assert_eq!((&cause["Error"], &cause["Cause"], &cause["Status"]), (&json!("Own"), &json!("why"), &json!("FAILED")));
+    assert_eq!(
+        (&cause["Error"], &cause["Cause"], &cause["Status"]),
+        (&json!("Own"), &json!("why"), &json!("FAILED"))
+    );
     let missing = world.task("states:startExecution", json!({ "StateMachineArn": machine("nobody") }));
     assert_eq!(missing.error.as_deref(), Some("StepFunctions.StateMachineDoesNotExistException"));
     let cause = missing.cause.unwrap();
@@ -146,7 +164,10 @@ fn a_child_is_stopped_with_its_parent() {
     let child = "arn:aws:states:us-east-1:123456789012:execution:child:c";
     let notices = world.engine.subscribe();
     let parent = world.start("parent");
-    let submitted = notices.iter().find(|notice| &*notice.execution_arn == parent.as_str() && matches!(notice.event.fact, engine::machine::Fact::TaskSubmitted { .. }));
+    let submitted = notices.iter().find(|notice| {
+        &*notice.execution_arn == parent.as_str()
+            && matches!(notice.event.fact, engine::machine::Fact::TaskSubmitted { .. })
+    });
     assert!(submitted.is_some());
     world.engine.stop_execution(&parent, None, None).unwrap();
     assert_eq!(world.engine.wait_for(child, Some(Duration::from_secs(30))).unwrap().status, Status::Aborted);
@@ -156,7 +177,11 @@ fn a_child_is_stopped_with_its_parent() {
 fn children_are_waited_for_again_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
-        let host = Integrations::new(Arc::new(Echo), BTreeSet::new(), AwsSettings::new(BTreeMap::new(), "us-east-1"));
+        let host = Integrations::new(
+            Arc::new(Echo),
+            BTreeSet::new(),
+            AwsSettings::new(BTreeMap::new(), "us-east-1"),
+        );
         let engine = Engine::open(EngineOptions::new(folder.path(), Arc::new(host.clone()))).unwrap();
         (engine, host)
     };
@@ -166,13 +191,23 @@ fn children_are_waited_for_again_after_a_restart() {
         let definition = json!({ "QueryLanguage": "JSONata", "StartAt": "S", "States": { "S": state } });
         engine.put_state_machine(name, &definition.to_string(), None).unwrap();
     };
-    put("child", task("states:startExecution.waitForTaskToken", json!({ "StateMachineArn": machine("leaf"), "Input": { "token": "{% $states.context.Task.Token %}" } })));
+    put(
+        "child",
+        task(
+            "states:startExecution.waitForTaskToken",
+            json!({ "StateMachineArn": machine("leaf"), "Input": { "token": "{% $states.context.Task.Token %}" } }),
+        ),
+    );
     put("leaf", json!({ "Type": "Pass", "End": true }));
-    put("parent", task("states:startExecution.sync:2", json!({ "StateMachineArn": machine("child"), "Name": "c" })));
+    put(
+        "parent",
+        task("states:startExecution.sync:2", json!({ "StateMachineArn": machine("child"), "Name": "c" })),
+    );
     let notices = engine.subscribe();
     let request = StartExecution { state_machine: "parent".to_owned(), ..StartExecution::default() };
     let parent = engine.start_execution(request).unwrap().execution_arn;
-    let is_submitted = |notice: &engine::Notice| matches!(notice.event.fact, engine::machine::Fact::TaskSubmitted { .. });
+    let is_submitted =
+        |notice: &engine::Notice| matches!(notice.event.fact, engine::machine::Fact::TaskSubmitted { .. });
     // That of the parent, and that of the child, which waits for its token.
     assert_eq!(notices.iter().filter(is_submitted).take(2).count(), 2);
     let leaf = engine.list_executions(&engine::ExecutionFilter::default()).unwrap();
@@ -193,20 +228,30 @@ fn children_are_waited_for_again_after_a_restart() {
 
 #[test]
 fn requests_are_signed_and_results_have_metadata() {
-    let (url, arrived) = service(vec![(200, "x-amzn-RequestId: r1\r\n", "{\"MessageId\":\"1\",\"MD5OfMessageBody\":\"m\"}".to_owned())]);
+    let (url, arrived) = service(vec![(
+        200,
+        "x-amzn-RequestId: r1\r\n",
+        "{\"MessageId\":\"1\",\"MD5OfMessageBody\":\"m\"}".to_owned(),
+    )]);
     let world = World::new(&[
         ("AWS_ENDPOINT_URL_SQS", &url),
         ("AWS_ACCESS_KEY_ID", "AKID"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
         ("AWS_REGION", "eu-west-1"),
     ]);
-    let sent = output(&world.task("sqs:sendMessage", json!({ "QueueUrl": "http://elsewhere/q", "MessageBody": { "a": 1 } })));
+    let sent = output(
+        &world
+            .task("sqs:sendMessage", json!({ "QueueUrl": "http://elsewhere/q", "MessageBody": { "a": 1 } })),
+    );
     assert_eq!((&sent["MD5OfMessageBody"], &sent["MessageId"]), (&json!("m"), &json!("1")));
     assert_eq!(sent["SdkHttpMetadata"]["HttpStatusCode"], 200);
     assert_eq!(sent["SdkResponseMetadata"]["RequestId"], "r1");
     let (head, body) = arrived.recv().unwrap();
     assert_eq!(body, r#"{"QueueUrl":"http://elsewhere/q","MessageBody":"{\"a\":1}"}"#);
-    assert!(head.contains("AWS4-HMAC-SHA256 Credential=AKID/") && head.contains("/eu-west-1/sqs/aws4_request"), "{head}");
+    assert!(
+        head.contains("AWS4-HMAC-SHA256 Credential=AKID/") && head.contains("/eu-west-1/sqs/aws4_request"),
+        "{head}"
+    );
     assert!(!head.contains("secret"), "{head}");
 }
 
@@ -219,7 +264,12 @@ fn refusals_become_errors_in_the_integrations_words() {
     let put = json!({ "TableName": "t", "Item": {} });
     let sdk = world.task("aws-sdk:dynamodb:putItem", put.clone());
     assert_eq!(sdk.error.as_deref(), Some("DynamoDb.ConditionalCheckFailedException"));
-    assert_eq!(sdk.cause.as_deref(), Some("The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: r) (SDK Attempt Count: 1)"));
+    assert_eq!(
+        sdk.cause.as_deref(),
+        Some(
+            "The conditional request failed (Service: DynamoDb, Status Code: 400, Request ID: r) (SDK Attempt Count: 1)"
+        )
+    );
     let optimised = world.task("dynamodb:putItem", put.clone());
     assert_eq!(optimised.error.as_deref(), Some("DynamoDB.ConditionalCheckFailedException"));
     // Nobody listens any more.
@@ -230,7 +280,10 @@ fn refusals_become_errors_in_the_integrations_words() {
 #[test]
 fn nothing_reaches_aws_that_nobody_listed() {
     let world = World::new(&[("AWS_ACCESS_KEY_ID", "production"), ("AWS_SECRET_ACCESS_KEY", "production")]);
-    let sent = world.task("sqs:sendMessage", json!({ "QueueUrl": "https://sqs.us-east-1.amazonaws.com/1/q", "MessageBody": "m" }));
+    let sent = world.task(
+        "sqs:sendMessage",
+        json!({ "QueueUrl": "https://sqs.us-east-1.amazonaws.com/1/q", "MessageBody": "m" }),
+    );
     assert_eq!(sent.error.as_deref(), Some("States.TaskFailed"));
     let cause = sent.cause.unwrap();
     assert!(cause.contains("AWS_ENDPOINT_URL_SQS") && cause.contains(REAL_SERVICES), "{cause}");
@@ -238,8 +291,14 @@ fn nothing_reaches_aws_that_nobody_listed() {
 
 #[test]
 fn jobs_are_looked_at_until_they_end() {
-    let look = |status: &str| (200, "", format!("{{\"jobs\":[{{\"jobId\":\"j\",\"status\":\"{status}\"}}]}}"));
-    let (url, arrived) = service(vec![(200, "", "{\"jobId\":\"j\",\"jobName\":\"n\"}".to_owned()), look("RUNNING"), (503, "", String::new()), look("SUCCEEDED")]);
+    let look =
+        |status: &str| (200, "", format!("{{\"jobs\":[{{\"jobId\":\"j\",\"status\":\"{status}\"}}]}}"));
+    let (url, arrived) = service(vec![
+        (200, "", "{\"jobId\":\"j\",\"jobName\":\"n\"}".to_owned()),
+        look("RUNNING"),
+        (503, "", String::new()),
+        look("SUCCEEDED"),
+    ]);
     let world = World::new(&[("AWS_ENDPOINT_URL_BATCH", &url)]);
     let arguments = json!({ "JobName": "n", "JobQueue": "q", "JobDefinition": "d" });
     let done = output(&world.task("batch:submitJob.sync", arguments));
@@ -254,15 +313,26 @@ fn functions_are_found_where_they_are() {
     let (url, arrived) = service(vec![
         (200, "X-Amz-Executed-Version: $LATEST\r\n", "{\"sum\":3.0}".to_owned()),
         (200, "X-Amz-Function-Error: Unhandled\r\n", failed.to_owned()),
-        (404, "x-amzn-ErrorType: ResourceNotFoundException\r\n", "{\"Message\":\"Function not found: f\"}".to_owned()),
+        (
+            404,
+            "x-amzn-ErrorType: ResourceNotFoundException\r\n",
+            "{\"Message\":\"Function not found: f\"}".to_owned(),
+        ),
         (200, "", "[1]".to_owned()),
     ]);
-    let world = World::new(&[("AWS_ENDPOINT_URL_LAMBDA", &url), ("STEPWRIGHT_FUNCTION_URL_AT_URL", &format!("{url}/run"))]);
-    let local = output(&world.task("lambda:invoke", json!({ "FunctionName": "mine", "Payload": { "a": 1 } })));
+    let world = World::new(&[
+        ("AWS_ENDPOINT_URL_LAMBDA", &url),
+        ("STEPWRIGHT_FUNCTION_URL_AT_URL", &format!("{url}/run")),
+    ]);
+    let local =
+        output(&world.task("lambda:invoke", json!({ "FunctionName": "mine", "Payload": { "a": 1 } })));
     assert_eq!(local["FunctionName"], "mine");
     let invoke = |name: &str| world.task("lambda:invoke", json!({ "FunctionName": name, "Payload": [1, 2] }));
     let other = output(&invoke("other"));
-    assert_eq!((&other["Payload"], &other["ExecutedVersion"], &other["StatusCode"]), (&json!({ "sum": 3.0 }), &json!("$LATEST"), &json!(200)));
+    assert_eq!(
+        (&other["Payload"], &other["ExecutedVersion"], &other["StatusCode"]),
+        (&json!({ "sum": 3.0 }), &json!("$LATEST"), &json!(200))
+    );
     let raised = invoke("other");
     assert_eq!((raised.error.as_deref(), raised.cause.as_deref()), (Some("Own"), Some(failed)));
     let missing = world.task("arn:aws:lambda:us-east-1:123456789012:function:gone", json!({ "x": 1 }));
@@ -277,7 +347,8 @@ fn functions_are_found_where_they_are() {
 #[test]
 fn what_is_no_integration_is_told() {
     // Most are refused with their definition; a mocked host or another engine lets them through.
-    let host = Integrations::new(Arc::new(Echo), BTreeSet::new(), AwsSettings::new(BTreeMap::new(), "us-east-1"));
+    let host =
+        Integrations::new(Arc::new(Echo), BTreeSet::new(), AwsSettings::new(BTreeMap::new(), "us-east-1"));
     let refused = |resource: &str| {
         let (sender, receiver) = channel();
         let task = TaskRequest {
@@ -296,7 +367,8 @@ fn what_is_no_integration_is_told() {
             outcome => panic!("{resource}: {outcome:?}"),
         }
     };
-    for resource in ["nothing:here", "aws-sdk:nothing:here", "sqs:deleteMessage.sync", "eks:call", "sns:fly"] {
+    for resource in ["nothing:here", "aws-sdk:nothing:here", "sqs:deleteMessage.sync", "eks:call", "sns:fly"]
+    {
         assert!(refused(resource).contains(resource), "{resource}");
     }
     assert!(refused("aws-sdk:sqs:fly").contains("has no action 'fly'"));

@@ -64,7 +64,10 @@ pub(super) struct Ended {
 impl Ended {
     fn of(run: SimulatedRun) -> Self {
         Self {
-            arn: run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn)),
+            arn: run
+                .execution
+                .started()
+                .map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn)),
             output: run.execution.output().map(|output| output.text().to_owned()),
             status: run.status,
             error: run.error,

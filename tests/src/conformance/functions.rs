@@ -63,7 +63,9 @@ fn serve(mut stream: TcpStream, stubs: &Mutex<BTreeMap<String, Value>>) -> io::R
     let stub = stubs.lock().unwrap_or_else(PoisonError::into_inner).get(function_name(&name)).cloned();
     let (status, headers, body) = answer(&name, stub.as_ref(), &body);
     let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nx-amzn-RequestId: 1\r\nConnection: close\r\n");
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nx-amzn-RequestId: 1\r\nConnection: close\r\n"
+    );
     stream.write_all(format!("{head}{headers}Content-Length: {length}\r\n\r\n{body}").as_bytes())
 }
 

@@ -7,9 +7,9 @@
 //! with a list of such cases.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::{
@@ -151,7 +151,8 @@ impl Run {
             action.push_str(rest);
         }
         let mut parameters = resource["params"].clone();
-        if let Some(key) = parameters.as_object_mut().and_then(|fields| fields.shift_remove("partition_key")) {
+        if let Some(key) = parameters.as_object_mut().and_then(|fields| fields.shift_remove("partition_key"))
+        {
             parameters["KeySchema"] = json!([{ "AttributeName": key, "KeyType": "HASH" }]);
             parameters["AttributeDefinitions"] = json!([{ "AttributeName": key, "AttributeType": "S" }]);
             parameters["BillingMode"] = json!("PAY_PER_REQUEST");
@@ -167,10 +168,12 @@ impl Run {
         let (engine, host, stop) = (self.engine.clone(), self.host.clone(), Arc::clone(&self.stop));
         std::thread::spawn(move || {
             while !stop.load(Ordering::SeqCst) {
-                let arguments = json!({ "QueueUrl": script["queue"], "MaxNumberOfMessages": 1, "WaitTimeSeconds": 1 });
+                let arguments =
+                    json!({ "QueueUrl": script["queue"], "MaxNumberOfMessages": 1, "WaitTimeSeconds": 1 });
                 let received = call(&host, "sqs", "receiveMessage", arguments).unwrap_or_default();
                 for message in received["Messages"].as_array().into_iter().flatten() {
-                    let handle = json!({ "QueueUrl": script["queue"], "ReceiptHandle": message["ReceiptHandle"] });
+                    let handle =
+                        json!({ "QueueUrl": script["queue"], "ReceiptHandle": message["ReceiptHandle"] });
                     // A message that comes twice completes a token that is known no more.
                     let _ = call(&host, "sqs", "deleteMessage", handle);
                     act(&engine, &script, message["Body"].as_str().unwrap_or_default());
@@ -188,7 +191,12 @@ impl Run {
         let name = self.bindings.fill_text(case.body["name"].as_str().unwrap_or("machine"));
         self.put(&name, &definition)?;
         let input = exec::input(case, &self.bindings).map_err(|error| error.to_string())?.to_string();
-        let request = StartExecution { state_machine: name, name: self.bindings.get("exec"), input, ..StartExecution::default() };
+        let request = StartExecution {
+            state_machine: name,
+            name: self.bindings.get("exec"),
+            input,
+            ..StartExecution::default()
+        };
         let arn = self.engine.start_execution(request).map_err(|error| error.to_string())?.execution_arn;
         let deadline = Instant::now() + PATIENCE;
         let described = loop {
@@ -198,7 +206,8 @@ impl Run {
                 break described;
             }
         };
-        let history = self.engine.execution_history(&arn, false, 0, None).map_err(|error| error.to_string())?;
+        let history =
+            self.engine.execution_history(&arn, false, 0, None).map_err(|error| error.to_string())?;
         Ok(Ended {
             arn: arn.into(),
             status: described.status,

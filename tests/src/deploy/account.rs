@@ -50,7 +50,8 @@ impl<'a> Account<'a> {
     pub(super) fn read_back(&self) -> Value {
         let mut command = self.tools.python("python");
         isolate(&mut command, self.home.path());
-        let text = succeed(command.env("AWS_ENDPOINT_URL", &self.server.endpoint).arg(script("read_back.py")));
+        let text =
+            succeed(command.env("AWS_ENDPOINT_URL", &self.server.endpoint).arg(script("read_back.py")));
         serde_json::from_str(&text).expect("JSON")
     }
 

@@ -150,7 +150,13 @@ impl Connections {
         Ok(additions)
     }
 
-    fn token(&self, arn: &str, oauth: &OAuth, renew: bool, exchange: &dyn Exchange) -> Result<String, Problem> {
+    fn token(
+        &self,
+        arn: &str,
+        oauth: &OAuth,
+        renew: bool,
+        exchange: &dyn Exchange,
+    ) -> Result<String, Problem> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((token, until)) = tokens.get(arn)
             && !renew
@@ -168,7 +174,9 @@ impl Connections {
 fn read(settings: &AwsSettings, arn: &str) -> Result<Connection, Problem> {
     let name = arn.split_once(":connection/").map_or(arn, |(_, rest)| rest);
     let name = name.split('/').next().unwrap_or_default();
-    let plain = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' };
+    let plain = |character: char| {
+        if character.is_ascii_alphanumeric() { character.to_ascii_uppercase() } else { '_' }
+    };
     let variable = format!("STEPWRIGHT_CONNECTION_{}", name.chars().map(plain).collect::<String>());
     let Some(value) = settings.variable(&variable) else {
         return Err(Problem::Failed(
@@ -180,7 +188,10 @@ fn read(settings: &AwsSettings, arn: &str) -> Result<Connection, Problem> {
         ));
     };
     let refused = |why: &str| {
-        Problem::Failed("States.Runtime".to_owned(), format!("{variable} does not describe a connection: {why}."))
+        Problem::Failed(
+            "States.Runtime".to_owned(),
+            format!("{variable} does not describe a connection: {why}."),
+        )
     };
     let in_file = value.strip_prefix("file://").map(std::fs::read_to_string).transpose();
     let in_file = in_file.map_err(|error| refused(&error.to_string()))?;
@@ -201,7 +212,8 @@ fn asked(oauth: &OAuth, exchange: &dyn Exchange) -> Result<(String, Duration), P
         fields.insert(name.to_owned(), Value::from(value));
     }
     fields.extend(parameters.body_parameters.iter().map(|one| (one.key.clone(), one.value.clone())));
-    let pairs = |list: &[Parameter]| list.iter().map(|one| (one.key.clone(), text(&one.value))).collect::<Vec<_>>();
+    let pairs =
+        |list: &[Parameter]| list.iter().map(|one| (one.key.clone(), text(&one.value))).collect::<Vec<_>>();
     let mut outgoing = Outgoing {
         method: oauth.http_method.clone(),
         url: oauth.authorization_endpoint.clone(),
@@ -225,7 +237,8 @@ fn asked(oauth: &OAuth, exchange: &dyn Exchange) -> Result<(String, Duration), P
     if !(200..300).contains(&response.status) {
         return Err(failed(&format!("answered with the status {}", response.status)));
     }
-    let answer: Value = serde_json::from_slice(&response.body).map_err(|_| failed("did not answer with JSON"))?;
+    let answer: Value =
+        serde_json::from_slice(&response.body).map_err(|_| failed("did not answer with JSON"))?;
     let token = answer.get("access_token").and_then(Value::as_str);
     let token = token.ok_or_else(|| failed("gave no access_token"))?;
     let lifetime = answer.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);

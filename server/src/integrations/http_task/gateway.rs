@@ -39,7 +39,8 @@ impl HttpTasks {
 
 fn outgoing(arguments: &Value) -> Result<Outgoing, Problem> {
     let text = |field: &str| arguments.get(field).and_then(Value::as_str);
-    let needed = |field: &str| text(field).ok_or_else(|| runtime(&format!("apigateway:invoke needs {field}, a text")));
+    let needed =
+        |field: &str| text(field).ok_or_else(|| runtime(&format!("apigateway:invoke needs {field}, a text")));
     let (endpoint, method) = (needed("ApiEndpoint")?, needed("Method")?);
     let mut url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
     for part in [text("Stage"), text("Path")].into_iter().flatten() {
@@ -64,8 +65,12 @@ fn outgoing(arguments: &Value) -> Result<Outgoing, Problem> {
 
 /// Signs a request for API Gateway.
 fn sign(settings: &AwsSettings, outgoing: &mut Outgoing) -> Result<(), Problem> {
-    let uri: Uri = outgoing.url.parse().map_err(|error| runtime(&format!("'{}' is not a URL: {error}", outgoing.url)))?;
-    let host = uri.authority().map(ToString::to_string).ok_or_else(|| runtime("ApiEndpoint names no host"))?;
+    let uri: Uri = outgoing
+        .url
+        .parse()
+        .map_err(|error| runtime(&format!("'{}' is not a URL: {error}", outgoing.url)))?;
+    let host =
+        uri.authority().map(ToString::to_string).ok_or_else(|| runtime("ApiEndpoint names no host"))?;
     let mut names: BTreeMap<&str, String> =
         outgoing.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     names.insert("host", host);
@@ -78,7 +83,8 @@ fn sign(settings: &AwsSettings, outgoing: &mut Outgoing) -> Result<(), Problem> 
     };
     let scope = Scope { region: settings.region(), service: "execute-api" };
     let signed = request.signed(&settings.credentials(&outgoing.url)?, &scope, Timestamp::now());
-    let signed: Vec<(String, String)> = signed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let signed: Vec<(String, String)> =
+        signed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     outgoing.headers = signed;
     Ok(())
 }

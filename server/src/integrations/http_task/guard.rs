@@ -58,13 +58,20 @@ impl ListedHosts {
 pub(super) struct GuardedResolver(pub(super) ListedHosts);
 
 impl Resolver for GuardedResolver {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = DefaultResolver::default().resolve(uri, config, timeout)?;
         if !self.0.contains(uri)
             && let Some(address) = found.iter().find(|address| !is_public(address.ip()))
         {
             let host = uri.authority().map_or("", |authority| authority.as_str());
-            let why = format!("{host} has the address {address}, which is not public: list it in {HTTP_HOSTS} to allow it");
+            let why = format!(
+                "{host} has the address {address}, which is not public: list it in {HTTP_HOSTS} to allow it"
+            );
             return Err(ureq::Error::Io(io::Error::new(io::ErrorKind::PermissionDenied, why)));
         }
         Ok(found)
@@ -120,9 +127,25 @@ mod tests {
     #[test]
     fn special_addresses_are_not_public() {
         for address in [
-            "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fd00:ec2::254", "ff02::1",
-            "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }
@@ -135,8 +158,16 @@ mod tests {
     fn plain_http_and_listed_hosts() {
         let hosts = ListedHosts::of("localhost:8080, Inner.example");
         let allowed = |url: &str| hosts.check(&url.parse().unwrap()).is_ok();
-        assert!(allowed("https://example.com/") && allowed("http://localhost:8080/a") && allowed("http://inner.example:99"));
-        assert!(!allowed("http://localhost:8081/") && !allowed("http://example.com") && !allowed("https://user@example.com/"));
+        assert!(
+            allowed("https://example.com/")
+                && allowed("http://localhost:8080/a")
+                && allowed("http://inner.example:99")
+        );
+        assert!(
+            !allowed("http://localhost:8081/")
+                && !allowed("http://example.com")
+                && !allowed("https://user@example.com/")
+        );
         assert!(!allowed("ftp://example.com"));
     }
 }

@@ -48,7 +48,15 @@ const BODY_BYTES_MAX: u64 = asl::limits::PAYLOAD_BYTES_MAX as u64;
 
 /// Headers that a definition cannot set: they are the connection's.
 const RESERVED: [&str; 9] = [
-    "connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade", "via",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
 ];
 
 /// Beginnings of names of headers that a definition cannot set.
@@ -103,11 +111,18 @@ impl HttpTasks {
     }
 
     /// The answer, and whether the request had a token that could be renewed.
-    fn attempt(&self, settings: &AwsSettings, arguments: &Value, renew: bool) -> Result<(Response, bool), Problem> {
+    fn attempt(
+        &self,
+        settings: &AwsSettings,
+        arguments: &Value,
+        renew: bool,
+    ) -> Result<(Response, bool), Problem> {
         let arn = ["/Authentication/ConnectionArn", "/InvocationConfig/ConnectionArn"]
             .iter()
             .find_map(|pointer| arguments.pointer(pointer)?.as_str());
-        let arn = arn.ok_or_else(|| runtime("http:invoke needs Authentication.ConnectionArn: an EventBridge connection"))?;
+        let arn = arn.ok_or_else(|| {
+            runtime("http:invoke needs Authentication.ConnectionArn: an EventBridge connection")
+        })?;
         let additions = self.connections.additions(settings, arn, renew, self)?;
         let has_token = additions.has_token;
         let outgoing = outgoing(arguments, additions, settings.region())?;
@@ -126,8 +141,15 @@ impl HttpTasks {
         self.hosts.check(&uri).map_err(|why| runtime(&format!("'{shown}' cannot be called: {why}")))?;
         let headers: BTreeMap<&str, String> =
             outgoing.headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        let answered =
-            exchange(&self.agent, &outgoing.method, &url, &headers, outgoing.body.clone(), TIMEOUT, BODY_BYTES_MAX);
+        let answered = exchange(
+            &self.agent,
+            &outgoing.method,
+            &url,
+            &headers,
+            outgoing.body.clone(),
+            TIMEOUT,
+            BODY_BYTES_MAX,
+        );
         match answered {
             Ok(response) => Ok((response, uri)),
             Err(Problem::Unanswered(why)) => Err(Problem::Failed("States.Http.Socket".to_owned(), why)),
@@ -142,7 +164,8 @@ impl Exchange for HttpTasks {
         let mut outgoing = outgoing.clone();
         for _ in 0..=REDIRECTS_MAX {
             let (response, uri) = self.once(&outgoing)?;
-            let location = matches!(response.status, 301 | 302 | 303 | 307 | 308).then(|| response.header("location"));
+            let location =
+                matches!(response.status, 301 | 302 | 303 | 307 | 308).then(|| response.header("location"));
             let Some(location) = location.flatten() else { return Ok(response) };
             redirect(&mut outgoing, &uri, location, response.status);
         }
@@ -155,7 +178,8 @@ impl Exchange for HttpTasks {
 
 /// The request that a redirect asks for. What says who we are is for the first host alone.
 fn redirect(outgoing: &mut Outgoing, from: &Uri, location: &str, status: u16) {
-    let (scheme, authority) = (from.scheme_str().unwrap_or("https"), from.authority().map_or("", |host| host.as_str()));
+    let (scheme, authority) =
+        (from.scheme_str().unwrap_or("https"), from.authority().map_or("", |host| host.as_str()));
     outgoing.url = if location.contains("://") {
         location.to_owned()
     } else if let Some(rest) = location.strip_prefix("//") {
@@ -186,7 +210,10 @@ fn redirect(outgoing: &mut Outgoing, from: &Uri, location: &str, status: u16) {
 /// The request of a task: what the definition says, overridden by what the connection says.
 fn outgoing(arguments: &Value, additions: Additions, region: &str) -> Result<Outgoing, Problem> {
     let needed = |field: &str| {
-        arguments.get(field).and_then(Value::as_str).ok_or_else(|| runtime(&format!("http:invoke needs {field}, a text")))
+        arguments
+            .get(field)
+            .and_then(Value::as_str)
+            .ok_or_else(|| runtime(&format!("http:invoke needs {field}, a text")))
     };
     let (url, method) = (needed("ApiEndpoint")?, needed("Method")?);
     if !["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"].contains(&method) {
@@ -199,8 +226,10 @@ fn outgoing(arguments: &Value, additions: Additions, region: &str) -> Result<Out
     let body = match body {
         None | Some(Value::Null) => Vec::new(),
         Some(body) if is_form && body.is_object() => {
-            let format = arguments.pointer("/Transform/RequestEncodingOptions/ArrayFormat").and_then(Value::as_str);
-            let format = ArrayFormat::of(format).ok_or_else(|| runtime("ArrayFormat is INDICES, REPEAT, COMMAS or BRACKETS"))?;
+            let format =
+                arguments.pointer("/Transform/RequestEncodingOptions/ArrayFormat").and_then(Value::as_str);
+            let format = ArrayFormat::of(format)
+                .ok_or_else(|| runtime("ArrayFormat is INDICES, REPEAT, COMMAS or BRACKETS"))?;
             form(&body, format).into_bytes()
         }
         Some(Value::String(text)) => text.into_bytes(),
@@ -218,7 +247,13 @@ fn outgoing(arguments: &Value, additions: Additions, region: &str) -> Result<Out
     let mut query = pairs(arguments.get("QueryParameters"))?;
     query.retain(|(name, _)| !additions.query.iter().any(|(own, _)| own == name));
     query.extend(additions.query);
-    Ok(Outgoing { method: method.to_owned(), url: url.to_owned(), headers: headers.into_iter().collect(), query, body })
+    Ok(Outgoing {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        headers: headers.into_iter().collect(),
+        query,
+        body,
+    })
 }
 
 /// The headers of a definition, by lower-case name.
@@ -226,7 +261,9 @@ fn headers(given: Option<&Value>) -> Result<BTreeMap<String, String>, Problem> {
     let mut headers = BTreeMap::new();
     for (name, value) in pairs(given)? {
         let name = name.to_ascii_lowercase();
-        if RESERVED.contains(&name.as_str()) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        if RESERVED.contains(&name.as_str())
+            || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        {
             return Err(runtime(&format!("the header '{name}' cannot be set by an HTTP task")));
         }
         let values = headers.entry(name).or_insert_with(String::new);
@@ -259,7 +296,11 @@ fn merged(given: Option<&Value>, additions: Map<String, Value>) -> Result<Option
     let mut fields = match given {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(fields)) => fields.clone(),
-        Some(_) => return Err(runtime("the connection adds to the request's body, so RequestBody must be an object")),
+        Some(_) => {
+            return Err(runtime(
+                "the connection adds to the request's body, so RequestBody must be an object",
+            ));
+        }
     };
     fields.extend(additions);
     Ok(Some(Value::Object(fields)))
@@ -268,7 +309,8 @@ fn merged(given: Option<&Value>, additions: Map<String, Value>) -> Result<Option
 /// The result of an answer, or the error that its status is.
 /// `error`: what the status is added to.
 fn result(response: &Response, error: &str) -> Result<String, Problem> {
-    let reason = ureq::http::StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason());
+    let reason =
+        ureq::http::StatusCode::from_u16(response.status).ok().and_then(|status| status.canonical_reason());
     let reason = reason.unwrap_or_default();
     let is_text = std::str::from_utf8(&response.body);
     if !(200..300).contains(&response.status) {

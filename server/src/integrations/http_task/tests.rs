@@ -28,7 +28,9 @@ fn server(answers: Vec<String>) -> (String, Receiver<Arrived>) {
                     line => head.push(line.to_owned()),
                 }
             }
-            let length = head.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            let length = head
+                .iter()
+                .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             let mut body = vec![0; length.unwrap_or_default()];
             reader.read_exact(&mut body).unwrap();
             stream.write_all(answer.replace("{self}", &own).as_bytes()).unwrap();
@@ -45,7 +47,8 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 const ARN: &str = "arn:aws:events:us-east-1:123456789012:connection/my-api/81210c42";
 
 fn settings(hosts: &str, connection: &Value) -> AwsSettings {
-    let environment = [(HTTP_HOSTS, hosts.to_owned()), ("STEPWRIGHT_CONNECTION_MY_API", connection.to_string())];
+    let environment =
+        [(HTTP_HOSTS, hosts.to_owned()), ("STEPWRIGHT_CONNECTION_MY_API", connection.to_string())];
     let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     AwsSettings::new(environment, "us-east-1")
 }
@@ -80,7 +83,11 @@ fn with(mut task: Value, more: Value) -> Value {
 
 #[test]
 fn a_request_is_what_definition_and_connection_say() {
-    let (address, arrived) = server(vec![answer("201 Created", "Content-Type: application/json; charset=utf-8\r\nX-One: a\r\n", "{\"id\":1}")]);
+    let (address, arrived) = server(vec![answer(
+        "201 Created",
+        "Content-Type: application/json; charset=utf-8\r\nX-One: a\r\n",
+        "{\"id\":1}",
+    )]);
     let connection = json!({
         "AuthorizationType": "API_KEY",
         "AuthParameters": {
@@ -92,11 +99,14 @@ fn a_request_is_what_definition_and_connection_say() {
             }
         }
     });
-    let arguments = with(task(&address), json!({
-        "Headers": { "X-Both": "definition", "X-Own": ["1", "2"] },
-        "QueryParameters": { "q": "definition", "list": [1, true] },
-        "RequestBody": { "name": "n", "account": "definition" }
-    }));
+    let arguments = with(
+        task(&address),
+        json!({
+            "Headers": { "X-Both": "definition", "X-Own": ["1", "2"] },
+            "QueryParameters": { "q": "definition", "list": [1, true] },
+            "RequestBody": { "name": "n", "account": "definition" }
+        }),
+    );
     let result = run(&settings(&address, &connection), arguments).unwrap();
     assert_eq!((&result["StatusCode"], &result["StatusText"]), (&json!(201), &json!("Created")));
     assert_eq!((&result["ResponseBody"], &result["Headers"]["x-one"]), (&json!({ "id": 1 }), &json!(["a"])));
@@ -104,8 +114,12 @@ fn a_request_is_what_definition_and_connection_say() {
     assert_eq!(head[0], "POST /v1/customers?list=1&list=true&q=c%20d HTTP/1.1");
     let head: Vec<String> = head.iter().map(|line| line.to_lowercase()).collect();
     for line in [
-        "x-key: secret", "x-both: connection", "x-own: 1, 2", "content-type: application/json",
-        "user-agent: amazon|stepfunctions|httpinvoke|us-east-1", "range: bytes=0-262144",
+        "x-key: secret",
+        "x-both: connection",
+        "x-own: 1, 2",
+        "content-type: application/json",
+        "user-agent: amazon|stepfunctions|httpinvoke|us-east-1",
+        "range: bytes=0-262144",
     ] {
         assert!(head.contains(&line.to_owned()), "{line}: {head:?}");
     }
@@ -127,7 +141,8 @@ fn a_body_can_be_a_form() {
 
 #[test]
 fn a_status_that_is_no_success_is_an_error() {
-    let (address, _arrived) = server(vec![answer("404 Not Found", "", "{\"no\":1}"), answer("503 Busy", "", "")]);
+    let (address, _arrived) =
+        server(vec![answer("404 Not Found", "", "{\"no\":1}"), answer("503 Busy", "", "")]);
     let settings = settings(&address, &basic());
     let (error, cause) = failed(run(&settings, task(&address)));
     assert_eq!((&*error, &*cause), ("States.Http.StatusCode.404", "{\"no\":1}"));
@@ -139,9 +154,17 @@ fn a_status_that_is_no_success_is_an_error() {
 
 #[test]
 fn tokens_are_asked_for_kept_and_renewed() {
-    let token = |token: &str| answer("200 OK", "", &json!({ "access_token": token, "expires_in": 3600 }).to_string());
+    let token =
+        |token: &str| answer("200 OK", "", &json!({ "access_token": token, "expires_in": 3600 }).to_string());
     let fine = || answer("200 OK", "", "");
-    let (address, arrived) = server(vec![token("first"), fine(), fine(), answer("401 Unauthorized", "", ""), token("second"), fine()]);
+    let (address, arrived) = server(vec![
+        token("first"),
+        fine(),
+        fine(),
+        answer("401 Unauthorized", "", ""),
+        token("second"),
+        fine(),
+    ]);
     let connection = json!({
         "AuthorizationType": "OAUTH_CLIENT_CREDENTIALS",
         "AuthParameters": { "OAuthParameters": {
@@ -166,7 +189,8 @@ fn tokens_are_asked_for_kept_and_renewed() {
 
 #[test]
 fn addresses_inside_of_the_network_are_refused() {
-    let (address, arrived) = server(vec![answer("302 Found", "Location: http://169.254.169.254/latest/meta-data/\r\n", "")]);
+    let (address, arrived) =
+        server(vec![answer("302 Found", "Location: http://169.254.169.254/latest/meta-data/\r\n", "")]);
     let settings = settings(&address, &basic());
     let (error, cause) = failed(run(&settings, task(&address)));
     assert_eq!(error, "States.Runtime");
@@ -185,7 +209,10 @@ fn another_host_is_not_told_who_we_are() {
     let request = || Outgoing {
         method: "POST".to_owned(),
         url: "https://a.example/x".to_owned(),
-        headers: vec![("authorization".to_owned(), "secret".to_owned()), ("range".to_owned(), "r".to_owned())],
+        headers: vec![
+            ("authorization".to_owned(), "secret".to_owned()),
+            ("range".to_owned(), "r".to_owned()),
+        ],
         query: vec![("key".to_owned(), "secret".to_owned())],
         body: b"secret".to_vec(),
     };
@@ -210,7 +237,11 @@ fn what_is_missing_is_told_without_secrets() {
     let (error, cause) = failed(run(&settings, other));
     assert_eq!(error, "Events.ConnectionResource.NotFound");
     assert!(cause.contains("Set STEPWRIGHT_CONNECTION_OTHER_ONE"), "{cause}");
-    assert!(failed(run(&settings, json!({ "ApiEndpoint": "https://x", "Method": "GET" }))).1.contains("ConnectionArn"));
+    assert!(
+        failed(run(&settings, json!({ "ApiEndpoint": "https://x", "Method": "GET" })))
+            .1
+            .contains("ConnectionArn")
+    );
     let reserved = with(task("127.0.0.1:1"), json!({ "Headers": { "Host": "x" } }));
     let settings = self::settings("127.0.0.1", &basic());
     assert!(failed(run(&settings, reserved)).1.contains("'host' cannot be set"));

@@ -13,7 +13,12 @@ pub(super) fn body(service: &Service, input: usize, arguments: &Value) -> String
 }
 
 /// A value as it is sent.
-pub(super) fn written(service: &Service, shape: usize, value: &Value, format: Option<TimestampFormat>) -> Value {
+pub(super) fn written(
+    service: &Service,
+    shape: usize,
+    value: &Value,
+    format: Option<TimestampFormat>,
+) -> Value {
     match (service.shape(shape), value) {
         (Some(Shape::Structure(structure)), Value::Object(fields)) => {
             let in_body = fields.iter().filter_map(|(name, value)| {
@@ -29,7 +34,8 @@ pub(super) fn written(service: &Service, shape: usize, value: &Value, format: Op
             items.iter().map(|item| written(service, list.item, item, None)).collect()
         }
         (Some(Shape::Map(map)), Value::Object(entries)) => {
-            let entries = entries.iter().map(|(key, value)| (key.clone(), written(service, map.value, value, None)));
+            let entries =
+                entries.iter().map(|(key, value)| (key.clone(), written(service, map.value, value, None)));
             Value::Object(entries.collect())
         }
         (Some(Shape::Blob(_)), Value::String(text)) => Value::String(STANDARD.encode(text)),
@@ -43,7 +49,8 @@ pub(super) fn written(service: &Service, shape: usize, value: &Value, format: Op
 /// The answer in a body.
 pub(super) fn answer(service: &Service, output: usize, body: &[u8], style: Style) -> Result<Value, String> {
     let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-    let body: Value = serde_json::from_slice(body).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the answer is not JSON: {error}"))?;
     Ok(read(service, output, &body, style))
 }
 
@@ -57,7 +64,8 @@ pub(super) fn read(service: &Service, shape: usize, value: &Value, style: Style)
             items.iter().map(|item| read(service, list.item, item, style)).collect()
         }
         (Some(Shape::Map(map)), Value::Object(entries)) => {
-            let entries = entries.iter().map(|(key, value)| (key.clone(), read(service, map.value, value, style)));
+            let entries =
+                entries.iter().map(|(key, value)| (key.clone(), read(service, map.value, value, style)));
             Value::Object(entries.collect())
         }
         (Some(Shape::Blob(_)), Value::String(text)) => match STANDARD.decode(text) {
@@ -72,7 +80,12 @@ pub(super) fn read(service: &Service, shape: usize, value: &Value, style: Style)
 }
 
 /// The members in a body, in the order of their names.
-fn members(service: &Service, structure: &Structure, fields: &Map<String, Value>, style: Style) -> Map<String, Value> {
+fn members(
+    service: &Service,
+    structure: &Structure,
+    fields: &Map<String, Value>,
+    style: Style,
+) -> Map<String, Value> {
     let in_body = structure.members.iter().filter_map(|(name, member)| {
         let value = fields.get(Member::name(member).unwrap_or(name)).filter(|value| !value.is_null())?;
         let in_body = member.location().is_none();

@@ -25,7 +25,8 @@ pub(super) fn read(service: &Service, response: &Response) -> Refusal {
 fn of_json(response: &Response) -> Refusal {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let text = |names: &[&str]| names.iter().find_map(|name| body.get(*name)?.as_str()).map(str::to_owned);
-    let code = response.header("x-amzn-errortype").map(str::to_owned).or_else(|| text(&["__type", "code", "Code"]));
+    let code =
+        response.header("x-amzn-errortype").map(str::to_owned).or_else(|| text(&["__type", "code", "Code"]));
     let code = code.unwrap_or_default();
     // `namespace#Name` and `Name:http://…`.
     let code = code.rsplit('#').next().and_then(|code| code.split(':').next()).unwrap_or_default();

@@ -34,7 +34,9 @@ pub(super) fn request(service: &Service, operation: &Operation, arguments: &Valu
 fn place(service: &Service, request: &mut Request, name: &str, member: &Member, value: &Value) {
     let written = member.name().unwrap_or(name);
     let text = |value: &Value, usual: TimestampFormat| match service.shape(member.shape()) {
-        Some(Shape::Timestamp(own)) => scalar(&time::written(value, member.timestamp().or(*own).unwrap_or(usual))),
+        Some(Shape::Timestamp(own)) => {
+            scalar(&time::written(value, member.timestamp().or(*own).unwrap_or(usual)))
+        }
         _ => scalar(value),
     };
     match (member.location(), value) {
@@ -67,7 +69,9 @@ fn place(service: &Service, request: &mut Request, name: &str, member: &Member, 
             request.headers.push((written.to_ascii_lowercase(), text));
         }
         (Some(Location::Headers), Value::Object(entries)) => {
-            let named = |(key, value): (&String, &Value)| (format!("{written}{key}").to_ascii_lowercase(), scalar(value));
+            let named = |(key, value): (&String, &Value)| {
+                (format!("{written}{key}").to_ascii_lowercase(), scalar(value))
+            };
             request.headers.extend(entries.iter().map(named));
         }
         _ => {}
@@ -97,14 +101,16 @@ fn fill_body(
             }
         };
     } else if let Some(input) = operation.input {
-        let in_body = |(name, member): (&String, &Member)| member.location().is_none() && fields.contains_key(name);
+        let in_body =
+            |(name, member): (&String, &Member)| member.location().is_none() && fields.contains_key(name);
         let has_body = structure.members.values().any(|member| member.location().is_none());
         if is_json && has_body {
             request.body = json::body(service, input, &Value::Object(fields.clone())).into_bytes();
         } else if !is_json && structure.members.iter().any(in_body) {
             let root = operation.root.as_deref().unwrap_or("Request");
             let value = Value::Object(fields.clone());
-            request.body = xml::body(service, input, &value, root, operation.namespace.as_deref()).into_bytes();
+            request.body =
+                xml::body(service, input, &value, root, operation.namespace.as_deref()).into_bytes();
         } else {
             return;
         }
@@ -116,7 +122,12 @@ fn fill_body(
 }
 
 /// The answer in status, headers and body.
-pub(super) fn answer(service: &Service, output: usize, response: &Response, style: Style) -> Result<Value, String> {
+pub(super) fn answer(
+    service: &Service,
+    output: usize,
+    response: &Response,
+    style: Style,
+) -> Result<Value, String> {
     let Some(structure) = service.structure(output) else { return Ok(Value::Object(Map::new())) };
     let mut members: Vec<(String, Value)> = Vec::new();
     for (name, member) in &structure.members {
@@ -129,9 +140,16 @@ pub(super) fn answer(service: &Service, output: usize, response: &Response, styl
         let in_body = if is_json {
             json::answer(service, output, &response.body, style)?
         } else {
-            Value::Object(xml::Reading { service, style }.members(structure, &xml::parse(&response.body)?).into_iter().collect())
+            Value::Object(
+                xml::Reading { service, style }
+                    .members(structure, &xml::parse(&response.body)?)
+                    .into_iter()
+                    .collect(),
+            )
         };
-        members.extend(in_body.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        members.extend(
+            in_body.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())),
+        );
         return Ok(Value::Object(xml::sorted(members)));
     };
     let mut result = xml::sorted(members);
@@ -145,7 +163,12 @@ pub(super) fn answer(service: &Service, output: usize, response: &Response, styl
 }
 
 /// A member that is the whole body.
-fn whole_body(service: &Service, member: &Member, response: &Response, style: Style) -> Result<Option<Value>, String> {
+fn whole_body(
+    service: &Service,
+    member: &Member,
+    response: &Response,
+    style: Style,
+) -> Result<Option<Value>, String> {
     let shape = member.shape();
     Ok(match service.shape(shape) {
         _ if member.is_event_stream() => return Err("the answer is a stream of events".to_owned()),
@@ -154,13 +177,21 @@ fn whole_body(service: &Service, member: &Member, response: &Response, style: St
             Some(Value::String(String::from_utf8_lossy(&response.body).into_owned()))
         }
         _ if response.body.trim_ascii().is_empty() => None,
-        _ if service.about.protocol == Protocol::RestJson => Some(json::answer(service, shape, &response.body, style)?),
+        _ if service.about.protocol == Protocol::RestJson => {
+            Some(json::answer(service, shape, &response.body, style)?)
+        }
         _ => Some(xml::Reading { service, style }.value(shape, &xml::parse(&response.body)?, Some(member))),
     })
 }
 
 /// A member that is not in the body.
-fn outside(service: &Service, member: &Member, name: &str, response: &Response, style: Style) -> Option<Value> {
+fn outside(
+    service: &Service,
+    member: &Member,
+    name: &str,
+    response: &Response,
+    style: Style,
+) -> Option<Value> {
     let written = member.name().unwrap_or(name);
     match member.location()? {
         Location::StatusCode => Some(Value::from(response.status)),

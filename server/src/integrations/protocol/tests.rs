@@ -47,7 +47,10 @@ fn json_requests_name_the_operation_in_a_header() {
     assert_eq!(header(&logs, "content-type"), Some("application/x-amz-json-1.1"));
     assert_eq!(body(&logs), "{}");
     let events = json!({ "Entries": [{ "Time": "2026-01-31T10:00:00Z", "Source": "s" }] });
-    assert_eq!(body(&sent("eventbridge", "putEvents", &events)), r#"{"Entries":[{"Time":1769853600,"Source":"s"}]}"#);
+    assert_eq!(
+        body(&sent("eventbridge", "putEvents", &events)),
+        r#"{"Entries":[{"Time":1769853600,"Source":"s"}]}"#
+    );
 }
 
 #[test]
@@ -72,7 +75,11 @@ fn json_answers_get_the_names_of_results() {
 #[test]
 fn forms_spell_the_place_of_every_value() {
     let attributes = json!({ "a": { "DataType": "String", "StringValue": "x y" } });
-    let publish = sent("sns", "publish", &json!({ "TopicArn": "arn:t", "Message": {"m": 1}, "MessageAttributes": attributes }));
+    let publish = sent(
+        "sns",
+        "publish",
+        &json!({ "TopicArn": "arn:t", "Message": {"m": 1}, "MessageAttributes": attributes }),
+    );
     assert_eq!(
         body(&publish),
         "Action=Publish&Version=2010-03-31&TopicArn=arn%3At&Message=%7B%22m%22%3A1%7D\
@@ -80,7 +87,10 @@ fn forms_spell_the_place_of_every_value() {
          &MessageAttributes.entry.1.Value.StringValue=x%20y"
     );
     let tags = json!({ "UserName": "u", "Tags": [{ "Key": "k", "Value": "v" }] });
-    assert!(body(&sent("iam", "createUser", &tags)).ends_with("&UserName=u&Tags.member.1.Key=k&Tags.member.1.Value=v"));
+    assert!(
+        body(&sent("iam", "createUser", &tags))
+            .ends_with("&UserName=u&Tags.member.1.Key=k&Tags.member.1.Value=v")
+    );
     let run = json!({ "ImageId": "ami", "MinCount": 1, "MaxCount": 1, "SecurityGroupIds": ["a", "b"] });
     let run = body(&sent("ec2", "runInstances", &run));
     assert!(run.contains("&SecurityGroupId.1=a&SecurityGroupId.2=b"), "{run}");
@@ -104,7 +114,10 @@ fn xml_answers_of_forms_are_read() {
     );
     let text = "<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes><entry><key>Owner</key>\
                 <value>a&amp;b&#33;</value></entry></Attributes></GetTopicAttributesResult></GetTopicAttributesResponse>";
-    assert_eq!(read("sns", "getTopicAttributes", &[], text, Style::Sdk), json!({ "Attributes": { "Owner": "a&b!" } }));
+    assert_eq!(
+        read("sns", "getTopicAttributes", &[], text, Style::Sdk),
+        json!({ "Attributes": { "Owner": "a&b!" } })
+    );
     let text = "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance>\
                 <DBInstanceIdentifier>d</DBInstanceIdentifier></DBInstance></DBInstances>\
                 </DescribeDBInstancesResult></DescribeDBInstancesResponse>";
@@ -116,10 +129,14 @@ fn xml_answers_of_forms_are_read() {
 
 #[test]
 fn rest_requests_have_parts_everywhere() {
-    let put = sent("s3", "putObject", &json!({
-        "Bucket": "b", "Key": "a folder/k+", "Body": { "Dict": "Value" }, "ContentType": "text/csv",
-        "Metadata": { "Owner": "me" }, "Expires": "2026-01-31T10:00:00Z"
-    }));
+    let put = sent(
+        "s3",
+        "putObject",
+        &json!({
+            "Bucket": "b", "Key": "a folder/k+", "Body": { "Dict": "Value" }, "ContentType": "text/csv",
+            "Metadata": { "Owner": "me" }, "Expires": "2026-01-31T10:00:00Z"
+        }),
+    );
     assert_eq!((&*put.method, &*put.path), ("PUT", "/b/a%20folder/k%2B"));
     assert_eq!(body(&put), r#"{"Dict":"Value"}"#);
     assert_eq!(header(&put, "content-type"), Some("text/csv"));
@@ -127,15 +144,29 @@ fn rest_requests_have_parts_everywhere() {
     let list = sent("s3", "listObjectsV2", &json!({ "Bucket": "b", "Prefix": "p/", "MaxKeys": 2 }));
     assert_eq!((&*list.method, &*list.path), ("GET", "/b"));
     let pairs: Vec<String> = list.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    assert!(["list-type=2", "prefix=p/", "max-keys=2"].iter().all(|pair| pairs.contains(&(*pair).to_owned())), "{pairs:?}");
-    let delete = sent("s3", "deleteObjects", &json!({ "Bucket": "b", "Delete": { "Objects": [{ "Key": "a<b" }], "Quiet": true } }));
+    assert!(
+        ["list-type=2", "prefix=p/", "max-keys=2"].iter().all(|pair| pairs.contains(&(*pair).to_owned())),
+        "{pairs:?}"
+    );
+    let delete = sent(
+        "s3",
+        "deleteObjects",
+        &json!({ "Bucket": "b", "Delete": { "Objects": [{ "Key": "a<b" }], "Quiet": true } }),
+    );
     assert_eq!(
         body(&delete),
         "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Object><Key>a&lt;b</Key></Object><Quiet>true</Quiet></Delete>"
     );
-    let invoke = sent("lambda", "invoke", &json!({ "FunctionName": "f", "Payload": { "a": 1 }, "InvocationType": "Event" }));
+    let invoke = sent(
+        "lambda",
+        "invoke",
+        &json!({ "FunctionName": "f", "Payload": { "a": 1 }, "InvocationType": "Event" }),
+    );
     assert_eq!(invoke.path, "/2015-03-31/functions/f/invocations");
-    assert_eq!((body(&invoke), header(&invoke, "x-amz-invocation-type")), (r#"{"a":1}"#.to_owned(), Some("Event")));
+    assert_eq!(
+        (body(&invoke), header(&invoke, "x-amz-invocation-type")),
+        (r#"{"a":1}"#.to_owned(), Some("Event"))
+    );
     let job = sent("batch", "submitJob", &json!({ "JobName": "n", "JobQueue": "q", "JobDefinition": "d" }));
     assert_eq!(body(&job), r#"{"jobName":"n","jobQueue":"q","jobDefinition":"d"}"#);
     let list = sent("lambda", "listFunctions", &json!({ "MaxItems": 1 }));
@@ -170,24 +201,61 @@ fn rest_answers_have_parts_everywhere() {
             "IsTruncated": false, "KeyCount": 2, "Name": "b"
         })
     );
-    let invoked = read("lambda", "invoke", &[("X-Amz-Executed-Version", "$LATEST")], r#"{"a":1}"#, Style::Sdk);
+    let invoked =
+        read("lambda", "invoke", &[("X-Amz-Executed-Version", "$LATEST")], r#"{"a":1}"#, Style::Sdk);
     assert_eq!(invoked, json!({ "ExecutedVersion": "$LATEST", "StatusCode": 200, "Payload": "{\"a\":1}" }));
 }
 
 #[test]
 fn errors_are_read_in_every_protocol() {
     let id = [("x-amzn-RequestId", "r")];
-    let error = refused("dynamodb", 400, &id, r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"m"}"#);
-    assert_eq!((&*error.code, error.message.as_deref(), &*error.request_id), ("ResourceNotFoundException", Some("m"), "r"));
-    let error = refused("lambda", 404, &[("x-amzn-errortype", "ResourceNotFoundException:http://x")], r#"{"Message":"m"}"#);
+    let error = refused(
+        "dynamodb",
+        400,
+        &id,
+        r#"{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"m"}"#,
+    );
+    assert_eq!(
+        (&*error.code, error.message.as_deref(), &*error.request_id),
+        ("ResourceNotFoundException", Some("m"), "r")
+    );
+    let error = refused(
+        "lambda",
+        404,
+        &[("x-amzn-errortype", "ResourceNotFoundException:http://x")],
+        r#"{"Message":"m"}"#,
+    );
     assert_eq!((&*error.code, error.message.as_deref()), ("ResourceNotFoundException", Some("m")));
-    let error = refused("sns", 404, &[], "<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code><Message>m</Message></Error><RequestId>r</RequestId></ErrorResponse>");
+    let error = refused(
+        "sns",
+        404,
+        &[],
+        "<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code><Message>m</Message></Error><RequestId>r</RequestId></ErrorResponse>",
+    );
     assert_eq!((&*error.code, &*error.request_id, error.status), ("NotFound", "r", 404));
-    let error = refused("ec2", 400, &[], "<Response><Errors><Error><Code>InvalidID</Code><Message>m</Message></Error></Errors><RequestID>r</RequestID></Response>");
+    let error = refused(
+        "ec2",
+        400,
+        &[],
+        "<Response><Errors><Error><Code>InvalidID</Code><Message>m</Message></Error></Errors><RequestID>r</RequestID></Response>",
+    );
     assert_eq!((&*error.code, &*error.request_id), ("InvalidID", "r"));
-    let error = refused("s3", 404, &[], "<Error><Code>NoSuchKey</Code><Message>m</Message><RequestId>r</RequestId><HostId>h</HostId></Error>");
-    assert_eq!((&*error.code, &*error.request_id, error.extended_request_id.as_deref()), ("NoSuchKey", "r", Some("h")));
-    let error = refused("sqs", 400, &[("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender")], r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}"#);
+    let error = refused(
+        "s3",
+        404,
+        &[],
+        "<Error><Code>NoSuchKey</Code><Message>m</Message><RequestId>r</RequestId><HostId>h</HostId></Error>",
+    );
+    assert_eq!(
+        (&*error.code, &*error.request_id, error.extended_request_id.as_deref()),
+        ("NoSuchKey", "r", Some("h"))
+    );
+    let error = refused(
+        "sqs",
+        400,
+        &[("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender")],
+        r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}"#,
+    );
     assert_eq!(error.query_code.as_deref(), Some("AWS.SimpleQueueService.NonExistentQueue"));
     assert_eq!(refused("s3", 502, &[], "<html>oops").code, "");
 }

@@ -23,9 +23,7 @@ pub(super) fn written(value: &Value, format: TimestampFormat) -> Value {
     let Some(time) = given(value) else { return value.clone() };
     match format {
         TimestampFormat::Iso8601 => Value::String(instant(time.as_millisecond())),
-        TimestampFormat::Rfc822 => {
-            Value::String(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
-        }
+        TimestampFormat::Rfc822 => Value::String(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
         TimestampFormat::UnixTimestamp => seconds(time.as_millisecond()),
     }
 }
@@ -60,7 +58,10 @@ pub(super) fn instant(millis: i64) -> String {
 }
 
 fn of_seconds(seconds: f64) -> Option<Timestamp> {
-    #[expect(clippy::cast_possible_truncation, reason = "out of range becomes the end of it, which is no time")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "out of range becomes the end of it, which is no time"
+    )]
     let millis = (seconds * 1000.0).round() as i64;
     Timestamp::from_millisecond(millis).ok()
 }

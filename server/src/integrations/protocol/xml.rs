@@ -46,7 +46,10 @@ pub(super) fn parse(text: &[u8]) -> Result<Node, String> {
     loop {
         match reader.read_event().map_err(|error| wrong(&error))? {
             Event::Start(start) if open.len() > DEPTH_MAX => {
-                return Err(wrong(&format!("more than {DEPTH_MAX} levels at `{}`", start.local_name().into_inner())));
+                return Err(wrong(&format!(
+                    "more than {DEPTH_MAX} levels at `{}`",
+                    start.local_name().into_inner()
+                )));
             }
             Event::Start(start) => open.push(element(&start).map_err(|why| wrong(&why))?),
             Event::Empty(start) => {
@@ -134,7 +137,9 @@ impl Reading<'_> {
                 }
                 node.children.iter().map(|item| self.value(list.item, item, None)).collect()
             }
-            Some(Shape::Map(_)) => Value::Object(self.entries(shape, &node.children.iter().collect::<Vec<_>>())),
+            Some(Shape::Map(_)) => {
+                Value::Object(self.entries(shape, &node.children.iter().collect::<Vec<_>>()))
+            }
             Some(Shape::Boolean) => Value::Bool(node.text.trim() == "true"),
             Some(Shape::Integer(_) | Shape::Number(_)) => number(node.text.trim()),
             Some(Shape::Timestamp(_)) => {
@@ -175,7 +180,8 @@ impl Reading<'_> {
                 (!items.is_empty()).then_some(Value::Array(items))
             }
             Some(Shape::Map(map)) if map.flat || member.is_flat() => {
-                let entries: Vec<&Node> = node.children.iter().filter(|child| child.name == written).collect();
+                let entries: Vec<&Node> =
+                    node.children.iter().filter(|child| child.name == written).collect();
                 (!entries.is_empty()).then(|| Value::Object(self.entries(member.shape(), &entries)))
             }
             _ => node.child(written).map(|child| self.value(member.shape(), child, Some(member))),
@@ -208,9 +214,21 @@ pub(super) fn number(text: &str) -> Value {
 }
 
 /// The body of a request: a structure in an element.
-pub(super) fn body(service: &Service, shape: usize, value: &Value, element: &str, namespace: Option<&str>) -> String {
+pub(super) fn body(
+    service: &Service,
+    shape: usize,
+    value: &Value,
+    element: &str,
+    namespace: Option<&str>,
+) -> String {
     let mut text = String::new();
-    write(service, shape, value, &Tag { name: element, namespace, timestamp: None, is_flat: false }, &mut text);
+    write(
+        service,
+        shape,
+        value,
+        &Tag { name: element, namespace, timestamp: None, is_flat: false },
+        &mut text,
+    );
     text
 }
 
@@ -267,7 +285,13 @@ fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &m
                 let mut entry = String::new();
                 let key_name = map.key_name.as_deref().unwrap_or("key");
                 entry.push_str(&format!("<{key_name}>{}</{key_name}>", escape(key)));
-                write(service, map.value, value, &Tag::plain(map.value_name.as_deref().unwrap_or("value")), &mut entry);
+                write(
+                    service,
+                    map.value,
+                    value,
+                    &Tag::plain(map.value_name.as_deref().unwrap_or("value")),
+                    &mut entry,
+                );
                 let name = if is_flat { tag.name } else { "entry" };
                 content.push_str(&format!("<{name}>{entry}</{name}>"));
             }

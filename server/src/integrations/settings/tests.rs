@@ -21,7 +21,8 @@ cloudwatch_logs =
 fn settings(files: &tempfile::TempDir, environment: &[(&str, &str)]) -> AwsSettings {
     let path = |name: &str| files.path().join(name).display().to_string();
     std::fs::write(path("config"), CONFIG).unwrap();
-    std::fs::write(path("credentials"), "[default]\naws_access_key_id = A\naws_secret_access_key = B\n").unwrap();
+    std::fs::write(path("credentials"), "[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
+        .unwrap();
     let mut all: BTreeMap<String, String> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     all.insert("AWS_CONFIG_FILE".to_owned(), path("config"));
@@ -47,7 +48,8 @@ fn endpoints_are_found_in_the_order_of_the_sdks() {
     assert_eq!(local.region(), "eu-central-1");
     let global = settings(&files, &[profile, ("AWS_ENDPOINT_URL", "http://one:1")]);
     assert_eq!(url(&global, "sqs"), "http://one:1");
-    let own = [profile, ("AWS_ENDPOINT_URL", "http://one:1"), ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://two:2")];
+    let own =
+        [profile, ("AWS_ENDPOINT_URL", "http://one:1"), ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://two:2")];
     assert_eq!(url(&settings(&files, &own), "cloudwatchlogs"), "http://two:2");
     let ignored = settings(&files, &[profile, ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]);
     assert!(url(&ignored, "sqs").starts_with("NotConfigured"));
@@ -57,14 +59,19 @@ fn endpoints_are_found_in_the_order_of_the_sdks() {
 fn aws_itself_is_called_only_where_it_is_listed() {
     let files = tempfile::tempdir().unwrap();
     let plain = settings(&files, &[]);
-    assert!(url(&plain, "sqs").contains("Set AWS_ENDPOINT_URL_SQS (or AWS_ENDPOINT_URL)"), "{}", url(&plain, "sqs"));
+    assert!(
+        url(&plain, "sqs").contains("Set AWS_ENDPOINT_URL_SQS (or AWS_ENDPOINT_URL)"),
+        "{}",
+        url(&plain, "sqs")
+    );
     assert!(!plain.names_endpoint(&Service::load("sqs").unwrap().about));
     let listed = settings(&files, &[(REAL_SERVICES, "sqs, iam")]);
     assert_eq!(url(&listed, "sqs"), "https://sqs.eu-west-1.amazonaws.com");
     assert_eq!(url(&listed, "iam"), "https://iam.amazonaws.com");
     assert!(url(&listed, "sns").starts_with("NotConfigured"));
     // An endpoint of AWS in a profile is AWS, too.
-    let hidden = settings(&files, &[("AWS_ENDPOINT_URL_SQS", "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com")]);
+    let hidden =
+        settings(&files, &[("AWS_ENDPOINT_URL_SQS", "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com")]);
     assert!(url(&hidden, "sqs").starts_with("NotConfigured"));
     assert!(!is_of_aws("http://notamazonaws.com") && is_of_aws("https://x.lambda-url.eu-west-1.on.aws/a"));
 }
