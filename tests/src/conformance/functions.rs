@@ -14,6 +14,7 @@ use super::stubs::{function_name, returned};
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// Functions by name, behind `POST /2015-03-31/functions/NAME/invocations`.
+#[derive(Debug)]
 pub(super) struct Functions {
     pub(super) endpoint: String,
     stubs: Arc<Mutex<BTreeMap<String, Value>>>,

@@ -44,6 +44,7 @@ pub fn needs_services(case: &Case) -> bool {
 }
 
 /// Simulated services.
+#[derive(Debug)]
 pub struct Services {
     endpoint: String,
     functions: Functions,
@@ -235,7 +236,7 @@ fn act(engine: &Engine, script: &Value, text: &str) {
         body = serde_json::from_str(body["Message"].as_str().unwrap_or_default()).unwrap_or_default();
     }
     let Some(token) = body["TaskToken"].as_str() else { return };
-    let own = |field: &str| script[field].as_str().map(str::to_owned);
+    let own = |field: &str| script[field].as_str();
     for deed in script["do"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         // A token may have timed out meanwhile: the history tells.
         let _ = match deed.split_once(':').unwrap_or((deed, "")) {
