@@ -6,7 +6,7 @@
 //! other words than AWS, or leaves out, differs here: the runs are compared
 //! with a list of such cases.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -75,7 +75,7 @@ impl Services {
         ];
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let settings = AwsSettings::new(environment, engine::arn::DEFAULT_REGION);
-        Integrations::new(Arc::new(NoFunctions), std::collections::BTreeSet::new(), settings)
+        Integrations::new(Arc::new(NoFunctions), BTreeSet::new(), settings)
     }
 }
 
