@@ -135,6 +135,10 @@ impl Engine {
 
     /// `SendTaskSuccess`: the task of this token succeeded with this JSON text.
     pub fn send_task_success(&self, token: &str, output: &str) -> Result<(), EngineError> {
+        // Recorded on AWS: that the token is none is told before that the output is none.
+        if execution_arn(token).is_none() {
+            return Err(EngineError::InvalidToken);
+        }
         if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(output) {
             return Err(EngineError::InvalidOutput { problem: error.to_string() });
         }

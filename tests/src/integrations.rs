@@ -142,33 +142,33 @@ fn tables() {
 #[test]
 fn buckets() {
     let Some(account) = Account::start() else { return };
-    account.call("aws-sdk:s3:createBucket", json!({ "Bucket": "b" }));
+    account.call("aws-sdk:s3:createBucket", json!({ "Bucket": "bucket" }));
     for (key, body) in
         [("dir/a b+é.json", json!({ "x": [1] })), ("text", json!("text data")), ("number", json!(0))]
     {
         let put = account.call(
             "aws-sdk:s3:putObject",
-            json!({ "Bucket": "b", "Key": key, "Body": body, "Metadata": { "owner": "me" } }),
+            json!({ "Bucket": "bucket", "Key": key, "Body": body, "Metadata": { "owner": "me" } }),
         );
         assert!(put["ETag"].is_string(), "{put}");
-        let got = account.call("aws-sdk:s3:getObject", json!({ "Bucket": "b", "Key": key }));
+        let got = account.call("aws-sdk:s3:getObject", json!({ "Bucket": "bucket", "Key": key }));
         assert_eq!(got["Body"], body.as_str().map_or_else(|| body.to_string(), str::to_owned));
         assert_eq!(got["Metadata"], json!({ "owner": "me" }), "{got}");
     }
-    let listed = account.call("aws-sdk:s3:listObjectsV2", json!({ "Bucket": "b", "Prefix": "dir/" }));
+    let listed = account.call("aws-sdk:s3:listObjectsV2", json!({ "Bucket": "bucket", "Prefix": "dir/" }));
     assert_eq!((&listed["KeyCount"], &listed["Contents"][0]["Key"]), (&json!(1), &json!("dir/a b+é.json")));
-    let tags = json!({ "Bucket": "b", "Tagging": { "TagSet": [{ "Key": "k", "Value": "v<" }] } });
+    let tags = json!({ "Bucket": "bucket", "Tagging": { "TagSet": [{ "Key": "k", "Value": "v<" }] } });
     account.call("aws-sdk:s3:putBucketTagging", tags);
     assert_eq!(
-        account.call("aws-sdk:s3:getBucketTagging", json!({ "Bucket": "b" })),
+        account.call("aws-sdk:s3:getBucketTagging", json!({ "Bucket": "bucket" })),
         json!({ "TagSet": [{ "Key": "k", "Value": "v<" }] })
     );
     let deleted = account.call(
         "aws-sdk:s3:deleteObjects",
-        json!({ "Bucket": "b", "Delete": { "Objects": [{ "Key": "text" }] } }),
+        json!({ "Bucket": "bucket", "Delete": { "Objects": [{ "Key": "text" }] } }),
     );
     assert_eq!(deleted["Deleted"][0]["Key"], "text");
-    let (error, cause) = account.fail("aws-sdk:s3:getObject", json!({ "Bucket": "b", "Key": "text" }));
+    let (error, cause) = account.fail("aws-sdk:s3:getObject", json!({ "Bucket": "bucket", "Key": "text" }));
     assert_eq!(error, "S3.NoSuchKeyException");
     assert!(
         cause.starts_with("The specified key does not exist. (Service: S3, Status Code: 404, Request ID: "),

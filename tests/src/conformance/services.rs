@@ -34,12 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How long an actor takes to act on a message.
 const MESSAGE_DELAY: Duration = Duration::from_secs(1);
 
-/// Whether a case is one execution that needs services, none of which is missing here. Readers of
-/// distributed Maps read from the engine's own store: they call no service.
+/// Whether a case is one execution that needs services, none of which is missing here. Readers and
+/// writers of distributed Maps have the engine's own store: they call no service.
 pub fn needs_services(case: &Case) -> bool {
     let needs = case.list("requires");
     let provided = needs.iter().all(|need| need.as_str().is_some_and(|need| PROVIDED.contains(&need)));
-    let reads_items = case.body["definition"].to_string().contains("\"ItemReader\"");
+    let definition = case.body["definition"].to_string();
+    let reads_items = ["\"ItemReader\"", "\"ResultWriter\""].iter().any(|field| definition.contains(field));
     case.kind == Kind::Exec && !needs.is_empty() && provided && !reads_items && case.quarantine().is_none()
 }
 
@@ -127,7 +128,11 @@ impl Run {
         }
         for machine in case.list("aux_state_machines") {
             let definition = self.bindings.fill(&machine["definition"]).to_string();
-            self.put(&self.bindings.fill_text(machine["name"].as_str().unwrap_or_default()), &definition)?;
+            self.put(
+                case,
+                &self.bindings.fill_text(machine["name"].as_str().unwrap_or_default()),
+                &definition,
+            )?;
         }
         for actor in case.list("actors") {
             self.actor(self.bindings.fill(actor))?;
@@ -135,8 +140,12 @@ impl Run {
         Ok(())
     }
 
-    fn put(&self, name: &str, definition: &str) -> Result<(), String> {
-        self.engine.put_state_machine(name, definition, None).map(drop).map_err(|error| error.to_string())
+    fn put(&self, case: &Case, name: &str, definition: &str) -> Result<(), String> {
+        let role = case.body["role_arn"].as_str().map(|role| self.bindings.fill_text(role));
+        self.engine
+            .put_state_machine(name, definition, role.as_deref())
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 
     /// Makes what a case needs: boto3's names of operations and parameters.
@@ -190,7 +199,7 @@ impl Run {
             None => self.bindings.fill(&case.body["definition"]).to_string(),
         };
         let name = self.bindings.fill_text(case.body["name"].as_str().unwrap_or("machine"));
-        self.put(&name, &definition)?;
+        self.put(case, &name, &definition)?;
         let input = exec::input(case, &self.bindings).map_err(|error| error.to_string())?.to_string();
         let request = StartExecution {
             state_machine: name,
