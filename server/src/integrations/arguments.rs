@@ -150,6 +150,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "called with literals")]
     fn fitted(name: &str, operation: &str, arguments: Value) -> Result<Value, Problem> {
         let service = Service::load(name).unwrap();
         let input = service.operation(operation).unwrap().1.input;

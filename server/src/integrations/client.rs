@@ -24,7 +24,7 @@ use crate::api::Api;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest any call may take: an invocation of a function. AWS quota: 900 seconds.
-const CALL_TIMEOUT: Duration = Duration::from_secs(900);
+const CALL_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// An answer larger than this cannot become a result of 256 KiB; XML and Base64 need more than it.
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
@@ -182,13 +182,13 @@ impl Client {
                 let body = answer.to_string().into_bytes();
                 Ok((Response { status: 200, headers: Vec::new(), body }, false))
             }
-            Err(error) => Err(Problem::Refused(Refusal {
+            Err(error) => Err(Problem::Refused(Box::new(Refusal {
                 code: error.code.to_owned(),
                 message: Some(error.message),
                 status: error.http_status,
                 request_id: crate::runtime::uuid(),
                 ..Refusal::default()
-            })),
+            }))),
         }
     }
 
@@ -215,7 +215,7 @@ impl Client {
         if (200..300).contains(&response.status) {
             return Ok((response, true));
         }
-        Err(Problem::Refused(protocol::refusal(call.service, &response)))
+        Err(Problem::Refused(Box::new(protocol::refusal(call.service, &response))))
     }
 
     /// Signs and sends a request.

@@ -25,14 +25,12 @@ pub(super) fn arguments(service: &str, action: &str, task: &TaskRequest) -> Resu
                 name_execution(entry, &task.execution_arn);
             }
         }
-        ("bedrock", "invokeModel") => {
-            if fields.contains_key("Input") || fields.contains_key("Output") {
-                return Err(Problem::Failed(
-                    "States.Runtime".to_owned(),
-                    "Input and Output of bedrock:invokeModel in S3 are not supported here: give the model's Body."
-                        .to_owned(),
-                ));
-            }
+        ("bedrock", "invokeModel") if fields.contains_key("Input") || fields.contains_key("Output") => {
+            return Err(Problem::Failed(
+                "States.Runtime".to_owned(),
+                "Input and Output of bedrock:invokeModel in S3 are not supported here: give the model's Body."
+                    .to_owned(),
+            ));
         }
         ("lambda", "invoke") => {
             let payload = engine::lambda_invoke_payload(&task.arguments);

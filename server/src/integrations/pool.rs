@@ -186,7 +186,7 @@ mod tests {
     fn a_closed_pool_drops_what_waits() {
         let pool = Pool::default();
         let (sender, receiver) = channel::<()>();
-        pool.run_after(Duration::from_secs(3_600), Box::new(move || drop(sender)));
+        pool.run_after(Duration::from_hours(1), Box::new(move || drop(sender)));
         pool.close();
         assert!(receiver.recv().is_err());
     }

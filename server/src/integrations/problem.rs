@@ -13,7 +13,7 @@ use super::naming::{class_name, exception_name};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Problem {
     /// The service said no.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Nobody answered, or nothing that can be read.
     Unanswered(String),
     /// The arguments do not fit the operation.
@@ -81,7 +81,7 @@ const OPTIMISED: &[(&str, &str, &str)] = &[
     ("states", "StepFunctions", "AWSStepFunctions"),
 ];
 
-impl<'a> Voice<'a> {
+impl Voice<'_> {
     /// What errors begin with.
     pub(super) fn prefix(self, about: &About) -> String {
         match self {
@@ -203,13 +203,13 @@ mod tests {
     }
 
     fn refused(code: &str, status: u16) -> Problem {
-        Problem::Refused(Refusal {
+        Problem::Refused(Box::new(Refusal {
             code: code.to_owned(),
             message: Some("No.".to_owned()),
             status,
             request_id: "1".to_owned(),
             ..Refusal::default()
-        })
+        }))
     }
 
     #[test]

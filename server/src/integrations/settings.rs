@@ -123,12 +123,12 @@ impl AwsSettings {
         if let Some(url) = self.configured(about) {
             let url = url.trim_end_matches('/').to_owned();
             if is_of_aws(&url) && !self.may_be_real(about) {
-                return Err(self.not_allowed(about));
+                return Err(not_allowed(about));
             }
             return Ok(Endpoint { url, region });
         }
         if !self.may_be_real(about) {
-            return Err(self.not_allowed(about));
+            return Err(not_allowed(about));
         }
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         match &about.global {
@@ -173,15 +173,6 @@ impl AwsSettings {
     pub(super) fn lists(&self, name: &str) -> bool {
         let mut listed = self.variable(REAL_SERVICES).unwrap_or_default().split(',').map(str::trim);
         listed.any(|listed| listed == "all" || listed.eq_ignore_ascii_case(name))
-    }
-
-    fn not_allowed(&self, about: &About) -> Problem {
-        let (name, variable) = (service_name(about), own_variable(about));
-        Problem::NotConfigured(format!(
-            "The service {} has no endpoint here. Set {variable} (or AWS_ENDPOINT_URL) to where it is, e.g. \
-             http://127.0.0.1:5000; AWS itself is called only if {REAL_SERVICES} lists `{name}`.",
-            about.id
-        ))
     }
 
     /// The keys to sign requests to an endpoint with.
@@ -256,6 +247,16 @@ impl std::fmt::Debug for AwsSettings {
     }
 }
 
+/// Why a service is not called.
+fn not_allowed(about: &About) -> Problem {
+    let (name, variable) = (service_name(about), own_variable(about));
+    Problem::NotConfigured(format!(
+        "The service {} has no endpoint here. Set {variable} (or AWS_ENDPOINT_URL) to where it is, e.g. \
+         http://127.0.0.1:5000; AWS itself is called only if {REAL_SERVICES} lists `{name}`.",
+        about.id
+    ))
+}
+
 /// The name of a service in `aws-sdk` resources.
 fn service_name(about: &About) -> String {
     about.id.to_lowercase().replace([' ', '-'], "")
@@ -313,7 +314,6 @@ fn words(command: &str) -> Vec<String> {
     for character in command.chars() {
         match (character, quote) {
             (character, Some(end)) if character == end => quote = None,
-            (character, Some(_)) => word.push(character),
             ('"' | '\'', None) => (quote, open) = (Some(character), true),
             (character, None) if character.is_whitespace() => {
                 if open || !word.is_empty() {
@@ -321,7 +321,7 @@ fn words(command: &str) -> Vec<String> {
                 }
                 open = false;
             }
-            (character, None) => word.push(character),
+            (character, _) => word.push(character),
         }
     }
     if open || !word.is_empty() {

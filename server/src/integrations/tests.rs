@@ -35,6 +35,7 @@ impl World {
         Self { engine, host, _folder: folder }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "called with literals")]
     fn put(&self, name: &str, states: Value) {
         let start = states.as_object().unwrap().keys().next().unwrap().clone();
         let definition = json!({ "QueryLanguage": "JSONata", "StartAt": start, "States": states });
@@ -60,6 +61,7 @@ impl Drop for World {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with literals")]
 fn task(resource: &str, arguments: Value) -> Value {
     let resource = if resource.starts_with("arn:") {
         resource.to_owned()

@@ -1,4 +1,4 @@
-//! Connections of EventBridge: how an HTTP task says who it is.
+//! Connections of `EventBridge`: how an HTTP task says who it is.
 //!
 //! On AWS a connection's secrets are in Secrets Manager. Here they are in the
 //! environment: `STEPWRIGHT_CONNECTION_<NAME>` holds what `aws events
@@ -34,20 +34,24 @@ struct Connection {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default)]
 struct AuthParameters {
-    api_key_auth_parameters: Option<ApiKey>,
-    basic_auth_parameters: Option<Basic>,
+    #[serde(rename = "ApiKeyAuthParameters")]
+    api_key: Option<ApiKey>,
+    #[serde(rename = "BasicAuthParameters")]
+    basic: Option<Basic>,
     #[serde(rename = "OAuthParameters")]
-    oauth_parameters: Option<OAuth>,
-    invocation_http_parameters: HttpParameters,
+    oauth: Option<OAuth>,
+    #[serde(rename = "InvocationHttpParameters")]
+    invocation: HttpParameters,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct ApiKey {
-    api_key_name: String,
-    api_key_value: String,
+    #[serde(rename = "ApiKeyName")]
+    name: String,
+    #[serde(rename = "ApiKeyValue")]
+    value: String,
 }
 
 #[derive(Deserialize)]
@@ -76,11 +80,14 @@ struct ClientParameters {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(default)]
 struct HttpParameters {
-    header_parameters: Vec<Parameter>,
-    query_string_parameters: Vec<Parameter>,
-    body_parameters: Vec<Parameter>,
+    #[serde(rename = "HeaderParameters")]
+    headers: Vec<Parameter>,
+    #[serde(rename = "QueryStringParameters")]
+    query: Vec<Parameter>,
+    #[serde(rename = "BodyParameters")]
+    body: Vec<Parameter>,
 }
 
 #[derive(Deserialize)]
@@ -126,27 +133,26 @@ impl Connections {
         let mut additions = Additions::default();
         match connection.authorization_type.as_str() {
             "API_KEY" => {
-                let key = parameters.api_key_auth_parameters.ok_or_else(invalid)?;
-                additions.headers.push((key.api_key_name, key.api_key_value));
+                let key = parameters.api_key.ok_or_else(invalid)?;
+                additions.headers.push((key.name, key.value));
             }
             "BASIC" => {
-                let Basic { username, password } = parameters.basic_auth_parameters.ok_or_else(invalid)?;
+                let Basic { username, password } = parameters.basic.ok_or_else(invalid)?;
                 let both = STANDARD.encode(format!("{username}:{password}"));
                 additions.headers.push(("Authorization".to_owned(), format!("Basic {both}")));
             }
             "OAUTH_CLIENT_CREDENTIALS" => {
-                let oauth = parameters.oauth_parameters.ok_or_else(invalid)?;
+                let oauth = parameters.oauth.ok_or_else(invalid)?;
                 let token = self.token(arn, &oauth, renew, exchange)?;
                 additions.headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
                 additions.has_token = true;
             }
             _ => return Err(invalid()),
         }
-        let HttpParameters { header_parameters, query_string_parameters, body_parameters } =
-            parameters.invocation_http_parameters;
-        additions.headers.extend(header_parameters.into_iter().map(|one| (one.key, text(&one.value))));
-        additions.query.extend(query_string_parameters.into_iter().map(|one| (one.key, text(&one.value))));
-        additions.body.extend(body_parameters.into_iter().map(|one| (one.key, one.value)));
+        let HttpParameters { headers, query, body } = parameters.invocation;
+        additions.headers.extend(headers.into_iter().map(|one| (one.key, text(&one.value))));
+        additions.query.extend(query.into_iter().map(|one| (one.key, text(&one.value))));
+        additions.body.extend(body.into_iter().map(|one| (one.key, one.value)));
         Ok(additions)
     }
 
@@ -211,14 +217,14 @@ fn asked(oauth: &OAuth, exchange: &dyn Exchange) -> Result<(String, Duration), P
     ] {
         fields.insert(name.to_owned(), Value::from(value));
     }
-    fields.extend(parameters.body_parameters.iter().map(|one| (one.key.clone(), one.value.clone())));
+    fields.extend(parameters.body.iter().map(|one| (one.key.clone(), one.value.clone())));
     let pairs =
         |list: &[Parameter]| list.iter().map(|one| (one.key.clone(), text(&one.value))).collect::<Vec<_>>();
     let mut outgoing = Outgoing {
         method: oauth.http_method.clone(),
         url: oauth.authorization_endpoint.clone(),
-        headers: pairs(&parameters.header_parameters),
-        query: pairs(&parameters.query_string_parameters),
+        headers: pairs(&parameters.headers),
+        query: pairs(&parameters.query),
         body: Vec::new(),
     };
     if oauth.http_method == "GET" {

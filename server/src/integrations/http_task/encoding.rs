@@ -34,16 +34,16 @@ impl ArrayFormat {
 pub(super) fn form(body: &Value, format: ArrayFormat) -> String {
     let mut pairs = Vec::new();
     for (name, value) in body.as_object().into_iter().flatten() {
-        write(sigv4::encoded(name), value, format, &mut pairs);
+        write(&sigv4::encoded(name), value, format, &mut pairs);
     }
     pairs.join("&")
 }
 
-fn write(name: String, value: &Value, format: ArrayFormat, pairs: &mut Vec<String>) {
+fn write(name: &str, value: &Value, format: ArrayFormat, pairs: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                write(format!("{name}[{}]", sigv4::encoded(key)), value, format, pairs);
+                write(&format!("{name}[{}]", sigv4::encoded(key)), value, format, pairs);
             }
         }
         Value::Array(items) if format == ArrayFormat::Commas => {
@@ -55,9 +55,9 @@ fn write(name: String, value: &Value, format: ArrayFormat, pairs: &mut Vec<Strin
                 let name = match format {
                     ArrayFormat::Indices => format!("{name}[{at}]"),
                     ArrayFormat::Brackets => format!("{name}[]"),
-                    ArrayFormat::Repeat | ArrayFormat::Commas => name.clone(),
+                    ArrayFormat::Repeat | ArrayFormat::Commas => name.to_owned(),
                 };
-                write(name, item, format, pairs);
+                write(&name, item, format, pairs);
             }
         }
         value => pairs.push(format!("{name}={}", sigv4::encoded(&text(value)))),

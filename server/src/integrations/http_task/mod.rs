@@ -22,6 +22,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use ureq::Agent;
 use ureq::http::Uri;
+use ureq::http::uri::Authority;
 use ureq::unversioned::transport::DefaultConnector;
 
 pub use guard::HTTP_HOSTS;
@@ -134,7 +135,9 @@ impl HttpTasks {
         let mut url = outgoing.url.clone();
         for (name, value) in &outgoing.query {
             url.push(if url.contains('?') { '&' } else { '?' });
-            url.push_str(&format!("{}={}", sigv4::encoded(name), sigv4::encoded(value)));
+            url.push_str(&sigv4::encoded(name));
+            url.push('=');
+            url.push_str(&sigv4::encoded(value));
         }
         let shown = outgoing.url.split('?').next().unwrap_or_default();
         let uri: Uri = url.parse().map_err(|error| runtime(&format!("'{shown}' is not a URL: {error}")))?;
@@ -179,7 +182,7 @@ impl Exchange for HttpTasks {
 /// The request that a redirect asks for. What says who we are is for the first host alone.
 fn redirect(outgoing: &mut Outgoing, from: &Uri, location: &str, status: u16) {
     let (scheme, authority) =
-        (from.scheme_str().unwrap_or("https"), from.authority().map_or("", |host| host.as_str()));
+        (from.scheme_str().unwrap_or("https"), from.authority().map_or("", Authority::as_str));
     outgoing.url = if location.contains("://") {
         location.to_owned()
     } else if let Some(rest) = location.strip_prefix("//") {
@@ -192,7 +195,7 @@ fn redirect(outgoing: &mut Outgoing, from: &Uri, location: &str, status: u16) {
     };
     outgoing.query.clear();
     let same_host = outgoing.url.parse::<Uri>().is_ok_and(|uri| {
-        uri.authority().map(|host| host.as_str()) == Some(authority) && uri.scheme_str() == Some(scheme)
+        uri.authority().map(Authority::as_str) == Some(authority) && uri.scheme_str() == Some(scheme)
     });
     if !same_host {
         let harmless = ["accept", "content-type", "range", "user-agent"];

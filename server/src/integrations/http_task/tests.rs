@@ -60,6 +60,7 @@ fn basic() -> Value {
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with literals")]
 fn run(settings: &AwsSettings, arguments: Value) -> Result<Value, Problem> {
     HttpTasks::new(settings).run(settings, &arguments).map(|text| serde_json::from_str(&text).unwrap())
 }

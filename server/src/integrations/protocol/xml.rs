@@ -3,6 +3,8 @@
 //! Threats (design of security, XML): a document type is refused, nesting and
 //! the number of attributes have limits, entities are XML's own five.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::services::{Member, Service, Shape, Structure, TimestampFormat};
@@ -222,7 +224,7 @@ pub(super) fn body(
     namespace: Option<&str>,
 ) -> String {
     let mut text = String::new();
-    write(
+    write_element(
         service,
         shape,
         value,
@@ -246,7 +248,7 @@ impl<'a> Tag<'a> {
     }
 }
 
-fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &mut String) {
+fn write_element(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &mut String) {
     let mut attributes = tag.namespace.map(namespace_attribute).unwrap_or_default();
     let mut content = String::new();
     match (service.shape(shape), value) {
@@ -256,7 +258,8 @@ fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &m
                 let Some(value) = fields.get(name) else { continue };
                 let written = member.name().unwrap_or(name);
                 if member.is_attribute() {
-                    attributes.push_str(&format!(" {written}=\"{}\"", escape(scalar(value))));
+                    // Writing into a String cannot fail, here and below.
+                    let _ = write!(attributes, " {written}=\"{}\"", escape(scalar(value)));
                     continue;
                 }
                 let tag = Tag {
@@ -265,14 +268,14 @@ fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &m
                     timestamp: member.timestamp(),
                     is_flat: member.is_flat(),
                 };
-                write(service, member.shape(), value, &tag, &mut content);
+                write_element(service, member.shape(), value, &tag, &mut content);
             }
         }
         (Some(Shape::List { list, .. }), Value::Array(items)) => {
             let is_flat = list.flat || tag.is_flat;
             let name = list.name.as_deref().unwrap_or(if is_flat { tag.name } else { "member" });
             for item in items {
-                write(service, list.item, item, &Tag::plain(name), &mut content);
+                write_element(service, list.item, item, &Tag::plain(name), &mut content);
             }
             if is_flat {
                 text.push_str(&content);
@@ -282,10 +285,9 @@ fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &m
         (Some(Shape::Map(map)), Value::Object(entries)) => {
             let is_flat = map.flat || tag.is_flat;
             for (key, value) in entries {
-                let mut entry = String::new();
                 let key_name = map.key_name.as_deref().unwrap_or("key");
-                entry.push_str(&format!("<{key_name}>{}</{key_name}>", escape(key)));
-                write(
+                let mut entry = format!("<{key_name}>{}</{key_name}>", escape(key));
+                write_element(
                     service,
                     map.value,
                     value,
@@ -293,7 +295,7 @@ fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &m
                     &mut entry,
                 );
                 let name = if is_flat { tag.name } else { "entry" };
-                content.push_str(&format!("<{name}>{entry}</{name}>"));
+                let _ = write!(content, "<{name}>{entry}</{name}>");
             }
             if is_flat {
                 text.push_str(&content);
@@ -307,7 +309,7 @@ fn write(service: &Service, shape: usize, value: &Value, tag: &Tag<'_>, text: &m
         }
         (_, value) => content = escape(scalar(value)).into_owned(),
     }
-    text.push_str(&format!("<{0}{attributes}>{content}</{0}>", tag.name));
+    let _ = write!(text, "<{0}{attributes}>{content}</{0}>", tag.name);
 }
 
 /// Who may do something is told by its kind: `xsi:type` needs its namespace.
