@@ -5,7 +5,7 @@
 //! expression on the same values always ends in the same way.
 
 use super::failure::{Failure, Outcome};
-use super::memory;
+use super::memory::{self, Held};
 use super::value::Value;
 use crate::limits;
 
@@ -37,6 +37,8 @@ impl Bounds {
 
 /// How many bytes of text are compared while a node is evaluated.
 const COMPARED_BYTES_A_STEP: usize = 128;
+/// How many places a variable is looked for in while a node is evaluated.
+const PLACES_A_STEP: usize = 16;
 /// More than a frame or a function takes.
 const BLOCK_BYTES: usize = 512;
 
@@ -82,6 +84,12 @@ impl Budget {
         left.map(|_| ()).ok_or_else(Failure::time)
     }
 
+    /// A variable is looked for in that many places. Whoever looks goes on in any case: where that
+    /// was too much, the next step fails.
+    pub(super) fn walks(&mut self, places: usize) {
+        self.steps = self.steps.saturating_sub((places / PLACES_A_STEP) as u64);
+    }
+
     /// Two texts of that length are compared.
     pub(super) fn compares(&mut self, bytes: usize) -> Outcome<()> {
         if bytes < COMPARED_BYTES_A_STEP { Ok(()) } else { self.spend(bytes / COMPARED_BYTES_A_STEP) }
@@ -99,6 +107,12 @@ impl Budget {
     /// row can be all that an expression makes.
     pub(super) fn block(&self) -> Outcome<()> {
         self.has_room(BLOCK_BYTES)
+    }
+
+    /// Room to work in, of that many bytes; it counts until what is returned is dropped.
+    pub(super) fn reserve(&self, bytes: usize) -> Outcome<Held> {
+        self.has_room(bytes)?;
+        Ok(Held::new(bytes))
     }
 
     /// Whether there is room for that much more.

@@ -7,6 +7,7 @@ use super::super::ast::{Kind, Node, Path, Stage, Step};
 use super::super::budget::Budget;
 use super::super::compare::numeric;
 use super::super::failure::{Failure, Outcome};
+use super::super::memory::Gathered;
 use super::super::value::{Array, Items, Tuple, Value};
 use super::Evaluator;
 use super::frame::{Env, Frame};
@@ -159,7 +160,7 @@ impl<'a> Evaluator<'a> {
                 Ok(if value.is_undefined() { Flow::Nothing } else { Flow::of(value, is_last) })
             }
             Flow::Many(array) => {
-                let mut results = Results::default();
+                let mut results = Results::new();
                 let items = array.items().unwrap_or(Items::Made(&[]));
                 for index in 0..items.len() {
                     let Some(item) = items.get(index) else { break };
@@ -226,7 +227,7 @@ impl<'a> Evaluator<'a> {
             (Kind::Number(number), _) => Some(*number),
             _ => None,
         };
-        let mut results = Vec::new();
+        let mut results = Gathered::new();
         if let Some(number) = literal {
             if let Some(item) = place_of(number, items.len()).and_then(|place| items.get(place)) {
                 if item.is_array() {
@@ -250,6 +251,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         self.budget.items(results.len())?;
+        let results = results.into_vec();
         let array = if holds_tuples { Array::tuples(results) } else { Array::sequence(results) };
         Ok(Value::Array(Rc::new(array)))
     }
@@ -262,7 +264,7 @@ impl<'a> Evaluator<'a> {
         index: usize,
         count: usize,
         item: Value<'a>,
-        results: &mut Vec<Value<'a>>,
+        results: &mut Gathered<'a>,
     ) -> Outcome<()> {
         if let Some(number) = numeric(chosen)? {
             if place_of(number, count) == Some(index) {
@@ -499,7 +501,7 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluates the step for each tuple and binds what it says.
     fn bind_items(&mut self, step: &'a Step, tuples: &[Value<'a>], env: &Env<'a>) -> Outcome<Vec<Value<'a>>> {
-        let mut results = Vec::new();
+        let mut results = Gathered::new();
         for tuple in tuples {
             let Value::Tuple(tuple) = tuple else { continue };
             let frame = Some(Frame::new(tuple.bound.clone(), env));
@@ -535,7 +537,7 @@ impl<'a> Evaluator<'a> {
             }
             self.budget.items(results.len())?;
         }
-        Ok(results)
+        Ok(results.into_vec())
     }
 }
 
@@ -640,14 +642,17 @@ impl<'a> Flow<'a> {
 
 /// The results of a step on many items: arrays among them lose their brackets,
 /// unless there is only one result.
-#[derive(Default)]
 struct Results<'a> {
     only: Option<Value<'a>>,
-    all: Vec<Value<'a>>,
+    all: Gathered<'a>,
     count: usize,
 }
 
 impl<'a> Results<'a> {
+    fn new() -> Self {
+        Self { only: None, all: Gathered::new(), count: 0 }
+    }
+
     fn push(&mut self, value: Value<'a>, budget: &mut Budget) -> Outcome<()> {
         self.count += 1;
         if self.count == 1 {
@@ -682,7 +687,7 @@ impl<'a> Results<'a> {
             (1, Some(only)) => Flow::One(only),
             (_, Some(last)) => {
                 self.all.push(last);
-                Flow::Many(Value::sequence(self.all))
+                Flow::Many(Value::sequence(self.all.into_vec()))
             }
         })
     }
