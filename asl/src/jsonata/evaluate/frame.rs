@@ -22,7 +22,6 @@ pub(in super::super) struct Frame<'a> {
     held: Held,
 }
 
-
 impl<'a> Frame<'a> {
     pub(in super::super) fn new(variables: Vec<(Sym, Value<'a>)>, outer: &Env<'a>) -> Rc<Self> {
         Rc::new(Self {

@@ -162,8 +162,12 @@ impl<'a> Evaluator<'a> {
     }
 
     fn block(&mut self, block: &'a Block, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
-        self.budget.block()?;
-        let frame = block.binds.then(|| Frame::new(Vec::new(), env));
+        let frame = if block.binds {
+            self.budget.block()?;
+            Some(Frame::new(Vec::new(), env))
+        } else {
+            None
+        };
         let env = if block.binds { &frame } else { env };
         let Some((last, before)) = block.items.split_last() else { return Ok(Value::Undefined) };
         for item in before {

@@ -196,6 +196,7 @@ impl<'a> Evaluator<'a> {
             Stage::Filter(predicate) => self.filter(predicate, value, env),
             Stage::Index(name) => {
                 let Value::Array(array) = &value else { return Ok(value) };
+                self.budget.tuples(array.items.len(), 1)?;
                 let mut tuples = Vec::with_capacity(array.items.len());
                 for (index, item) in array.items.iter().enumerate() {
                     let mut tuple = match item {
@@ -242,7 +243,7 @@ impl<'a> Evaluator<'a> {
                 let Some(item) = items.get(index) else { break };
                 let chosen = match &item {
                     Value::Tuple(tuple) if holds_tuples => {
-                        let frame = Some(Frame::new(tuple.bound.clone(), env));
+                        let frame = self.frame_of(tuple, env)?;
                         self.evaluate(predicate, &tuple.at, &frame)?
                     }
                     _ => self.evaluate(predicate, &item, env)?,
@@ -465,6 +466,7 @@ impl<'a> Evaluator<'a> {
                     let items = flow.into_array(&mut self.budget)?;
                     let sorted = self.sort_by_terms(terms, items, env)?;
                     let items = sorted.items().unwrap_or(Items::Made(&[]));
+                    self.budget.tuples(items.len(), 1)?;
                     items
                         .iter()
                         .enumerate()
@@ -481,6 +483,7 @@ impl<'a> Evaluator<'a> {
                 Some(flow) => {
                     let items = flow.into_array(&mut self.budget)?;
                     let items = items.items().unwrap_or(Items::Made(&[]));
+                    self.budget.tuples(items.len(), 0)?;
                     items.iter().map(|at| Value::Tuple(Rc::new(Tuple::new(at, Vec::new())))).collect()
                 }
             };
@@ -499,20 +502,24 @@ impl<'a> Evaluator<'a> {
         })
     }
 
+    /// Where what a tuple binds is seen.
+    pub(super) fn frame_of(&mut self, tuple: &Tuple<'a>, env: &Env<'a>) -> Outcome<Env<'a>> {
+        self.budget.block()?;
+        Ok(Some(Frame::new(tuple.bound.clone(), env)))
+    }
+
     /// Evaluates the step for each tuple and binds what it says.
     fn bind_items(&mut self, step: &'a Step, tuples: &[Value<'a>], env: &Env<'a>) -> Outcome<Vec<Value<'a>>> {
         let mut results = Gathered::new();
         for tuple in tuples {
             let Value::Tuple(tuple) = tuple else { continue };
-            let frame = Some(Frame::new(tuple.bound.clone(), env));
+            let frame = self.frame_of(tuple, env)?;
             let value = self.evaluate(&step.node, &tuple.at, &frame)?;
             if value.is_undefined() {
                 continue;
             }
-            let value = if value.is_array() { value } else { Value::array(vec![value]) };
-            let items = value.items().unwrap_or(Items::Made(&[]));
-            self.budget.spend(items.len() * (tuple.bound.len() + 1))?;
-            self.budget.places(items.len() * (tuple.bound.len() + 4))?;
+            let items = value.items().unwrap_or(Items::Made(std::slice::from_ref(&value)));
+            self.budget.tuples(items.len(), tuple.bound.len())?;
             for (index, item) in items.iter().enumerate() {
                 let mut next = (**tuple).clone();
                 if let Value::Tuple(inner) = item {

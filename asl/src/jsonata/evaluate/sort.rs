@@ -12,7 +12,7 @@ use super::super::memory::Held;
 use super::super::text;
 use super::super::value::{Array, Value};
 use super::Evaluator;
-use super::frame::{Env, Frame};
+use super::frame::Env;
 
 impl<'a> Evaluator<'a> {
     /// Sorts an array by the terms of `^(…)`. What has no more than one item is
@@ -74,7 +74,7 @@ impl<'a> Evaluator<'a> {
     fn term(&mut self, term: &'a Term, item: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
         match item {
             Value::Tuple(tuple) => {
-                let frame = Some(Frame::new(tuple.bound.clone(), env));
+                let frame = self.frame_of(tuple, env)?;
                 self.evaluate(&term.expression, &tuple.at, &frame)
             }
             _ => self.evaluate(&term.expression, item, env),

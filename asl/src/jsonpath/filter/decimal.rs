@@ -203,8 +203,12 @@ mod tests {
         ] {
             assert_eq!(parse(text).text(), printed);
         }
-        for (whole, written) in [("0", "0.0"), ("-12", "-12.0"), ("9223372036854775807", "9223372036854775807.00")] {
-            assert!(matches!(parse(whole), Decimal::Whole(_)) && matches!(parse(written), Decimal::Written(_)));
+        for (whole, written) in
+            [("0", "0.0"), ("-12", "-12.0"), ("9223372036854775807", "9223372036854775807.00")]
+        {
+            assert!(
+                matches!(parse(whole), Decimal::Whole(_)) && matches!(parse(written), Decimal::Written(_))
+            );
             assert_eq!(parse(whole).compare(&parse(written)), Ordering::Equal, "{whole}");
             assert_eq!(parse(whole).text(), whole);
         }
