@@ -143,7 +143,8 @@ fn what_waits_on_many_levels_is_paid_for() {
     ] {
         let (answer, peak) = within(bounds, &source, &json!({}));
         assert_eq!(message(answer), failure::MEMORY, "{source}");
-        assert!((10_000_000..bounds.bytes + 1_000_000).contains(&peak), "{source} held {peak} bytes");
+        // What is gathered doubles before anybody looks.
+        assert!((10_000_000..bounds.bytes + 4_000_000).contains(&peak), "{source} held {peak} bytes");
     }
 }
 
@@ -156,7 +157,7 @@ fn many_small_values_count_as_what_they_take() {
         ("[1..10000].[$]", 80),
         ("[1..10000].{'a': $}", 120),
         ("[1..10000].($f := /a/)", 100),
-        ("$count([1..10000]@$x)", 120),
+        ("$count([1..10000]@$x.$x)", 120),
         ("[1..10000].(function() { 1 })", 100),
     ] {
         let (_, peak) = within(Bounds::AWS, source, &json!({}));
