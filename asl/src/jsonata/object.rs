@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::frame::dismantle;
-use super::memory::Held;
+use super::memory::{self, Held};
 use super::value::{Text, Value};
 
 /// From how many fields on an index may pay,
@@ -26,8 +26,10 @@ pub(super) struct Object<'a> {
     held: Held,
 }
 
-/// What a field takes, in bytes: its key and value, and its share of the rest.
-const FIELD_BYTES: usize = size_of::<(Text<'_>, Value<'_>)>() + 16;
+/// What a field takes, in bytes.
+const FIELD_BYTES: usize = size_of::<(Text<'_>, Value<'_>)>();
+/// What a field takes in the index: its entry, in nodes that are half full at least.
+const ENTRY_BYTES: usize = 2 * size_of::<(Text<'_>, usize)>();
 
 impl<'a> Object<'a> {
     pub(super) fn with_capacity(fields: usize) -> Self {
@@ -36,9 +38,17 @@ impl<'a> Object<'a> {
 
     /// An object of fields that differ, in their order.
     pub(super) fn of_fields(fields: Vec<(Text<'a>, Value<'a>)>) -> Self {
-        let held = Held::new(size_of::<Self>() + fields.len() * FIELD_BYTES);
         let has_number_keys = fields.iter().any(|(key, _)| number_key(key).is_some());
-        Self { fields, index: OnceCell::new(), looks: Cell::new(0), has_number_keys, held }
+        let held = Held::new(0);
+        let object = Self { fields, index: OnceCell::new(), looks: Cell::new(0), has_number_keys, held };
+        object.recount();
+        object
+    }
+
+    fn recount(&self) {
+        let fields = memory::block(self.fields.capacity() * FIELD_BYTES);
+        let index = self.index.get().map_or(0, |index| index.len() * ENTRY_BYTES);
+        self.held.set(memory::shared::<Self>() + fields + index);
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -56,7 +66,9 @@ impl<'a> Object<'a> {
         if self.fields.len() > INDEX_FROM {
             let looks = self.looks.get();
             if looks >= INDEX_AFTER {
-                return self.index.get_or_init(|| index_of(&self.fields)).get(key).copied();
+                let index = self.index.get_or_init(|| index_of(&self.fields));
+                self.recount();
+                return index.get(key).copied();
             }
             self.looks.set(looks + 1);
         }
@@ -78,11 +90,16 @@ impl<'a> Object<'a> {
             return;
         }
         self.has_number_keys |= number_key(&key).is_some();
-        self.held.add(FIELD_BYTES);
-        if let Some(index) = self.index.get_mut() {
+        let is_full = self.fields.len() == self.fields.capacity();
+        let index = self.index.get_mut();
+        let is_indexed = index.is_some();
+        if let Some(index) = index {
             index.insert(key.clone(), self.fields.len());
         }
         self.fields.push((key, value));
+        if is_full || is_indexed {
+            self.recount();
+        }
     }
 
     pub(super) fn remove(&mut self, key: &str) {

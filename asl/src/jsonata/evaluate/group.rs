@@ -38,7 +38,7 @@ impl<'a> Evaluator<'a> {
             for (pair, (key, _)) in pairs.iter().enumerate() {
                 let key = match &item {
                     Value::Tuple(tuple) if holds_tuples => {
-                        let frame = Some(Frame::new(tuple.bound.clone(), env));
+                        let frame = self.frame_of(tuple, env)?;
                         self.evaluate(key, &tuple.at, &frame)?
                     }
                     _ => self.evaluate(key, &item, env)?,

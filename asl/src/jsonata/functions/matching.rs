@@ -42,7 +42,7 @@ impl<'a> Matcher<'a> {
     fn new(evaluator: &mut Evaluator<'a>, pattern: &Value<'a>) -> Outcome<Self> {
         match pattern {
             Value::Function(function) => Ok(match &**function {
-                Function::Regex(regex) => {
+                Function::Regex(regex, _) => {
                     let finder = Box::new(Finder::new(regex, &mut evaluator.budget)?);
                     Self::Regex { finder, from: 0, is_first: true }
                 }
@@ -217,7 +217,7 @@ fn as_object<'a>(
     object.insert(Text::Borrowed("start"), Value::count(start.unit));
     object.insert(Text::Borrowed("end"), Value::count(end.unit));
     object.insert(Text::Borrowed("groups"), Value::array(found.groups));
-    object.insert(Text::Borrowed("next"), Value::Function(Rc::new(Function::Next(next))));
+    object.insert(Text::Borrowed("next"), Value::Function(Rc::new(Function::next(next))));
     Ok(Value::object(object))
 }
 
