@@ -103,6 +103,9 @@ pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
 /// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
 /// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
 pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
+/// Steps of one transition of an execution, of all its states together, before it pauses: stops, time-outs and other
+/// executions have their turn then. Ours: as many take some tenths of a second.
+pub const TRANSITION_STEPS_MAX: u64 = 4_000_000;
 /// Levels of arrays and objects of a payload. Ours: JSON readers stop at 128, and what cannot be read back must not
 /// be written into a journal.
 pub const PAYLOAD_DEPTH_MAX: usize = 127;

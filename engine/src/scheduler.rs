@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use asl::StateMachine;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, EngineTime};
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, LeftOut, Notice};
 use crate::journal::{
@@ -247,7 +247,7 @@ pub(crate) struct Scheduler {
     pub(crate) directory: PathBuf,
     pub(crate) region: String,
     pub(crate) account: String,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) time: Arc<EngineTime>,
     pub(crate) task_host: Arc<dyn TaskHost>,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) map_runs: MapRuns,
@@ -263,7 +263,6 @@ pub(crate) struct Scheduler {
     pub(crate) next_id: AtomicI64,
     /// Express executions count down, so that the journal's numbers have no gaps.
     pub(crate) next_express_id: AtomicI64,
-    pub(crate) last_millis: Arc<AtomicI64>,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
     journal: Sender<Message>,
     express: Mutex<Option<Sender<Job>>>,
@@ -305,7 +304,7 @@ impl Scheduler {
             directory: parts.directory,
             region: parts.region,
             account: parts.account,
-            clock: parts.clock,
+            time: Arc::new(EngineTime::new(parts.clock, parts.last_millis)),
             task_host: parts.task_host,
             objects: parts.objects,
             map_runs: MapRuns::default(),
@@ -318,7 +317,6 @@ impl Scheduler {
             crash_points: parts.crash_points,
             next_id: AtomicI64::new(parts.last_id + 1),
             next_express_id: AtomicI64::new(-1),
-            last_millis: Arc::new(AtomicI64::new(parts.last_millis)),
             threads: Mutex::default(),
             journal: parts.journal,
             express: Mutex::new(Some(parts.express)),
@@ -335,10 +333,9 @@ impl Scheduler {
         }
     }
 
-    /// The time: the later of the clock and everything journalled.
+    /// Milliseconds since the epoch; not before anything that was journalled.
     pub(crate) fn now_millis(&self) -> i64 {
-        let clock = self.clock.now_millis();
-        self.last_millis.fetch_max(clock, Ordering::SeqCst).max(clock)
+        self.time.now_millis()
     }
 
     /// Why the engine does nothing any more; `None` = it works.

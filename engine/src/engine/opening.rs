@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -173,7 +172,7 @@ impl Engine {
         let records = reader.records(id, &arn)?;
         let execution = Execution::replay(definition, &records)
             .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
-        self.scheduler.last_millis.fetch_max(execution.last_millis(), Ordering::SeqCst);
+        self.scheduler.time.is_at_least(execution.last_millis());
         let Some(belonging) = self.belonging(reader, &arn)? else {
             return Err(EngineError::StateMachineDoesNotExist { name: name.to_owned() });
         };
@@ -208,21 +207,22 @@ impl Engine {
             }
         };
         let timers = Arc::clone(&self.scheduler.timers);
-        let (clock, scheduler) = (Arc::clone(&self.scheduler.clock), Arc::downgrade(&self.scheduler));
+        let (time, scheduler) = (Arc::clone(&self.scheduler.time), Arc::downgrade(&self.scheduler));
         let jumped = Arc::downgrade(&timers);
-        clock.on_jump(Arc::new(move || {
+        time.on_jump(Arc::new(move || {
             if let Some(timers) = jumped.upgrade() {
                 timers.clock_jumped();
             }
         }));
-        let last_millis = Arc::clone(&self.scheduler.last_millis);
         let tick = move || {
-            let now_millis = || clock.now_millis().max(last_millis.load(Ordering::SeqCst));
-            timers.run(now_millis, |(id, timer)| {
-                if let Some(scheduler) = scheduler.upgrade() {
-                    scheduler.fire(id, timer);
-                }
-            });
+            timers.run(
+                || time.now_millis(),
+                |(id, timer)| {
+                    if let Some(scheduler) = scheduler.upgrade() {
+                        scheduler.fire(id, timer);
+                    }
+                },
+            );
         };
         let checkpoint = move || checkpoint(&path, &wanted);
         let express = move || jobs.iter().for_each(|job| job());

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 
 use asl::QueryError;
 use serde_json::Value;
@@ -391,6 +392,7 @@ impl<'a> Run<'a> {
             now_millis: now_millis.max(execution.last_millis),
             seed: execution.started().map_or(0, |started| started.seed),
             draws: execution.draws.into(),
+            steps: Rc::default(),
         };
         Self {
             execution,
@@ -474,8 +476,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on frames in turn until all of them wait, or until so much has been
-    /// made that it has to become durable, and leave the memory, before more is.
+    /// Works on frames in turn until all of them wait, or until the transition is full.
     fn work(&mut self) -> Step {
         while let Some(id) = self.ready.pop_front() {
             // One that ended without success keeps its frames for a redrive; none of them goes on.
@@ -484,12 +485,19 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             self.step(id)?;
-            if self.made > asl::limits::TRANSITION_BYTES_MAX && !self.ready.is_empty() {
+            if self.is_full() && !self.ready.is_empty() {
                 self.execution.unfinished.0.append(&mut self.ready);
                 self.paused = true;
             }
         }
         Ok(())
+    }
+
+    /// Whether so much has been made that it has to become durable, and leave the memory, before
+    /// more is; or so much done that stops and time-outs have to have their turn.
+    pub(super) fn is_full(&self) -> bool {
+        self.made > asl::limits::TRANSITION_BYTES_MAX
+            || self.host.steps.get() > asl::limits::TRANSITION_STEPS_MAX
     }
 
     /// One step of one frame.
@@ -518,6 +526,11 @@ impl<'a> Run<'a> {
     /// Every frame may have something to do.
     pub(super) fn wake_all(&mut self) {
         self.ready.extend(self.execution.frames.keys().copied());
+    }
+
+    /// The frame goes on before all others.
+    pub(super) fn wake_first(&mut self, id: FrameId) {
+        self.ready.push_front(id);
     }
 
     /// The frame has something to do.
