@@ -279,6 +279,44 @@ fn parquet_rows_become_objects() {
     }
 }
 
+/// A file with one row: a list of numbers below so many groups.
+#[cfg(feature = "parquet")]
+fn parquet_list(groups: usize, length: usize) -> Vec<u8> {
+    use ::parquet::data_type::Int32Type;
+    use ::parquet::file::properties::WriterProperties;
+    use ::parquet::file::writer::SerializedFileWriter;
+    let schema = format!(
+        "message s {{ {}REPEATED INT32 n;{} }}",
+        "REQUIRED group g {".repeat(groups),
+        "}".repeat(groups)
+    );
+    let schema = Arc::new(::parquet::schema::parser::parse_message_type(&schema).unwrap());
+    let mut file = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut file, schema, Arc::new(WriterProperties::default())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let repeated: Vec<i16> = (0..length).map(|index| i16::from(index > 0)).collect();
+    column
+        .typed::<Int32Type>()
+        .write_batch(&vec![7; length], Some(&vec![1; length]), Some(&repeated))
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    file
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_files_are_as_deep_and_wide_as_payloads() {
+    assert_eq!(values(&parquet_list(1, 3), Format::Parquet).unwrap(), [json!({"g": {"n": [7, 7, 7]}})]);
+    let deep = values(&parquet_list(200, 3), Format::Parquet).unwrap_err();
+    assert!(deep.ends_with("its schema has more than 127 levels."), "{deep}");
+    let wide = values(&parquet_list(1, 200_000), Format::Parquet).unwrap_err();
+    assert!(wide.ends_with("more than 131072 values of a column on average."), "{wide}");
+}
+
 #[test]
 fn a_missing_store_or_bucket_is_told() {
     let store: Arc<dyn ObjectStore> = Arc::new(NoStore);

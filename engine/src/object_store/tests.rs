@@ -114,6 +114,16 @@ fn a_key_does_not_leave_its_bucket() {
     assert_eq!(store.list(&request).unwrap_err().code, ObjectErrorCode::NoSuchBucket);
 }
 
+#[test]
+fn what_is_no_file_is_no_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let store = DirectoryStore::default().with_bucket("b", directory.path());
+    assert!(keys(&store, "").is_empty());
+    assert_eq!(text(&store, "pipe", None), Err(ObjectErrorCode::NoSuchKey), "and nobody waits");
+}
+
 /// A body that breaks in the middle.
 struct Broken;
 
