@@ -64,17 +64,17 @@ pub(super) const fn shared<T>() -> usize {
 
 /// Bytes a value holds: counted in with it, counted out when it is dropped.
 #[derive(Debug)]
-pub(super) struct Held(Cell<usize>);
+pub(super) struct Held(usize);
 
 impl Held {
     pub(super) fn new(bytes: usize) -> Self {
         hold(bytes);
-        Self(Cell::new(bytes))
+        Self(bytes)
     }
 
     /// The value has grown, or shrunk, to that many bytes.
-    pub(super) fn set(&self, bytes: usize) {
-        let before = self.0.replace(bytes);
+    pub(super) fn set(&mut self, bytes: usize) {
+        let before = std::mem::replace(&mut self.0, bytes);
         if bytes > before {
             hold(bytes - before);
         } else {
@@ -85,7 +85,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let_go(self.0.get());
+        let_go(self.0);
     }
 }
 
@@ -126,7 +126,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    fn recount(&self) {
+    fn recount(&mut self) {
         self.held.set(bytes_of_items(&self.items));
     }
 

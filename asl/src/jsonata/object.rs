@@ -19,11 +19,30 @@ const INDEX_AFTER: u8 = 8;
 #[derive(Debug)]
 pub(super) struct Object<'a> {
     fields: Vec<(Text<'a>, Value<'a>)>,
-    index: OnceCell<BTreeMap<Text<'a>, usize>>,
+    index: OnceCell<Index<'a>>,
     /// Looks through all fields so far.
     looks: Cell<u8>,
     has_number_keys: bool,
     held: Held,
+}
+
+/// Where each field is.
+#[derive(Debug)]
+struct Index<'a> {
+    places: BTreeMap<Text<'a>, usize>,
+    held: Held,
+}
+
+impl<'a> Index<'a> {
+    fn of(fields: &[(Text<'a>, Value<'a>)]) -> Self {
+        let places = fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect();
+        Self { places, held: Held::new(fields.len() * ENTRY_BYTES) }
+    }
+
+    fn insert(&mut self, key: Text<'a>, place: usize) {
+        self.places.insert(key, place);
+        self.held.set(self.places.len() * ENTRY_BYTES);
+    }
 }
 
 /// What a field takes, in bytes.
@@ -39,16 +58,13 @@ impl<'a> Object<'a> {
     /// An object of fields that differ, in their order.
     pub(super) fn of_fields(fields: Vec<(Text<'a>, Value<'a>)>) -> Self {
         let has_number_keys = fields.iter().any(|(key, _)| number_key(key).is_some());
-        let held = Held::new(0);
-        let object = Self { fields, index: OnceCell::new(), looks: Cell::new(0), has_number_keys, held };
-        object.recount();
-        object
+        let held = Held::new(Self::bytes(fields.capacity()));
+        Self { fields, index: OnceCell::new(), looks: Cell::new(0), has_number_keys, held }
     }
 
-    fn recount(&self) {
-        let fields = memory::block(self.fields.capacity() * FIELD_BYTES);
-        let index = self.index.get().map_or(0, |index| index.len() * ENTRY_BYTES);
-        self.held.set(memory::shared::<Self>() + fields + index);
+    /// What an object takes that has places for so many fields.
+    const fn bytes(fields: usize) -> usize {
+        memory::shared::<Self>() + memory::block(fields * FIELD_BYTES)
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -61,14 +77,12 @@ impl<'a> Object<'a> {
 
     fn position(&self, key: &str) -> Option<usize> {
         if let Some(index) = self.index.get() {
-            return index.get(key).copied();
+            return index.places.get(key).copied();
         }
         if self.fields.len() > INDEX_FROM {
             let looks = self.looks.get();
             if looks >= INDEX_AFTER {
-                let index = self.index.get_or_init(|| index_of(&self.fields));
-                self.recount();
-                return index.get(key).copied();
+                return self.index.get_or_init(|| Index::of(&self.fields)).places.get(key).copied();
             }
             self.looks.set(looks + 1);
         }
@@ -91,14 +105,12 @@ impl<'a> Object<'a> {
         }
         self.has_number_keys |= number_key(&key).is_some();
         let is_full = self.fields.len() == self.fields.capacity();
-        let index = self.index.get_mut();
-        let is_indexed = index.is_some();
-        if let Some(index) = index {
+        if let Some(index) = self.index.get_mut() {
             index.insert(key.clone(), self.fields.len());
         }
         self.fields.push((key, value));
-        if is_full || is_indexed {
-            self.recount();
+        if is_full {
+            self.held.set(Self::bytes(self.fields.capacity()));
         }
     }
 
@@ -130,10 +142,6 @@ impl<'a> Object<'a> {
     pub(super) fn values(&self) -> impl Iterator<Item = &Value<'a>> {
         self.fields.iter().map(|(_, value)| value)
     }
-}
-
-fn index_of<'a>(fields: &[(Text<'a>, Value<'a>)]) -> BTreeMap<Text<'a>, usize> {
-    fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect()
 }
 
 impl Default for Object<'_> {

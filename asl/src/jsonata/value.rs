@@ -154,16 +154,15 @@ impl<'a> Tuple<'a> {
 
     /// Binds a variable anew.
     pub(super) fn bind(&mut self, name: Sym, value: Value<'a>) {
-        match self.bound.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, place)) => *place = value,
-            None => {
-                if self.bound.len() == self.bound.capacity() {
-                    self.bound.reserve_exact(1);
-                    self.held.set(Self::bytes(self.bound.capacity()));
-                }
-                self.bound.push((name, value));
-            }
+        if let Some((_, place)) = self.bound.iter_mut().find(|(known, _)| *known == name) {
+            *place = value;
+            return;
         }
+        if self.bound.len() == self.bound.capacity() {
+            self.bound.reserve_exact(1);
+            self.held.set(Self::bytes(self.bound.capacity()));
+        }
+        self.bound.push((name, value));
     }
 }
 

@@ -19,13 +19,13 @@ pub(in super::super) struct Frame<'a> {
     outer: RefCell<Env<'a>>,
     /// A function holds on to the frame.
     pub(super) is_captured: Cell<bool>,
-    held: Held,
+    held: RefCell<Held>,
 }
 
 impl<'a> Frame<'a> {
     pub(in super::super) fn new(variables: Vec<(Sym, Value<'a>)>, outer: &Env<'a>) -> Rc<Self> {
         Rc::new(Self {
-            held: Held::new(Self::bytes(variables.capacity())),
+            held: RefCell::new(Held::new(Self::bytes(variables.capacity()))),
             variables: RefCell::new(variables),
             outer: RefCell::new(outer.clone()),
             is_captured: Cell::new(false),
@@ -47,7 +47,7 @@ impl<'a> Frame<'a> {
             drop(before);
         } else {
             variables.push((name, value));
-            self.held.set(Self::bytes(variables.capacity()));
+            self.held.borrow_mut().set(Self::bytes(variables.capacity()));
         }
     }
 
