@@ -65,7 +65,8 @@ pub struct EngineOptions {
     pub takes_up: bool,
     /// How long an execution is kept after its end; `None` = for ever.
     pub retention: Option<Duration>,
-    /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
+    /// Bytes that may wait for the disk before whatever is to be written is refused with
+    /// [`EngineError::Throttled`]. What was accepted goes on.
     pub backlog_bytes_max: usize,
     /// A bug for the crash lab to notice.
     #[cfg(feature = "planted-faults")]
@@ -151,7 +152,7 @@ impl Engine {
         error: Option<String>,
         cause: Option<String>,
     ) -> Result<i64, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let slot = lock(&self.scheduler.open).by_arn(execution_arn);
         if let Some(slot) = slot {
             self.scheduler.input(&slot, Input::Stop { error, cause });
@@ -185,6 +186,10 @@ impl Engine {
         from: usize,
         limit: Option<usize>,
     ) -> Result<Vec<HistoryEvent>, EngineError> {
+        #[cfg(feature = "planted-faults")]
+        if let Some(shown) = self.scheduler.shown_too_early(execution_arn) {
+            return Ok(shown);
+        }
         let limit = limit.unwrap_or(usize::MAX);
         self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit))
     }

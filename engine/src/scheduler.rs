@@ -354,7 +354,17 @@ impl Scheduler {
     /// it is bounded by the executions that are open.
     pub(crate) fn admit(&self) -> Result<(), EngineError> {
         self.check()?;
-        if self.backlog.bytes() > self.backlog_bytes_max { Err(EngineError::Throttled) } else { Ok(()) }
+        if self.is_behind() { Err(EngineError::Throttled) } else { Ok(()) }
+    }
+
+    /// Whether more waits for the disk than may.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.backlog.bytes() > self.backlog_bytes_max
+    }
+
+    /// Whether a state machine or an execution was found damaged when the engine was opened.
+    pub(crate) fn is_left_out(&self, arn: &str) -> bool {
+        lock(&self.left_out).iter().any(|left_out| left_out.arn == arn)
     }
 
     /// Stops the engine for good. The first reason counts.
@@ -537,6 +547,8 @@ impl Scheduler {
         if records.is_empty() {
             return self.release_in_turn(slot, change, effects);
         }
+        #[cfg(feature = "planted-faults")]
+        self.remember(slot, &records);
         #[cfg(feature = "planted-faults")]
         let (answer, effects) = self.release_too_early(slot, answer, effects);
         let first_record = live.records;

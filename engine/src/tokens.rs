@@ -113,6 +113,8 @@ impl Engine {
         wait: Duration,
     ) -> Result<Option<ActivityTask>, EngineError> {
         let scheduler = &self.scheduler;
+        // A task that is handed out is written down first.
+        scheduler.admit()?;
         #[expect(clippy::disallowed_methods, reason = "a poll ends by the clock on the wall, also in tests")]
         let until = Instant::now() + wait;
         while let Some(task) =
@@ -159,7 +161,7 @@ impl Engine {
 
     fn complete(&self, token: &str, input: impl FnOnce(u64) -> Input) -> Result<(), EngineError> {
         let scheduler = &self.scheduler;
-        scheduler.check()?;
+        scheduler.admit()?;
         let arn = execution_arn(token).ok_or(EngineError::InvalidToken)?;
         let slot = lock(&scheduler.open).by_arn(&arn);
         let Some(slot) = slot else {

@@ -129,7 +129,7 @@ impl Engine {
     pub fn redrive_execution(&self, request: &RedriveExecution) -> Result<Redriven, EngineError> {
         let arn = request.execution_arn.as_str();
         let redriving = lock(&self.scheduler.redriving);
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         if let Some(slot) = self.open_slot(arn)? {
             return self.redriven_before(&slot, request);
         }

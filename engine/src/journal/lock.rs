@@ -37,11 +37,12 @@ impl DirectoryLock {
                 fs::TryLockError::Error(source) => Err(failed("lock", &path)(source)),
             };
         }
-        if says_log(&mut file) && !log_of(directory).exists() {
+        let said_log = says_log(&mut file);
+        if said_log && !log_of(directory).exists() {
             return Err(lost_log(directory));
         }
-        let mut lock = Self { file, marked: false };
-        lock.write("").map_err(failed("write", &path))?;
+        let mut lock = Self { file, marked: said_log };
+        lock.unmark().map_err(failed("write", &path))?;
         // SQLite would create the database with the permissions of the umask.
         let database = directory.join(FILE);
         private().open(&database).map_err(failed("create", &database))?;
@@ -49,7 +50,9 @@ impl DirectoryLock {
         Ok(lock)
     }
 
-    /// The first commit is durable, so there is a write-ahead log.
+    /// A commit that wrote something is durable, so there is a write-ahead log, which the folder
+    /// names for certain. A commit of nothing makes no log: marked after one, a journal from which
+    /// nothing is missing would be refused after a loss of power.
     pub(crate) fn log_is_there(&mut self) {
         if !self.marked {
             self.marked = true;
@@ -60,7 +63,14 @@ impl DirectoryLock {
 
     /// The database is about to be closed, which moves the log into it.
     pub(crate) fn log_goes(&mut self) {
-        let _ = self.write("");
+        let _ = self.unmark();
+    }
+
+    /// Takes the mark away, for certain: the log may be removed after this, and a loss of power
+    /// must not bring the mark back without the log.
+    fn unmark(&mut self) -> std::io::Result<()> {
+        self.write("")?;
+        if std::mem::take(&mut self.marked) { self.file.sync_data() } else { Ok(()) }
     }
 
     fn write(&mut self, mark: &str) -> std::io::Result<()> {

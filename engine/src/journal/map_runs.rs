@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::reader::Reader;
 use super::schema::JournalError;
 use crate::items::ChildResult;
-use crate::machine::{Payload, Status};
+use crate::machine::{Payload, Status, errors};
 use crate::map_run::Limits;
 
 /// The row of a Map Run.
@@ -164,7 +164,14 @@ impl Reader {
         let mut results = Vec::with_capacity(rows.len());
         for (_, name) in rows {
             let arn = crate::arn::child_arn(&run.arn, &name);
-            let Some(child) = self.describe_execution(&arn)? else { continue };
+            let child = match self.describe_execution(&arn) {
+                Err(error @ JournalError::DamagedSegment { .. }) => {
+                    results.push(self.result_of_damaged(arn, state_machine_arn.clone(), name, error)?);
+                    continue;
+                }
+                described => described?,
+            };
+            let Some(child) = child else { continue };
             results.push(ChildResult {
                 execution_arn: arn,
                 state_machine_arn: state_machine_arn.clone(),
@@ -179,6 +186,33 @@ impl Reader {
             });
         }
         Ok((results, next))
+    }
+
+    /// What a child came to whose records are damaged: a failure can be told without them. Of a
+    /// success the output is lost, and with it the result of the Map Run.
+    fn result_of_damaged(
+        &self,
+        arn: String,
+        state_machine_arn: String,
+        name: String,
+        problem: JournalError,
+    ) -> Result<ChildResult, JournalError> {
+        let Some((_, row)) = self.find(&arn)? else { return Err(problem) };
+        if matches!(row.status, Status::Succeeded | Status::Running) {
+            return Err(problem);
+        }
+        Ok(ChildResult {
+            execution_arn: arn,
+            state_machine_arn,
+            name,
+            status: Some(row.status),
+            input: "null".to_owned(),
+            output: None,
+            error: row.error,
+            cause: Some(problem.to_string()),
+            start_millis: Some(row.start_millis),
+            stop_millis: row.stop_millis,
+        })
     }
 }
 
@@ -234,6 +268,21 @@ pub(crate) fn update_limits(connection: &Connection, id: i64, limits: Limits) ->
         tolerated_count.map(u64::cast_signed),
         tolerated_percentage
     ])?;
+    Ok(())
+}
+
+/// A child that is damaged, and will never end by itself, has failed. Its records stay as they are.
+pub(crate) fn fail_child(
+    connection: &Connection,
+    id: i64,
+    number: u64,
+    now_millis: i64,
+) -> rusqlite::Result<()> {
+    let update = "UPDATE executions SET status = ?3, stop_millis = ?4, error = ?5 \
+                  WHERE map_run_id = ?1 AND map_number = ?2 AND status = 0";
+    let status = Status::Failed as i64;
+    let values = params![id, number.cast_signed(), status, now_millis, errors::RUNTIME];
+    connection.prepare_cached(update)?.execute(values)?;
     Ok(())
 }
 

@@ -39,7 +39,8 @@ pub use schema::JournalError;
 
 pub(crate) use lock::DirectoryLock;
 pub(crate) use map_runs::{
-    ChildRow, MapRunRow, close_map_run, insert_map_run, note_fingerprint, note_items, update_limits,
+    ChildRow, MapRunRow, close_map_run, fail_child, insert_map_run, note_fingerprint, note_items,
+    update_limits,
 };
 pub(crate) use reader::{Readers, RevisionOfExecution};
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};

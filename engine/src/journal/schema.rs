@@ -122,6 +122,8 @@ const MIGRATIONS: &[&str] = &["
         alias TEXT
     ) STRICT, WITHOUT ROWID;
 ", "
+    -- The first journals of version 2 came without it.
+    CREATE INDEX IF NOT EXISTS state_machines_names ON state_machines (name);
     -- A Map Run is the sum of its children: executions that name it.
     CREATE TABLE map_runs (
         id INTEGER PRIMARY KEY,

@@ -327,6 +327,24 @@ fn a_directory_without_a_journal() {
     assert!(matches!(Reader::open(directory.path()), Err(JournalError::Missing { .. })));
 }
 
+/// The lock's mark says that a missing log is a lost one: it may only be there once a log is, which
+/// a commit of nothing does not make. An engine that opens looks for what it may remove, say.
+#[test]
+fn a_commit_of_nothing_marks_no_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = || std::fs::read_to_string(directory.path().join(super::schema::LOCK_FILE)).unwrap();
+    Engine::open(options(directory.path())).unwrap().shutdown();
+    let engine = Engine::open(options(directory.path())).unwrap();
+    engine.settle().unwrap();
+    engine.scheduler.change(Box::new(|_| Ok(()))).unwrap();
+    assert_eq!(mark(), std::process::id().to_string());
+    engine.put_state_machine("m", DEFINITION, None).unwrap();
+    // The answer comes after the mark.
+    assert!(mark().ends_with(" wal"), "{}", mark());
+    engine.shutdown();
+    assert_eq!(mark(), std::process::id().to_string());
+}
+
 /// Invariant I3: an effect follows a commit, so a commit has to be a sync.
 #[test]
 fn a_commit_is_a_sync() {

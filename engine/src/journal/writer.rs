@@ -195,7 +195,10 @@ impl Writer {
                 return Ok(true);
             }
             transaction.commit()?;
-            self.lock.log_is_there();
+            // Of this connection, those that it made as it was opened included: they are commits, too.
+            if self.connection.total_changes() > 0 {
+                self.lock.log_is_there();
+            }
             if self.crash_points.reach() {
                 return Ok(true);
             }

@@ -67,7 +67,7 @@ impl Engine {
     /// Changes the limits of a Map Run that runs. When this answers, the
     /// change is durable; children that run already go on.
     pub fn update_map_run(&self, map_run_arn: &str, update: UpdateMapRun) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.map_runs.changing();
         let found = self.scheduler.readers.with(|reader| reader.map_run(map_run_arn))?;
         let found =

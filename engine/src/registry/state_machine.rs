@@ -179,7 +179,7 @@ impl Engine {
         &self,
         request: CreateStateMachine,
     ) -> Result<CreatedStateMachine, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         check_name(&request.name)?;
         let parsed = self.checked(&request.name, &request.definition, request.kind)?;
         let sha256 = sha256(request.definition.as_bytes());
@@ -237,7 +237,7 @@ impl Engine {
         name: &str,
         request: UpdateStateMachine,
     ) -> Result<UpdatedStateMachine, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let kind = self.active(name)?.kind;
         let parsed = request.definition.as_deref().map(|text| self.checked(name, text, kind)).transpose()?;
         let _changing = self.scheduler.registry.changing();
@@ -279,7 +279,7 @@ impl Engine {
     /// does not exist is no error. While executions run it is `DELETING`: each
     /// of them is aborted at its next transition. Model, `DeleteStateMachine`.
     pub fn delete_state_machine(&self, name: &str) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let Some(entry) = self.scheduler.registry.entry(name) else { return Ok(()) };
         let now = self.scheduler.now_millis();
