@@ -4,10 +4,12 @@
 //! application for the manifest, and runs workflows on the embedded engine. Refuses
 //! business rules: what a step does, and what CoreView is, it does not know.
 
+mod address;
 mod arguments;
 mod backup;
 mod data;
 mod definition;
+mod dev;
 mod doctor;
 mod failure;
 mod figures;
@@ -20,6 +22,7 @@ mod progress;
 mod project;
 mod receipt;
 mod redrive;
+mod remote;
 mod rerun;
 mod run;
 mod show;
@@ -50,10 +53,14 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(not_parsed(&error)),
     };
     let terminal = Terminal::new(&cli.global);
-    log(cli.global.verbose);
+    match &cli.command {
+        Some(Command::Dev(arguments)) => log_of_server(arguments.log),
+        _ => log(cli.global.verbose),
+    }
     let done = match &cli.command {
         _ if cli.version => Ok(version(cli.global.verbose > 0, terminal)),
         Some(Command::Run(arguments)) => run::run(arguments, terminal),
+        Some(Command::Dev(arguments)) => dev::dev(arguments, terminal),
         Some(Command::Synth(arguments)) => synth::synth(arguments, terminal),
         Some(Command::Validate(arguments)) => validate::validate(arguments, terminal),
         Some(Command::TestState(arguments)) => test_state::test_state(arguments, terminal),
@@ -113,6 +120,17 @@ fn log(verbose: u8) {
     };
     let filter = EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+}
+
+/// The log of a server is for programs: a JSON document per line, on stderr.
+fn log_of_server(level: arguments::LogLevel) {
+    let filter = EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(level.as_str()));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn version(with_build: bool, terminal: Terminal) -> u8 {

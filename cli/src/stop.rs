@@ -1,8 +1,10 @@
 //! `stop`: executions that run are aborted. Nothing else in the journal goes on meanwhile.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use engine::{Completion, Engine, EngineOptions, Status, TaskHost, TaskRequest};
+use engine::{
+    Completion, Engine, EngineOptions, ExecutionDescription, Reader, Status, TaskHost, TaskRequest,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
     data::{DataDir, from_engine},
     problem::{Problem, exit},
     redrive::{confirmed, executions, found},
+    remote::Remote,
     show,
     terminal::Terminal,
     text::{self, safe},
@@ -20,6 +23,52 @@ struct NoHost;
 
 impl TaskHost for NoHost {
     fn invoke(&self, _: TaskRequest, _: Completion) {}
+}
+
+/// The engine that stops them: one of this process, or the one that holds the journal.
+enum Holder {
+    Own(Engine),
+    Server(Remote, Reader),
+}
+
+impl Holder {
+    fn of(folder: &Path) -> Result<Self, Problem> {
+        if let Some(server) = Remote::find(folder) {
+            return Ok(Self::Server(server, DataDir::read(folder)?));
+        }
+        let options = EngineOptions {
+            takes_up: false,
+            ..EngineOptions::new(DataDir::create(folder)?.journal(), Arc::new(NoHost))
+        };
+        Engine::open(options).map(Self::Own).map_err(from_engine)
+    }
+
+    fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<(), Problem> {
+        match self {
+            Self::Own(engine) => engine
+                .stop_execution(arn, Some(error.to_owned()), Some(cause.to_owned()))
+                .map(drop)
+                .map_err(from_engine),
+            Self::Server(server, _) => {
+                let parameters = json!({ "executionArn": arn, "error": error, "cause": cause });
+                server.call("AWSStepFunctions.StopExecution", &parameters)??;
+                Ok(())
+            }
+        }
+    }
+
+    fn describe(&self, arn: &str) -> Result<ExecutionDescription, Problem> {
+        match self {
+            Self::Own(engine) => engine.describe_execution(arn).map_err(from_engine),
+            Self::Server(_, reader) => found(reader, arn).map(|(described, _)| described),
+        }
+    }
+
+    fn close(self) {
+        if let Self::Own(engine) = self {
+            engine.shutdown();
+        }
+    }
 }
 
 /// Stops executions.
@@ -42,25 +91,15 @@ pub(crate) fn stop(arguments: &Stop, terminal: Terminal) -> Result<u8, Problem> 
     }
     let mut results = Vec::new();
     if running > 0 {
-        let options = EngineOptions {
-            takes_up: false,
-            ..EngineOptions::new(DataDir::create(&arguments.data.dir)?.journal(), Arc::new(NoHost))
-        };
-        let engine = Engine::open(options).map_err(from_engine)?;
+        let holder = Holder::of(&arguments.data.dir)?;
         for described in &named {
             let is_running = described.status == Status::Running;
             if is_running {
-                let (error, cause) = (arguments.error.clone(), arguments.reason.clone());
-                engine
-                    .stop_execution(&described.execution_arn, Some(error), Some(cause))
-                    .map_err(from_engine)?;
+                holder.stop(&described.execution_arn, &arguments.error, &arguments.reason)?;
             }
-            results.push((
-                engine.describe_execution(&described.execution_arn).map_err(from_engine)?,
-                is_running,
-            ));
+            results.push((holder.describe(&described.execution_arn)?, is_running));
         }
-        engine.shutdown();
+        holder.close();
     } else {
         results.extend(named.into_iter().map(|described| (described, false)));
     }
