@@ -32,7 +32,7 @@ struct Bench {
 fn bench() -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let (host, metrics) = (Arc::<Held>::default(), Arc::<Metrics>::default());
-    let clock = ManualClock::at(1_700_000_000_000);
+    let clock = ManualClock::at(1_800_000_000_000);
     let options = EngineOptions {
         clock: Arc::new(clock.clone()),
         observer: Some(metrics.clone()),
