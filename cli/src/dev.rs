@@ -187,10 +187,11 @@ impl Serving<'_> {
         let failed = |source: std::io::Error| Problem::Journal { detail: format!("no signals: {source}") };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         runtime.block_on(async {
+            let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
             let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
             loop {
                 tokio::select! {
-                    _ = tokio::signal::ctrl_c() => return Ok(0),
+                    _ = interrupted.recv() => return Ok(0),
                     _ = terminated.recv() => return Ok(0),
                     () = tokio::time::sleep(LOOK) => {
                         if let Some(reason) = self.local.engine.stopped() {

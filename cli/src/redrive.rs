@@ -71,7 +71,10 @@ fn redrive_on(
         let parameters =
             json!({ "executionArn": execution_arn, "clientToken": client_token, "reason": reason });
         match server.call("Stepwright.RedriveExecution", &parameters)? {
-            Ok(done) => redriven.push((execution_arn, done["redriveMillis"].as_i64().unwrap_or_default())),
+            Ok(done) => {
+                let millis = done.get("redriveMillis").and_then(Value::as_i64).unwrap_or_default();
+                redriven.push((execution_arn, millis));
+            }
             Err(refused) if refused.code == "ExecutionNotRedrivable" => {
                 outcomes.insert(execution_arn, Outcome::Refused(refused.message));
             }

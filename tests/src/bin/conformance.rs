@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use regex::Regex;
-use stepwright_tests::conformance::{self, Kind};
+use stepwright_tests::conformance::{self, Kind, Transport};
 
 #[derive(Parser)]
 #[command(name = "conformance", about = "Runs the recordings of AWS Step Functions against the engine")]
@@ -23,6 +23,9 @@ struct Arguments {
     /// Only cases of these kinds: exec, `mock_exec`, api.
     #[arg(long, value_parser = kind)]
     kind: Vec<Kind>,
+    /// Through the endpoint, by HTTP, instead of by calls.
+    #[arg(long)]
+    http: bool,
     /// Every case and every difference, in full.
     #[arg(long, short)]
     verbose: bool,
@@ -61,7 +64,8 @@ fn main() -> ExitCode {
     });
     // A panic of the engine is reported with its case.
     std::panic::set_hook(Box::new(|_| {}));
-    let report = conformance::run(cases);
+    let transport = if arguments.http { Transport::Http } else { Transport::InProcess };
+    let report = conformance::run(cases, transport);
     match arguments.output {
         Output::Text => print!("{}", report.text(arguments.verbose)),
         Output::Json => println!("{}", report.json()),

@@ -1,5 +1,6 @@
 //! Recordings of the real service, run against the engine within this
-//! process: executions in virtual time, the API without HTTP.
+//! process: executions in virtual time, the API without HTTP; or everything
+//! through the endpoint, on a clock that jumps.
 //!
 //! | file | owns |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `actor` | who completes tasks by their tokens |
 //! | `script` | cases that are steps of the API |
 //! | `world` | the engine they run on |
+//! | `wire` | the same over HTTP: the endpoint before it, and cases that are one execution |
 //! | `report` | verdicts, the table, the list of differences |
 //!
 //! The rules are those of the runner over HTTP that lies beside the
@@ -29,6 +31,7 @@ mod stubs;
 mod tests;
 mod tree;
 mod unify;
+mod wire;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,15 +52,25 @@ const CASE_SECONDS_MAX: u64 = 60;
 /// Of the thread a case runs on.
 const STACK_BYTES: usize = 16 << 20;
 
+/// How the engine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// By a call.
+    #[default]
+    InProcess,
+    /// By HTTP, each case with a server of its own.
+    Http,
+}
+
 /// Runs cases, several at a time, and answers in their order.
-pub fn run(cases: Vec<Case>) -> Report {
+pub fn run(cases: Vec<Case>, transport: Transport) -> Report {
     let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len());
     let next = AtomicUsize::new(0);
     let mut verdicts: Vec<(usize, Verdict)> = std::thread::scope(|scope| {
         let lane = || {
             let mut verdicts = Vec::new();
             while let Some((at, case)) = take(&cases, &next) {
-                verdicts.push((at, run_guarded(case)));
+                verdicts.push((at, run_guarded(case, transport)));
             }
             verdicts
         };
@@ -75,12 +88,12 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
 
 /// Runs a case on its own thread: neither a panic nor an endless loop of the
 /// engine ends the run.
-fn run_guarded(case: &Case) -> Verdict {
+fn run_guarded(case: &Case, transport: Transport) -> Verdict {
     let (sender, receiver) = mpsc::channel();
     let own = case.clone();
     let thread = std::thread::Builder::new().name(case.id.clone()).stack_size(STACK_BYTES);
     let spawned = thread.spawn(move || {
-        let verdict = catch_unwind(AssertUnwindSafe(|| run_case(&own)));
+        let verdict = catch_unwind(AssertUnwindSafe(|| run_case(&own, transport)));
         let verdict = verdict.unwrap_or_else(|panic| Verdict::not_run(&own, &panicked(&*panic)));
         // Nobody listens any more when the case was given up.
         drop(sender.send(verdict));
@@ -99,10 +112,13 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or("without a message"))
 }
 
-fn run_case(case: &Case) -> Verdict {
+fn run_case(case: &Case, transport: Transport) -> Verdict {
     match (case.quarantine(), case.kind) {
         (Some(reason), _) => Verdict::quarantined(reason),
-        (None, Kind::Exec | Kind::MockExec) => exec::run(case),
-        (None, Kind::Api) => world::run(case, exec::bindings(case)),
+        (None, Kind::Exec | Kind::MockExec) => match transport {
+            Transport::InProcess => exec::run(case),
+            Transport::Http => wire::run(case),
+        },
+        (None, Kind::Api) => world::run(case, exec::bindings(case), transport),
     }
 }
