@@ -115,6 +115,7 @@ impl Engine {
             sha256: target.revision.sha256,
             start_millis,
             map_run: None,
+            place: None,
         };
         let alongside = Alongside { new: Some(new), answer: Some(answer), ..Alongside::default() };
         self.scheduler.commit(slot, &mut live, transition, alongside);

@@ -520,6 +520,56 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// The items behind the first `position` ones, when the bucket has become another one meanwhile.
+fn go_on(
+    before: &MemoryStore,
+    after: &MemoryStore,
+    dataset: &Dataset,
+    position: usize,
+) -> Result<String, String> {
+    let first = read(before, dataset.clone(), u64::MAX)?;
+    let place = first[position - 1].place.clone().unwrap();
+    let place = serde_json::from_str(&serde_json::to_string(&place).unwrap()).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(after.clone());
+    let request = ReadRequest { bucket: "b".into(), dataset: dataset.clone(), max_items: u64::MAX };
+    let stream = request.open_behind(&store, position as u64, &place).map_err(|error| error.to_string())?;
+    assert_eq!(stream.position(), position as u64);
+    let rest = stream.collect::<Result<Vec<Item>, _>>().map_err(|error| error.to_string())?;
+    Ok(Value::Array(rest.iter().map(Item::input).collect()).to_string())
+}
+
+#[test]
+fn a_list_that_has_grown_goes_on_behind_the_last_item() {
+    let files: [(&str, &[u8]); 2] = [("p/b", b"\"b0\"\n\"b1\"\n\"b2\""), ("p/d", b"\"d0\"")];
+    let grown: [(&str, &[u8]); 4] = [("p/a", b"\"a0\""), files[0], ("p/c", b"\"c0\""), files[1]];
+    let changed: [(&str, &[u8]); 2] = [("p/b", b"\"b0\""), files[1]];
+    let load = Dataset::Load { prefix: "p/".into(), format: Format::JsonLines };
+    assert_eq!(go_on(&store(&files), &store(&grown), &load, 2).unwrap(), r#"["b2","c0","d0"]"#);
+    assert_eq!(go_on(&store(&files), &store(&grown), &load, 3).unwrap(), r#"["c0","d0"]"#);
+    assert_eq!(go_on(&store(&files), &store(&files[..1]), &load, 3).unwrap(), "[]");
+    for other in [&changed[..], &files[1..]] {
+        let error = go_on(&store(&files), &store(other), &load, 2).unwrap_err();
+        assert!(error.starts_with("S3://b/p/b has changed since"), "{error}");
+    }
+    let list = Dataset::List { prefix: "p/".into() };
+    let keys = |text: String| text.matches("p/").count();
+    assert_eq!(keys(go_on(&store(&files), &store(&grown), &list, 1).unwrap()), 2, "c and d");
+    assert_eq!(keys(go_on(&store(&files), &store(&files[1..]), &list, 1).unwrap()), 1, "d");
+}
+
+#[test]
+fn the_files_of_a_manifest_must_stay_as_they_are() {
+    let manifest: (&str, &[u8]) = ("m", b"s3://b/x\ns3://b/y\ns3://b/x\n");
+    let files: [(&str, &[u8]); 3] = [manifest, ("x", b"1\n2"), ("y", b"3\n4")];
+    let dataset = Dataset::AthenaData { key: "m".into(), version_id: None, format: Format::JsonLines };
+    assert_eq!(go_on(&store(&files), &store(&files), &dataset, 1).unwrap(), "[2,3,4,1,2]");
+    assert_eq!(go_on(&store(&files), &store(&files), &dataset, 5).unwrap(), "[2]", "x comes twice");
+    let changed = store(&[manifest, ("x", b"1\n2"), ("y", b"3\n4\n5")]);
+    assert_eq!(go_on(&store(&files), &changed, &dataset, 1).unwrap(), "[2,3,4,5,1,2]", "not begun yet");
+    let error = go_on(&store(&files), &changed, &dataset, 3).unwrap_err();
+    assert!(error.starts_with("S3://b/y has changed since"), "{error}");
+}
+
 proptest! {
     #[test]
     fn streamed_json_is_read_json(items in prop::collection::vec(any_json(), 0..8), pretty: bool) {

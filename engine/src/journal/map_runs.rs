@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::reader::Reader;
 use super::schema::JournalError;
-use crate::items::ChildResult;
+use crate::items::{ChildResult, Place};
 use crate::machine::{Payload, Status, errors};
 use crate::map_run::Limits;
 
@@ -108,6 +108,14 @@ impl Reader {
     /// The Map Runs that have not ended.
     pub(crate) fn open_map_runs(&self) -> Result<Vec<MapRunRow>, JournalError> {
         self.rows(&format!("{COLUMNS} WHERE status = 0 ORDER BY id"), [], MapRunRow::read)
+    }
+
+    /// Where the last item is that a child of a Map Run got; `None` = its dataset is one object, or an
+    /// older engine started it.
+    pub(crate) fn map_run_place(&self, id: i64) -> Result<Option<Place>, JournalError> {
+        let query = "SELECT map_place FROM executions WHERE map_run_id = ?1 ORDER BY map_number DESC LIMIT 1";
+        let place = self.rows(query, [id], |row| row.get::<_, Option<String>>(0))?.pop().flatten();
+        Ok(place.and_then(|place| serde_json::from_str(&place).ok()))
     }
 
     /// Shows the children of a Map Run in their order, one at a time: there

@@ -171,6 +171,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX executions_recent_status ON executions (status, start_millis) WHERE map_run_id IS NULL;
     CREATE INDEX executions_children ON executions (map_run_id, start_millis) WHERE map_run_id IS NOT NULL;
     CREATE INDEX executions_children_status ON executions (map_run_id, status, start_millis) WHERE map_run_id IS NOT NULL;
+", "
+    -- Where the last item of a child is in a dataset of several objects, as JSON.
+    ALTER TABLE executions ADD COLUMN map_place TEXT;
 "];
 
 /// The version that noted the errors of executions.

@@ -37,6 +37,8 @@ pub(crate) struct NewExecution {
     pub(crate) start_millis: i64,
     /// Of a child: its Map Run, its number there, and how many items it has.
     pub(crate) map_run: Option<(i64, u64, u64)>,
+    /// Of a child: where its last item is in a dataset of several objects, as JSON text.
+    pub(crate) place: Option<String>,
 }
 
 /// The end of an execution.
@@ -284,8 +286,8 @@ fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<()
     };
     if let Some(new) = new {
         let insert = "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, \
-                      alias, map_run_id, map_number, map_items, stop_millis, events, error) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                      alias, map_run_id, map_number, map_items, stop_millis, events, error, map_place) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         connection.prepare_cached(insert)?.execute(params![
             execution_id,
             new.machine_id,
@@ -301,7 +303,8 @@ fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<()
             new.map_run.map(|(_, _, items)| items.cast_signed()),
             stop_millis,
             events,
-            error
+            error,
+            new.place
         ])?;
     } else if closed.is_some() {
         let close =
