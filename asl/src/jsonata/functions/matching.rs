@@ -262,6 +262,7 @@ pub(super) fn find<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
             object.insert(Text::Borrowed("match"), Value::Text(found.matched));
             object.insert(Text::Borrowed("index"), Value::count(place.unit));
             object.insert(Text::Borrowed("groups"), Value::array(found.groups));
+            evaluator.budget.block()?;
             evaluator.budget.items(results.len())?;
             results.push(Value::object(object));
             next = matcher.next(evaluator, whole)?;
@@ -317,6 +318,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
             }
         }
     }
+    evaluator.budget.spend(parts.len())?;
     evaluator.budget.items(parts.len())?;
     Ok(Value::array(parts))
 }
@@ -378,6 +380,7 @@ pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
             } else {
                 place = place.moved(whole, found.start, &mut evaluator.budget)?;
                 let end = place.moved(whole, found.end, &mut evaluator.budget)?;
+                evaluator.budget.block()?;
                 let object = match_object(&found, place, end);
                 let answer = evaluator.apply(replacement, vec![object], &Value::Null)?;
                 let Value::Text(answer) = answer else { return Err(not_a_string()) };
