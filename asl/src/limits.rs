@@ -130,6 +130,10 @@ pub const JSONATA_STEPS_MAX: u64 = 20_000_000;
 pub const JSONATA_FRAME_STEPS: usize = 2;
 /// Steps that an item of a path takes that binds variables, beside one for each variable. Ours, as those of a frame.
 pub const JSONATA_TUPLE_STEPS: usize = 3;
+/// Steps that a key takes that a group meets for the first time: it is put into two objects and their indexes. Ours.
+pub const JSONATA_GROUP_STEPS: usize = 8;
+/// Steps that a match takes beside its search: an object, an array and their texts. Ours.
+pub const JSONATA_MATCH_STEPS: usize = 6;
 /// Frames and variables that are looked at for a variable in the time of one step. Ours.
 pub const JSONATA_VARIABLE_PLACES_PER_STEP: usize = 16;
 /// Bytes of text that are compared in the time of one step. Ours.

@@ -9,6 +9,7 @@ use super::super::text;
 use super::super::value::{Items, Text, Tuple, Value};
 use super::Evaluator;
 use super::frame::{Env, Frame};
+use crate::limits;
 
 /// Up to how many keys are compared with each other.
 const KNOWN_KEYS_MAX: usize = 16;
@@ -49,6 +50,7 @@ impl<'a> Evaluator<'a> {
                     Some(group) if group.pair != pair => return Err(same_key(&key)),
                     Some(group) => group.items.push(item.clone()),
                     None => {
+                        self.budget.spend(limits::JSONATA_GROUP_STEPS)?;
                         self.budget.places(3)?;
                         keys.insert(key, Value::count(groups.len()));
                         groups.push(Group { items: vec![item.clone()], pair });
