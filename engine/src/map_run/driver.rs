@@ -209,17 +209,16 @@ impl Driver {
 
     /// The dataset behind the last item that was taken; opened again if it was given up.
     fn inputs(&mut self, scheduler: &Arc<Scheduler>) -> Result<&mut ChildInputs, Failure> {
-        let (inputs, _) = match self.inputs.take() {
-            Some(open) => self.inputs.insert(open),
-            None => {
-                let position = self.tally.position();
-                let known = self.fingerprint.as_deref().filter(|_| position > 0);
-                let place = self.place.as_ref();
-                let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known, place)?;
-                self.inputs.insert((opened, scheduler.map_runs.count_dataset()))
-            }
+        let open = if let Some(open) = self.inputs.take() {
+            open
+        } else {
+            let position = self.tally.position();
+            let known = self.fingerprint.as_deref().filter(|_| position > 0);
+            let place = self.place.as_ref();
+            let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known, place)?;
+            (opened, scheduler.map_runs.count_dataset())
         };
-        Ok(inputs)
+        Ok(&mut self.inputs.insert(open).0)
     }
 
     /// Makes the Map Run durable, before it has any child.
