@@ -132,6 +132,8 @@ pub const JSONATA_FRAME_STEPS: usize = 2;
 pub const JSONATA_TUPLE_STEPS: usize = 3;
 /// Steps that a key takes that a group meets for the first time: it is put into two objects and their indexes. Ours.
 pub const JSONATA_GROUP_STEPS: usize = 8;
+/// Steps that an item takes that a group gets: its key is looked for in the index of all, and it is kept. Ours.
+pub const JSONATA_GROUPED_STEPS: usize = 3;
 /// Steps that a match takes beside its search: an object, an array and their texts. Ours.
 pub const JSONATA_MATCH_STEPS: usize = 6;
 /// Frames and variables that are looked at for a variable in the time of one step. Ours.

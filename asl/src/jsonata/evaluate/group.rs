@@ -46,6 +46,7 @@ impl<'a> Evaluator<'a> {
                 };
                 let Some(key) = key_of(key)? else { continue };
                 self.budget.looks_up(&key, 1)?;
+                self.budget.spend(limits::JSONATA_GROUPED_STEPS)?;
                 match keys.get(&key).and_then(Value::as_index).and_then(|at| groups.get_mut(at)) {
                     Some(group) if group.pair != pair => return Err(same_key(&key)),
                     Some(group) => group.items.push(item.clone()),
