@@ -6,7 +6,9 @@
 //! the children. After a crash the machine hands out the plan again, the
 //! children are counted, the source is opened again (it has to be the same,
 //! by its tag) and read on from behind the last item that was taken: no child
-//! is lost, and none is there twice. Memory holds one item, one batch, and a
+//! is lost, and none is there twice. The listing of a prefix has no tag: it is
+//! taken up behind as many objects as were taken, so objects that appear or go
+//! before them while no engine runs shift what follows. Memory holds one item, one batch, and a
 //! number for each child that runs.
 //!
 //! | file | owns |
