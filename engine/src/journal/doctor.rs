@@ -282,7 +282,7 @@ impl<'a> Doctor<'a> {
         }
         let shown = crate::digest::hex(sha256);
         let parsed = match self.reader.definition("a state machine", sha256) {
-            Ok(text) => StateMachine::parse(&text).map_err(|findings| findings.to_string()),
+            Ok(text) => StateMachine::parse_accepted(&text).map_err(|findings| findings.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let definition = match parsed {

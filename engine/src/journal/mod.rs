@@ -44,7 +44,7 @@ pub(crate) use map_runs::{
 };
 pub(crate) use reader::{Readers, RevisionOfExecution};
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
-pub(crate) use retention::{Identity, Removed, before, remove_some};
+pub(crate) use retention::{Identity, Place, Removed, before, remove_some};
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
 pub(crate) use writer::{Append, Backlog, Change, Closed, End, Message, NewExecution, Release, Writer};

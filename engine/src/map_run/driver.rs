@@ -537,7 +537,8 @@ impl Iterator for ResultPages<'_> {
 }
 
 /// Ends the Map Runs that nobody waited for any more when the engine went
-/// away, and aborts their children. To be called when all executions were
+/// away, and aborts their children. Those of an execution that was left out stay:
+/// it may go on in another release, or after a repair. To be called when all executions were
 /// recovered and their effects are released.
 pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
     for orphan in scheduler.readers.with(Reader::open_map_runs)? {

@@ -223,12 +223,13 @@ fn result(execution: &Execution) -> Option<ChildResult> {
         execution_arn: started.execution_arn.to_string(),
         state_machine_arn: started.state_machine_arn.to_string(),
         name: started.name.to_string(),
-        status: Some(execution.status()),
+        status: execution.status(),
         input: started.input.text().to_owned(),
         output: execution.output().cloned(),
         error: execution.error().map(str::to_owned),
         cause: execution.cause().map(str::to_owned),
-        start_millis: Some(execution.start_millis()),
+        start_millis: execution.start_millis(),
         stop_millis: execution.stop_millis(),
+        redrive_count: execution.redrive_count(),
     })
 }
