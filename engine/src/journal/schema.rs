@@ -198,6 +198,21 @@ pub enum JournalError {
         /// The data directory.
         directory: PathBuf,
     },
+    /// There was a journal, and its database was taken away.
+    #[error(
+        "journal {} is {what}, and {} shows that there was one. Put it back with all its files, or restore a \
+         backup as docs/journal.md says; to begin anew, name another data directory",
+        path.display(),
+        trace.display()
+    )]
+    Gone {
+        /// The database.
+        path: PathBuf,
+        /// Whether it is "missing" or "empty".
+        what: &'static str,
+        /// The file that shows it.
+        trace: PathBuf,
+    },
     /// The file is something else.
     #[error("{} is not a stepwright journal: move it away, or name another data directory", path.display())]
     NotAJournal {
