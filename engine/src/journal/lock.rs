@@ -76,9 +76,12 @@ impl DirectoryLock {
         let mark = if length(&log_of(directory)) > 0 { Mark::Log } else { found };
         let mut lock = Self { directory: directory.to_path_buf(), file, mark };
         lock.write(mark).map_err(failed("write", &path))?;
-        // SQLite would create the database with the permissions of the umask.
+        // SQLite would create the database with the permissions of the umask. One that is there is
+        // not opened: closing it would take SQLite's locks from all readers of this process.
         let database = directory.join(FILE);
-        private().open(&database).map_err(failed("create", &database))?;
+        if !database.exists() {
+            private().open(&database).map_err(failed("create", &database))?;
+        }
         sync_directory(directory).map_err(failed("sync", directory))?;
         Ok(lock)
     }
@@ -167,7 +170,8 @@ pub(super) fn check(directory: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// What was taken away from a journal, if anything was.
+/// What was taken away from a journal, if anything was. Looks at the files without opening the
+/// database: closing it again would take SQLite's locks from all connections of this process.
 fn lost(directory: &Path, mark: Mark) -> Option<JournalError> {
     let (path, log) = (directory.join(FILE), log_of(directory));
     let (bytes, log_bytes) = (length(&path), length(&log));
@@ -183,28 +187,7 @@ fn lost(directory: &Path, mark: Mark) -> Option<JournalError> {
     if mark == Mark::Log && log_bytes == 0 {
         return Some(lost_log(directory));
     }
-    let detail = "it was cut off: it does not end with a whole page".to_owned();
-    // With a log it does not have to: what a crash tore is in there once more.
-    let is_whole =
-        log_bytes > 0 || directory.join(format!("{FILE}-journal")).exists() || ends_with_a_page(&path);
-    (!is_whole).then(|| JournalError::Damaged { path, detail })
-}
-
-/// Whether the database is as many pages as its header says that they are large. What has no
-/// header of a database is for `SQLite` to refuse.
-fn ends_with_a_page(path: &Path) -> bool {
-    let mut header = [0; 18];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    let [.., high, low] = header;
-    if read.is_err() || !header.starts_with(b"SQLite format 3\0") {
-        return true;
-    }
-    // The file format: two bytes at 16, big-endian, where 1 stands for 65,536.
-    let page = match u64::from(u16::from_be_bytes([high, low])) {
-        1 => 65_536,
-        page => page,
-    };
-    page == 0 || length(path).is_multiple_of(page)
+    None
 }
 
 fn lost_log(directory: &Path) -> JournalError {

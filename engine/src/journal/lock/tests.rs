@@ -56,6 +56,8 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     named
         .filter(|(name, _)| name != "journal.db-shm")
         .map(|(name, path)| (name, std::fs::read(path).unwrap()))
+        // Whoever reads a journal that was closed lays an empty log beside it.
+        .filter(|(name, bytes)| name != "journal.db-wal" || !bytes.is_empty())
         .collect()
 }
 
@@ -156,4 +158,26 @@ fn a_database_closed_without_a_commit_is_no_lost_log() {
     drop(lock);
     assert_eq!(open_executions(directory.path()), 1);
     Engine::open(options(directory.path())).unwrap().shutdown();
+}
+
+/// Closing any descriptor of the database takes SQLite's locks from the whole process: then the
+/// next reader that closes thinks it is the last one, and removes the log under the engine.
+#[test]
+fn readers_that_come_and_go_leave_an_engine_its_log() {
+    let directory = closed();
+    // With the empty log that a reader has left.
+    assert_eq!(open_executions(directory.path()), 1);
+    let engine = Engine::open(options(directory.path())).unwrap();
+    for number in 0..3 {
+        drop(Reader::open(directory.path()).unwrap());
+        let name = Some(format!("n{number}"));
+        engine
+            .start_execution(StartExecution { state_machine: "m".into(), name, ..StartExecution::default() })
+            .unwrap();
+        engine.settle().unwrap();
+        assert_eq!(open_executions(directory.path()), number + 2);
+    }
+    assert!(std::fs::metadata(directory.path().join("journal.db-wal")).unwrap().len() > 0);
+    engine.shutdown();
+    assert_eq!(open_executions(directory.path()), 4);
 }
