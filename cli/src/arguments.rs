@@ -121,6 +121,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Let executions that failed, were stopped or timed out go on where they stood
     Redrive(Redrive),
+    /// Take up the executions that are open and that no process runs, and wait for their ends
+    Resume(Resume),
     /// Stop executions that run
     Stop(Stop),
     /// Copy the journal into a file, also while an engine writes it, and verify the copy
@@ -279,7 +281,7 @@ pub(crate) struct TestState {
     #[arg(required_unless_present = "definition")]
     pub(crate) file: Option<PathBuf>,
     /// The definition as text, or file://FILE, as the AWS CLI has it
-    #[arg(long, hide = true, conflicts_with = "file", value_name = "TEXT")]
+    #[arg(long, conflicts_with = "file", value_name = "TEXT")]
     pub(crate) definition: Option<String>,
     /// The state of the machine to test, also one inside of a Map or Parallel
     #[arg(long, alias = "state-name", value_name = "NAME")]
@@ -299,6 +301,9 @@ pub(crate) struct TestState {
     /// The cause that goes with the error
     #[arg(long, value_name = "TEXT", requires = "mock_error", help_heading = WORK)]
     pub(crate) mock_cause: Option<String>,
+    /// The mock as AWS's CLI has it: {"result": TEXT}, or {"errorOutput": {"error": NAME, "cause": TEXT}}
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["mock_result", "mock_error"], help_heading = WORK)]
+    pub(crate) mock: Option<String>,
     /// How a mocked result is checked against the service's model
     #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "MODE", help_heading = WORK)]
     pub(crate) validation: Validation,
@@ -306,20 +311,27 @@ pub(crate) struct TestState {
     #[arg(long, value_name = "JSON", help_heading = BEFORE)]
     pub(crate) variables: Option<String>,
     /// How often the retrier that takes the error has retried
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = BEFORE)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_name = "N", help_heading = BEFORE)]
     pub(crate) retry_count: u32,
     /// The state inside of the Map or Parallel that the error comes from
     #[arg(long, value_name = "NAME", requires = "mock_error", help_heading = BEFORE)]
     pub(crate) error_from: Option<String>,
     /// How many iterations of the Map have failed
-    #[arg(long, value_name = "N", help_heading = BEFORE)]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = BEFORE)]
     pub(crate) failed_iterations: Option<u64>,
-    /// What the item reader of the Map has read
-    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    /// What the item reader of the Map has read: JSON, or the text of a CSV or JSONL file
+    #[arg(long, value_name = "DATA", help_heading = BEFORE)]
     pub(crate) reader_data: Option<String>,
+    /// All of this as AWS's CLI has it, e.g. {"retrierRetryCount": 2}
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    #[arg(conflicts_with_all = ["retry_count", "error_from", "failed_iterations", "reader_data"])]
+    pub(crate) state_configuration: Option<String>,
     /// The context object; only with a mock [default: one of an execution that began just now]
     #[arg(long, value_name = "JSON", help_heading = BEFORE)]
     pub(crate) context: Option<String>,
+    /// Show secrets of HTTP tasks. They have none here, where they run with mocks only
+    #[arg(long, hide = true)]
+    pub(crate) reveal_secrets: bool,
     /// The role in the context object
     #[arg(long, value_name = "ARN", help_heading = BEFORE)]
     pub(crate) role_arn: Option<String>,
@@ -463,7 +475,7 @@ pub(crate) struct Redrive {
     #[arg(required = true, value_name = "EXECUTION")]
     pub(crate) executions: Vec<String>,
     /// Why; kept with the redrive and shown by `stepwright show`
-    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run", value_parser = reason)]
     pub(crate) reason: Option<String>,
     /// Show what would run again and what is kept, and change nothing
     #[arg(long)]
@@ -486,6 +498,26 @@ pub(crate) struct Redrive {
     pub(crate) build: Build,
 }
 
+/// `resume`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright resume
+  stepwright list --status running
+
+What an interrupted or killed `run` or `redrive` left open goes on where it stood: nothing that was done
+is done again.
+
+Exit codes: 0 all succeeded · 1 none did · 3 no journal · 5 nothing is open, or the folder is in use · 6 some failed")]
+pub(crate) struct Resume {
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
 /// `stop`
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
@@ -500,7 +532,7 @@ pub(crate) struct Stop {
     #[arg(required = true, value_name = "EXECUTION")]
     pub(crate) executions: Vec<String>,
     /// Why; the execution's cause
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: String,
     /// The execution's error
     #[arg(long, value_name = "NAME", default_value = "Stopped")]
@@ -520,6 +552,14 @@ pub(crate) struct Stop {
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// A reason says something.
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it says nothing: whoever looks later has to know why".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Status of an execution, in AWS's words.

@@ -20,6 +20,7 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Takes the folder, making it (for its owner only) if need be.
     pub(crate) fn create(dir: &Path) -> Result<Self, Problem> {
+        check_traces(dir)?;
         let not_written = |source| Problem::NotWritten { path: dir.to_owned(), source };
         let is_new = !dir.exists();
         create_private_dir(dir).map_err(not_written)?;
@@ -33,10 +34,8 @@ impl DataDir {
 
     /// Opens the journal for reading, whoever else uses it.
     pub(crate) fn read(dir: &Path) -> Result<Reader, Problem> {
-        Engine::open_read_only(dir).map_err(|error| match error {
-            EngineError::Journal(JournalError::Missing { directory }) => Problem::NoData { dir: directory },
-            other => from_engine(other),
-        })
+        check_traces(dir)?;
+        Engine::open_read_only(dir).map_err(from_engine)
     }
 
     /// Where the engine keeps its journal.
@@ -92,6 +91,15 @@ impl DataDir {
         (before.trim_end() != now).then(|| (text::safe(before.trim_end()), now))
     }
 
+    /// Where these executions deliver when nobody names a place: by default, unless they delivered elsewhere.
+    pub(crate) fn coreview_of(&self, executions: impl Iterator<Item = String>) -> Result<String, Problem> {
+        let default = self.default_coreview();
+        match self.other_coreview(&default) {
+            Some((before, now)) => Err(Problem::CoreViewMissing { before, now, open: executions.collect() }),
+            None => Ok(default),
+        }
+    }
+
     /// Notes where the executions of this folder deliver; for who holds the journal.
     pub(crate) fn note_coreview(&self, coreview: &str) -> Result<(), Problem> {
         let note = self.coreview_note();
@@ -125,6 +133,32 @@ impl DataDir {
     }
 }
 
+/// Refuses a folder whose journal was taken away: what executions left beside it shows that there
+/// was one. (An engine knows by its own files; these are there where it was none of today's.)
+fn check_traces(dir: &Path) -> Result<(), Problem> {
+    let journal = dir.join("journal.db");
+    if std::fs::metadata(&journal).is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let is_filled =
+        |bucket: &PathBuf| std::fs::read_dir(bucket).is_ok_and(|mut objects| objects.next().is_some());
+    let place = dir.join("coreview.place");
+    let mut buckets =
+        std::fs::read_dir(dir.join("objects")).into_iter().flatten().flatten().map(|bucket| bucket.path());
+    let trace = if place.exists() { Some(place) } else { buckets.find(is_filled) };
+    let Some(trace) = trace else { return Ok(()) };
+    let what = if journal.exists() { "empty" } else { "missing" };
+    Err(Problem::JournalUnusable {
+        detail: format!(
+            "{} is {what}, and {} shows that there was a journal. Put it back with all its files, or restore a \
+             backup; to begin anew, move {} away",
+            journal.display(),
+            trace.display(),
+            dir.display()
+        ),
+    })
+}
+
 /// Makes a folder only its owner can open.
 pub(crate) fn create_private_dir(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
@@ -137,10 +171,12 @@ pub(crate) fn from_engine(error: EngineError) -> Problem {
         EngineError::Journal(JournalError::InUse { directory, pid }) => {
             Problem::JournalLocked { dir: directory, pid }
         }
+        EngineError::Journal(JournalError::Missing { directory }) => Problem::NoData { dir: directory },
         EngineError::Journal(
             JournalError::NotAJournal { .. }
             | JournalError::Newer { .. }
             | JournalError::Damaged { .. }
+            | JournalError::Gone { .. }
             | JournalError::DamagedSegment { .. }
             | JournalError::DamagedDefinition { .. },
         )

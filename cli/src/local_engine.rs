@@ -14,6 +14,7 @@ use engine::{Crash, CrashPlan, Engine, EngineOptions, Notice};
 use infra::manifest::{Access, Function, ResourceKind};
 use serde_json::{Value, json};
 use server::{RuntimeHost, RuntimeOptions};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::Format,
@@ -73,7 +74,7 @@ impl LocalEngine {
         self.host.shutdown();
     }
 
-    /// Events and Ctrl-C in one channel.
+    /// Events, Ctrl-C and a request to terminate in one channel.
     pub(crate) fn moments(&self) -> mpsc::Receiver<Moment> {
         let (sender, receiver) = mpsc::channel();
         let notices = self.engine.subscribe();
@@ -86,14 +87,18 @@ impl LocalEngine {
             }
             let _ = events.send(Moment::Silence);
         });
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                while runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-                    && sender.send(Moment::Interrupted).is_ok()
-                {}
-            }
-        });
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                    return;
+                };
+                let _guard = runtime.enter();
+                let Ok(mut signals) = signal(kind) else { return };
+                while runtime.block_on(signals.recv()).is_some() && sender.send(Moment::Interrupted).is_ok() {
+                }
+            });
+        }
         receiver
     }
 
@@ -181,7 +186,11 @@ pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
         return Ok(());
     }
     let shown = text::without_password(url);
-    let message = if url.starts_with("sqlite://") {
+    let message = if ["postgres:///", "postgresql:///"].iter().any(|start| url.starts_with(start))
+        || matches!(url, "postgres://" | "postgresql://")
+    {
+        format!("the value of --coreview, {shown}, names no host")
+    } else if url.starts_with("sqlite://") {
         format!("the value of --coreview, {shown}, does not name its file by an absolute path")
     } else {
         format!("the value of --coreview, {shown}, is not the URL of a database")

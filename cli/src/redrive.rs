@@ -15,7 +15,7 @@ use crate::{
     rerun::Plan,
     run::now_millis,
     show,
-    terminal::{Ink, Terminal},
+    terminal::{Ink, Paint, Terminal},
     text::{self, safe},
     view::View,
 };
@@ -43,7 +43,7 @@ pub(crate) fn redrive(arguments: &Redrive, terminal: Terminal) -> Result<u8, Pro
         return Ok(exit::REFUSED);
     }
     let data = DataDir::create(&arguments.data.dir)?;
-    let coreview = coreview(arguments, &data, &plans)?;
+    let coreview = coreview(arguments, &data, &plans, terminal)?;
     let application = Application::ready(&arguments.build, terminal, true)?;
     let local = LocalEngine::open(&application, data, coreview)?;
     let work = Work { arguments, terminal, local: &local };
@@ -99,10 +99,7 @@ pub(crate) fn confirmed(question: &str, yes: bool, terminal: Terminal) -> Result
     }
     if !std::io::stdin().is_terminal() || !terminal.err_tty {
         let message = format!("{question} Nobody is there to be asked");
-        return Err(Problem::Usage {
-            message,
-            hint: "--yes answers it, --dry-run shows what would happen".to_owned(),
-        });
+        return Err(Problem::Usage { message, hint: "--yes answers it".to_owned() });
     }
     terminal.note(&format!("{question} [y/N]"));
     let mut answer = String::new();
@@ -116,16 +113,20 @@ pub(crate) fn confirmed(question: &str, yes: bool, terminal: Terminal) -> Result
 }
 
 /// Where the redriven executions deliver: where they did before, unless another place is named.
-fn coreview(arguments: &Redrive, data: &DataDir, plans: &[Plan]) -> Result<String, Problem> {
+fn coreview(
+    arguments: &Redrive,
+    data: &DataDir,
+    plans: &[Plan],
+    terminal: Terminal,
+) -> Result<String, Problem> {
     if let Some(coreview) = &arguments.coreview {
+        // It is what they asked for, and may be a mistake all the same.
+        if let Some((before, now)) = data.other_coreview(coreview) {
+            terminal.note(&format!("delivered to {before} before, delivers to {now} from now on"));
+        }
         return Ok(coreview.clone());
     }
-    let default = data.default_coreview();
-    if let Some((before, now)) = data.other_coreview(&default) {
-        let open = plans.iter().map(|plan| plan.described.name.clone()).collect();
-        return Err(Problem::CoreViewMissing { before, now, open });
-    }
-    Ok(default)
+    data.coreview_of(plans.iter().map(|plan| plan.described.name.clone()))
 }
 
 pub(crate) fn executions(number: usize) -> String {
@@ -202,7 +203,7 @@ impl Work<'_> {
                 if now.status == Status::Running {
                     still_open.push(arn);
                 } else {
-                    self.terminal.remark(&ended(&now, self.terminal));
+                    self.terminal.remark(&ended(&now, self.terminal.err));
                 }
             }
             open = still_open;
@@ -249,10 +250,11 @@ impl Work<'_> {
     }
 }
 
-fn ended(now: &ExecutionDescription, terminal: Terminal) -> String {
+/// How an execution ended, in a line.
+pub(crate) fn ended(now: &ExecutionDescription, paint: Paint) -> String {
     let (sign, ink) = if now.status == Status::Succeeded { ("✓", Ink::Good) } else { ("✗", Ink::Bad) };
     let error = now.error.as_deref().map(|error| format!("  {}", safe(error))).unwrap_or_default();
-    format!("{} {}  {}{error}", terminal.err.ink(ink, sign), safe(&now.name), now.status)
+    format!("{} {}  {}{error}", paint.ink(ink, sign), safe(&now.name), now.status)
 }
 
 /// The data: every execution that was named, with its plan and what became of it.

@@ -7,7 +7,7 @@ use crate::{
     arguments::{Format, Show, Time},
     data::{DataDir, from_journal},
     definition,
-    failure::{Failure, readable},
+    failure::{self, Failure, readable},
     list::status_ink,
     problem::Problem,
     rerun::Plan,
@@ -42,6 +42,14 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
         Format::Text => {
             terminal.data(&heading(described, arguments.time, now, terminal.out));
             terminal.data(&tree::tree(&view, &states, now, terminal.out).join("\n"));
+            for visit in view.visits.iter().filter(|visit| visit.is_waiting_to_retry()) {
+                if let Some(text) = failure::last_attempt(visit, &definition, arguments.time, now) {
+                    terminal.data(&text);
+                }
+            }
+            if described.status == engine::Status::Running && !engine::is_in_use(&arguments.data.dir) {
+                terminal.data(&format!("\n{}", crate::resume::advice(1)));
+            }
             if let Some(text) = explanation(&view, described) {
                 terminal.data(&text);
             }

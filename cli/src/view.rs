@@ -147,6 +147,13 @@ pub(crate) enum Change {
     Redriven,
 }
 
+impl Visit {
+    /// Whether the last attempt failed and another one is to come.
+    pub(crate) fn is_waiting_to_retry(&self) -> bool {
+        self.standing == Standing::Running && self.between_attempts && self.failure.is_some()
+    }
+}
+
 impl Default for View {
     fn default() -> Self {
         Self {

@@ -144,6 +144,7 @@ pub use express::SyncExecution;
 pub use journal::{
     Area, BackedUp, Collected, Examination, ExecutionDescription, ExecutionFilter, ExecutionSummary, Finding,
     JournalError, OpenExecution, Reader, StateMachineDescription, back_up, collect_garbage, examine,
+    is_in_use,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};

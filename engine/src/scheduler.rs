@@ -373,11 +373,6 @@ impl Scheduler {
         self.backlog.bytes() > self.backlog_bytes_max
     }
 
-    /// Whether a state machine or an execution was found damaged when the engine was opened.
-    pub(crate) fn is_left_out(&self, arn: &str) -> bool {
-        lock(&self.left_out).iter().any(|left_out| left_out.arn == arn)
-    }
-
     /// Stops the engine for good. The first reason counts.
     pub(crate) fn stop(&self, reason: String) {
         if self.stopped.set(reason).is_ok() {

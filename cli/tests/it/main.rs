@@ -5,6 +5,7 @@
 
 mod asl;
 mod docs;
+mod journal;
 mod redrive;
 
 use std::{

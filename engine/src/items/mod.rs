@@ -272,6 +272,24 @@ fn format_of(reader: &ItemReader) -> Result<Format, ReadError> {
     }
 }
 
+/// The items in a text that is read line by line, as an item reader finds it; `None` = its
+/// format is another one.
+pub(crate) fn rows_of(reader: &ItemReader, text: &str) -> Option<Result<Vec<Value>, ReadError>> {
+    let source: Arc<str> = "the data of the ItemReader".into();
+    let bytes = text.as_bytes();
+    match format_of(reader) {
+        Ok(Format::Csv { delimiter, headers }) => {
+            let rows = csv::CsvItems::new(bytes, delimiter, headers.as_deref(), &source);
+            Some(rows.map(|row| row.map(|(_, value)| value)).collect())
+        }
+        Ok(Format::JsonLines) => {
+            let rows = json::JsonLines::new(bytes, &source);
+            Some(rows.map(|row| row.map(|(_, value)| value)).collect())
+        }
+        Ok(Format::Json { .. } | Format::Parquet) | Err(_) => None,
+    }
+}
+
 /// The items of a dataset, one after the other.
 pub struct ItemStream {
     values: objects::Items,

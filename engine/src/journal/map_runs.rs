@@ -228,13 +228,14 @@ impl Reader {
             execution_arn: arn,
             state_machine_arn,
             name,
-            status: Some(row.status),
+            status: row.status,
             input: "null".to_owned(),
             output: None,
             error: row.error,
             cause: Some(problem.to_string()),
-            start_millis: Some(row.start_millis),
+            start_millis: row.start_millis,
             stop_millis: row.stop_millis,
+            redrive_count: row.redrive_count,
         })
     }
 }

@@ -33,6 +33,7 @@ mod writer;
 pub use backup::{BackedUp, back_up};
 pub use doctor::{Area, Examination, Finding, examine};
 pub use lists::ExecutionFilter;
+pub use lock::is_in_use;
 pub use reader::{ExecutionDescription, ExecutionSummary, OpenExecution, Reader, StateMachineDescription};
 pub use retention::{Collected, collect_garbage};
 pub use schema::JournalError;

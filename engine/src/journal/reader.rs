@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::lock::DirectoryLock;
+use super::lock::{self, DirectoryLock};
 use super::map_runs::status;
 use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
 use super::segment::decode;
@@ -155,10 +155,13 @@ fn bring_up_to_date(directory: &Path, path: &Path) -> Found<()> {
 impl Reader {
     /// Opens the journal of a data directory for reading. It sees what was
     /// durable at the time of each call. A journal of an earlier release is
-    /// brought up to date first.
+    /// brought up to date first. One that a part was taken away from, its log
+    /// or its database, is refused, and what is left of it stays as it is.
     pub fn open(directory: &Path) -> Found<Self> {
         let path = directory.join(FILE);
-        if !path.exists() {
+        lock::check(directory)?;
+        // An empty one is not opened either: SQLite would lay files beside it.
+        if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
             return Err(JournalError::Missing { directory: directory.to_path_buf() });
         }
         let connection = match schema::open_read_only(&path) {

@@ -164,6 +164,7 @@ fn the_latest_time_does_not_run_backwards() {
             sha256: [0; 32],
             start_millis: last_millis,
             map_run: None,
+            place: None,
         };
         let append = super::Append {
             execution_id: id,
@@ -506,16 +507,17 @@ fn a_directory_without_a_journal() {
 fn a_commit_of_nothing_marks_no_log() {
     let directory = tempfile::tempdir().unwrap();
     let mark = || std::fs::read_to_string(directory.path().join(super::schema::LOCK_FILE)).unwrap();
+    let made = format!("{} db", std::process::id());
     Engine::open(options(directory.path())).unwrap().shutdown();
     let engine = Engine::open(options(directory.path())).unwrap();
     engine.settle().unwrap();
     engine.scheduler.change(Box::new(|_| Ok(()))).unwrap();
-    assert_eq!(mark(), std::process::id().to_string());
+    assert_eq!(mark(), made);
     engine.put_state_machine("m", DEFINITION, None).unwrap();
     // The answer comes after the mark.
     assert!(mark().ends_with(" wal"), "{}", mark());
     engine.shutdown();
-    assert_eq!(mark(), std::process::id().to_string());
+    assert_eq!(mark(), made);
 }
 
 /// Invariant I3: an effect follows a commit, so a commit has to be a sync.

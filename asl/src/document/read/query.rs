@@ -31,6 +31,15 @@ const FUNCTIONS_OF_TEXT: [&str; 7] = [
     "States.UUID",
 ];
 
+/// The context object. Developer guide, "Accessing execution data from the Context object".
+const CONTEXT: [(&str, &[&str]); 5] = [
+    ("Execution", &["Id", "Input", "Name", "RedriveCount", "RedriveTime", "RoleArn", "StartTime"]),
+    ("Map", &["Item"]),
+    ("State", &["EnteredTime", "Name", "RetryCount"]),
+    ("StateMachine", &["Id", "Name"]),
+    ("Task", &["Token"]),
+];
+
 fn returns_text(call: &str) -> bool {
     call.split('(').next().is_some_and(|name| FUNCTIONS_OF_TEXT.contains(&name.trim()))
 }
@@ -307,8 +316,35 @@ impl Reader<'_> {
             }
         };
         self.warn_of_open_bracket(&path, at);
+        self.warn_of_context(&text, "$$.", at);
         note_read(&path, at, flow);
         Some(path)
+    }
+
+    /// Fields that the context object does not have, read behind `root`.
+    pub(super) fn warn_of_context(&mut self, text: &str, root: &str, at: &At<'_>) {
+        let name_of = |text: &str| -> String {
+            text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        };
+        for (start, _) in text.match_indices(root) {
+            let rest = text.get(start + root.len()..).unwrap_or_default();
+            let first = name_of(rest);
+            let second = rest.get(first.len()..).and_then(|rest| rest.strip_prefix('.')).map(name_of);
+            let known = CONTEXT.iter().find(|(name, _)| *name == first).map(|(_, fields)| *fields);
+            let (wrong, place, names): (String, String, Vec<&str>) = match (known, second) {
+                (None, _) if first.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                    (first, root.to_owned(), CONTEXT.iter().map(|(name, _)| *name).collect())
+                }
+                (Some(fields), Some(second)) if !second.is_empty() && !fields.contains(&second.as_str()) => {
+                    (second, format!("{root}{first}."), fields.to_vec())
+                }
+                _ => continue,
+            };
+            let message = format!("The context object has no field `{place}{wrong}`");
+            self.report(Severity::Warning, Code::UnknownStatesField, message, at);
+            let advice = self.guesses.names(&wrong, names.iter().copied(), "fields here");
+            self.advise(advice);
+        }
     }
 
     /// A path to exactly one place.
@@ -317,6 +353,7 @@ impl Reader<'_> {
         let problem = match Path::parse(&text) {
             Ok(path) if path.is_reference() => {
                 self.warn_of_open_bracket(&path, at);
+                self.warn_of_context(&text, "$$.", at);
                 note_read(&path, at, flow);
                 return Some(path);
             }
@@ -428,6 +465,7 @@ impl Reader<'_> {
     /// The variables a path or call reads, and what will not work in it.
     fn note_query(&mut self, query: &Query, at: &At<'_>, flow: &mut StateFlow) {
         query.paths().into_iter().for_each(|path| note_read(path, at, flow));
+        self.warn_of_context(at.node.as_text().unwrap_or_default(), "$$.", at);
         match query {
             Query::Path(path) => self.warn_of_open_bracket(path, at),
             Query::Intrinsic(call) => {
