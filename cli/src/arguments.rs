@@ -149,6 +149,22 @@ pub(crate) struct Data {
     pub(crate) dir: PathBuf,
 }
 
+/// How long executions are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Keep {
+    /// Keep executions so long after their end, here from now on: 90d, 2w; 0 or `never` = for ever
+    /// [default: what was said before, 90d at first]
+    #[arg(long, value_name = "AGE")]
+    pub(crate) retention: Option<crate::data::Retention>,
+}
+
+impl Keep {
+    /// Notes it in the folder, if it was said.
+    pub(crate) fn note(&self, data: &crate::data::DataDir) -> Result<(), crate::problem::Problem> {
+        self.retention.map_or(Ok(()), |retention| data.note_retention(retention))
+    }
+}
+
 /// How the application is found and built.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Build {
@@ -174,7 +190,8 @@ pub(crate) struct Build {
   stepwright run coreview-delivery --coreview postgres://user:secret@db.internal/coreview
   stepwright run coreview-delivery -o json | jq .output.receipt
 
-An interrupted run is resumed by the same command. The same input delivers nothing twice.")]
+An interrupted run is resumed by the same command. The same input delivers nothing twice.
+Exit 6: it succeeded, and another execution of the data folder is damaged and does not go on.")]
 pub(crate) struct Run {
     /// Name of the workflow
     pub(crate) workflow: String,
@@ -194,6 +211,8 @@ pub(crate) struct Run {
     /// Name of the execution, at most 80 characters [default: workflow, time and four random digits]
     #[arg(long)]
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
@@ -423,14 +442,17 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
   stepwright gc --dry-run
-  stepwright gc --older-than 30d")]
+  stepwright gc --older-than 30d
+  stepwright gc --retention never    keep everything here from now on")]
 pub(crate) struct Gc {
-    /// Only executions that ended at least so long ago: 12h, 30d, 8w
-    #[arg(long, default_value = "90d", value_parser = crate::gc::age, value_name = "AGE")]
-    pub(crate) older_than: std::time::Duration,
+    /// Only executions that ended at least so long ago: 12h, 30d, 8w [default: as long as they are kept]
+    #[arg(long, value_name = "AGE")]
+    pub(crate) older_than: Option<crate::data::Age>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     #[command(flatten)]
     pub(crate) data: Data,
 }
@@ -469,7 +491,8 @@ pub(crate) struct Doctor {
 What succeeded is kept and does not run again; the states that did not succeed do their work again,
 with the definition and the input of the start. What AWS would refuse is refused, in AWS's words.
 
-Exit codes: 0 redriven · 1 with --wait: not all succeeded · 3 not found · 5 refused · 6 some of several refused")]
+Exit codes: 0 redriven · 1 with --wait: not all succeeded · 3 not found · 5 refused · 6 some of several refused,
+or another execution of the folder is damaged")]
 pub(crate) struct Redrive {
     /// ARN, name or unique beginning of a name; or `latest`
     #[arg(required = true, value_name = "EXECUTION")]
@@ -492,6 +515,8 @@ pub(crate) struct Redrive {
     /// How times are written
     #[arg(long, value_enum, default_value_t)]
     pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
@@ -526,7 +551,7 @@ pub(crate) struct Resume {
 
 A stopped execution is ABORTED; its steps are not undone. It can be redriven for 14 days.
 
-Exit codes: 0 stopped · 3 not found · 5 it had ended · 6 some of several had ended")]
+Exit codes: 0 stopped · 3 not found · 5 it had ended · 6 some of several had ended, or could not be stopped")]
 pub(crate) struct Stop {
     /// ARN, name or unique beginning of a name; or `latest`
     #[arg(required = true, value_name = "EXECUTION")]

@@ -84,6 +84,7 @@ fn summary(execution: &ExecutionSummary) -> Value {
         "status": execution.status.as_str(),
         "startDate": text::iso(execution.start_millis),
         "stopDate": execution.stop_millis.map(text::iso),
+        "error": execution.error,
         "redriveCount": execution.redrive_count,
         "redriveDate": execution.redrive_millis.map(text::iso),
     })

@@ -10,7 +10,7 @@ use std::{
 };
 
 use engine::object_store::DirectoryStore;
-use engine::{Crash, CrashPlan, Engine, EngineOptions, Notice};
+use engine::{Engine, EngineOptions, Notice};
 use infra::manifest::{Access, Function, ResourceKind};
 use serde_json::{Value, json};
 use server::{RuntimeHost, RuntimeOptions};
@@ -63,9 +63,15 @@ impl LocalEngine {
         let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
+        options.retention = data.retention()?.span();
         let engine = Engine::open(options).map_err(from_engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, data, coreview })
+    }
+
+    /// Says what was left out for its damage, if anything was: everything else goes on.
+    pub(crate) fn tell_left_out(&self, terminal: Terminal) -> bool {
+        tell_left_out(&self.engine, terminal)
     }
 
     /// Ends it. The engine first: what a killed step answers must not reach the journal any more.
@@ -152,6 +158,19 @@ impl LocalEngine {
         }
         Ok(())
     }
+}
+
+/// Says what an engine left out, also to those who want to hear little; `true` = something was.
+pub(crate) fn tell_left_out(engine: &Engine, terminal: Terminal) -> bool {
+    let left_out = engine.left_out();
+    for engine::LeftOut { arn, problem } in &left_out {
+        terminal.note(&format!(
+            "{} was left out and does not go on: {}. `stepwright doctor` says more",
+            text::safe(arn),
+            text::safe(problem)
+        ));
+    }
+    !left_out.is_empty()
 }
 
 /// Takes an event into the view, and shows what it changed.
@@ -258,8 +277,15 @@ fn environment(
     Ok(environment)
 }
 
-/// For the tests of this project: abort at a numbered point of the journal, as if killed there.
-fn planned_crash() -> Option<CrashPlan> {
+/// For the tests of this project, in builds for tests only: abort at a numbered point of the
+/// journal, as if killed there.
+#[cfg(debug_assertions)]
+fn planned_crash() -> Option<engine::CrashPlan> {
     let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
-    Some(CrashPlan { at, how: Crash::Abort })
+    Some(engine::CrashPlan { at, how: engine::Crash::Abort })
+}
+
+#[cfg(not(debug_assertions))]
+const fn planned_crash() -> Option<engine::CrashPlan> {
+    None
 }

@@ -22,6 +22,11 @@ pub(crate) mod exit {
     pub(crate) const PARTIAL: u8 = 6;
     /// Ctrl-C. Shells use the same.
     pub(crate) const INTERRUPTED: u8 = 130;
+
+    /// The code of work that was done beside something that was left out for its damage.
+    pub(crate) const fn beside(code: u8, is_left_out: bool) -> u8 {
+        if code == 0 && is_left_out { PARTIAL } else { code }
+    }
 }
 
 /// A problem of the command itself. A failed *execution* is a result, not a problem.

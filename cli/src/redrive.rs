@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, io::IsTerminal as _, sync::mpsc, time::Duration};
 
-use engine::{EngineError, ExecutionDescription, Reader, RedriveExecution, Status};
+use engine::{ExecutionDescription, Reader, RedriveExecution, Status};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,13 +43,15 @@ pub(crate) fn redrive(arguments: &Redrive, terminal: Terminal) -> Result<u8, Pro
         return Ok(exit::REFUSED);
     }
     let data = DataDir::create(&arguments.data.dir)?;
+    arguments.keep.note(&data)?;
     let coreview = coreview(arguments, &data, &plans, terminal)?;
     let application = Application::ready(&arguments.build, terminal, true)?;
     let local = LocalEngine::open(&application, data, coreview)?;
+    let is_left_out = local.tell_left_out(terminal);
     let work = Work { arguments, terminal, local: &local };
     let done = work.run(&plans);
     local.close();
-    done
+    Ok(exit::beside(done?, is_left_out))
 }
 
 /// The executions that are named, each once, as they stand now.
@@ -67,11 +69,11 @@ fn plans(arguments: &Redrive) -> Result<Vec<Plan>, Problem> {
 }
 
 /// An execution with its view, by ARN, name, unique beginning of a name, or `latest`.
-pub(crate) fn found(reader: &Reader, given: &str) -> Result<(ExecutionDescription, View), Problem> {
-    let arn = show::find(reader, given)?;
+fn found(reader: &Reader, given: &str) -> Result<(ExecutionDescription, View), Problem> {
+    let described = show::described(reader, given)?;
     let gone = || Problem::NoExecution { given: given.to_owned(), similar: None };
-    let described = reader.describe_execution(&arn).map_err(from_journal)?.ok_or_else(gone)?;
-    let history = reader.execution_history(&arn).map_err(from_journal)?.ok_or_else(gone)?;
+    let history = reader.execution_history(&described.execution_arn);
+    let history = history.map_err(from_journal)?.ok_or_else(gone)?;
     let history: Vec<Value> = history.iter().filter_map(|event| serde_json::to_value(event).ok()).collect();
     Ok((described, View::of(&history)))
 }
@@ -137,7 +139,7 @@ pub(crate) fn executions(number: usize) -> String {
 enum Outcome {
     /// It was redriven; this is how it stands now.
     Redriven { redrive_millis: i64, now: Box<ExecutionDescription> },
-    /// It was not, although it could have been when it was looked at.
+    /// It was not, although it could have been when it was looked at; or nobody can say how it stands.
     Refused(String),
 }
 
@@ -158,19 +160,22 @@ impl Work<'_> {
             let arn = plan.described.execution_arn.clone();
             match self.local.engine.redrive_execution(&self.request(plan)) {
                 Ok(done) => redriven.push((arn, done.redrive_millis)),
-                Err(error @ EngineError::ExecutionNotRedrivable { .. }) => {
+                // Whatever it is: what was redriven already goes on, is waited for and is told.
+                Err(error) => {
                     outcomes.insert(arn, Outcome::Refused(error.to_string()));
                 }
-                Err(error) => return Err(from_engine(error)),
             }
         }
-        let waited = self.wait(&redriven, &moments)?;
+        let waited = self.wait(&redriven, &moments);
         for (arn, redrive_millis) in redriven {
-            let now = Box::new(self.local.engine.describe_execution(&arn).map_err(from_engine)?);
-            outcomes.insert(arn, Outcome::Redriven { redrive_millis, now });
+            let outcome = match self.local.engine.describe_execution(&arn) {
+                Ok(now) => Outcome::Redriven { redrive_millis, now: Box::new(now) },
+                Err(error) => Outcome::Refused(error.to_string()),
+            };
+            outcomes.insert(arn, outcome);
         }
         print_results(plans, &outcomes, self.arguments, self.terminal);
-        Ok(match waited {
+        Ok(match waited? {
             Waited::Interrupted => exit::INTERRUPTED,
             Waited::Ended => self.exit(plans, &outcomes),
         })

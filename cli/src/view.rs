@@ -20,6 +20,18 @@ pub(crate) enum Standing {
     Aborted,
 }
 
+impl Standing {
+    /// The word for it in data, one of AWS's statuses.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
 /// One visit of a state.
 #[derive(Debug, Clone)]
 pub(crate) struct Visit {
