@@ -86,9 +86,9 @@ impl DirectoryLock {
         Ok(lock)
     }
 
-    /// The first commit is durable, so there is a write-ahead log.
+    /// A commit is durable. One that wrote something is in the write-ahead log.
     pub(crate) fn log_is_there(&mut self) {
-        if self.mark != Mark::Log {
+        if self.mark != Mark::Log && length(&log_of(&self.directory)) > 0 {
             // Without the mark a lost log is not noticed; nothing else follows from it.
             let _ = self.write(Mark::Log);
         }
