@@ -24,6 +24,7 @@ pub(crate) fn backup(arguments: &Backup, terminal: Terminal) -> Result<u8, Probl
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(Problem::file("the folder for the backup is not there:", folder, missing));
     }
+    crate::data::check_traces(&arguments.data.dir)?;
     let made = engine::back_up(&arguments.data.dir, &arguments.file).map_err(from_journal)?;
     match terminal.format {
         Format::Text => {

@@ -152,7 +152,7 @@ impl DataDir {
 
 /// Refuses a folder whose journal was taken away: what executions left beside it shows that there
 /// was one. (An engine knows by its own files; these are there where it was none of today's.)
-fn check_traces(dir: &Path) -> Result<(), Problem> {
+pub(crate) fn check_traces(dir: &Path) -> Result<(), Problem> {
     let journal = dir.join("journal.db");
     if std::fs::metadata(&journal).is_ok_and(|file| file.len() > 0) {
         return Ok(());

@@ -27,6 +27,9 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         return Err(Problem::file("the journal cannot be examined:", file, missing));
     }
+    if arguments.file.is_none() {
+        crate::data::check_traces(place)?;
+    }
     let examination = engine::examine(place).map_err(|error| match (error, arguments.file.as_deref()) {
         (JournalError::Missing { .. } | JournalError::NotAJournal { .. }, Some(file)) if file.is_file() => {
             no_journal(file)

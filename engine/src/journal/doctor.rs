@@ -134,8 +134,15 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     };
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     examination.schema = version.map_err(|source| JournalError::of(&file, "read the header of", source))?;
+    if examination.schema == 0 && !examination.is_sound() {
+        // All of it was in the log that is gone.
+        return Ok(examination);
+    }
     if examination.schema == 0 {
         return Err(JournalError::Missing { directory });
+    }
+    if let Err(JournalError::Damaged { detail, .. }) = schema::check_length(&connection, &file) {
+        examination.found(Area::File, &file.display().to_string(), detail);
     }
     // Everything is of one moment, whatever an engine commits meanwhile.
     if let Err(error) = connection.execute_batch("BEGIN") {

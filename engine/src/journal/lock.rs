@@ -90,7 +90,7 @@ impl DirectoryLock {
     /// names for certain. A commit of nothing makes no log: marked after one, a journal from which
     /// nothing is missing would be refused after a loss of power.
     pub(crate) fn log_is_there(&mut self) {
-        if self.mark != Mark::Log {
+        if self.mark != Mark::Log && length(&log_of(&self.directory)) > 0 {
             // Without the mark a lost log is not noticed; nothing else follows from it.
             let _ = self.write(Mark::Log);
         }

@@ -367,7 +367,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), JournalE
 
 /// Refuses a database whose end was cut off within a page, which `SQLite` reads as if zeros stood
 /// there. With a write-ahead log it does not have to be whole: what a crash tore is in there once more.
-fn check_length(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+pub(super) fn check_length(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");

@@ -168,6 +168,9 @@ fn readers_that_come_and_go_leave_an_engine_its_log() {
     // With the empty log that a reader has left.
     assert_eq!(open_executions(directory.path()), 1);
     let engine = Engine::open(options(directory.path())).unwrap();
+    // A commit that has nothing to write.
+    engine.put_state_machine("m", WAITS, None).unwrap();
+    engine.settle().unwrap();
     for number in 0..3 {
         drop(Reader::open(directory.path()).unwrap());
         let name = Some(format!("n{number}"));
