@@ -56,6 +56,8 @@ impl DirectoryLock {
     /// Creates the directory (for its owner only) if need be, and locks it.
     pub(crate) fn acquire(directory: &Path) -> Result<Self, JournalError> {
         create_private_directory(directory)?;
+        // Before there is a lock file: one beside a log without its database would be a trace that nobody left.
+        check(directory)?;
         let path = directory.join(LOCK_FILE);
         let failed = |action, path: &Path| {
             let path = path.to_path_buf();
