@@ -99,7 +99,9 @@ fn print(results: &[ExecutionDescription], terminal: Terminal) {
         }
         Format::Jsonl => results.iter().for_each(|result| terminal.data(&document(result).to_string())),
         Format::Text if terminal.quiet => {
-            results.iter().for_each(|result| terminal.data(&safe(&result.name)));
+            for result in results {
+                terminal.data(&safe(&result.name));
+            }
         }
         Format::Text => results.iter().for_each(|result| terminal.data(&ended(result, terminal.out))),
     }

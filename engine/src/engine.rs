@@ -272,16 +272,15 @@ impl Engine {
         timeout: Option<Duration>,
     ) -> Result<ExecutionDescription, EngineError> {
         let open_slot = || lock(&self.scheduler.open).by_arn(execution_arn);
-        let slot = match open_slot() {
-            Some(slot) => slot,
-            None => {
-                let described = self.describe_execution(execution_arn)?;
-                if described.status != Status::Running {
-                    return Ok(described);
-                }
-                // Redriven between the two looks, or left out.
-                open_slot().ok_or_else(|| self.not_taken_up(execution_arn))?
+        let slot = if let Some(slot) = open_slot() {
+            slot
+        } else {
+            let described = self.describe_execution(execution_arn)?;
+            if described.status != Status::Running {
+                return Ok(described);
             }
+            // Redriven between the two looks, or left out.
+            open_slot().ok_or_else(|| self.not_taken_up(execution_arn))?
         };
         // An end that is durable is told, even if the engine has stopped since.
         if !slot.wait(&self.scheduler, timeout) {

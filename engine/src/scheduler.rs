@@ -245,6 +245,9 @@ impl Open {
 /// What happens after a transition of an Express execution, off the thread that made it.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
+/// What was parsed and is still in use, by the text's SHA-256 and how it was read.
+pub(crate) type Definitions = HashMap<([u8; 32], Trust), Weak<StateMachine>>;
+
 /// Everything the engine's threads share.
 pub(crate) struct Scheduler {
     pub(crate) directory: PathBuf,
@@ -259,7 +262,7 @@ pub(crate) struct Scheduler {
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
     pub(crate) registry: Registry,
-    pub(crate) definitions: Mutex<HashMap<([u8; 32], Trust), Weak<StateMachine>>>,
+    pub(crate) definitions: Mutex<Definitions>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) activities: Activities,
     pub(crate) crash_points: Arc<CrashPoints>,

@@ -391,17 +391,14 @@ impl Reader<'_> {
         match &at.node.kind {
             NodeKind::Null => Some(ResultPath::Discard),
             NodeKind::Text(text) if text == "$" => Some(ResultPath::Replace),
-            _ => {
-                let path = self.reference_path(&at, flow)?;
-                if path.root() != Root::Input {
-                    self.schema("Value is not a Reference Path: ResultPath starts with '$.'", &at);
-                    self.advise(Some(
-                        "a result goes into the state's input: \"$.name\"; into a variable it goes with `Assign`",
-                    ));
-                    return None;
-                }
-                Some(ResultPath::Path(path))
+            NodeKind::Text(text) if is_place_elsewhere(text) => {
+                self.schema("Value is not a Reference Path: ResultPath starts with '$.'", &at);
+                self.advise(Some(
+                    "a result goes into the state's input: \"$.name\"; into a variable it goes with `Assign`",
+                ));
+                None
             }
+            _ => self.reference_path(&at, flow).map(ResultPath::Path),
         }
     }
 
@@ -547,6 +544,11 @@ pub(in super::super) fn shortened(text: &str) -> String {
     } else {
         format!("{}…", text.chars().take(40).collect::<String>())
     }
+}
+
+/// A place in the context object or in a variable: nothing of the state's input.
+fn is_place_elsewhere(path: &str) -> bool {
+    Path::parse(path).is_ok_and(|path| path.is_reference() && path.root() != Root::Input)
 }
 
 fn note_read(path: &Path, at: &At<'_>, flow: &mut StateFlow) {

@@ -69,8 +69,11 @@ fn difference(operation: &str, before: &Value, now: &Value) -> Option<String> {
 /// is a matter of the time; everything else stays.
 fn changed(before: &Value, now: &Value) -> Option<String> {
     let ran = before["status"] == "RUNNING";
-    let stays =
-        |key: &str| !matches!(key, "redriveStatus" | "redriveStatusReason") && !(ran && key == "status");
+    let stays = |key: &str| match key {
+        "redriveStatus" | "redriveStatusReason" => false,
+        "status" => !ran,
+        _ => true,
+    };
     let mut fields = before.as_object()?.iter();
     let (key, value) = fields.find(|(key, value)| stays(key) && now.get(key.as_str()) != Some(value))?;
     Some(format!("{key} was {value} and is {}", now[key.as_str()]))
