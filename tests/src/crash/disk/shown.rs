@@ -104,7 +104,7 @@ mod tests {
     fn an_end_stays_and_a_run_may_end() {
         let described =
             |status: &str, output: &str| json!({ "status": status, "output": output, "name": "n" });
-        let differs = |before, now| difference("DescribeExecution", before, now).is_some();
+        let differs = |before: &Value, now: &Value| difference("DescribeExecution", before, now).is_some();
         let (running, ended) = (json!({ "status": "RUNNING", "name": "n" }), described("SUCCEEDED", "1"));
         assert!(!differs(&running, &ended) && !differs(&ended, &ended));
         assert!(differs(&ended, &running) && differs(&ended, &described("SUCCEEDED", "2")));
