@@ -85,7 +85,7 @@ fn list<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::difference;
 
