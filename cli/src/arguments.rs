@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     before_help = "Examples:
   stepwright run coreview-delivery                     the sample that ships with the project
   stepwright run coreview-delivery --spec feed.toml --input feed.csv --export figures.csv
+  stepwright dev                                       serves the Step Functions API for AWS's clients
   stepwright list --status failed                      what needs attention
   stepwright show latest                               the last execution, state by state
   stepwright redrive latest --reason 'CoreView is back'  it goes on where it failed
@@ -109,6 +110,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a workflow on the embedded engine and wait for its end
     Run(Run),
+    /// Serve the Step Functions API on this machine: AWS's clients work with it unchanged
+    Dev(Dev),
     /// Write what deploys the workflows: state machines, templates, cloud assembly
     Synth(Synth),
     /// Check definitions of state machines: what AWS refuses, shown where it is, and what to do about it
@@ -217,6 +220,73 @@ pub(crate) struct Run {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
+}
+
+/// `dev`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright dev                                   the project's workflows as state machines
+  stepwright dev --no-app --data /tmp/playground   the engine alone
+  stepwright dev --listen 0.0.0.0:4599 --credentials generate --allow-host build-7
+
+Prints the environment that points AWS's command line and SDKs here, and serves until Ctrl-C. What was
+acknowledged survives anything; open executions go on with the next start. /healthz, /readyz and /metrics
+(Prometheus) tell how it is. With -o json one line says where it is.")]
+pub(crate) struct Dev {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:4599",
+        env = "STEPWRIGHT_LISTEN",
+        hide_env_values = true
+    )]
+    pub(crate) listen: String,
+    /// Answer for this host name, too, and for sync-NAME; also several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// Answer only calls signed with this pair, KEY_ID:SECRET; `generate` makes one [default: anyone on this machine]
+    #[arg(long, value_name = "KEYS", env = "STEPWRIGHT_CREDENTIALS", hide_env_values = true)]
+    pub(crate) credentials: Option<String>,
+    /// Serve without the project's workflows and functions
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) no_app: bool,
+    /// What is logged, as JSON lines on stderr
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub(crate) log: LogLevel,
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// How much a server logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What is broken
+    Error,
+    /// Also executions and tasks that failed
+    #[default]
+    Warn,
+    /// Also the end of every execution
+    Info,
+    /// Also every state
+    Debug,
+}
+
+impl LogLevel {
+    /// As filters have it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
 }
 
 /// `synth`

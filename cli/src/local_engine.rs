@@ -10,7 +10,7 @@ use std::{
 };
 
 use engine::object_store::DirectoryStore;
-use engine::{Engine, EngineOptions, Notice};
+use engine::{Engine, EngineOptions, Notice, Observer};
 use infra::manifest::{Access, Function, ResourceKind};
 use serde_json::{Value, json};
 use server::{RuntimeHost, RuntimeOptions};
@@ -58,12 +58,23 @@ pub(crate) enum Waited {
 impl LocalEngine {
     /// Opens it. Every open execution of the folder goes on.
     pub(crate) fn open(application: &Application, data: DataDir, coreview: String) -> Result<Self, Problem> {
+        Self::open_observed(Some(application), data, coreview, None)
+    }
+
+    /// The same, seen by an observer; without an application there are no functions.
+    pub(crate) fn open_observed(
+        application: Option<&Application>,
+        data: DataDir,
+        coreview: String,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
         let host = start_host(application, &data, &coreview)?;
         let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
         options.retention = data.retention()?.span();
+        options.observer = observer;
         let engine = Engine::open(options).map_err(from_engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, data, coreview })
@@ -220,9 +231,16 @@ pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
 }
 
 /// Every function of the application: executions of other workflows may be open, too.
-fn start_host(application: &Application, data: &DataDir, coreview: &str) -> Result<RuntimeHost, Problem> {
+fn start_host(
+    application: Option<&Application>,
+    data: &DataDir,
+    coreview: &str,
+) -> Result<RuntimeHost, Problem> {
     let mut functions = Vec::new();
-    for function in &application.manifest.functions {
+    let of_application = || application.into_iter();
+    for (application, function) in
+        of_application().flat_map(|of| of.manifest.functions.iter().map(move |function| (of, function)))
+    {
         functions.push(server::Function {
             name: function.name.clone(),
             bootstrap: application.executable(function)?.to_owned(),
@@ -233,7 +251,7 @@ fn start_host(application: &Application, data: &DataDir, coreview: &str) -> Resu
             concurrency_max: CONCURRENCY_MAX,
         });
     }
-    for bucket in &application.manifest.buckets {
+    for bucket in of_application().flat_map(|of| &of.manifest.buckets) {
         let folder = data.bucket(bucket);
         crate::data::create_private_dir(&folder)
             .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;

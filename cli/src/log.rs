@@ -11,6 +11,8 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
+use crate::arguments::LogLevel;
+
 /// Lines that wait for stderr. Ours.
 const WAITING_MAX: usize = 8_192;
 /// How long the end of the program waits for them. Ours.
@@ -63,6 +65,16 @@ impl Drop for Line<'_> {
 /// Writes what is left when the program ends.
 pub(crate) struct Log(SyncSender<Order>);
 
+impl Log {
+    /// The thread that writes, and the way to it.
+    fn open() -> Option<(Self, Lines)> {
+        let (sender, orders) = sync_channel(WAITING_MAX);
+        let thread = std::thread::Builder::new().name("stepwright-log".to_owned());
+        thread.spawn(move || write(&orders, io::stderr())).ok()?;
+        Some((Self(sender.clone()), Lines(sender)))
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         let (sender, done) = sync_channel(1);
@@ -79,18 +91,23 @@ pub(crate) fn begin(verbose: u8) -> Option<Log> {
         1 => "info,stepwright=debug",
         _ => "debug",
     };
-    let filter = EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let (sender, orders) = sync_channel(WAITING_MAX);
-    let thread = std::thread::Builder::new().name("stepwright-log".to_owned());
-    thread.spawn(move || write(&orders, io::stderr())).ok()?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(Lines(sender.clone()))
-        .with_ansi(false)
-        // Its own word on a line that was not written goes to stderr, too, and panics there.
-        .log_internal_errors(false)
-        .init();
-    Some(Log(sender))
+    let (log, lines) = Log::open()?;
+    // Its own word on a line that was not written goes to stderr, too, and panics there.
+    let log_of_people = tracing_subscriber::fmt().with_ansi(false).log_internal_errors(false);
+    log_of_people.with_env_filter(filter(default)).with_writer(lines).init();
+    Some(log)
+}
+
+/// Begins the log of a server, which programs read: a JSON document per line.
+pub(crate) fn begin_for_programs(level: LogLevel) -> Option<Log> {
+    let (log, lines) = Log::open()?;
+    let log_of_programs = tracing_subscriber::fmt().json().flatten_event(true).log_internal_errors(false);
+    log_of_programs.with_env_filter(filter(level.as_str())).with_writer(lines).init();
+    Some(log)
+}
+
+fn filter(default: &str) -> EnvFilter {
+    EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default))
 }
 
 fn write(orders: &Receiver<Order>, mut stderr: impl Write) {

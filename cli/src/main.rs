@@ -4,10 +4,12 @@
 //! application for the manifest, and runs workflows on the embedded engine. Refuses
 //! business rules: what a step does, and what CoreView is, it does not know.
 
+mod address;
 mod arguments;
 mod backup;
 mod data;
 mod definition;
+mod dev;
 mod doctor;
 mod failure;
 mod figures;
@@ -21,6 +23,7 @@ mod progress;
 mod project;
 mod receipt;
 mod redrive;
+mod remote;
 mod rerun;
 mod resume;
 mod run;
@@ -51,10 +54,14 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(not_parsed(&error)),
     };
     let terminal = Terminal::new(&cli.global);
-    let log = log::begin(cli.global.verbose);
+    let log = match &cli.command {
+        Some(Command::Dev(arguments)) => log::begin_for_programs(arguments.log),
+        _ => log::begin(cli.global.verbose),
+    };
     let done = match &cli.command {
         _ if cli.version => Ok(version(cli.global.verbose > 0, terminal)),
         Some(Command::Run(arguments)) => run::run(arguments, terminal),
+        Some(Command::Dev(arguments)) => dev::dev(arguments, terminal),
         Some(Command::Synth(arguments)) => synth::synth(arguments, terminal),
         Some(Command::Validate(arguments)) => validate::validate(arguments, terminal),
         Some(Command::TestState(arguments)) => test_state::test_state(arguments, terminal),

@@ -171,6 +171,24 @@ pub(crate) enum Problem {
     )]
     JournalLocked { dir: PathBuf, pid: Option<u32> },
 
+    #[error("{source}")]
+    #[diagnostic(
+        code(dev::endpoint),
+        help(
+            "--listen 127.0.0.1:0 takes any free port; for other machines give `--credentials generate` and sign with the keys it prints"
+        )
+    )]
+    Endpoint { source: server::http::ServerError },
+
+    #[error("the running `stepwright dev` did not do it: {detail}")]
+    #[diagnostic(
+        code(dev::remote),
+        help(
+            "look at its log; if it is gone, remove endpoint.json from the data folder and run the command again"
+        )
+    )]
+    Remote { detail: String },
+
     #[error("executions that are not at their end deliver to {before}, this run to {now}:\n{}", listed(open))]
     #[diagnostic(
         code(journal::other_coreview),
@@ -315,6 +333,7 @@ impl Problem {
             | Self::NoSuchState { .. }
             | Self::BinaryMissing { .. } => exit::NOT_FOUND,
             Self::JournalLocked { .. }
+            | Self::Endpoint { .. }
             | Self::OtherCoreView { .. }
             | Self::CoreViewMissing { .. }
             | Self::JournalUnusable { .. }

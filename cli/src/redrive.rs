@@ -12,6 +12,7 @@ use crate::{
     local_engine::{LocalEngine, Moment, Waited, check_coreview},
     problem::{Problem, exit},
     project::Application,
+    remote::Remote,
     rerun::Plan,
     run::now_millis,
     show,
@@ -42,6 +43,9 @@ pub(crate) fn redrive(arguments: &Redrive, terminal: Terminal) -> Result<u8, Pro
     if !confirmed(&format!("Redrive {}?", executions(redrivable)), arguments.yes, terminal)? {
         return Ok(exit::REFUSED);
     }
+    if let Some(server) = Remote::find(&arguments.data.dir) {
+        return redrive_on(&server, &plans, arguments, terminal);
+    }
     let data = DataDir::create(&arguments.data.dir)?;
     arguments.keep.note(&data)?;
     let coreview = coreview(arguments, &data, &plans, terminal)?;
@@ -52,6 +56,40 @@ pub(crate) fn redrive(arguments: &Redrive, terminal: Terminal) -> Result<u8, Pro
     let done = work.run(&plans);
     local.close();
     Ok(exit::beside(done?, is_left_out))
+}
+
+/// On the engine that holds the journal, with the functions it has.
+fn redrive_on(
+    server: &Remote,
+    plans: &[Plan],
+    arguments: &Redrive,
+    terminal: Terminal,
+) -> Result<u8, Problem> {
+    let reader = DataDir::read(&arguments.data.dir)?;
+    let mut redriven = Vec::new();
+    let mut outcomes = Outcomes::new();
+    for plan in plans.iter().filter(|plan| plan.is_redrivable()) {
+        let RedriveExecution { execution_arn, client_token, reason } = request(plan, arguments);
+        let parameters =
+            json!({ "executionArn": execution_arn, "clientToken": client_token, "reason": reason });
+        match server.call("Stepwright.RedriveExecution", &parameters)? {
+            Ok(done) => redriven.push((execution_arn, done["redriveMillis"].as_i64().unwrap_or_default())),
+            Err(refused) if refused.code == "ExecutionNotRedrivable" => {
+                outcomes.insert(execution_arn, Outcome::Refused(refused.message));
+            }
+            Err(refused) => return Err(refused.into()),
+        }
+    }
+    for (arn, redrive_millis) in redriven {
+        let mut now = found(&reader, &arn)?.0;
+        while arguments.wait && now.status == Status::Running {
+            std::thread::sleep(POLL);
+            now = found(&reader, &arn)?.0;
+        }
+        outcomes.insert(arn, Outcome::Redriven { redrive_millis, now: Box::new(now) });
+    }
+    print_results(plans, &outcomes, arguments, terminal);
+    Ok(exit_code(plans, &outcomes, arguments))
 }
 
 /// The executions that are named, each once, as they stand now.
@@ -158,7 +196,7 @@ impl Work<'_> {
         let mut outcomes = Outcomes::new();
         for plan in plans.iter().filter(|plan| plan.is_redrivable()) {
             let arn = plan.described.execution_arn.clone();
-            match self.local.engine.redrive_execution(&self.request(plan)) {
+            match self.local.engine.redrive_execution(&request(plan, self.arguments)) {
                 Ok(done) => redriven.push((arn, done.redrive_millis)),
                 // Whatever it is: what was redriven already goes on, is waited for and is told.
                 Err(error) => {
@@ -177,21 +215,8 @@ impl Work<'_> {
         print_results(plans, &outcomes, self.arguments, self.terminal);
         Ok(match waited? {
             Waited::Interrupted => exit::INTERRUPTED,
-            Waited::Ended => self.exit(plans, &outcomes),
+            Waited::Ended => exit_code(plans, &outcomes, self.arguments),
         })
-    }
-
-    /// The token says which end it is that is redriven: whoever types the same again, or at the
-    /// same time, redrives nothing twice.
-    fn request(&self, plan: &Plan) -> RedriveExecution {
-        let arn = &plan.described.execution_arn;
-        let state = format!("{arn} {} {:?}", plan.described.redrive_count, plan.described.stop_millis);
-        let token: String = infra::sha256_hex(state.as_bytes()).chars().take(40).collect();
-        RedriveExecution {
-            execution_arn: arn.clone(),
-            client_token: Some(token),
-            reason: self.arguments.reason.clone(),
-        }
     }
 
     /// Until they have ended; without `--wait` until no step runs: what waits for a timer or a
@@ -232,26 +257,39 @@ impl Work<'_> {
             }
         }
     }
+}
 
-    fn exit(&self, plans: &[Plan], outcomes: &Outcomes) -> u8 {
-        let redriven: Vec<Status> = outcomes
-            .values()
-            .filter_map(|outcome| match outcome {
-                Outcome::Redriven { now, .. } => Some(now.status),
-                Outcome::Refused(_) => None,
-            })
-            .collect();
-        let succeeded = redriven.iter().filter(|status| **status == Status::Succeeded).count();
-        let failed = redriven.iter().filter(|status| status.is_unsuccessful()).count();
-        if redriven.is_empty() {
-            exit::REFUSED
-        } else if redriven.len() < plans.len() {
-            exit::PARTIAL
-        } else if self.arguments.wait && failed > 0 {
-            if succeeded > 0 { exit::PARTIAL } else { exit::FAILED }
-        } else {
-            0
-        }
+/// The token says which end it is that is redriven: whoever types the same again, or at the
+/// same time, redrives nothing twice.
+fn request(plan: &Plan, arguments: &Redrive) -> RedriveExecution {
+    let arn = &plan.described.execution_arn;
+    let state = format!("{arn} {} {:?}", plan.described.redrive_count, plan.described.stop_millis);
+    let token: String = infra::sha256_hex(state.as_bytes()).chars().take(40).collect();
+    RedriveExecution {
+        execution_arn: arn.clone(),
+        client_token: Some(token),
+        reason: arguments.reason.clone(),
+    }
+}
+
+fn exit_code(plans: &[Plan], outcomes: &Outcomes, arguments: &Redrive) -> u8 {
+    let redriven: Vec<Status> = outcomes
+        .values()
+        .filter_map(|outcome| match outcome {
+            Outcome::Redriven { now, .. } => Some(now.status),
+            Outcome::Refused(_) => None,
+        })
+        .collect();
+    let succeeded = redriven.iter().filter(|status| **status == Status::Succeeded).count();
+    let failed = redriven.iter().filter(|status| status.is_unsuccessful()).count();
+    if redriven.is_empty() {
+        exit::REFUSED
+    } else if redriven.len() < plans.len() {
+        exit::PARTIAL
+    } else if arguments.wait && failed > 0 {
+        if succeeded > 0 { exit::PARTIAL } else { exit::FAILED }
+    } else {
+        0
     }
 }
 

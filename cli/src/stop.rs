@@ -1,9 +1,10 @@
 //! `stop`: executions that run are aborted. Nothing else in the journal goes on meanwhile.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use engine::{
-    Completion, Engine, EngineError, EngineOptions, ExecutionDescription, Status, TaskHost, TaskRequest,
+    Completion, Engine, EngineError, EngineOptions, ExecutionDescription, Reader, Status, TaskHost,
+    TaskRequest,
 };
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::{
     local_engine::tell_left_out,
     problem::{Problem, exit},
     redrive::{confirmed, executions},
+    remote::Remote,
     show,
     terminal::Terminal,
     text::{self, safe},
@@ -33,6 +35,80 @@ enum Outcome {
     Refused(String),
 }
 
+/// The engine that stops them: one of this process, or the one that holds the journal.
+enum Holder {
+    Own(Engine),
+    Server(Remote, Reader),
+}
+
+impl Holder {
+    fn of(folder: &Path) -> Result<Self, Problem> {
+        if let Some(server) = Remote::find(folder) {
+            return Ok(Self::Server(server, DataDir::read(folder)?));
+        }
+        let options = EngineOptions {
+            takes_up: false,
+            ..EngineOptions::new(DataDir::create(folder)?.journal(), Arc::new(NoHost))
+        };
+        Engine::open(options).map(Self::Own).map_err(from_engine)
+    }
+
+    /// Says what an engine of this process has left out as damaged, if anything.
+    fn tell_left_out(&self, terminal: Terminal) -> bool {
+        match self {
+            Self::Own(engine) => tell_left_out(engine, terminal),
+            Self::Server(..) => false,
+        }
+    }
+
+    /// Stops an execution, as it stands now: it may have ended, or have been redriven, since it
+    /// was looked at.
+    fn stop(&self, arn: &str, arguments: &Stop) -> Outcome {
+        let done = match self {
+            Self::Own(engine) => stop_in(engine, arn, arguments),
+            Self::Server(server, reader) => stop_at(server, reader, arn, arguments),
+        };
+        done.unwrap_or_else(Outcome::Refused)
+    }
+
+    fn describe(&self, arn: &str) -> Option<ExecutionDescription> {
+        match self {
+            Self::Own(engine) => engine.describe_execution(arn).ok(),
+            Self::Server(_, reader) => reader.describe_execution(arn).ok().flatten(),
+        }
+    }
+
+    fn close(self) {
+        if let Self::Own(engine) = self {
+            engine.shutdown();
+        }
+    }
+}
+
+fn stop_in(engine: &Engine, arn: &str, arguments: &Stop) -> Result<Outcome, String> {
+    let stop = || -> Result<Outcome, EngineError> {
+        if engine.describe_execution(arn)?.status != Status::Running {
+            return Ok(Outcome::HadEnded);
+        }
+        engine.stop_execution(arn, Some(arguments.error.clone()), Some(arguments.reason.clone()))?;
+        Ok(Outcome::Stopped)
+    };
+    stop().map_err(|error| error.to_string())
+}
+
+fn stop_at(server: &Remote, reader: &Reader, arn: &str, arguments: &Stop) -> Result<Outcome, String> {
+    let before = reader.describe_execution(arn).map_err(|error| error.to_string())?;
+    if before.is_none_or(|before| before.status != Status::Running) {
+        return Ok(Outcome::HadEnded);
+    }
+    let parameters = json!({ "executionArn": arn, "error": arguments.error, "cause": arguments.reason });
+    match server.call("AWSStepFunctions.StopExecution", &parameters) {
+        Ok(Ok(_)) => Ok(Outcome::Stopped),
+        Ok(Err(refused)) => Err(format!("{}: {}", refused.code, refused.message)),
+        Err(problem) => Err(problem.to_string()),
+    }
+}
+
 /// Stops executions.
 pub(crate) fn stop(arguments: &Stop, terminal: Terminal) -> Result<u8, Problem> {
     let reader = DataDir::read(&arguments.data.dir)?;
@@ -51,14 +127,13 @@ pub(crate) fn stop(arguments: &Stop, terminal: Terminal) -> Result<u8, Problem> 
     let mut results = Vec::new();
     let mut is_left_out = false;
     if running > 0 {
-        let options = EngineOptions {
-            takes_up: false,
-            ..EngineOptions::new(DataDir::create(&arguments.data.dir)?.journal(), Arc::new(NoHost))
-        };
-        let engine = Engine::open(options).map_err(from_engine)?;
-        is_left_out = tell_left_out(&engine, terminal);
-        results.extend(named.into_iter().map(|described| stopped(&engine, described, arguments)));
-        engine.shutdown();
+        let holder = Holder::of(&arguments.data.dir)?;
+        is_left_out = holder.tell_left_out(terminal);
+        results.extend(named.into_iter().map(|before| {
+            let outcome = holder.stop(&before.execution_arn, arguments);
+            (holder.describe(&before.execution_arn).unwrap_or(before), outcome)
+        }));
+        holder.close();
     } else {
         results.extend(named.into_iter().map(|described| (described, Outcome::HadEnded)));
     }
@@ -69,25 +144,6 @@ pub(crate) fn stop(arguments: &Stop, terminal: Terminal) -> Result<u8, Problem> 
         _ => 0,
     };
     Ok(exit::beside(code, is_left_out))
-}
-
-/// Stops one execution, as it stands now that nobody else works on the journal: it may have
-/// ended, or have been redriven, since it was looked at.
-fn stopped(
-    engine: &Engine,
-    before: ExecutionDescription,
-    arguments: &Stop,
-) -> (ExecutionDescription, Outcome) {
-    let arn = before.execution_arn.clone();
-    let stop = || -> Result<Outcome, EngineError> {
-        if engine.describe_execution(&arn)?.status != Status::Running {
-            return Ok(Outcome::HadEnded);
-        }
-        engine.stop_execution(&arn, Some(arguments.error.clone()), Some(arguments.reason.clone()))?;
-        Ok(Outcome::Stopped)
-    };
-    let outcome = stop().unwrap_or_else(|error| Outcome::Refused(error.to_string()));
-    (engine.describe_execution(&arn).unwrap_or(before), outcome)
 }
 
 fn print(results: &[(ExecutionDescription, Outcome)], terminal: Terminal) {

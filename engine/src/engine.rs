@@ -25,6 +25,7 @@ use crate::journal::{
 use crate::log_events::LogSink;
 use crate::machine::{HistoryEvent, Input, Status};
 use crate::object_store::{NoStore, ObjectStore};
+use crate::observer::Observer;
 use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
@@ -59,6 +60,8 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// Who sees what executions do; `None` = nobody.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Whether open executions go on. Without it they stand where they are:
     /// no timer is armed and no outcome is given up, for who only wants to
     /// stop some of them. What waits goes on in the next engine.
@@ -85,6 +88,7 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            observer: None,
             takes_up: true,
             retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
             backlog_bytes_max: BACKLOG_BYTES_MAX,

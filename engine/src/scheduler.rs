@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,24 +14,26 @@ use asl::StateMachine;
 use crate::clock::{Clock, EngineTime};
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, LeftOut, Notice, Trust};
-use crate::journal::{
-    Append, Backlog, Change, Closed, End, ExecutionDescription, Message, NewExecution, Readers, Release,
-    encode,
-};
+use crate::journal::{Append, Backlog, Change, Closed, End, Message, NewExecution, Readers, Release, encode};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
+    Effect, Execution, Fact, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition,
+    advance,
 };
-use crate::map_run::{ChildOf, MapRuns, Told};
+use crate::map_run::{MapRuns, Told};
 use crate::object_store::ObjectStore;
-use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
+use crate::observer::{Observed, Observer};
+use crate::registry::{Entry, Registry, delete_express, delete_machine};
 use crate::task::{Completion, TaskHost, TaskReport};
 use crate::timers::{Timers, YEAR_END};
 use crate::tokens::Activities;
 
 mod age;
+mod slot;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use slot::{Belonging, Keeping, Live, Slot};
 
 /// Notices a subscriber may be behind before it is cut off.
 pub(crate) const NOTICES_MAX: usize = 65_536;
@@ -39,66 +41,6 @@ pub(crate) const NOTICES_MAX: usize = 65_536;
 /// A mutex whose holder never leaves it half-done; a panic elsewhere is no reason to give up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where the records of an execution are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeping {
-    /// In the journal, before anything follows from them.
-    Journal,
-    /// Nowhere: an Express execution. `noted`: its start is in the journal.
-    Memory { noted: bool },
-}
-
-/// What an execution has of its state machine, whatever becomes of that.
-#[derive(Debug, Clone)]
-pub(crate) struct Belonging {
-    pub(crate) machine_id: i64,
-    pub(crate) revision: u32,
-    pub(crate) sha256: [u8; 32],
-    /// The version and the alias that a start named.
-    pub(crate) version: Option<u32>,
-    pub(crate) alias: Option<Arc<str>>,
-    deleting: Arc<AtomicBool>,
-    configuration: Arc<Configuration>,
-    log_group_arn: Option<Arc<str>>,
-}
-
-impl Belonging {
-    pub(crate) fn is_deleting(&self) -> bool {
-        self.deleting.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn new(entry: &Entry, revision: &Revision, version: Option<u32>, alias: Option<&str>) -> Self {
-        Self {
-            machine_id: entry.id,
-            revision: revision.number,
-            sha256: revision.sha256,
-            version,
-            alias: alias.map(Into::into),
-            deleting: Arc::clone(&entry.deleting),
-            configuration: Arc::clone(&revision.configuration),
-            log_group_arn: revision.configuration.logging.destination().map(Into::into),
-        }
-    }
-}
-
-/// An execution that has not ended.
-pub(crate) struct Slot {
-    pub(crate) id: i64,
-    pub(crate) arn: Arc<str>,
-    pub(crate) live: Mutex<Live>,
-    keeping: Keeping,
-    belonging: Belonging,
-    child_of: OnceLock<ChildOf>,
-    ended: Mutex<bool>,
-    signal: Condvar,
-}
-
-/// What the machine works on, and how many of its records are on their way.
-pub(crate) struct Live {
-    pub(crate) execution: Execution,
-    pub(crate) records: u64,
 }
 
 /// What becomes durable in one transaction with the records of a transition.
@@ -110,80 +52,6 @@ pub(crate) struct Alongside {
     pub(crate) change: Option<Change>,
     /// Hears when it is durable.
     pub(crate) answer: Option<SyncSender<()>>,
-}
-
-impl Slot {
-    pub(crate) fn new(
-        id: i64,
-        arn: Arc<str>,
-        execution: Execution,
-        records: u64,
-        keeping: Keeping,
-        belonging: Belonging,
-    ) -> Arc<Self> {
-        let live = Mutex::new(Live { execution, records });
-        let (ended, signal) = (Mutex::new(false), Condvar::new());
-        let child_of = OnceLock::new();
-        Arc::new(Self { id, arn, live, keeping, belonging, child_of, ended, signal })
-    }
-
-    /// Says whose child the execution is, before anything happens to it.
-    pub(crate) fn set_child_of(&self, child_of: ChildOf) {
-        let _ = self.child_of.set(child_of);
-    }
-
-    pub(crate) fn machine(&self) -> &Belonging {
-        &self.belonging
-    }
-
-    fn is_deleting(&self) -> bool {
-        self.belonging.is_deleting()
-    }
-
-    /// Waits until the execution's end is durable, or the engine stops, or the
-    /// time is over; answers whether the end is durable.
-    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<Duration>) -> bool {
-        let ended = lock(&self.ended);
-        let waiting = |ended: &mut bool| !*ended && engine.stopped().is_none();
-        let ended = match timeout {
-            Some(timeout) => {
-                let waited = self.signal.wait_timeout_while(ended, timeout, waiting);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => self.signal.wait_while(ended, waiting).unwrap_or_else(PoisonError::into_inner),
-        };
-        *ended
-    }
-
-    /// What the journal says of an execution whose end is durable, without reading it.
-    /// `None`: nobody knows but the journal.
-    pub(crate) fn description(&self) -> Option<ExecutionDescription> {
-        if self.keeping != Keeping::Journal || self.child_of.get().is_some() || !*lock(&self.ended) {
-            return None;
-        }
-        let live = lock(&self.live);
-        let execution = &live.execution;
-        let started = execution.started()?;
-        Some(ExecutionDescription {
-            execution_arn: self.arn.to_string(),
-            state_machine_arn: started.state_machine_arn.to_string(),
-            name: started.name.to_string(),
-            status: execution.status(),
-            start_millis: execution.start_millis(),
-            stop_millis: execution.stop_millis(),
-            input: started.input.text().to_owned(),
-            output: execution.output().map(|output| output.text().to_owned()),
-            error: execution.error().map(str::to_owned),
-            cause: execution.cause().map(str::to_owned),
-            trace_header: started.trace_header.as_deref().map(str::to_owned),
-            version: self.belonging.version,
-            alias: self.belonging.alias.as_deref().map(str::to_owned),
-            map_run_arn: None,
-            events: execution.event_count(),
-            redrive_count: execution.redrive_count(),
-            redrive_millis: execution.redrives().last().map(|redrive| redrive.at_millis),
-        })
-    }
 }
 
 /// Open executions by number and by ARN.
@@ -274,6 +142,7 @@ pub(crate) struct Scheduler {
     express: Mutex<Option<Sender<Job>>>,
     express_jobs: AtomicU64,
     logs: Option<Arc<dyn LogSink>>,
+    observer: Option<Arc<dyn Observer>>,
     sent: AtomicU64,
     pub(crate) backlog: Arc<Backlog>,
     backlog_bytes_max: usize,
@@ -299,6 +168,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Sender<Message>,
     pub(crate) express: Sender<Job>,
     pub(crate) logs: Option<Arc<dyn LogSink>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) backlog_bytes_max: usize,
     pub(crate) retention: Option<Duration>,
     pub(crate) last_id: i64,
@@ -330,6 +200,7 @@ impl Scheduler {
             express: Mutex::new(Some(parts.express)),
             express_jobs: AtomicU64::new(0),
             logs: parts.logs,
+            observer: parts.observer,
             sent: AtomicU64::new(0),
             backlog: Arc::default(),
             backlog_bytes_max: parts.backlog_bytes_max,
@@ -388,6 +259,7 @@ impl Scheduler {
             for slot in lock(&self.open).slots() {
                 drop(lock(&slot.ended));
                 slot.signal.notify_all();
+                slot.tell_end(self);
             }
             lock(&self.subscribers).clear();
         }
@@ -665,6 +537,7 @@ impl Scheduler {
     /// event on its way to the journal during `subscribe` is heard.
     fn notify(&self, slot: &Slot, records: &[Record], redrive_count: u32) {
         self.log(slot, records, redrive_count);
+        self.show(slot, records, redrive_count);
         let mut subscribers = lock(&self.subscribers);
         if subscribers.is_empty() {
             return;
@@ -676,6 +549,18 @@ impl Scheduler {
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
             });
         }
+    }
+
+    /// Shows records to the observer.
+    fn show(&self, slot: &Slot, records: &[Record], redrive_count: u32) {
+        let Some(observer) = &self.observer else { return };
+        if let Some(first) = records.first()
+            && matches!(first.fact, Fact::ExecutionStarted { .. })
+        {
+            slot.start_millis.store(first.at_millis, Ordering::Relaxed);
+        }
+        let start_millis = slot.start_millis.load(Ordering::Relaxed);
+        observer.observe(&Observed { execution_arn: &slot.arn, start_millis, redrive_count, records });
     }
 
     /// Writes the log of an execution whose state machine wants one.
@@ -736,6 +621,7 @@ impl Scheduler {
         }
         *lock(&slot.ended) = true;
         slot.signal.notify_all();
+        slot.tell_end(self);
         if slot.is_deleting()
             && let Some(entry) = self.registry.entry_by_id(slot.belonging.machine_id)
         {

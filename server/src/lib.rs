@@ -2,12 +2,16 @@
 //!
 //! [`runtime`] runs a workflow's steps as the same `bootstrap` processes that AWS
 //! Lambda runs, over the same Runtime API. [`api`] answers the operations of the
-//! Step Functions API. This crate knows HTTP and processes; it refuses to know
+//! Step Functions API, [`http`] speaks it to AWS's clients, [`metrics`] counts
+//! what executions do. This crate knows HTTP and processes; it refuses to know
 //! workflows, terminals and step types.
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod http;
+pub mod metrics;
 pub mod runtime;
 
 pub use api::{Api, ApiError};
+pub use metrics::Metrics;
 pub use runtime::{Function, FunctionFigures, RuntimeHost, RuntimeHostError, RuntimeOptions};

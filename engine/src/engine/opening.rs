@@ -35,7 +35,7 @@ impl Engine {
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
         let crash_points = Arc::new(CrashPoints::new(&options));
-        let EngineOptions { data_dir, clock, task_host, objects, logs, .. } = options;
+        let EngineOptions { data_dir, clock, task_host, objects, logs, observer, .. } = options;
         let EngineOptions { retention, backlog_bytes_max, takes_up, .. } = options;
         let (region, account) = reader.region_and_account();
         let (journal, messages) = channel();
@@ -51,6 +51,7 @@ impl Engine {
             journal,
             express,
             logs,
+            observer,
             objects,
             backlog_bytes_max,
             retention,
