@@ -20,9 +20,7 @@ pub const VARIABLE_NAME_CHARS_MAX: usize = 80;
 pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
 /// The name of a state, in Unicode characters. Specification: 80.
 pub const STATE_NAME_CHARS_MAX: usize = 80;
-/// The name of a state machine, in characters. Model, `Name`: 80.
-pub const STATE_MACHINE_NAME_CHARS_MAX: usize = 80;
-/// The name of an execution, in characters. Model, `Name`: 80.
+/// The name of an execution or a state machine, in characters. Model, `Name`: 80.
 pub const EXECUTION_NAME_CHARS_MAX: usize = 80;
 /// Registered state machines. Quotas: 100,000.
 pub const STATE_MACHINES_MAX: usize = 100_000;
@@ -57,12 +55,12 @@ pub const MAP_RUN_REDRIVES_MAX: u32 = 1_000;
 pub const REDRIVE_CLIENT_TOKENS_MAX: usize = 10;
 /// How long the client token of a redrive is remembered, in seconds. API reference, `RedriveExecution`: 15 minutes.
 pub const REDRIVE_CLIENT_TOKEN_SECONDS: u64 = 900;
-/// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
-pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
+/// Executions that may be open at a time. Quotas: 1,000,000 open executions.
+pub const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
+/// How long a test of a state may run, in seconds. API reference, `TestState`: five minutes.
+pub const TEST_STATE_SECONDS_MAX: u64 = 300;
 /// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.
 pub const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
-/// The timeout of a task that names none, in seconds. Developer guide, "Task workflow state": 99,999,999.
-pub const TASK_TIMEOUT_SECONDS_DEFAULT: u64 = 99_999_999;
 /// `MaxAttempts` of a retrier. Specification: 99,999,999.
 pub const RETRY_ATTEMPTS_MAX: u64 = 99_999_999;
 /// `MaxAttempts` of a retrier that names none. Specification: 3.
@@ -130,6 +128,12 @@ pub const JSONATA_STEPS_MAX: u64 = 20_000_000;
 pub const JSONATA_FRAME_STEPS: usize = 2;
 /// Steps that an item of a path takes that binds variables, beside one for each variable. Ours, as those of a frame.
 pub const JSONATA_TUPLE_STEPS: usize = 3;
+/// Steps that a key takes that a group meets for the first time: it is put into two objects and their indexes. Ours.
+pub const JSONATA_GROUP_STEPS: usize = 8;
+/// Steps that an item takes that a group gets: its key is looked for in the index of all, and it is kept. Ours.
+pub const JSONATA_GROUPED_STEPS: usize = 3;
+/// Steps that a match takes beside its search: an object, an array and their texts. Ours.
+pub const JSONATA_MATCH_STEPS: usize = 6;
 /// Frames and variables that are looked at for a variable in the time of one step. Ours.
 pub const JSONATA_VARIABLE_PLACES_PER_STEP: usize = 16;
 /// Bytes of text that are compared in the time of one step. Ours.
@@ -226,3 +230,10 @@ pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
 pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 6;
 /// How long an execution is kept after its end. Quotas, "Execution history retention time": 90 days.
 pub const EXECUTION_RETENTION_SECONDS: u64 = 90 * 86_400;
+
+/// Characters that names of state machines and executions, and labels of distributed Maps, must
+/// not have. API reference, `StartExecution`; developer guide, "Distributed mode": white space,
+/// brackets, wildcards, special and control characters.
+pub fn is_invalid_in_name(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
+}

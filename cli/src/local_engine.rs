@@ -10,10 +10,11 @@ use std::{
 };
 
 use engine::object_store::DirectoryStore;
-use engine::{Crash, CrashPlan, Engine, EngineOptions, Notice, Observer};
+use engine::{Engine, EngineOptions, Notice, Observer};
 use infra::manifest::{Access, Function, ResourceKind};
 use serde_json::{Value, json};
 use server::{RuntimeHost, RuntimeOptions};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::Format,
@@ -72,10 +73,16 @@ impl LocalEngine {
         let mut options = EngineOptions::new(data.journal(), Arc::new(host.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
+        options.retention = data.retention()?.span();
         options.observer = observer;
         let engine = Engine::open(options).map_err(from_engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, data, coreview })
+    }
+
+    /// Says what was left out for its damage, if anything was: everything else goes on.
+    pub(crate) fn tell_left_out(&self, terminal: Terminal) -> bool {
+        tell_left_out(&self.engine, terminal)
     }
 
     /// Ends it. The engine first: what a killed step answers must not reach the journal any more.
@@ -84,7 +91,7 @@ impl LocalEngine {
         self.host.shutdown();
     }
 
-    /// Events and Ctrl-C in one channel.
+    /// Events, Ctrl-C and a request to terminate in one channel.
     pub(crate) fn moments(&self) -> mpsc::Receiver<Moment> {
         let (sender, receiver) = mpsc::channel();
         let notices = self.engine.subscribe();
@@ -97,14 +104,18 @@ impl LocalEngine {
             }
             let _ = events.send(Moment::Silence);
         });
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                while runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-                    && sender.send(Moment::Interrupted).is_ok()
-                {}
-            }
-        });
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                    return;
+                };
+                let _guard = runtime.enter();
+                let Ok(mut signals) = signal(kind) else { return };
+                while runtime.block_on(signals.recv()).is_some() && sender.send(Moment::Interrupted).is_ok() {
+                }
+            });
+        }
         receiver
     }
 
@@ -160,6 +171,19 @@ impl LocalEngine {
     }
 }
 
+/// Says what an engine left out, also to those who want to hear little; `true` = something was.
+pub(crate) fn tell_left_out(engine: &Engine, terminal: Terminal) -> bool {
+    let left_out = engine.left_out();
+    for engine::LeftOut { arn, problem } in &left_out {
+        terminal.note(&format!(
+            "{} was left out and does not go on: {}. `stepwright doctor` says more",
+            text::safe(arn),
+            text::safe(problem)
+        ));
+    }
+    !left_out.is_empty()
+}
+
 /// Takes an event into the view, and shows what it changed.
 fn take(
     arn: &str,
@@ -192,7 +216,11 @@ pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
         return Ok(());
     }
     let shown = text::without_password(url);
-    let message = if url.starts_with("sqlite://") {
+    let message = if ["postgres:///", "postgresql:///"].iter().any(|start| url.starts_with(start))
+        || matches!(url, "postgres://" | "postgresql://")
+    {
+        format!("the value of --coreview, {shown}, names no host")
+    } else if url.starts_with("sqlite://") {
         format!("the value of --coreview, {shown}, does not name its file by an absolute path")
     } else {
         format!("the value of --coreview, {shown}, is not the URL of a database")
@@ -267,8 +295,15 @@ fn environment(
     Ok(environment)
 }
 
-/// For the tests of this project: abort at a numbered point of the journal, as if killed there.
-fn planned_crash() -> Option<CrashPlan> {
+/// For the tests of this project, in builds for tests only: abort at a numbered point of the
+/// journal, as if killed there.
+#[cfg(debug_assertions)]
+fn planned_crash() -> Option<engine::CrashPlan> {
     let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
-    Some(CrashPlan { at, how: Crash::Abort })
+    Some(engine::CrashPlan { at, how: engine::Crash::Abort })
+}
+
+#[cfg(not(debug_assertions))]
+const fn planned_crash() -> Option<engine::CrashPlan> {
+    None
 }

@@ -17,6 +17,7 @@ mod gc;
 mod intake;
 mod list;
 mod local_engine;
+mod log;
 mod problem;
 mod progress;
 mod project;
@@ -24,6 +25,7 @@ mod receipt;
 mod redrive;
 mod remote;
 mod rerun;
+mod resume;
 mod run;
 mod show;
 mod snippet;
@@ -39,7 +41,6 @@ mod view;
 use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser as _};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     arguments::{Cli, Command, Format, Global},
@@ -53,10 +54,10 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(not_parsed(&error)),
     };
     let terminal = Terminal::new(&cli.global);
-    match &cli.command {
-        Some(Command::Dev(arguments)) => log_of_server(arguments.log),
-        _ => log(cli.global.verbose),
-    }
+    let log = match &cli.command {
+        Some(Command::Dev(arguments)) => log::begin_for_programs(arguments.log),
+        _ => log::begin(cli.global.verbose),
+    };
     let done = match &cli.command {
         _ if cli.version => Ok(version(cli.global.verbose > 0, terminal)),
         Some(Command::Run(arguments)) => run::run(arguments, terminal),
@@ -70,10 +71,12 @@ fn main() -> ExitCode {
         Some(Command::Backup(arguments)) => backup::backup(arguments, terminal),
         Some(Command::Doctor(arguments)) => doctor::doctor(arguments, terminal),
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments, terminal),
+        Some(Command::Resume(arguments)) => resume::resume(arguments, terminal),
         Some(Command::Stop(arguments)) => stop::stop(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),
         None => usage(terminal),
     };
+    drop(log);
     let code = done.unwrap_or_else(|problem: Problem| {
         problem.report(terminal);
         problem.exit()
@@ -109,28 +112,6 @@ fn not_parsed(error: &clap::Error) -> u8 {
     let message = message.strip_prefix("error: ").unwrap_or(message).trim_end().to_owned();
     Problem::Usage { message, hint: hint.trim().to_owned() }.report(terminal);
     exit::USAGE
-}
-
-/// Logs go to stderr: warnings, with `-v` what the program does and what steps log, with `-vv` all.
-fn log(verbose: u8) {
-    let default = match verbose {
-        0 => "warn",
-        1 => "info,stepwright=debug",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
-}
-
-/// The log of a server is for programs: a JSON document per line, on stderr.
-fn log_of_server(level: arguments::LogLevel) {
-    let filter = EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(level.as_str()));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 fn version(with_build: bool, terminal: Terminal) -> u8 {

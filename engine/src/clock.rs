@@ -41,33 +41,33 @@ pub(crate) struct EngineTime {
     reading: Mutex<Reading>,
 }
 
+/// All in milliseconds.
 struct Reading {
-    clock_millis: i64,
-    engine_millis: i64,
-    /// Time that passed while the engine was ahead, and of which no part was given up yet.
-    passed_millis: i64,
+    clock: i64,
+    engine: i64,
+    /// What passed while the engine was ahead, and of which no part was given up yet.
+    passed: i64,
 }
 
 impl EngineTime {
     /// A time that begins at its clock's, or at what was journalled last if that is later.
     pub(crate) fn new(clock: Arc<dyn Clock>, journalled_millis: i64) -> Self {
-        let clock_millis = clock.now_millis();
-        let engine_millis = clock_millis.max(journalled_millis);
-        Self { clock, reading: Mutex::new(Reading { clock_millis, engine_millis, passed_millis: 0 }) }
+        let now = clock.now_millis();
+        let reading = Reading { clock: now, engine: now.max(journalled_millis), passed: 0 };
+        Self { clock, reading: Mutex::new(reading) }
     }
 
     /// Milliseconds since the epoch.
     pub(crate) fn now_millis(&self) -> i64 {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let clock_millis = self.clock.now_millis();
-        reading.go_to(clock_millis);
-        reading.engine_millis
+        reading.go_to(self.clock.now_millis());
+        reading.engine
     }
 
     /// Something has happened at a time: it is not before it any more.
     pub(crate) fn is_at_least(&self, millis: i64) {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        reading.engine_millis = reading.engine_millis.max(millis);
+        reading.engine = reading.engine.max(millis);
     }
 
     pub(crate) fn on_jump(&self, jumped: Jumped) {
@@ -76,14 +76,13 @@ impl EngineTime {
 }
 
 impl Reading {
-    fn go_to(&mut self, clock_millis: i64) {
-        let passed = clock_millis.saturating_sub(self.clock_millis).max(0);
-        self.clock_millis = clock_millis;
-        self.passed_millis = self.passed_millis.saturating_add(passed);
-        let given_up = self.passed_millis / SLEW;
-        self.passed_millis %= SLEW;
-        let engine_millis = self.engine_millis.saturating_add(passed).saturating_sub(given_up);
-        self.engine_millis = engine_millis.max(clock_millis);
+    fn go_to(&mut self, clock: i64) {
+        let passed = clock.saturating_sub(self.clock).max(0);
+        self.clock = clock;
+        self.passed = self.passed.saturating_add(passed);
+        let given_up = self.passed / SLEW;
+        self.passed %= SLEW;
+        self.engine = self.engine.saturating_add(passed).saturating_sub(given_up).max(clock);
     }
 }
 

@@ -120,30 +120,37 @@ impl Engine {
         Ok(Started { execution_arn: slot.arn.to_string(), start_millis })
     }
 
-    /// Starts again what was accepted and did not end before the engine did.
+    /// Starts again what was accepted and did not end before the engine did. What cannot start
+    /// is left out and stays noted; it keeps nothing else from starting.
     pub(crate) fn restart_express(&self, starts: Vec<ExpressStart>) -> Result<(), EngineError> {
         for start in starts {
-            let found = self.scheduler.registry.entry_by_id(start.machine_id);
-            let revision = self
-                .scheduler
-                .readers
-                .with(|reader| reader.store().revision(start.machine_id, Some(start.revision)))?;
-            let (Some(entry), Some(revision)) = (found, revision.map(Arc::new)) else {
-                let arn = start.arn;
-                self.scheduler.change(Box::new(move |connection| delete_express(connection, &arn)))?;
-                continue;
-            };
-            let target = Target { entry, revision, version: start.version, alias: start.alias };
-            let request = StartExecution {
-                input: start.input,
-                trace_header: start.trace_header,
-                ..StartExecution::default()
-            };
-            let (slot, started) =
-                self.express_slot(&target, &request, start.name, &Occasion::Again(&start.arn))?;
-            self.begin_express(&slot, started)?;
+            let arn = start.arn.clone();
+            if let Err(error) = self.restart_one(start) {
+                self.leave_out(&arn, error)?;
+            }
         }
         Ok(())
+    }
+
+    fn restart_one(&self, start: ExpressStart) -> Result<(), EngineError> {
+        let found = self.scheduler.registry.entry_by_id(start.machine_id);
+        let revision = self
+            .scheduler
+            .readers
+            .with(|reader| reader.store().revision(start.machine_id, Some(start.revision)))?;
+        let (Some(entry), Some(revision)) = (found, revision.map(Arc::new)) else {
+            let arn = start.arn;
+            return self.scheduler.change(Box::new(move |connection| delete_express(connection, &arn)));
+        };
+        let target = Target { entry, revision, version: start.version, alias: start.alias };
+        let request = StartExecution {
+            input: start.input,
+            trace_header: start.trace_header,
+            ..StartExecution::default()
+        };
+        let (slot, started) =
+            self.express_slot(&target, &request, start.name, &Occasion::Again(&start.arn))?;
+        self.begin_express(&slot, started)
     }
 
     fn express_arn(&self, target: &Target, name: &str) -> Result<String, EngineError> {

@@ -105,9 +105,10 @@
 //! with real processes; [`Crash::Freeze`] stops the engine, for tests within
 //! one. [`Engine::crash_points_passed`] says how many there are.
 //!
-//! # What this version does not run
+//! # What a task calls
 //!
-//! HTTP tasks run if the task host runs them, as any other service.
+//! That is the task host's business ([`TaskHost`]): it runs what it knows, HTTP
+//! tasks included, and fails the rest.
 #![warn(missing_docs)]
 
 pub mod arn;
@@ -144,6 +145,7 @@ pub use express::SyncExecution;
 pub use journal::{
     Area, BackedUp, Collected, Examination, ExecutionDescription, ExecutionFilter, ExecutionSummary, Finding,
     JournalError, OpenExecution, Reader, StateMachineDescription, back_up, collect_garbage, examine,
+    is_in_use,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};

@@ -13,11 +13,8 @@ use asl::StateMachine;
 
 use crate::clock::{Clock, EngineTime};
 use crate::crash::CrashPoints;
-use crate::engine::{EngineError, LeftOut, Notice};
-use crate::journal::{
-    Append, Backlog, Change, Closed, End, Identity, Message, NewExecution, Readers, Release, Removed, before,
-    encode, remove_some,
-};
+use crate::engine::{EngineError, LeftOut, Notice, Trust};
+use crate::journal::{Append, Backlog, Change, Closed, End, Message, NewExecution, Readers, Release, encode};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
     Effect, Execution, Fact, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition,
@@ -28,23 +25,18 @@ use crate::object_store::ObjectStore;
 use crate::observer::{Observed, Observer};
 use crate::registry::{Entry, Registry, delete_express, delete_machine};
 use crate::task::{Completion, TaskHost, TaskReport};
-use crate::timers::Timers;
+use crate::timers::{Timers, YEAR_END};
 use crate::tokens::Activities;
 
+mod age;
 mod slot;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use slot::{Belonging, Keeping, Live, Slot};
 
-/// Executions that may be open at a time. Quotas: 1,000,000 open executions.
-pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
-
 /// Notices a subscriber may be behind before it is cut off.
 pub(crate) const NOTICES_MAX: usize = 65_536;
-
-/// How often old executions are looked for.
-const EXPIRY_MILLIS: i64 = 3_600_000;
 
 /// A mutex whose holder never leaves it half-done; a panic elsewhere is no reason to give up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,6 +59,8 @@ pub(crate) struct Alongside {
 pub(crate) struct Open {
     by_id: HashMap<i64, Arc<Slot>>,
     by_arn: HashMap<Arc<str>, Arc<Slot>>,
+    /// Has ended and is about to be open again.
+    held: Option<i64>,
 }
 
 impl Open {
@@ -81,7 +75,7 @@ impl Open {
 
     /// Inserts an execution, if one more may be open.
     pub(crate) fn admit(&mut self, slot: &Arc<Slot>) -> Result<(), EngineError> {
-        if self.by_id.len() >= OPEN_EXECUTIONS_MAX {
+        if self.by_id.len() >= asl::limits::OPEN_EXECUTIONS_MAX {
             return Err(EngineError::ExecutionLimitExceeded);
         }
         self.insert(slot);
@@ -93,8 +87,14 @@ impl Open {
         self.by_id.values().any(|slot| slot.belonging.machine_id == machine_id)
     }
 
+    /// Whether an execution is open, or may be in a moment.
     pub(crate) fn has(&self, id: i64) -> bool {
-        self.by_id.contains_key(&id)
+        self.held == Some(id) || self.by_id.contains_key(&id)
+    }
+
+    /// Holds one execution that has ended, or none.
+    pub(crate) fn hold(&mut self, id: Option<i64>) {
+        self.held = id;
     }
 
     /// All open executions, oldest first.
@@ -113,6 +113,9 @@ impl Open {
 /// What happens after a transition of an Express execution, off the thread that made it.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
+/// What was parsed and is still in use, by the text's SHA-256 and how it was read.
+pub(crate) type Definitions = HashMap<([u8; 32], Trust), Weak<StateMachine>>;
+
 /// Everything the engine's threads share.
 pub(crate) struct Scheduler {
     pub(crate) directory: PathBuf,
@@ -127,7 +130,7 @@ pub(crate) struct Scheduler {
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
     pub(crate) registry: Registry,
-    pub(crate) definitions: Mutex<HashMap<[u8; 32], Weak<StateMachine>>>,
+    pub(crate) definitions: Mutex<Definitions>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) activities: Activities,
     pub(crate) crash_points: Arc<CrashPoints>,
@@ -147,6 +150,8 @@ pub(crate) struct Scheduler {
     pub(crate) left_out: Mutex<Vec<LeftOut>>,
     /// When old executions are looked for next, in milliseconds since the epoch.
     pub(crate) next_expiry_millis: AtomicI64,
+    /// When the oldest open execution has run for a year, in milliseconds since the epoch.
+    year_end_millis: AtomicI64,
     stopped: OnceLock<String>,
     subscribers: Mutex<Vec<SyncSender<Notice>>>,
 }
@@ -202,6 +207,7 @@ impl Scheduler {
             retention: parts.retention,
             left_out: Mutex::default(),
             next_expiry_millis: AtomicI64::new(0),
+            year_end_millis: AtomicI64::new(i64::MAX),
             stopped: OnceLock::new(),
             subscribers: Mutex::default(),
         }
@@ -224,6 +230,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether an execution or a state machine was left out when the journal was opened.
+    pub(crate) fn is_left_out(&self, arn: &str) -> bool {
+        lock(&self.left_out).iter().any(|left_out| left_out.arn == arn)
+    }
+
     /// Refuses new work while the writer is behind. What was accepted goes on:
     /// it is bounded by the executions that are open.
     pub(crate) fn admit(&self) -> Result<(), EngineError> {
@@ -234,11 +245,6 @@ impl Scheduler {
     /// Whether more waits for the disk than may.
     pub(crate) fn is_behind(&self) -> bool {
         self.backlog.bytes() > self.backlog_bytes_max
-    }
-
-    /// Whether a state machine or an execution was found damaged when the engine was opened.
-    pub(crate) fn is_left_out(&self, arn: &str) -> bool {
-        lock(&self.left_out).iter().any(|left_out| left_out.arn == arn)
     }
 
     /// Stops the engine for good. The first reason counts.
@@ -313,8 +319,17 @@ impl Scheduler {
 
     /// Why an answer of the writer will never come. The writer drops what it
     /// cannot commit a moment before it says why, so this waits for the reason.
+    /// A writer that still answers will give none: then the answer itself was lost.
     pub(crate) fn gone(&self) -> EngineError {
-        EngineError::Stopped { reason: self.stopped.wait().clone() }
+        let (answer, answered) = sync_channel(1);
+        let lives = self.journal.send(Message::Sync(answer)).is_ok() && answered.recv().is_ok();
+        match self.stopped() {
+            None if lives => EngineError::System {
+                action: "wait for the journal",
+                problem: "the answer was lost, what was asked for may have happened".to_owned(),
+            },
+            _ => EngineError::Stopped { reason: self.stopped.wait().clone() },
+        }
     }
 
     /// Adds a subscriber, unless the engine has stopped: nobody would ever end its channel.
@@ -409,6 +424,9 @@ impl Scheduler {
     ) {
         let Transition { records, effects } = transition;
         let Alongside { new, change, answer } = alongside;
+        if slot.keeping == Keeping::Journal && live.execution.stop_millis().is_none() {
+            self.expect_year_end(live.execution.start_millis());
+        }
         if let Keeping::Memory { .. } = slot.keeping {
             let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
             return self.after_express(Box::new(move || {
@@ -416,11 +434,14 @@ impl Scheduler {
                     return;
                 }
                 scheduler.notify(&slot, &records, 0);
+                if let Some(answer) = answer {
+                    let _ = answer.send(());
+                }
                 scheduler.release(&slot, effects);
             }));
         }
         if records.is_empty() {
-            return self.release_in_turn(slot, change, effects);
+            return self.release_in_turn(slot, change, answer, effects);
         }
         #[cfg(feature = "planted-faults")]
         self.remember(slot, &records);
@@ -456,13 +477,24 @@ impl Scheduler {
     /// Releases effects that follow from what is durable already, as those of
     /// a recovery do. On the writer's thread like all others: the execution's
     /// lock is held here, and a host that answers at once would ask for it.
-    fn release_in_turn(self: &Arc<Self>, slot: &Arc<Slot>, change: Option<Change>, effects: Vec<Effect>) {
-        if change.is_none() && effects.is_empty() {
+    fn release_in_turn(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        change: Option<Change>,
+        answer: Option<SyncSender<()>>,
+        effects: Vec<Effect>,
+    ) {
+        if change.is_none() && answer.is_none() && effects.is_empty() {
             return;
         }
         let change = change.unwrap_or_else(|| Box::new(|_| Ok(())));
         let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
-        let release: Release = Box::new(move || scheduler.release(&slot, effects));
+        let release: Release = Box::new(move || {
+            if let Some(answer) = answer {
+                let _ = answer.send(());
+            }
+            scheduler.release(&slot, effects);
+        });
         // When the writer is gone, everybody who waits learns it from `stopped`.
         let _ = self.send(Message::Change(change, release));
     }
@@ -498,40 +530,6 @@ impl Scheduler {
             }
         });
         // When the writer is gone, the next engine finds the mark and does it.
-        let _ = self.send(Message::Change(change, release));
-    }
-
-    /// Removes what has been kept long enough, if that has not been looked at for
-    /// an hour. A little in each transaction, and the next bit after it.
-    pub(crate) fn expire_if_due(self: &Arc<Self>) {
-        let Some(retention) = self.retention else { return };
-        let (now, due) = (self.now_millis(), self.next_expiry_millis.load(Ordering::SeqCst));
-        let next = now.saturating_add(EXPIRY_MILLIS);
-        let mine = || {
-            self.next_expiry_millis.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-        };
-        if now >= due && mine() {
-            self.expire(before(now, retention));
-        }
-    }
-
-    fn expire(self: &Arc<Self>, ended_before_millis: i64) {
-        let removed = Arc::new(Mutex::new(Removed::default()));
-        let identity = Identity { region: self.region.clone(), account: self.account.clone() };
-        let (scheduler, outcome) = (Arc::downgrade(self), Arc::clone(&removed));
-        let change: Change = Box::new(move |connection| {
-            let is_open = |id| scheduler.upgrade().is_none_or(|scheduler| lock(&scheduler.open).has(id));
-            *lock(&outcome) = remove_some(connection, &identity, ended_before_millis, &is_open)?;
-            Ok(())
-        });
-        let scheduler = Arc::downgrade(self);
-        let release: Release = Box::new(move || {
-            let removed = *lock(&removed);
-            if let Some(scheduler) = scheduler.upgrade().filter(|_| removed.is_full()) {
-                scheduler.expire(ended_before_millis);
-            }
-        });
-        // When the writer is gone, the next engine does it.
         let _ = self.send(Message::Change(change, release));
     }
 
@@ -639,7 +637,10 @@ impl Scheduler {
         }
         let cause = format!("Activity does not exist: '{}'", task.resource);
         let (event_id, error) = (task.key.event_id, "ActivityDoesNotExist".to_owned());
-        self.input(slot, Input::TaskNotScheduled { event_id, error, cause });
+        let input = Input::TaskNotScheduled { event_id, error, cause };
+        // Not here: the thread of the journal has more to do than to run an execution.
+        let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
+        self.after_express(Box::new(move || scheduler.input(&slot, input)));
     }
 
     /// The way back of a task's call.
@@ -650,6 +651,9 @@ impl Scheduler {
 
     /// The body of what a timer does.
     pub(crate) fn fire(self: &Arc<Self>, id: i64, timer: TimerId) {
+        if (id, timer) == YEAR_END {
+            return self.end_overdue();
+        }
         let slot = lock(&self.open).by_id.get(&id).cloned();
         if let Some(slot) = slot {
             self.input(&slot, Input::TimerFired(timer));

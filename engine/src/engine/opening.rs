@@ -15,7 +15,7 @@ use crate::machine::{Execution, Input};
 use crate::map_run::{Processors, abort_orphans, child_definition};
 use crate::scheduler::{Belonging, Job, Keeping, Parts, Scheduler, Slot, lock};
 
-/// A state machine or an execution that is damaged in the journal.
+/// A state machine or an execution that could not be taken up from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Its ARN.
@@ -133,14 +133,16 @@ impl Engine {
 
     /// Goes on without something that is damaged on its own. Any other error is
     /// one of the whole journal.
-    fn leave_out(&self, arn: &str, error: EngineError) -> Result<(), EngineError> {
+    pub(crate) fn leave_out(&self, arn: &str, error: EngineError) -> Result<(), EngineError> {
         match &error {
             EngineError::Journal(
                 JournalError::DamagedSegment { .. } | JournalError::DamagedDefinition { .. },
             )
             | EngineError::Replay { .. }
-            | EngineError::InvalidDefinition { .. } => {
-                tracing::error!(arn, %error, "left out: its part of the journal is damaged; `stepwright doctor` says more");
+            | EngineError::InvalidDefinition { .. }
+            | EngineError::InvalidExecutionInput { .. }
+            | EngineError::ExecutionLimitExceeded => {
+                tracing::error!(arn, %error, "left out: it does not go on, everything else does; `stepwright doctor` says more");
                 let problem = error.to_string();
                 lock(&self.scheduler.left_out).push(LeftOut { arn: arn.to_owned(), problem });
                 Ok(())
@@ -165,7 +167,7 @@ impl Engine {
         let OpenExecution { id, execution_arn: arn, sha256, map_run, .. } = found;
         let text = reader.definition(&arn, &sha256)?;
         let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
-        let mut definition = self.parsed(name, &sha256, &text)?;
+        let mut definition = self.parsed_as_accepted(name, &sha256, &text)?;
         let child = child_definition(reader, map_run, &definition, processors)?;
         if let Some((processor, _)) = &child {
             definition = Arc::clone(processor);
@@ -242,7 +244,12 @@ fn checkpoint(path: &Path, wanted: &Receiver<()>) {
     let mut connection = None;
     while wanted.recv().is_ok() {
         if connection.is_none() {
-            connection = rusqlite::Connection::open(path).ok();
+            let opened = rusqlite::Connection::open(path);
+            connection = opened
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "no connection for checkpoints of the journal; the next one tries again");
+                })
+                .ok();
         }
         if let Some(connection) = &connection {
             let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));

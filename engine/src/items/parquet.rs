@@ -120,7 +120,8 @@ impl Ranges {
             let problem = format!("its footer has more than {PARQUET_FOOTER_BYTES_MAX} bytes.");
             return Err(ReadError::malformed(source, problem));
         }
-        let read = start.checked_sub(length).map(|start| self.get_bytes(start, length as usize));
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let read = start.checked_sub(length).map(|start| self.get_bytes(start, size));
         let footer = read.transpose().map_err(|error| ReadError::malformed(source, error.to_string()))?;
         match footer.and_then(|footer| footer::schema_depth(&footer)) {
             Some(depth) if depth <= PAYLOAD_DEPTH_MAX => Ok(()),

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::reader::Reader;
 use super::schema::JournalError;
-use crate::items::ChildResult;
+use crate::items::{ChildResult, Place};
 use crate::machine::{Payload, Status, errors};
 use crate::map_run::Limits;
 
@@ -76,9 +76,8 @@ impl MapRunRow {
     }
 }
 
-fn status(number: i64) -> rusqlite::Result<Status> {
-    let status = usize::try_from(number).ok().and_then(|number| Status::ALL.get(number).copied());
-    status.ok_or(rusqlite::Error::InvalidQuery)
+pub(super) fn status(number: i64) -> rusqlite::Result<Status> {
+    Status::of_number(number).ok_or(rusqlite::Error::InvalidQuery)
 }
 
 const COLUMNS: &str = "SELECT id, arn, execution_arn, label, state, fingerprint, max_concurrency, tolerated_count, \
@@ -99,15 +98,29 @@ impl Reader {
         Ok(self.rows(&format!("{COLUMNS} WHERE id = ?1"), [id], MapRunRow::read)?.pop())
     }
 
-    /// The Map Runs of an execution, newest first.
-    pub(crate) fn map_runs_of(&self, execution_arn: &str) -> Result<Vec<MapRunRow>, JournalError> {
-        let query = format!("{COLUMNS} WHERE execution_arn = ?1 ORDER BY id DESC");
-        self.rows(&query, [execution_arn], MapRunRow::read)
+    /// The Map Runs of an execution, newest first: at most `limit` after the first `from`.
+    pub(crate) fn map_runs_of(
+        &self,
+        execution_arn: &str,
+        from: usize,
+        limit: usize,
+    ) -> Result<Vec<MapRunRow>, JournalError> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let query = format!("{COLUMNS} WHERE execution_arn = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3");
+        self.rows(&query, params![execution_arn, number(limit), number(from)], MapRunRow::read)
     }
 
     /// The Map Runs that have not ended.
     pub(crate) fn open_map_runs(&self) -> Result<Vec<MapRunRow>, JournalError> {
         self.rows(&format!("{COLUMNS} WHERE status = 0 ORDER BY id"), [], MapRunRow::read)
+    }
+
+    /// Where the last item is that a child of a Map Run got; `None` = its dataset is one object, or an
+    /// older engine started it.
+    pub(crate) fn map_run_place(&self, id: i64) -> Result<Option<Place>, JournalError> {
+        let query = "SELECT map_place FROM executions WHERE map_run_id = ?1 ORDER BY map_number DESC LIMIT 1";
+        let place = self.rows(query, [id], |row| row.get::<_, Option<String>>(0))?.pop().flatten();
+        Ok(place.and_then(|place| serde_json::from_str(&place).ok()))
     }
 
     /// Shows the children of a Map Run in their order, one at a time: there
@@ -151,6 +164,15 @@ impl Reader {
         from: u64,
         limit: u32,
     ) -> Result<(Vec<ChildResult>, Option<u64>), JournalError> {
+        self.at_one_moment(|| self.results_of(id, from, limit))
+    }
+
+    fn results_of(
+        &self,
+        id: i64,
+        from: u64,
+        limit: u32,
+    ) -> Result<(Vec<ChildResult>, Option<u64>), JournalError> {
         let Some(run) = self.map_run_by_id(id)? else { return Ok((Vec::new(), None)) };
         let query = "SELECT map_number, name FROM executions WHERE map_run_id = ?1 AND map_number >= ?2 \
                      ORDER BY map_number LIMIT ?3";
@@ -176,13 +198,14 @@ impl Reader {
                 execution_arn: arn,
                 state_machine_arn: state_machine_arn.clone(),
                 name,
-                status: Some(child.status),
+                status: child.status,
                 input: child.input,
                 output: child.output.as_deref().map(Payload::from_journal),
                 error: child.error,
                 cause: child.cause,
-                start_millis: Some(child.start_millis),
+                start_millis: child.start_millis,
                 stop_millis: child.stop_millis,
+                redrive_count: child.redrive_count,
             });
         }
         Ok((results, next))
@@ -205,13 +228,14 @@ impl Reader {
             execution_arn: arn,
             state_machine_arn,
             name,
-            status: Some(row.status),
+            status: row.status,
             input: "null".to_owned(),
             output: None,
             error: row.error,
             cause: Some(problem.to_string()),
-            start_millis: Some(row.start_millis),
+            start_millis: row.start_millis,
             stop_millis: row.stop_millis,
+            redrive_count: row.redrive_count,
         })
     }
 }

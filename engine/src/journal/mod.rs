@@ -33,6 +33,7 @@ mod writer;
 pub use backup::{BackedUp, back_up};
 pub use doctor::{Area, Examination, Finding, examine};
 pub use lists::ExecutionFilter;
+pub use lock::is_in_use;
 pub use reader::{ExecutionDescription, ExecutionSummary, OpenExecution, Reader, StateMachineDescription};
 pub use retention::{Collected, collect_garbage};
 pub use schema::JournalError;
@@ -44,7 +45,7 @@ pub(crate) use map_runs::{
 };
 pub(crate) use reader::{Readers, RevisionOfExecution};
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
-pub(crate) use retention::{Identity, Removed, before, remove_some};
+pub(crate) use retention::{Identity, Place, Removed, before, remove_some};
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
 pub(crate) use writer::{Append, Backlog, Change, Closed, End, Message, NewExecution, Release, Writer};

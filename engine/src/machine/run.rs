@@ -140,6 +140,8 @@ pub enum Input {
     },
     /// A timer fired.
     TimerFired(TimerId),
+    /// A standard execution has run for a year. AWS quota: it ends then.
+    Overdue,
     /// A Map Run ended.
     MapRunEnded {
         /// The id of its `MapRunStarted` event.
@@ -427,6 +429,7 @@ impl<'a> Run<'a> {
             }
             Input::TaskHeartbeat { event_id } => self.task_heartbeat(event_id),
             Input::TimerFired(timer) => self.timer_fired(timer),
+            Input::Overdue => self.time_out(),
             Input::MapRunEnded { event_id, outcome } => self.map_run_ended(event_id, outcome),
             Input::Stop { error, cause } => {
                 let (error, cause) = (error.map(Text::from), cause.map(Text::from));
@@ -461,10 +464,7 @@ impl<'a> Run<'a> {
         }
         let Some(armed) = self.execution.timers.get(&id).copied() else { return Ok(()) };
         match armed.purpose {
-            Purpose::ExecutionTimeout => {
-                let error = Some(errors::TIMEOUT.into());
-                self.push_after(0, 0, Fact::ExecutionTimedOut { error, cause: None })
-            }
+            Purpose::ExecutionTimeout => self.time_out(),
             Purpose::Wait => self.complete(armed.frame),
             Purpose::Retry => {
                 self.push(armed.frame, Fact::RetryStarted)?;
@@ -474,6 +474,11 @@ impl<'a> Run<'a> {
             Purpose::TaskTimeout => self.task_timed_out(armed.frame, false),
             Purpose::Heartbeat => self.task_timed_out(armed.frame, true),
         }
+    }
+
+    fn time_out(&mut self) -> Step {
+        let error = Some(errors::TIMEOUT.into());
+        self.push_after(0, 0, Fact::ExecutionTimedOut { error, cause: None })
     }
 
     /// Works on frames in turn until all of them wait, or until the transition is full.

@@ -19,7 +19,7 @@ use super::pool::{OpenDataset, Told};
 use super::tally::{Limits, Tally};
 use crate::arn::child_arn;
 use crate::engine::{EngineError, name_of_time, random_seed};
-use crate::items::{ChildResult, Results};
+use crate::items::{ChildResult, Place, Results};
 use crate::journal::{
     Change, ChildRow, JournalError, MapRunRow, NewExecution, PendingChild, Reader, begin_map_run_redrive,
     close_map_run, fail_child, insert_map_run, note_fingerprint, note_items, reopen_child, reopen_execution,
@@ -68,6 +68,8 @@ pub(super) struct Driver {
     definition: Arc<StateMachine>,
     tally: Tally,
     inputs: Option<(ChildInputs, OpenDataset)>,
+    /// Where the last item is that was taken, in a dataset of several objects.
+    place: Option<Place>,
     /// What the items are read from, if that can be told.
     fingerprint: Option<String>,
     /// Children that run, by number.
@@ -117,6 +119,7 @@ impl Driver {
             sha256: machine.sha256,
             tally,
             inputs: None,
+            place: None,
             fingerprint: found.as_ref().and_then(|found| found.fingerprint.clone()),
             running: HashMap::new(),
             running_bytes: 0,
@@ -175,7 +178,11 @@ impl Driver {
         let position = self.tally.position();
         // Developer guide, "Redriving Map Runs": items are read anew when no child was started.
         let known = found.filter(|_| position > 0).and_then(|found| found.fingerprint.clone());
-        let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known.as_deref());
+        if let Some(found) = found.filter(|_| position > 0) {
+            self.place = scheduler.readers.with(|reader| reader.map_run_place(found.id))?;
+        }
+        let place = self.place.as_ref();
+        let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known.as_deref(), place);
         let fingerprint = opened.as_ref().ok().and_then(|inputs| inputs.fingerprint().map(str::to_owned));
         self.fingerprint.clone_from(&fingerprint);
         match found {
@@ -202,16 +209,16 @@ impl Driver {
 
     /// The dataset behind the last item that was taken; opened again if it was given up.
     fn inputs(&mut self, scheduler: &Arc<Scheduler>) -> Result<&mut ChildInputs, Failure> {
-        let (inputs, _) = match self.inputs.take() {
-            Some(open) => self.inputs.insert(open),
-            None => {
-                let position = self.tally.position();
-                let known = self.fingerprint.as_deref().filter(|_| position > 0);
-                let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known)?;
-                self.inputs.insert((opened, scheduler.map_runs.count_dataset()))
-            }
+        let open = if let Some(open) = self.inputs.take() {
+            open
+        } else {
+            let position = self.tally.position();
+            let known = self.fingerprint.as_deref().filter(|_| position > 0);
+            let place = self.place.as_ref();
+            let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known, place)?;
+            (opened, scheduler.map_runs.count_dataset())
         };
-        Ok(inputs)
+        Ok(&mut self.inputs.insert(open).0)
     }
 
     /// Makes the Map Run durable, before it has any child.
@@ -338,7 +345,9 @@ impl Driver {
             sha256: self.sha256,
             start_millis,
             map_run: Some((self.row, number, child.items)),
+            place: child.place.as_ref().and_then(|place| serde_json::to_string(place).ok()),
         };
+        self.place = child.place;
         let alongside = Alongside { new: Some(new), ..Alongside::default() };
         scheduler.commit(&slot, &mut live, transition, alongside);
         Ok(())
@@ -528,7 +537,8 @@ impl Iterator for ResultPages<'_> {
 }
 
 /// Ends the Map Runs that nobody waited for any more when the engine went
-/// away, and aborts their children. To be called when all executions were
+/// away, and aborts their children. Those of an execution that was left out stay:
+/// it may go on in another release, or after a repair. To be called when all executions were
 /// recovered and their effects are released.
 pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
     for orphan in scheduler.readers.with(Reader::open_map_runs)? {

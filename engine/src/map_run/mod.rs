@@ -6,7 +6,8 @@
 //! the children. After a crash the machine hands out the plan again, the
 //! children are counted, the source is opened again (it has to be the same,
 //! by its tag) and read on from behind the last item that was taken: no child
-//! is lost, and none is there twice. Memory holds one item, one batch, and a
+//! is lost, and none is there twice. In a dataset of several objects each child
+//! notes the place of its last item. Memory holds one item, one batch, and a
 //! number for each child that runs; a Map Run that waits takes no thread. A
 //! child whose records are damaged counts as failed.
 //!

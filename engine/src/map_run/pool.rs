@@ -25,6 +25,7 @@ pub(super) const THREADS_MAX: usize = 16;
 const DATASETS_MAX: usize = 256;
 
 /// What a Map Run is told.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Told {
     /// A child ended.
     Ended(u64, Status),
@@ -189,7 +190,7 @@ impl Scheduler {
             before.next = Some(next);
             return;
         }
-        pool.begin(&mut work, arn, next);
+        pool.begin(&mut work, &arn, next);
         let is_short = work.threads < work.open.len().min(THREADS_MAX);
         work.threads += usize::from(is_short);
         drop(work);
@@ -254,7 +255,7 @@ impl Pool {
         if driver.is_over() {
             let over = work.open.remove(arn);
             if let Some(next) = over.and_then(|open| open.next) {
-                self.begin(&mut work, Arc::clone(arn), next);
+                self.begin(&mut work, arn, next);
             }
         } else if let Some(open) = work.open.get_mut(arn) {
             open.stage = Stage::Resting(driver);
@@ -265,12 +266,12 @@ impl Pool {
         }
     }
 
-    fn begin(&self, work: &mut Work, arn: Arc<str>, next: Next) {
+    fn begin(&self, work: &mut Work, arn: &Arc<str>, next: Next) {
         let Next { parent, plan, job } = next;
         let stage = Stage::New(parent, plan);
         let open = Open { stage, unfinished: Some(job), inbox: VecDeque::new(), is_ready: false, next: None };
-        work.open.insert(Arc::clone(&arn), open);
-        self.let_come(work, &arn);
+        work.open.insert(Arc::clone(arn), open);
+        self.let_come(work, arn);
     }
 
     /// A Map Run is to have a turn. One that a thread has comes when it rests.

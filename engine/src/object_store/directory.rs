@@ -167,7 +167,7 @@ impl ObjectStore for DirectoryStore {
         let directory = self.bucket(&request.bucket)?;
         let mut listing = Listing {
             prefix: &request.prefix,
-            after: request.continuation.as_deref(),
+            after: request.continuation.as_deref().or(request.start_after.as_deref()),
             page: ListPage::default(),
             is_full: false,
         };

@@ -13,7 +13,7 @@ fn text(store: &dyn ObjectStore, key: &str, range: Option<Range<u64>>) -> Result
 }
 
 fn keys(store: &dyn ObjectStore, prefix: &str) -> Vec<String> {
-    let mut request = ListObjects { bucket: "b".into(), prefix: prefix.into(), continuation: None };
+    let mut request = ListObjects { bucket: "b".into(), prefix: prefix.into(), ..ListObjects::default() };
     let mut keys = Vec::new();
     loop {
         let page = store.list(&request).unwrap();

@@ -341,7 +341,7 @@ impl Engine {
         let arn = self.arn_of(name);
         let definition =
             self.scheduler.readers.with(|reader| reader.definition(execution_arn, &revision.sha256))?;
-        let parsed = self.parsed(name, &revision.sha256, &definition).ok();
+        let parsed = self.parsed_as_accepted(name, &revision.sha256, &definition).ok();
         Ok(StateMachineDetails {
             parsed,
             arn,
@@ -379,11 +379,6 @@ impl Engine {
         self.scheduler.registry.entry(name).map(|entry| entry.kind)
     }
 
-    /// Whether executions can be started of a state machine; `None` = there is none of this name.
-    pub fn state_machine_status(&self, name: &str) -> Option<StateMachineStatus> {
-        self.scheduler.registry.entry(name).map(|entry| entry.status())
-    }
-
     /// The definition that a revision runs, parsed once.
     pub(crate) fn definition_to_run(
         &self,
@@ -394,7 +389,7 @@ impl Engine {
             return Ok(Arc::clone(parsed));
         }
         let text = self.scheduler.readers.with(|reader| reader.definition(&entry.name, &revision.sha256))?;
-        let parsed = self.parsed(&entry.name, &revision.sha256, &text)?;
+        let parsed = self.parsed_as_accepted(&entry.name, &revision.sha256, &text)?;
         revision.keep(entry.kind, &parsed);
         Ok(revision.parsed.get().map_or(parsed, Arc::clone))
     }

@@ -117,6 +117,7 @@ impl ApiError {
             error @ (EngineError::Journal(_)
             | EngineError::Stopped { .. }
             | EngineError::Replay { .. }
+            | EngineError::ExecutionLeftOut { .. }
             | EngineError::System { .. }) => Self::internal(error),
         }
     }
