@@ -1,6 +1,8 @@
 //! `dev` as a process: what it announces, who it answers, and how the other
 //! verbs find it.
 
+#![expect(clippy::indexing_slicing, reason = "only JSON is indexed")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;

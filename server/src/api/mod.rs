@@ -116,6 +116,7 @@ impl Api {
     /// let error = api.call("DescribeExecution", json!({ "executionArn": "mine" })).unwrap_err();
     /// assert_eq!(error.to_string(), "InvalidArn: Invalid Arn: 'Invalid ARN prefix: mine'");
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "who calls has no further use for the parameters")]
     pub fn call(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
         let (operation, parameters) = checked(operation, &parameters)?;
         (operation.run)(self, parameters)

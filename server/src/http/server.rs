@@ -51,7 +51,7 @@ impl Default for Limits {
             connections: 4096,
             head_bytes: 32 << 10,
             headers: 64,
-            head_time: Duration::from_secs(60),
+            head_time: Duration::from_mins(1),
             body_time: Duration::from_secs(30),
         }
     }

@@ -340,8 +340,8 @@ impl Scope<'_> {
 }
 
 fn hmac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
-    // Keys of any length are taken; of none it makes one of zeros.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&Default::default()));
+    // Keys of any length are taken, so there is no error.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&[0; 64].into()));
     mac.update(data);
     mac
 }
@@ -387,8 +387,11 @@ fn canonical_path(path: &str) -> String {
         }
     }
     let is_folder = !segments.is_empty() && (path.ends_with('/') || path.ends_with("/."));
-    let mut canonical: String =
-        segments.iter().map(|segment| format!("/{}", encoded(segment.bytes()))).collect();
+    let mut canonical = String::new();
+    for segment in segments {
+        canonical.push('/');
+        canonical.push_str(&encoded(segment.bytes()));
+    }
     if canonical.is_empty() || is_folder {
         canonical.push('/');
     }
