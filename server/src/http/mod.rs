@@ -15,9 +15,11 @@
 //! | `json_protocol` | AWS JSON 1.0: one operation a request |
 //! | `states`, `polls` | the Step Functions API on it, with what waits for minutes |
 //! | `own` | what the command asks of a running server, beyond AWS's operations |
+//! | `client` | a call of such an endpoint |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 
 mod body;
+mod client;
 mod door;
 mod json_protocol;
 mod own;
@@ -28,6 +30,7 @@ mod service;
 mod sigv4;
 mod states;
 
+pub use client::Call;
 pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;
 pub use probes::Probes;

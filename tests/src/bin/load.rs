@@ -218,7 +218,7 @@ async fn mixed(arguments: &Arguments, machine: &str) -> io::Result<Value> {
 }
 
 /// What a caller of `mixed` does between two rounds: nothing.
-const THINK: Duration = Duration::from_millis(1_000);
+const THINK: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Seen {

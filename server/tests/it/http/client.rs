@@ -75,10 +75,10 @@ impl Client {
     pub(super) fn send(&mut self, line: &str, headers: &[(&str, &str)], body: &[u8]) {
         let mut head = format!("{line}\r\n");
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            head.push_str(&format!("Host: {}\r\n", self.address));
+            head = format!("{head}Host: {}\r\n", self.address);
         }
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head = format!("{head}{name}: {value}\r\n");
         }
         self.raw(format!("{head}\r\n").as_bytes());
         self.raw(body);
@@ -111,7 +111,7 @@ impl Client {
     }
 
     fn receive(&mut self) -> Option<()> {
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         match self.stream.read(&mut buffer) {
             Ok(0) => None,
             Ok(count) => {

@@ -57,7 +57,7 @@ fn bodies_that_are_no_objects_are_refused() {
         client.post(&[JSON, target], body.as_bytes());
         let refusal = client.reply().expect("an answer").refusal();
         let name = "com.amazon.coral.service#SerializationException".to_owned();
-        assert_eq!(refusal, (400, name), "{:.30}", body);
+        assert_eq!(refusal, (400, name), "{body:.30}");
     }
     let mut client = endpoint.client();
     client.post(&[JSON, target], b"\xff{}");
