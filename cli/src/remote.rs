@@ -74,7 +74,8 @@ impl Remote {
             ("content-length", &length),
             ("connection", "close"),
         ]);
-        let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let head = lines.collect::<Vec<_>>().concat();
         let mut stream = TcpStream::connect_timeout(&self.address.socket, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("POST / HTTP/1.1\r\n{head}\r\n").as_bytes())?;

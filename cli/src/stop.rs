@@ -38,13 +38,13 @@ enum Outcome {
 /// The engine that stops them: one of this process, or the one that holds the journal.
 enum Holder {
     Own(Engine),
-    Server(Remote, Reader),
+    Server(Box<Remote>, Reader),
 }
 
 impl Holder {
     fn of(folder: &Path) -> Result<Self, Problem> {
         if let Some(server) = Remote::find(folder) {
-            return Ok(Self::Server(server, DataDir::read(folder)?));
+            return Ok(Self::Server(Box::new(server), DataDir::read(folder)?));
         }
         let options = EngineOptions {
             takes_up: false,
