@@ -35,6 +35,11 @@ impl StateBudget {
         self.steps.get()
     }
 
+    /// Steps that were taken.
+    pub const fn steps_taken(&self) -> u64 {
+        limits::STATE_STEPS_MAX - self.steps.get()
+    }
+
     /// Bytes that are left.
     pub const fn bytes_left(&self) -> usize {
         self.bytes.get()

@@ -101,7 +101,7 @@ codes! {
     JsonataDelimiters = "JSONATA_DELIMITERS" ours,
     /// Ours: a text or key written as the other query language has it, which is passed on as it is.
     NotEvaluated = "NOT_EVALUATED" ours,
-    /// Ours: `$states` has no field of this name here, so reading it gives nothing.
+    /// Ours: `$states` or the context object has no field of this name here, so reading it gives nothing.
     UnknownStatesField = "UNKNOWN_STATES_FIELD" ours,
     /// Ours: a path whose bracket is never closed. The service drops what follows it.
     UnclosedBracket = "UNCLOSED_BRACKET" ours,
@@ -109,6 +109,8 @@ codes! {
     ArgumentCount = "ARGUMENT_COUNT" ours,
     /// Ours: the name of an error that nothing raises.
     UnknownErrorName = "UNKNOWN_ERROR_NAME" ours,
+    /// Ours: a retrier or catcher that never takes the error it names.
+    UnreachableHandler = "UNREACHABLE_HANDLER" ours,
     /// Ours: the service or action of an integration is not in AWS's models.
     UnknownAction = "UNKNOWN_ACTION" ours,
     /// Ours: the called action has no parameter of this name.

@@ -20,9 +20,7 @@ pub const VARIABLE_NAME_CHARS_MAX: usize = 80;
 pub const DEFINITION_BYTES_MAX: usize = 1_048_576;
 /// The name of a state, in Unicode characters. Specification: 80.
 pub const STATE_NAME_CHARS_MAX: usize = 80;
-/// The name of a state machine, in characters. Model, `Name`: 80.
-pub const STATE_MACHINE_NAME_CHARS_MAX: usize = 80;
-/// The name of an execution, in characters. Model, `Name`: 80.
+/// The name of an execution or a state machine, in characters. Model, `Name`: 80.
 pub const EXECUTION_NAME_CHARS_MAX: usize = 80;
 /// Registered state machines. Quotas: 100,000.
 pub const STATE_MACHINES_MAX: usize = 100_000;
@@ -57,12 +55,12 @@ pub const MAP_RUN_REDRIVES_MAX: u32 = 1_000;
 pub const REDRIVE_CLIENT_TOKENS_MAX: usize = 10;
 /// How long the client token of a redrive is remembered, in seconds. API reference, `RedriveExecution`: 15 minutes.
 pub const REDRIVE_CLIENT_TOKEN_SECONDS: u64 = 900;
-/// Days until the name of a closed Standard execution can be used again. Model, `StartExecution`: 90.
-pub const EXECUTION_NAME_REUSE_DAYS: u32 = 90;
+/// Executions that may be open at a time. Quotas: 1,000,000 open executions.
+pub const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
+/// How long a test of a state may run, in seconds. API reference, `TestState`: five minutes.
+pub const TEST_STATE_SECONDS_MAX: u64 = 300;
 /// `TimeoutSeconds`, `HeartbeatSeconds` and the seconds of a Wait, in seconds. Specification: 99,999,999.
 pub const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
-/// The timeout of a task that names none, in seconds. Developer guide, "Task workflow state": 99,999,999.
-pub const TASK_TIMEOUT_SECONDS_DEFAULT: u64 = 99_999_999;
 /// `MaxAttempts` of a retrier. Specification: 99,999,999.
 pub const RETRY_ATTEMPTS_MAX: u64 = 99_999_999;
 /// `MaxAttempts` of a retrier that names none. Specification: 3.
@@ -103,6 +101,9 @@ pub const TEST_STATE_ITEMS_BYTES_MAX: usize = 16_777_216;
 /// What one transition of an execution makes, in bytes of memory, before it pauses until that is durable. Ours: a
 /// burst of states that wait for nothing can be as long as a history, with a payload of 256 KiB in each event.
 pub const TRANSITION_BYTES_MAX: usize = 33_554_432;
+/// Steps of one transition of an execution, of all its states together, before it pauses: stops, time-outs and other
+/// executions have their turn then. Ours: as many take some tenths of a second.
+pub const TRANSITION_STEPS_MAX: u64 = 4_000_000;
 /// Levels of arrays and objects of a payload. Ours: JSON readers stop at 128, and what cannot be read back must not
 /// be written into a journal.
 pub const PAYLOAD_DEPTH_MAX: usize = 127;
@@ -122,9 +123,25 @@ pub const JSONATA_OUTPUT_BYTES_MAX: usize = 10_485_760;
 /// Steps of one evaluation: nodes evaluated and items looked at. Ours: AWS documents no time, and nothing may
 /// hang; as many take a second or two.
 pub const JSONATA_STEPS_MAX: u64 = 20_000_000;
-/// What the values of one evaluation hold at a time, in bytes. Ours, far above AWS's budget of about 10 MiB
-/// (measured), whose way of counting is not known.
-pub const JSONATA_BYTES_MAX: usize = 268_435_456;
+/// Steps that a frame, a function or a part of one takes beside the node that makes it. Ours, from the time of
+/// their allocations.
+pub const JSONATA_FRAME_STEPS: usize = 2;
+/// Steps that an item of a path takes that binds variables, beside one for each variable. Ours, as those of a frame.
+pub const JSONATA_TUPLE_STEPS: usize = 3;
+/// Steps that a key takes that a group meets for the first time: it is put into two objects and their indexes. Ours.
+pub const JSONATA_GROUP_STEPS: usize = 8;
+/// Steps that an item takes that a group gets: its key is looked for in the index of all, and it is kept. Ours.
+pub const JSONATA_GROUPED_STEPS: usize = 3;
+/// Steps that a match takes beside its search: an object, an array and their texts. Ours.
+pub const JSONATA_MATCH_STEPS: usize = 6;
+/// Frames and variables that are looked at for a variable in the time of one step. Ours.
+pub const JSONATA_VARIABLE_PLACES_PER_STEP: usize = 16;
+/// Bytes of text that are compared in the time of one step. Ours.
+pub const JSONATA_COMPARED_BYTES_PER_STEP: usize = 128;
+/// What the values of one evaluation hold at a time, in bytes as the allocator hands them out. Ours, far above AWS's
+/// budget of about 10 MiB (measured), whose way of counting is not known: with the JSON made of the result, which
+/// comes into being beside them, one evaluation stays below 300 MiB.
+pub const JSONATA_BYTES_MAX: usize = 134_217_728;
 /// Levels of arrays and objects in what one evaluation returns. Ours: JSON readers stop at 128, and the
 /// result ends up inside other documents.
 pub const JSONATA_RESULT_DEPTH_MAX: usize = 120;
@@ -157,6 +174,9 @@ pub const CSV_HEADER_BYTES_MAX: usize = 10_240;
 pub const PARQUET_FOOTER_BYTES_MAX: u64 = 5_242_880;
 /// A row group of a Parquet file, in bytes. Developer guide, "ItemReader": 256 MB.
 pub const PARQUET_ROW_GROUP_BYTES_MAX: i64 = 268_435_456;
+/// Values of a column that a row of a Parquet file has, on average of a row group. Ours: so many numbers of one digit
+/// are as long as a payload may be, and a file of some bytes can hold any number of equal ones.
+pub const PARQUET_ROW_VALUES_MAX: i64 = 131_072;
 /// One item as it is read, before `ItemSelector` makes it smaller, in bytes. Ours: bounds the reader.
 pub const ITEM_BYTES_MAX: usize = 8_388_608;
 /// One result file of a Map Run, in bytes. Developer guide, "ResultWriter": 5 GB.
@@ -210,3 +230,10 @@ pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
 pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 6;
 /// How long an execution is kept after its end. Quotas, "Execution history retention time": 90 days.
 pub const EXECUTION_RETENTION_SECONDS: u64 = 90 * 86_400;
+
+/// Characters that names of state machines and executions, and labels of distributed Maps, must
+/// not have. API reference, `StartExecution`; developer guide, "Distributed mode": white space,
+/// brackets, wildcards, special and control characters.
+pub fn is_invalid_in_name(character: char) -> bool {
+    character.is_whitespace() || character.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
+}

@@ -164,14 +164,6 @@ impl Template {
         }
     }
 
-    /// Evaluates a template that has to be an object, e.g. `Assign` or `Credentials`.
-    pub fn evaluate_object(&self, field: &str, scope: &Scope<'_>) -> Result<Map<String, Value>, QueryError> {
-        match self.evaluate(field, scope)? {
-            Value::Object(fields) => Ok(fields),
-            other => Err(self.unexpected("object", &other, field)),
-        }
-    }
-
     /// Every expression of the template, in the order of the text.
     pub fn expressions(&self) -> Vec<&Expression> {
         match self {

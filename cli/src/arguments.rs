@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     before_help = "Examples:
   stepwright run coreview-delivery                     the sample that ships with the project
   stepwright run coreview-delivery --spec feed.toml --input feed.csv --export figures.csv
+  stepwright dev                                       serves the Step Functions API for AWS's clients
   stepwright list --status failed                      what needs attention
   stepwright show latest                               the last execution, state by state
   stepwright redrive latest --reason 'CoreView is back'  it goes on where it failed
@@ -109,6 +110,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a workflow on the embedded engine and wait for its end
     Run(Run),
+    /// Serve the Step Functions API on this machine: AWS's clients work with it unchanged
+    Dev(Dev),
     /// Write what deploys the workflows: state machines, templates, cloud assembly
     Synth(Synth),
     /// Check definitions of state machines: what AWS refuses, shown where it is, and what to do about it
@@ -121,6 +124,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Let executions that failed, were stopped or timed out go on where they stood
     Redrive(Redrive),
+    /// Take up the executions that are open and that no process runs, and wait for their ends
+    Resume(Resume),
     /// Stop executions that run
     Stop(Stop),
     /// Copy the journal into a file, also while an engine writes it, and verify the copy
@@ -145,6 +150,22 @@ pub(crate) struct Data {
         hide_env_values = true
     )]
     pub(crate) dir: PathBuf,
+}
+
+/// How long executions are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Keep {
+    /// Keep executions so long after their end, here from now on: 90d, 2w; 0 or `never` = for ever
+    /// [default: what was said before, 90d at first]
+    #[arg(long, value_name = "AGE")]
+    pub(crate) retention: Option<crate::data::Retention>,
+}
+
+impl Keep {
+    /// Notes it in the folder, if it was said.
+    pub(crate) fn note(&self, data: &crate::data::DataDir) -> Result<(), crate::problem::Problem> {
+        self.retention.map_or(Ok(()), |retention| data.note_retention(retention))
+    }
 }
 
 /// How the application is found and built.
@@ -172,7 +193,8 @@ pub(crate) struct Build {
   stepwright run coreview-delivery --coreview postgres://user:secret@db.internal/coreview
   stepwright run coreview-delivery -o json | jq .output.receipt
 
-An interrupted run is resumed by the same command. The same input delivers nothing twice.")]
+An interrupted run is resumed by the same command. The same input delivers nothing twice.
+Exit 6: it succeeded, and another execution of the data folder is damaged and does not go on.")]
 pub(crate) struct Run {
     /// Name of the workflow
     pub(crate) workflow: String,
@@ -193,9 +215,78 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) name: Option<String>,
     #[command(flatten)]
+    pub(crate) keep: Keep,
+    #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
+}
+
+/// `dev`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright dev                                   the project's workflows as state machines
+  stepwright dev --no-app --data /tmp/playground   the engine alone
+  stepwright dev --listen 0.0.0.0:4599 --credentials generate --allow-host build-7
+
+Prints the environment that points AWS's command line and SDKs here, and serves until Ctrl-C. What was
+acknowledged survives anything; open executions go on with the next start. /healthz, /readyz and /metrics
+(Prometheus) tell how it is. With -o json one line says where it is.")]
+pub(crate) struct Dev {
+    /// Where to listen; port 0 takes any that is free
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:4599",
+        env = "STEPWRIGHT_LISTEN",
+        hide_env_values = true
+    )]
+    pub(crate) listen: String,
+    /// Answer for this host name, too, and for sync-NAME; also several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// Answer only calls signed with this pair, KEY_ID:SECRET; `generate` makes one [default: anyone on this machine]
+    #[arg(long, value_name = "KEYS", env = "STEPWRIGHT_CREDENTIALS", hide_env_values = true)]
+    pub(crate) credentials: Option<String>,
+    /// Serve without the project's workflows and functions
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) no_app: bool,
+    /// What is logged, as JSON lines on stderr
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub(crate) log: LogLevel,
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// How much a server logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What is broken
+    Error,
+    /// Also executions and tasks that failed
+    #[default]
+    Warn,
+    /// Also the end of every execution
+    Info,
+    /// Also every state
+    Debug,
+}
+
+impl LogLevel {
+    /// As filters have it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
 }
 
 /// `synth`
@@ -279,7 +370,7 @@ pub(crate) struct TestState {
     #[arg(required_unless_present = "definition")]
     pub(crate) file: Option<PathBuf>,
     /// The definition as text, or file://FILE, as the AWS CLI has it
-    #[arg(long, hide = true, conflicts_with = "file", value_name = "TEXT")]
+    #[arg(long, conflicts_with = "file", value_name = "TEXT")]
     pub(crate) definition: Option<String>,
     /// The state of the machine to test, also one inside of a Map or Parallel
     #[arg(long, alias = "state-name", value_name = "NAME")]
@@ -299,6 +390,9 @@ pub(crate) struct TestState {
     /// The cause that goes with the error
     #[arg(long, value_name = "TEXT", requires = "mock_error", help_heading = WORK)]
     pub(crate) mock_cause: Option<String>,
+    /// The mock as AWS's CLI has it: {"result": TEXT}, or {"errorOutput": {"error": NAME, "cause": TEXT}}
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["mock_result", "mock_error"], help_heading = WORK)]
+    pub(crate) mock: Option<String>,
     /// How a mocked result is checked against the service's model
     #[arg(long, value_enum, ignore_case = true, default_value_t, value_name = "MODE", help_heading = WORK)]
     pub(crate) validation: Validation,
@@ -306,20 +400,27 @@ pub(crate) struct TestState {
     #[arg(long, value_name = "JSON", help_heading = BEFORE)]
     pub(crate) variables: Option<String>,
     /// How often the retrier that takes the error has retried
-    #[arg(long, default_value_t = 0, value_name = "N", help_heading = BEFORE)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_name = "N", help_heading = BEFORE)]
     pub(crate) retry_count: u32,
     /// The state inside of the Map or Parallel that the error comes from
     #[arg(long, value_name = "NAME", requires = "mock_error", help_heading = BEFORE)]
     pub(crate) error_from: Option<String>,
     /// How many iterations of the Map have failed
-    #[arg(long, value_name = "N", help_heading = BEFORE)]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = BEFORE)]
     pub(crate) failed_iterations: Option<u64>,
-    /// What the item reader of the Map has read
-    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    /// What the item reader of the Map has read: JSON, or the text of a CSV or JSONL file
+    #[arg(long, value_name = "DATA", help_heading = BEFORE)]
     pub(crate) reader_data: Option<String>,
+    /// All of this as AWS's CLI has it, e.g. {"retrierRetryCount": 2}
+    #[arg(long, value_name = "JSON", help_heading = BEFORE)]
+    #[arg(conflicts_with_all = ["retry_count", "error_from", "failed_iterations", "reader_data"])]
+    pub(crate) state_configuration: Option<String>,
     /// The context object; only with a mock [default: one of an execution that began just now]
     #[arg(long, value_name = "JSON", help_heading = BEFORE)]
     pub(crate) context: Option<String>,
+    /// Show secrets of HTTP tasks. They have none here, where they run with mocks only
+    #[arg(long, hide = true)]
+    pub(crate) reveal_secrets: bool,
     /// The role in the context object
     #[arg(long, value_name = "ARN", help_heading = BEFORE)]
     pub(crate) role_arn: Option<String>,
@@ -411,14 +512,17 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 #[command(before_help = "Examples:
   stepwright gc --dry-run
-  stepwright gc --older-than 30d")]
+  stepwright gc --older-than 30d
+  stepwright gc --retention never    keep everything here from now on")]
 pub(crate) struct Gc {
-    /// Only executions that ended at least so long ago: 12h, 30d, 8w
-    #[arg(long, default_value = "90d", value_parser = crate::gc::age, value_name = "AGE")]
-    pub(crate) older_than: std::time::Duration,
+    /// Only executions that ended at least so long ago: 12h, 30d, 8w [default: as long as they are kept]
+    #[arg(long, value_name = "AGE")]
+    pub(crate) older_than: Option<crate::data::Age>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
     #[command(flatten)]
     pub(crate) data: Data,
 }
@@ -457,13 +561,14 @@ pub(crate) struct Doctor {
 What succeeded is kept and does not run again; the states that did not succeed do their work again,
 with the definition and the input of the start. What AWS would refuse is refused, in AWS's words.
 
-Exit codes: 0 redriven · 1 with --wait: not all succeeded · 3 not found · 5 refused · 6 some of several refused")]
+Exit codes: 0 redriven · 1 with --wait: not all succeeded · 3 not found · 5 refused · 6 some of several refused,
+or another execution of the folder is damaged")]
 pub(crate) struct Redrive {
     /// ARN, name or unique beginning of a name; or `latest`
     #[arg(required = true, value_name = "EXECUTION")]
     pub(crate) executions: Vec<String>,
     /// Why; kept with the redrive and shown by `stepwright show`
-    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run", value_parser = reason)]
     pub(crate) reason: Option<String>,
     /// Show what would run again and what is kept, and change nothing
     #[arg(long)]
@@ -481,6 +586,28 @@ pub(crate) struct Redrive {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) time: Time,
     #[command(flatten)]
+    pub(crate) keep: Keep,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
+}
+
+/// `resume`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright resume
+  stepwright list --status running
+
+What an interrupted or killed `run` or `redrive` left open goes on where it stood: nothing that was done
+is done again.
+
+Exit codes: 0 all succeeded · 1 none did · 3 no journal · 5 nothing is open, or the folder is in use · 6 some failed")]
+pub(crate) struct Resume {
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
@@ -494,13 +621,13 @@ pub(crate) struct Redrive {
 
 A stopped execution is ABORTED; its steps are not undone. It can be redriven for 14 days.
 
-Exit codes: 0 stopped · 3 not found · 5 it had ended · 6 some of several had ended")]
+Exit codes: 0 stopped · 3 not found · 5 it had ended · 6 some of several had ended, or could not be stopped")]
 pub(crate) struct Stop {
     /// ARN, name or unique beginning of a name; or `latest`
     #[arg(required = true, value_name = "EXECUTION")]
     pub(crate) executions: Vec<String>,
     /// Why; the execution's cause
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(crate) reason: String,
     /// The execution's error
     #[arg(long, value_name = "NAME", default_value = "Stopped")]
@@ -520,6 +647,14 @@ pub(crate) struct Stop {
 pub(crate) struct Completions {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// A reason says something.
+fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it says nothing: whoever looks later has to know why".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Status of an execution, in AWS's words.

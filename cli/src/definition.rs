@@ -49,6 +49,11 @@ fn takes(retrier: &Value, error: &str) -> bool {
     })
 }
 
+/// The names of the states inside of a Map or Parallel.
+pub(crate) fn inner_names(state: &Value) -> Vec<String> {
+    inner_machines(state).flat_map(state_names).collect()
+}
+
 /// The names of all states, those inside of a Map or Parallel after the one they are in.
 pub(crate) fn state_names(machine: &Value) -> Vec<String> {
     let mut names = Vec::new();

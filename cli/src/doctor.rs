@@ -1,6 +1,8 @@
 //! `doctor`: what is wrong with a journal, and which executions that touches.
 
-use engine::{Examination, Finding};
+use std::path::Path;
+
+use engine::{Examination, Finding, JournalError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,7 +19,23 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
     if arguments.file.is_none() && !place.exists() {
         return Err(Problem::NoData { dir: place.clone() });
     }
-    let examination = engine::examine(place).map_err(from_journal)?;
+    let no_journal = |file: &Path| Problem::Usage {
+        message: format!("{} is not a journal of stepwright", file.display()),
+        hint: "name a backup, or the journal.db of a data folder".to_owned(),
+    };
+    if let Some(file) = arguments.file.as_deref().filter(|file| !file.exists()) {
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        return Err(Problem::file("the journal cannot be examined:", file, missing));
+    }
+    if arguments.file.is_none() {
+        crate::data::check_traces(place)?;
+    }
+    let examination = engine::examine(place).map_err(|error| match (error, arguments.file.as_deref()) {
+        (JournalError::Missing { .. } | JournalError::NotAJournal { .. }, Some(file)) if file.is_file() => {
+            no_journal(file)
+        }
+        (error, _) => from_journal(error),
+    })?;
     match terminal.format {
         Format::Text => {
             for finding in &examination.findings {
@@ -32,7 +50,8 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
     Ok(if examination.is_sound() { 0 } else { exit::REFUSED })
 }
 
-fn line(finding: &Finding) -> String {
+/// A finding in a line.
+pub(crate) fn line(finding: &Finding) -> String {
     let (area, problem) = (finding.area.as_str(), text::safe(&finding.problem));
     if finding.subject.is_empty() {
         format!("{area}: {problem}")
@@ -45,16 +64,17 @@ fn line(finding: &Finding) -> String {
 pub(crate) fn summary(examination: &Examination) -> String {
     let Examination { schema, executions, segments, records, findings, more_findings } = examination;
     let (executions, records) = (text::count(*executions), text::count(*records));
-    let read = format!(
-        "{executions} executions, {} segments, {records} records, schema {schema}",
-        text::count(*segments)
-    );
+    let executions =
+        if executions == "1" { "1 execution".to_owned() } else { format!("{executions} executions") };
+    let read =
+        format!("{executions}, {} segments, {records} records, schema {schema}", text::count(*segments));
     let count = findings.len() as u64 + more_findings;
     if count == 0 {
         return format!("sound: {read}");
     }
+    let findings = if count == 1 { "finding" } else { "findings" };
     format!(
-        "{} findings in {read}. Nothing was changed: keep a copy of the folder, then restore a backup",
+        "{} {findings} in {read}. Nothing was changed: keep a copy of the folder, then restore a backup",
         text::count(count)
     )
 }

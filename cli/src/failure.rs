@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::{
+    arguments::Time,
+    definition::retry_plan,
     terminal::{Ink, Paint},
-    text::{duration, safe},
-    view::View,
+    text::{duration, moment, safe},
+    view::{View, Visit},
 };
 
 /// What is known about a failure.
@@ -127,7 +129,9 @@ impl Failure {
             }
         };
         let redrive = format!("stepwright redrive {} --reason '…' --wait", safe(&self.execution));
-        format!("{advice}\n{show}   shows what went in\n{redrive}   goes on from there")
+        format!(
+            "{advice}\n{show}   shows what went in\n{redrive}   goes on from there, with the input of the start: a file that was corrected since needs a new run"
+        )
     }
 
     /// For programs: AWS's fields, and ours beside them.
@@ -141,6 +145,29 @@ impl Failure {
             "logTail": self.log_tail,
         })
     }
+}
+
+/// What is known of the failed attempt of a state that waits for the next one, and when that is.
+pub(crate) fn last_attempt(visit: &Visit, definition: &Value, time: Time, now_millis: i64) -> Option<String> {
+    let failure = visit.failure.as_ref()?;
+    let next = retry_plan(definition, &visit.name, &failure.error, visit.attempts).map(|plan| {
+        #[expect(clippy::cast_possible_truncation, reason = "AWS's limit of a delay is a year")]
+        let delay = (plan.delay_seconds.min(31_622_400.0) * 1_000.0).ceil() as i64;
+        let until = if plan.jitter { "until" } else { "at" };
+        let next = match time {
+            Time::Relative => format!("in {}", duration(failure.at_millis + delay - now_millis)),
+            _ => format!("{until} {}", moment(failure.at_millis + delay, time, now_millis)),
+        };
+        format!("; attempt {} of {} {next}", visit.attempts + 1, plan.attempts_max)
+    });
+    Some(format!(
+        "\n{} in {}, attempt {}{}\n{}",
+        safe(&failure.error),
+        safe(&visit.name),
+        visit.attempts,
+        next.unwrap_or_default(),
+        safe(&readable(&failure.cause))
+    ))
 }
 
 /// Lines of a step's log shown with a failure.

@@ -1,13 +1,11 @@
 //! `gc`: executions that ended long ago go, and the journal becomes smaller.
 
-use std::time::Duration;
-
 use engine::Collected;
 use serde_json::json;
 
 use crate::{
     arguments::{Format, Gc},
-    data::{DataDir, from_journal},
+    data::{DataDir, Retention, from_journal},
     problem::Problem,
     terminal::Terminal,
     text,
@@ -15,9 +13,19 @@ use crate::{
 
 /// Removes, or says what would be removed.
 pub(crate) fn gc(arguments: &Gc, terminal: Terminal) -> Result<u8, Problem> {
-    let age = i64::try_from(arguments.older_than.as_millis()).unwrap_or(i64::MAX);
-    let ended_before_millis = crate::run::now_millis().saturating_sub(age);
     let reader = DataDir::read(&arguments.data.dir)?;
+    if !arguments.dry_run {
+        arguments.keep.note(&DataDir::create(&arguments.data.dir)?)?;
+    }
+    let age = match (arguments.older_than, arguments.keep.retention) {
+        (Some(age), _) => Some(age.span()),
+        (None, Some(retention)) => retention.span(),
+        (None, None) => Retention::noted_in(&arguments.data.dir)?.span(),
+    };
+    // What is kept for ever goes by hand only: nothing ended before the beginning of time.
+    let ended_before_millis = age.map_or(i64::MIN, |age| {
+        crate::run::now_millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+    });
     let collected = if arguments.dry_run {
         reader.garbage(ended_before_millis)
     } else {
@@ -30,7 +38,7 @@ pub(crate) fn gc(arguments: &Gc, terminal: Terminal) -> Result<u8, Problem> {
         Format::Json | Format::Jsonl => {
             let document = json!({
                 "dryRun": arguments.dry_run,
-                "endedBefore": text::iso(ended_before_millis),
+                "endedBefore": age.map(|_| text::iso(ended_before_millis)),
                 "executions": collected.executions,
                 "historyBytes": collected.history_bytes,
                 "freedBytes": collected.freed_bytes,
@@ -48,38 +56,5 @@ fn told(collected: &Collected, dry_run: bool) -> String {
     } else {
         let freed = text::bytes(collected.freed_bytes);
         format!("{executions} executions with {history} of history removed; the journal is {freed} smaller")
-    }
-}
-
-/// A time span like `12h`, `30d` or `8w`.
-pub(crate) fn age(text: &str) -> Result<Duration, String> {
-    let refused = || format!("`{text}` is no time span: write a number and s, m, h, d or w, e.g. 30d");
-    let unit = text.chars().next_back().ok_or_else(refused)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        'w' => 7 * 86_400,
-        _ => return Err(refused()),
-    };
-    let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(refused)?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(refused)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages() {
-        assert_eq!(age("30d"), Ok(Duration::from_hours(30 * 24)));
-        assert_eq!(age("0s"), Ok(Duration::ZERO));
-        assert_eq!(age("8w"), Ok(Duration::from_hours(56 * 24)));
-        for refused in
-            ["", "d", "30", "-1d", "1.5h", "30days", "99999999999999999999d", "99999999999999999w", "3ü"]
-        {
-            assert!(age(refused).unwrap_err().contains("30d"), "{refused}");
-        }
     }
 }

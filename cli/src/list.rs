@@ -1,6 +1,6 @@
 //! `list`: the executions of a data folder, newest first.
 
-use engine::{ExecutionFilter, ExecutionSummary, Reader};
+use engine::{ExecutionFilter, ExecutionSummary, Reader, Status};
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
 pub(crate) fn list(arguments: &List, terminal: Terminal) -> Result<u8, Problem> {
     let executions = match DataDir::read(&arguments.data.dir) {
         Ok(reader) => selected(&reader, arguments)?,
-        Err(Problem::NoData { .. }) => Vec::new(),
+        // A file is no folder that may become one.
+        Err(Problem::NoData { dir }) if !dir.is_file() => Vec::new(),
         Err(problem) => return Err(problem),
     };
     if terminal.quiet {
@@ -25,10 +26,17 @@ pub(crate) fn list(arguments: &List, terminal: Terminal) -> Result<u8, Problem> 
         return Ok(0);
     }
     match terminal.format {
-        Format::Text if executions.is_empty() => terminal.note("no executions"),
+        Format::Text if executions.is_empty() => terminal.note(&match &arguments.workflow {
+            Some(workflow) => format!("no executions of {}", text::safe(workflow)),
+            None => "no executions".to_owned(),
+        }),
         Format::Text => {
             let now = crate::run::now_millis();
             terminal.data(&table(&executions, arguments, terminal, now));
+            let running = executions.iter().filter(|execution| execution.status == Status::Running).count();
+            if running > 0 && !engine::is_in_use(&arguments.data.dir) {
+                terminal.remark(&format!("{running} RUNNING, but {}", crate::resume::advice(running)));
+            }
         }
         Format::Json => {
             let list: Vec<Value> = executions.iter().map(summary).collect();
@@ -76,6 +84,7 @@ fn summary(execution: &ExecutionSummary) -> Value {
         "status": execution.status.as_str(),
         "startDate": text::iso(execution.start_millis),
         "stopDate": execution.stop_millis.map(text::iso),
+        "error": execution.error,
         "redriveCount": execution.redrive_count,
         "redriveDate": execution.redrive_millis.map(text::iso),
     })

@@ -10,10 +10,11 @@ use std::{
 };
 
 use engine::object_store::DirectoryStore;
-use engine::{Crash, CrashPlan, Engine, EngineOptions, Notice};
-use infra::manifest::{Access, Function, ResourceKind};
+use engine::{Engine, EngineOptions, Notice, Observer};
+use infra::manifest::{Access, Function, ResourceKind, Workflow};
 use serde_json::{Value, json};
 use server::{AwsSettings, Integrations, RuntimeHost, RuntimeOptions};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::Format,
@@ -58,19 +59,37 @@ pub(crate) enum Waited {
 impl LocalEngine {
     /// Opens it. Every open execution of the folder goes on.
     pub(crate) fn open(application: &Application, data: DataDir, coreview: String) -> Result<Self, Problem> {
+        Self::open_observed(Some(application), data, coreview, None)
+    }
+
+    /// The same, seen by an observer; without an application there are no functions.
+    pub(crate) fn open_observed(
+        application: Option<&Application>,
+        data: DataDir,
+        coreview: String,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
         let host = start_host(application, &data, &coreview)?;
-        let functions = application.manifest.functions.iter().map(|function| function.name.clone()).collect();
+        let functions = application.iter().flat_map(|of| &of.manifest.functions);
+        let functions = functions.map(|function| function.name.clone()).collect();
         let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
         let integrations = Integrations::new(Arc::new(host.clone()), functions, settings);
         let mut options = EngineOptions::new(data.journal(), Arc::new(integrations.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
+        options.retention = data.retention()?.span();
+        options.observer = observer;
         let engine = Engine::open(options).map_err(from_engine)?;
         integrations.attach(&engine);
-        put_children(application, &engine)?;
+        put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, integrations, data, coreview })
+    }
+
+    /// Says what was left out for its damage, if anything was: everything else goes on.
+    pub(crate) fn tell_left_out(&self, terminal: Terminal) -> bool {
+        tell_left_out(&self.engine, terminal)
     }
 
     /// Ends it. The engine first: what a killed step answers must not reach the journal any more.
@@ -80,7 +99,7 @@ impl LocalEngine {
         self.host.shutdown();
     }
 
-    /// Events and Ctrl-C in one channel.
+    /// Events, Ctrl-C and a request to terminate in one channel.
     pub(crate) fn moments(&self) -> mpsc::Receiver<Moment> {
         let (sender, receiver) = mpsc::channel();
         let notices = self.engine.subscribe();
@@ -93,14 +112,18 @@ impl LocalEngine {
             }
             let _ = events.send(Moment::Silence);
         });
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            if let Ok(runtime) = runtime {
-                while runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-                    && sender.send(Moment::Interrupted).is_ok()
-                {}
-            }
-        });
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                    return;
+                };
+                let _guard = runtime.enter();
+                let Ok(mut signals) = signal(kind) else { return };
+                while runtime.block_on(signals.recv()).is_some() && sender.send(Moment::Interrupted).is_ok() {
+                }
+            });
+        }
         receiver
     }
 
@@ -157,8 +180,7 @@ impl LocalEngine {
 }
 
 /// Registers every workflow, if one of them starts others: as child executions they have to be there.
-fn put_children(application: &Application, engine: &Engine) -> Result<(), Problem> {
-    let workflows = &application.manifest.workflows;
+fn put_children(workflows: &[Workflow], engine: &Engine) -> Result<(), Problem> {
     let starts = |definition: &str| {
         [":::states:startExecution", ":::aws-sdk:sfn:start"]
             .iter()
@@ -170,6 +192,19 @@ fn put_children(application: &Application, engine: &Engine) -> Result<(), Proble
         }
     }
     Ok(())
+}
+
+/// Says what an engine left out, also to those who want to hear little; `true` = something was.
+pub(crate) fn tell_left_out(engine: &Engine, terminal: Terminal) -> bool {
+    let left_out = engine.left_out();
+    for engine::LeftOut { arn, problem } in &left_out {
+        terminal.note(&format!(
+            "{} was left out and does not go on: {}. `stepwright doctor` says more",
+            text::safe(arn),
+            text::safe(problem)
+        ));
+    }
+    !left_out.is_empty()
 }
 
 /// Takes an event into the view, and shows what it changed.
@@ -204,7 +239,11 @@ pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
         return Ok(());
     }
     let shown = text::without_password(url);
-    let message = if url.starts_with("sqlite://") {
+    let message = if ["postgres:///", "postgresql:///"].iter().any(|start| url.starts_with(start))
+        || matches!(url, "postgres://" | "postgresql://")
+    {
+        format!("the value of --coreview, {shown}, names no host")
+    } else if url.starts_with("sqlite://") {
         format!("the value of --coreview, {shown}, does not name its file by an absolute path")
     } else {
         format!("the value of --coreview, {shown}, is not the URL of a database")
@@ -215,9 +254,16 @@ pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
 }
 
 /// Every function of the application: executions of other workflows may be open, too.
-fn start_host(application: &Application, data: &DataDir, coreview: &str) -> Result<RuntimeHost, Problem> {
+fn start_host(
+    application: Option<&Application>,
+    data: &DataDir,
+    coreview: &str,
+) -> Result<RuntimeHost, Problem> {
     let mut functions = Vec::new();
-    for function in &application.manifest.functions {
+    let of_application = || application.into_iter();
+    for (application, function) in
+        of_application().flat_map(|of| of.manifest.functions.iter().map(move |function| (of, function)))
+    {
         functions.push(server::Function {
             name: function.name.clone(),
             bootstrap: application.executable(function)?.to_owned(),
@@ -228,7 +274,7 @@ fn start_host(application: &Application, data: &DataDir, coreview: &str) -> Resu
             concurrency_max: CONCURRENCY_MAX,
         });
     }
-    for bucket in &application.manifest.buckets {
+    for bucket in of_application().flat_map(|of| &of.manifest.buckets) {
         let folder = data.bucket(bucket);
         crate::data::create_private_dir(&folder)
             .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;
@@ -272,8 +318,15 @@ fn environment(
     Ok(environment)
 }
 
-/// For the tests of this project: abort at a numbered point of the journal, as if killed there.
-fn planned_crash() -> Option<CrashPlan> {
+/// For the tests of this project, in builds for tests only: abort at a numbered point of the
+/// journal, as if killed there.
+#[cfg(debug_assertions)]
+fn planned_crash() -> Option<engine::CrashPlan> {
     let at = std::env::var("STEPWRIGHT_TEST_CRASH_AT").ok()?.parse().ok()?;
-    Some(CrashPlan { at, how: Crash::Abort })
+    Some(engine::CrashPlan { at, how: engine::Crash::Abort })
+}
+
+#[cfg(not(debug_assertions))]
+const fn planned_crash() -> Option<engine::CrashPlan> {
+    None
 }

@@ -4,10 +4,12 @@
 //! application for the manifest, and runs workflows on the embedded engine. Refuses
 //! business rules: what a step does, and what CoreView is, it does not know.
 
+mod address;
 mod arguments;
 mod backup;
 mod data;
 mod definition;
+mod dev;
 mod doctor;
 mod failure;
 mod figures;
@@ -15,12 +17,15 @@ mod gc;
 mod intake;
 mod list;
 mod local_engine;
+mod log;
 mod problem;
 mod progress;
 mod project;
 mod receipt;
 mod redrive;
+mod remote;
 mod rerun;
+mod resume;
 mod run;
 mod show;
 mod snippet;
@@ -36,7 +41,6 @@ mod view;
 use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser as _};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     arguments::{Cli, Command, Format, Global},
@@ -50,10 +54,14 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(not_parsed(&error)),
     };
     let terminal = Terminal::new(&cli.global);
-    log(cli.global.verbose);
+    let log = match &cli.command {
+        Some(Command::Dev(arguments)) => log::begin_for_programs(arguments.log),
+        _ => log::begin(cli.global.verbose),
+    };
     let done = match &cli.command {
         _ if cli.version => Ok(version(cli.global.verbose > 0, terminal)),
         Some(Command::Run(arguments)) => run::run(arguments, terminal),
+        Some(Command::Dev(arguments)) => dev::dev(arguments, terminal),
         Some(Command::Synth(arguments)) => synth::synth(arguments, terminal),
         Some(Command::Validate(arguments)) => validate::validate(arguments, terminal),
         Some(Command::TestState(arguments)) => test_state::test_state(arguments, terminal),
@@ -63,10 +71,12 @@ fn main() -> ExitCode {
         Some(Command::Backup(arguments)) => backup::backup(arguments, terminal),
         Some(Command::Doctor(arguments)) => doctor::doctor(arguments, terminal),
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments, terminal),
+        Some(Command::Resume(arguments)) => resume::resume(arguments, terminal),
         Some(Command::Stop(arguments)) => stop::stop(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),
         None => usage(terminal),
     };
+    drop(log);
     let code = done.unwrap_or_else(|problem: Problem| {
         problem.report(terminal);
         problem.exit()
@@ -102,17 +112,6 @@ fn not_parsed(error: &clap::Error) -> u8 {
     let message = message.strip_prefix("error: ").unwrap_or(message).trim_end().to_owned();
     Problem::Usage { message, hint: hint.trim().to_owned() }.report(terminal);
     exit::USAGE
-}
-
-/// Logs go to stderr: warnings, with `-v` what the program does and what steps log, with `-vv` all.
-fn log(verbose: u8) {
-    let default = match verbose {
-        0 => "warn",
-        1 => "info,stepwright=debug",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("STEPWRIGHT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
 }
 
 fn version(with_build: bool, terminal: Terminal) -> u8 {

@@ -22,6 +22,11 @@ pub(crate) mod exit {
     pub(crate) const PARTIAL: u8 = 6;
     /// Ctrl-C. Shells use the same.
     pub(crate) const INTERRUPTED: u8 = 130;
+
+    /// The code of work that was done beside something that was left out for its damage.
+    pub(crate) const fn beside(code: u8, is_left_out: bool) -> u8 {
+        if code == 0 && is_left_out { PARTIAL } else { code }
+    }
 }
 
 /// A problem of the command itself. A failed *execution* is a result, not a problem.
@@ -150,7 +155,7 @@ pub(crate) enum Problem {
     #[diagnostic(code(secret::missing), help("set the environment variable {variable}"))]
     SecretMissing { name: String, variable: String },
 
-    #[error("there are no executions: {} does not exist", dir.display())]
+    #[error("there are no executions: {} {}", dir.display(), if dir.exists() { "holds no journal" } else { "does not exist" })]
     #[diagnostic(
         code(data::not_found),
         help("`stepwright run WORKFLOW` makes it; --data DIR names another folder")
@@ -161,16 +166,34 @@ pub(crate) enum Problem {
     #[diagnostic(
         code(journal::locked),
         help(
-            "wait for it to end, or give this run a folder of its own with --data DIR; `stepwright list` and `stepwright show` work meanwhile"
+            "wait for it to end, or interrupt it (Ctrl-C there, or kill -INT: its executions stay open), and give the command again; a run can have a folder of its own with --data DIR; `stepwright list` and `stepwright show` work meanwhile"
         )
     )]
     JournalLocked { dir: PathBuf, pid: Option<u32> },
+
+    #[error("{source}")]
+    #[diagnostic(
+        code(dev::endpoint),
+        help(
+            "--listen 127.0.0.1:0 takes any free port; for other machines give `--credentials generate` and sign with the keys it prints"
+        )
+    )]
+    Endpoint { source: server::http::ServerError },
+
+    #[error("the running `stepwright dev` did not do it: {detail}")]
+    #[diagnostic(
+        code(dev::remote),
+        help(
+            "look at its log; if it is gone, remove endpoint.json from the data folder and run the command again"
+        )
+    )]
+    Remote { detail: String },
 
     #[error("executions that are not at their end deliver to {before}, this run to {now}:\n{}", listed(open))]
     #[diagnostic(
         code(journal::other_coreview),
         help(
-            "they would go on and deliver to the wrong place: run the command that started them again until they have ended, or give this run a folder of its own with --data DIR"
+            "they would go on and deliver to the wrong place: run the command that started them again until they have ended, or give this run a folder of its own with --data DIR. If the place was a mistake: stepwright stop NAME --reason TEXT, then stepwright redrive NAME --coreview URL"
         )
     )]
     OtherCoreView { before: String, now: String, open: Vec<String> },
@@ -199,6 +222,10 @@ pub(crate) enum Problem {
         help("check free space and permissions of the folder; every execution that was accepted is kept")
     )]
     Journal { detail: String },
+
+    #[error("{} is there already", file.display())]
+    #[diagnostic(code(backup::there), help("name a file that is not there yet: a backup replaces nothing"))]
+    BackupThere { file: PathBuf },
 
     #[error("{detail}")]
     #[diagnostic(
@@ -273,6 +300,9 @@ impl Problem {
     /// A file that cannot be read.
     pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         let base = std::env::current_dir().unwrap_or_default();
+        // An error that was not the system's has no words of its own.
+        let is_bare = source.kind() == std::io::ErrorKind::NotFound && source.raw_os_error().is_none();
+        let source = if is_bare { std::io::Error::new(source.kind(), "it does not exist") } else { source };
         Self::File { what, path: path.into(), base, source }
     }
 
@@ -285,6 +315,15 @@ impl Problem {
             | Self::NotADefinition { .. }
             | Self::Ambiguous { .. } => exit::USAGE,
             Self::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound => exit::NOT_FOUND,
+            // What was named is of the wrong kind.
+            Self::File { source, .. }
+                if matches!(
+                    source.kind(),
+                    std::io::ErrorKind::IsADirectory | std::io::ErrorKind::InvalidData
+                ) =>
+            {
+                exit::USAGE
+            }
             Self::NoProject { .. }
             | Self::UnknownWorkflow { .. }
             | Self::NoSample { .. }
@@ -294,11 +333,13 @@ impl Problem {
             | Self::NoSuchState { .. }
             | Self::BinaryMissing { .. } => exit::NOT_FOUND,
             Self::JournalLocked { .. }
+            | Self::Endpoint { .. }
             | Self::OtherCoreView { .. }
             | Self::CoreViewMissing { .. }
             | Self::JournalUnusable { .. }
             | Self::Definition { .. }
             | Self::Denied
+            | Self::BackupThere { .. }
             | Self::TestRefused { .. }
             | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }

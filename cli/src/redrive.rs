@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, io::IsTerminal as _, sync::mpsc, time::Duration};
 
-use engine::{EngineError, ExecutionDescription, Reader, RedriveExecution, Status};
+use engine::{ExecutionDescription, Reader, RedriveExecution, Status};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,10 +12,11 @@ use crate::{
     local_engine::{LocalEngine, Moment, Waited, check_coreview},
     problem::{Problem, exit},
     project::Application,
+    remote::Remote,
     rerun::Plan,
     run::now_millis,
     show,
-    terminal::{Ink, Terminal},
+    terminal::{Ink, Paint, Terminal},
     text::{self, safe},
     view::View,
 };
@@ -42,14 +43,56 @@ pub(crate) fn redrive(arguments: &Redrive, terminal: Terminal) -> Result<u8, Pro
     if !confirmed(&format!("Redrive {}?", executions(redrivable)), arguments.yes, terminal)? {
         return Ok(exit::REFUSED);
     }
+    if let Some(server) = Remote::find(&arguments.data.dir) {
+        return redrive_on(&server, &plans, arguments, terminal);
+    }
     let data = DataDir::create(&arguments.data.dir)?;
-    let coreview = coreview(arguments, &data, &plans)?;
+    arguments.keep.note(&data)?;
+    let coreview = coreview(arguments, &data, &plans, terminal)?;
     let application = Application::ready(&arguments.build, terminal, true)?;
     let local = LocalEngine::open(&application, data, coreview)?;
+    let is_left_out = local.tell_left_out(terminal);
     let work = Work { arguments, terminal, local: &local };
     let done = work.run(&plans);
     local.close();
-    done
+    Ok(exit::beside(done?, is_left_out))
+}
+
+/// On the engine that holds the journal, with the functions it has.
+fn redrive_on(
+    server: &Remote,
+    plans: &[Plan],
+    arguments: &Redrive,
+    terminal: Terminal,
+) -> Result<u8, Problem> {
+    let reader = DataDir::read(&arguments.data.dir)?;
+    let mut redriven = Vec::new();
+    let mut outcomes = Outcomes::new();
+    for plan in plans.iter().filter(|plan| plan.is_redrivable()) {
+        let RedriveExecution { execution_arn, client_token, reason } = request(plan, arguments);
+        let parameters =
+            json!({ "executionArn": execution_arn, "clientToken": client_token, "reason": reason });
+        match server.call("Stepwright.RedriveExecution", &parameters)? {
+            Ok(done) => {
+                let millis = done.get("redriveMillis").and_then(Value::as_i64).unwrap_or_default();
+                redriven.push((execution_arn, millis));
+            }
+            Err(refused) if refused.code == "ExecutionNotRedrivable" => {
+                outcomes.insert(execution_arn, Outcome::Refused(refused.message));
+            }
+            Err(refused) => return Err(refused.into()),
+        }
+    }
+    for (arn, redrive_millis) in redriven {
+        let mut now = found(&reader, &arn)?.0;
+        while arguments.wait && now.status == Status::Running {
+            std::thread::sleep(POLL);
+            now = found(&reader, &arn)?.0;
+        }
+        outcomes.insert(arn, Outcome::Redriven { redrive_millis, now: Box::new(now) });
+    }
+    print_results(plans, &outcomes, arguments, terminal);
+    Ok(exit_code(plans, &outcomes, arguments))
 }
 
 /// The executions that are named, each once, as they stand now.
@@ -67,11 +110,11 @@ fn plans(arguments: &Redrive) -> Result<Vec<Plan>, Problem> {
 }
 
 /// An execution with its view, by ARN, name, unique beginning of a name, or `latest`.
-pub(crate) fn found(reader: &Reader, given: &str) -> Result<(ExecutionDescription, View), Problem> {
-    let arn = show::find(reader, given)?;
+fn found(reader: &Reader, given: &str) -> Result<(ExecutionDescription, View), Problem> {
+    let described = show::described(reader, given)?;
     let gone = || Problem::NoExecution { given: given.to_owned(), similar: None };
-    let described = reader.describe_execution(&arn).map_err(from_journal)?.ok_or_else(gone)?;
-    let history = reader.execution_history(&arn).map_err(from_journal)?.ok_or_else(gone)?;
+    let history = reader.execution_history(&described.execution_arn);
+    let history = history.map_err(from_journal)?.ok_or_else(gone)?;
     let history: Vec<Value> = history.iter().filter_map(|event| serde_json::to_value(event).ok()).collect();
     Ok((described, View::of(&history)))
 }
@@ -99,10 +142,7 @@ pub(crate) fn confirmed(question: &str, yes: bool, terminal: Terminal) -> Result
     }
     if !std::io::stdin().is_terminal() || !terminal.err_tty {
         let message = format!("{question} Nobody is there to be asked");
-        return Err(Problem::Usage {
-            message,
-            hint: "--yes answers it, --dry-run shows what would happen".to_owned(),
-        });
+        return Err(Problem::Usage { message, hint: "--yes answers it".to_owned() });
     }
     terminal.note(&format!("{question} [y/N]"));
     let mut answer = String::new();
@@ -116,16 +156,20 @@ pub(crate) fn confirmed(question: &str, yes: bool, terminal: Terminal) -> Result
 }
 
 /// Where the redriven executions deliver: where they did before, unless another place is named.
-fn coreview(arguments: &Redrive, data: &DataDir, plans: &[Plan]) -> Result<String, Problem> {
+fn coreview(
+    arguments: &Redrive,
+    data: &DataDir,
+    plans: &[Plan],
+    terminal: Terminal,
+) -> Result<String, Problem> {
     if let Some(coreview) = &arguments.coreview {
+        // It is what they asked for, and may be a mistake all the same.
+        if let Some((before, now)) = data.other_coreview(coreview) {
+            terminal.note(&format!("delivered to {before} before, delivers to {now} from now on"));
+        }
         return Ok(coreview.clone());
     }
-    let default = data.default_coreview();
-    if let Some((before, now)) = data.other_coreview(&default) {
-        let open = plans.iter().map(|plan| plan.described.name.clone()).collect();
-        return Err(Problem::CoreViewMissing { before, now, open });
-    }
-    Ok(default)
+    data.coreview_of(plans.iter().map(|plan| plan.described.name.clone()))
 }
 
 pub(crate) fn executions(number: usize) -> String {
@@ -136,7 +180,7 @@ pub(crate) fn executions(number: usize) -> String {
 enum Outcome {
     /// It was redriven; this is how it stands now.
     Redriven { redrive_millis: i64, now: Box<ExecutionDescription> },
-    /// It was not, although it could have been when it was looked at.
+    /// It was not, although it could have been when it was looked at; or nobody can say how it stands.
     Refused(String),
 }
 
@@ -155,37 +199,27 @@ impl Work<'_> {
         let mut outcomes = Outcomes::new();
         for plan in plans.iter().filter(|plan| plan.is_redrivable()) {
             let arn = plan.described.execution_arn.clone();
-            match self.local.engine.redrive_execution(&self.request(plan)) {
+            match self.local.engine.redrive_execution(&request(plan, self.arguments)) {
                 Ok(done) => redriven.push((arn, done.redrive_millis)),
-                Err(error @ EngineError::ExecutionNotRedrivable { .. }) => {
+                // Whatever it is: what was redriven already goes on, is waited for and is told.
+                Err(error) => {
                     outcomes.insert(arn, Outcome::Refused(error.to_string()));
                 }
-                Err(error) => return Err(from_engine(error)),
             }
         }
-        let waited = self.wait(&redriven, &moments)?;
+        let waited = self.wait(&redriven, &moments);
         for (arn, redrive_millis) in redriven {
-            let now = Box::new(self.local.engine.describe_execution(&arn).map_err(from_engine)?);
-            outcomes.insert(arn, Outcome::Redriven { redrive_millis, now });
+            let outcome = match self.local.engine.describe_execution(&arn) {
+                Ok(now) => Outcome::Redriven { redrive_millis, now: Box::new(now) },
+                Err(error) => Outcome::Refused(error.to_string()),
+            };
+            outcomes.insert(arn, outcome);
         }
         print_results(plans, &outcomes, self.arguments, self.terminal);
-        Ok(match waited {
+        Ok(match waited? {
             Waited::Interrupted => exit::INTERRUPTED,
-            Waited::Ended => self.exit(plans, &outcomes),
+            Waited::Ended => exit_code(plans, &outcomes, self.arguments),
         })
-    }
-
-    /// The token says which end it is that is redriven: whoever types the same again, or at the
-    /// same time, redrives nothing twice.
-    fn request(&self, plan: &Plan) -> RedriveExecution {
-        let arn = &plan.described.execution_arn;
-        let state = format!("{arn} {} {:?}", plan.described.redrive_count, plan.described.stop_millis);
-        let token: String = infra::sha256_hex(state.as_bytes()).chars().take(40).collect();
-        RedriveExecution {
-            execution_arn: arn.clone(),
-            client_token: Some(token),
-            reason: self.arguments.reason.clone(),
-        }
     }
 
     /// Until they have ended; without `--wait` until no step runs: what waits for a timer or a
@@ -202,7 +236,7 @@ impl Work<'_> {
                 if now.status == Status::Running {
                     still_open.push(arn);
                 } else {
-                    self.terminal.remark(&ended(&now, self.terminal));
+                    self.terminal.remark(&ended(&now, self.terminal.err));
                 }
             }
             open = still_open;
@@ -226,33 +260,47 @@ impl Work<'_> {
             }
         }
     }
+}
 
-    fn exit(&self, plans: &[Plan], outcomes: &Outcomes) -> u8 {
-        let redriven: Vec<Status> = outcomes
-            .values()
-            .filter_map(|outcome| match outcome {
-                Outcome::Redriven { now, .. } => Some(now.status),
-                Outcome::Refused(_) => None,
-            })
-            .collect();
-        let succeeded = redriven.iter().filter(|status| **status == Status::Succeeded).count();
-        let failed = redriven.iter().filter(|status| status.is_unsuccessful()).count();
-        if redriven.is_empty() {
-            exit::REFUSED
-        } else if redriven.len() < plans.len() {
-            exit::PARTIAL
-        } else if self.arguments.wait && failed > 0 {
-            if succeeded > 0 { exit::PARTIAL } else { exit::FAILED }
-        } else {
-            0
-        }
+/// The token says which end it is that is redriven: whoever types the same again, or at the
+/// same time, redrives nothing twice.
+fn request(plan: &Plan, arguments: &Redrive) -> RedriveExecution {
+    let arn = &plan.described.execution_arn;
+    let state = format!("{arn} {} {:?}", plan.described.redrive_count, plan.described.stop_millis);
+    let token: String = infra::sha256_hex(state.as_bytes()).chars().take(40).collect();
+    RedriveExecution {
+        execution_arn: arn.clone(),
+        client_token: Some(token),
+        reason: arguments.reason.clone(),
     }
 }
 
-fn ended(now: &ExecutionDescription, terminal: Terminal) -> String {
+fn exit_code(plans: &[Plan], outcomes: &Outcomes, arguments: &Redrive) -> u8 {
+    let redriven: Vec<Status> = outcomes
+        .values()
+        .filter_map(|outcome| match outcome {
+            Outcome::Redriven { now, .. } => Some(now.status),
+            Outcome::Refused(_) => None,
+        })
+        .collect();
+    let succeeded = redriven.iter().filter(|status| **status == Status::Succeeded).count();
+    let failed = redriven.iter().filter(|status| status.is_unsuccessful()).count();
+    if redriven.is_empty() {
+        exit::REFUSED
+    } else if redriven.len() < plans.len() {
+        exit::PARTIAL
+    } else if arguments.wait && failed > 0 {
+        if succeeded > 0 { exit::PARTIAL } else { exit::FAILED }
+    } else {
+        0
+    }
+}
+
+/// How an execution ended, in a line.
+pub(crate) fn ended(now: &ExecutionDescription, paint: Paint) -> String {
     let (sign, ink) = if now.status == Status::Succeeded { ("✓", Ink::Good) } else { ("✗", Ink::Bad) };
     let error = now.error.as_deref().map(|error| format!("  {}", safe(error))).unwrap_or_default();
-    format!("{} {}  {}{error}", terminal.err.ink(ink, sign), safe(&now.name), now.status)
+    format!("{} {}  {}{error}", paint.ink(ink, sign), safe(&now.name), now.status)
 }
 
 /// The data: every execution that was named, with its plan and what became of it.

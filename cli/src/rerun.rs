@@ -138,7 +138,7 @@ impl Plan {
             json!({
                 "state": rerun.path.last().map(|(name, _)| name),
                 "path": path(rerun),
-                "type": format!("{:?}", rerun.kind),
+                "type": rerun.kind.as_str(),
                 "how": how(&rerun.rerun),
                 "again": again,
                 "kept": kept,
@@ -179,7 +179,7 @@ const fn how(rerun: &Rerun) -> &'static str {
 }
 
 fn shown(rerun: &RerunState) -> String {
-    let place = format!("{} ({:?})", path(rerun), rerun.kind);
+    let place = format!("{} ({})", path(rerun), rerun.kind.as_str());
     match &rerun.rerun {
         Rerun::Again => place,
         Rerun::AllOver => format!("{place}, from its beginning: its data was too large"),

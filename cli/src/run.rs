@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use engine::{ExecutionDescription, StartExecution, Status};
+use engine::{EngineError, ExecutionDescription, StartExecution, Status};
 use infra::manifest::Workflow;
 use serde_json::{Value, json};
 
@@ -32,13 +32,15 @@ pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     let given = Given::find(arguments, &workflow, &application)?;
     check_export(arguments.export.as_deref())?;
     let data = DataDir::create(&arguments.data.dir)?;
+    arguments.keep.note(&data)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     data.check_coreview(&coreview)?;
     let left_open = left_open(&data, &workflow)?;
     let local = LocalEngine::open(&application, data, coreview)?;
     let input = given.into_input(&workflow, &local.data)?;
+    let is_left_out = local.tell_left_out(terminal);
     let session = Session { terminal, local, workflow, left_open };
-    session.execute(arguments, input)
+    Ok(exit::beside(session.execute(arguments, input)?, is_left_out))
 }
 
 fn check_export(file: Option<&Path>) -> Result<(), Problem> {
@@ -146,7 +148,11 @@ impl Session {
                 continue;
             }
             // Its end may be on its way to the journal.
-            let now = self.local.engine.wait_for(arn, Some(RECOVERY)).map_err(from_engine)?;
+            let now = match self.local.engine.wait_for(arn, Some(RECOVERY)) {
+                // It was told of already.
+                Err(EngineError::ExecutionLeftOut { .. }) => continue,
+                waited => waited.map_err(from_engine)?,
+            };
             if !matches!(now.status, Status::Running | Status::Succeeded) {
                 failed.push(now);
             }

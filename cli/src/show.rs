@@ -1,13 +1,13 @@
 //! `show`: one execution, as a tree, as events, or one state's input and output.
 
-use engine::{ExecutionDescription, ExecutionFilter, Reader};
+use engine::{ExecutionDescription, ExecutionFilter, ExecutionSummary, Reader};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Format, Show, Time},
     data::{DataDir, from_journal},
     definition,
-    failure::{Failure, readable},
+    failure::{self, Failure, readable},
     list::status_ink,
     problem::Problem,
     rerun::Plan,
@@ -19,9 +19,9 @@ use crate::{
 /// Shows an execution.
 pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> {
     let reader = DataDir::read(&arguments.data.dir)?;
-    let arn = find(&reader, &arguments.execution)?;
+    let described = described(&reader, &arguments.execution)?;
+    let arn = described.execution_arn.clone();
     let gone = || Problem::NoExecution { given: arguments.execution.clone(), similar: None };
-    let described = reader.describe_execution(&arn).map_err(from_journal)?.ok_or_else(gone)?;
     let history = reader.execution_history(&arn).map_err(from_journal)?.ok_or_else(gone)?;
     let history: Vec<Value> = history.iter().filter_map(|event| serde_json::to_value(event).ok()).collect();
     let view = View::of(&history);
@@ -42,6 +42,14 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
         Format::Text => {
             terminal.data(&heading(described, arguments.time, now, terminal.out));
             terminal.data(&tree::tree(&view, &states, now, terminal.out).join("\n"));
+            for visit in view.visits.iter().filter(|visit| visit.is_waiting_to_retry()) {
+                if let Some(text) = failure::last_attempt(visit, &definition, arguments.time, now) {
+                    terminal.data(&text);
+                }
+            }
+            if described.status == engine::Status::Running && !engine::is_in_use(&arguments.data.dir) {
+                terminal.data(&format!("\n{}", crate::resume::advice(1)));
+            }
             if let Some(text) = explanation(&view, described) {
                 terminal.data(&text);
             }
@@ -61,41 +69,43 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
     Ok(0)
 }
 
-/// An execution by ARN, name, unique beginning of a name, or `latest`.
+/// Describes an execution by ARN, name, unique beginning of a name, or `latest`.
+pub(crate) fn described(reader: &Reader, given: &str) -> Result<ExecutionDescription, Problem> {
+    let arn = find(reader, given)?;
+    let gone = || Problem::NoExecution { given: given.to_owned(), similar: None };
+    reader.describe_execution(&arn).map_err(from_journal)?.ok_or_else(gone)
+}
+
+/// The ARN of an execution by ARN, name, unique beginning of a name, or `latest`.
 pub(crate) fn find(reader: &Reader, given: &str) -> Result<String, Problem> {
     if given.starts_with("arn:") && reader.describe_execution(given).map_err(from_journal)?.is_some() {
         return Ok(given.to_owned());
     }
-    let all = ExecutionFilter { limit: Some(u32::MAX), ..ExecutionFilter::default() };
-    let executions = reader.list_executions(&all).map_err(from_journal)?;
-    let names: Vec<(&str, &str)> =
-        executions.iter().map(|e| (e.name.as_str(), e.execution_arn.as_str())).collect();
-    pick(&names, given)
+    let list = |filter: ExecutionFilter| reader.list_executions(&filter).map_err(from_journal);
+    let (name_begins, limit) = if given == "latest" { (None, 1) } else { (Some(given.to_owned()), u32::MAX) };
+    let found = list(ExecutionFilter { name_begins, limit: Some(limit), ..ExecutionFilter::default() })?;
+    if let Some(arn) = pick(&found, given)? {
+        return Ok(arn);
+    }
+    // Nobody is called so. Whoever mistyped a name has mostly seen it lately.
+    let recent = list(ExecutionFilter::default())?;
+    let similar = text::similar(given, recent.iter().map(|execution| execution.name.as_str()));
+    Err(Problem::NoExecution { given: given.to_owned(), similar: similar.map(str::to_owned) })
 }
 
-/// The choice itself, among (name, ARN), newest first.
-fn pick(executions: &[(&str, &str)], given: &str) -> Result<String, Problem> {
-    let missing = || Problem::NoExecution {
-        given: given.to_owned(),
-        similar: text::similar(given, executions.iter().map(|(name, _)| *name)).map(str::to_owned),
-    };
+/// The choice itself, among those whose names begin like this, newest first.
+fn pick(begin_like: &[ExecutionSummary], given: &str) -> Result<Option<String>, Problem> {
+    let arn_of = |execution: &ExecutionSummary| execution.execution_arn.clone();
     if given == "latest" {
-        return executions.first().map(|(_, arn)| (*arn).to_owned()).ok_or_else(missing);
+        return Ok(begin_like.first().map(arn_of));
     }
-    let exact: Vec<_> = executions.iter().filter(|(name, _)| *name == given).collect();
-    let found = if exact.is_empty() {
-        executions.iter().filter(|(name, _)| name.starts_with(given)).collect()
-    } else {
-        exact
-    };
-    match found.as_slice() {
-        [] => Err(missing()),
-        [(_, arn)] => Ok((*arn).to_owned()),
-        several => Err(Problem::Ambiguous {
-            given: given.to_owned(),
-            matching: several.iter().map(|(_, arn)| (*arn).to_owned()).collect(),
-        }),
+    let exact: Vec<String> =
+        begin_like.iter().filter(|execution| execution.name == given).map(arn_of).collect();
+    let mut found = if exact.is_empty() { begin_like.iter().map(arn_of).collect() } else { exact };
+    if found.len() > 1 {
+        return Err(Problem::Ambiguous { given: given.to_owned(), matching: found });
     }
+    Ok(found.pop())
 }
 
 fn heading(described: &ExecutionDescription, time: Time, now_millis: i64, paint: Paint) -> String {
@@ -226,7 +236,7 @@ fn visit_json(visit: &view::Visit) -> Value {
     json!({
         "name": visit.name,
         "type": visit.kind,
-        "status": format!("{:?}", visit.standing).to_uppercase(),
+        "status": visit.standing.as_str(),
         "enteredDate": text::iso(visit.entered_millis),
         "exitedDate": visit.ended_millis.map(text::iso),
         "attempts": visit.attempts,
@@ -275,26 +285,48 @@ pub(crate) fn document(value: &Value, terminal: Terminal) -> String {
 mod tests {
     use super::*;
 
+    fn summary(name: &str, arn: &str) -> ExecutionSummary {
+        ExecutionSummary {
+            execution_arn: arn.to_owned(),
+            state_machine_arn: String::new(),
+            name: name.to_owned(),
+            status: engine::Status::Running,
+            start_millis: 0,
+            stop_millis: None,
+            version: None,
+            alias: None,
+            map_run_arn: None,
+            item_count: None,
+            error: None,
+            redrive_count: 0,
+            redrive_millis: None,
+            number: 1,
+        }
+    }
+
     #[test]
     fn an_execution_is_found_by_name_beginning_or_latest() {
-        let executions = [
+        let all = [
             ("b-20261121-2", "arn:2"),
             ("b-20261121-1", "arn:1"),
             ("b", "arn:0"),
             ("c", "arn:c1"),
             ("c", "arn:c2"),
         ];
-        assert_eq!(pick(&executions, "latest").expect("found"), "arn:2");
-        assert_eq!(pick(&executions, "b").expect("the exact name goes first"), "arn:0");
-        assert_eq!(pick(&executions, "b-20261121-1").expect("found"), "arn:1");
-        assert!(
-            matches!(pick(&executions, "b-2"), Err(Problem::Ambiguous { matching, .. }) if matching.len() == 2)
-        );
-        assert!(matches!(pick(&executions, "c"), Err(Problem::Ambiguous { .. })), "two workflows, one name");
-        assert!(matches!(
-            pick(&executions, "b-20261122-1"),
-            Err(Problem::NoExecution { similar: Some(name), .. }) if name.starts_with("b-2026112")
-        ));
-        assert!(matches!(pick(&[], "latest"), Err(Problem::NoExecution { .. })));
+        let pick = |given: &str| {
+            let listed: Vec<ExecutionSummary> = all
+                .iter()
+                .filter(|(name, _)| given == "latest" || name.starts_with(given))
+                .map(|(name, arn)| summary(name, arn))
+                .collect();
+            super::pick(&listed, given)
+        };
+        assert_eq!(pick("latest").expect("found").as_deref(), Some("arn:2"));
+        assert_eq!(pick("b").expect("the exact name goes first").as_deref(), Some("arn:0"));
+        assert_eq!(pick("b-20261121-1").expect("found").as_deref(), Some("arn:1"));
+        assert!(matches!(pick("b-2"), Err(Problem::Ambiguous { matching, .. }) if matching.len() == 2));
+        assert!(matches!(pick("c"), Err(Problem::Ambiguous { .. })), "two workflows, one name");
+        assert_eq!(pick("b-20261122-1").expect("nothing"), None);
+        assert_eq!(super::pick(&[], "latest").expect("nothing"), None);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::{
     arguments::{Format, Inspection, TestState, Validation},
-    definition::{find_state, state_names},
+    definition::{find_state, inner_names, state_names},
     problem::{Problem, exit},
     snippet::Source,
     terminal::{Ink, Paint, Terminal},
@@ -50,7 +50,7 @@ pub(crate) fn test_state(arguments: &TestState, terminal: Terminal) -> Result<u8
     if found.has_errors() {
         return refuse(&definition, &found, terminal);
     }
-    let request = request(arguments, &definition, state)?;
+    let request = request(arguments, &definition, &value, state)?;
     check(&request, &value)?;
     let millis = crate::run::now_millis();
     let host = Alone { now_millis: millis, seed: millis.cast_unsigned(), ..Alone::default() };
@@ -62,17 +62,18 @@ pub(crate) fn test_state(arguments: &TestState, terminal: Terminal) -> Result<u8
     }
     let answer = answer(&asked, &host).map_err(|error| refusal(error.code, &error.message))?;
     if terminal.format == Format::Text {
-        warn(&definition, state, &found, terminal);
+        warn(&definition, state, &found, &asked, terminal);
         if let Some(unchecked) = unchecked(&asked, &value) {
             terminal
                 .remark(&format!("note: the mocked result is not checked: no model of {unchecked} is known"));
         }
         let name = arguments.state.as_deref();
-        terminal.data(&if terminal.quiet {
-            short(&answer)
-        } else {
-            report(name, &answer, level, terminal.out)
-        });
+        match &answer.output {
+            Some(output) if terminal.quiet => terminal.data(&text::safe(output)),
+            // Data is the output alone.
+            None if terminal.quiet => terminal.note(&reason(&answer)),
+            _ => terminal.data(&report(name, &answer, level, terminal.out)),
+        }
     } else {
         let value = serde_json::to_value(&answer).unwrap_or_default();
         terminal.data(&crate::show::document(&value, terminal));
@@ -89,7 +90,15 @@ fn definition(arguments: &TestState) -> Result<Definition, Problem> {
             source_map: IndexMap::new(),
         }),
         (_, Some(file)) => validate::read(Path::new(file)),
-        (Some(file), None) => validate::read(file),
+        (Some(file), None) => match file.to_str().filter(|text| text.trim_start().starts_with('{')) {
+            // No file is called like that: it is the definition itself.
+            Some(text) if !file.exists() => Ok(Definition {
+                name: "the definition".to_owned(),
+                text: text.to_owned(),
+                source_map: IndexMap::new(),
+            }),
+            _ => validate::read(file),
+        },
         (None, None) => Err(Problem::Usage {
             message: "no definition is named".to_owned(),
             hint: "name the file it is in, or `-` for stdin".to_owned(),
@@ -119,13 +128,28 @@ fn refuse(definition: &Definition, found: &Diagnostics, terminal: Terminal) -> R
 }
 
 /// Warnings about the state that is tested.
-fn warn(definition: &Definition, state: Option<&str>, found: &Diagnostics, terminal: Terminal) {
+fn warn(
+    definition: &Definition,
+    state: Option<&str>,
+    found: &Diagnostics,
+    request: &TestStateInput,
+    terminal: Terminal,
+) {
+    // What the machine does not assign may have been given for the test.
+    let given: Value =
+        request.variables.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let is_given = |item: &asl::Diagnostic| {
+        item.code == asl::Code::UndefinedVariable
+            && given.as_object().is_some_and(|given| {
+                given.keys().any(|name| item.message.contains(&format!("the variable ${name}:")))
+            })
+    };
     let source = Source::new(&definition.text);
     let of_state = format!("/States/{}", state.unwrap_or(STATE_NAME));
     let is_inside = |item: &&asl::Diagnostic| {
         item.location.rsplit_once(&of_state).is_some_and(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
     };
-    for item in found.causes().filter(is_inside).filter(|_| !terminal.quiet) {
+    for item in found.causes().filter(is_inside).filter(|item| !terminal.quiet && !is_given(item)) {
         terminal.note(&format!("{}\n", validate::finding(definition, &source, item, terminal.err)));
     }
 }
@@ -146,6 +170,7 @@ fn unchecked<'v>(request: &TestStateInput, definition: &'v Value) -> Option<&'v 
 fn request(
     arguments: &TestState,
     definition: &Definition,
+    value: &Value,
     state: Option<&str>,
 ) -> Result<TestStateInput, Problem> {
     let json =
@@ -161,7 +186,23 @@ fn request(
         Validation::Present => FieldValidationMode::Present,
         Validation::None => FieldValidationMode::None,
     };
-    let mock = mocked.then_some(Mock { result, error_output, field_validation_mode });
+    let mock = match json("--mock", &arguments.mock)? {
+        Some(mock) => Some(as_aws_has_it("--mock", &mock)?),
+        None => mocked.then_some(Mock { result, error_output, field_validation_mode }),
+    };
+    let state_configuration = match json("--state-configuration", &arguments.state_configuration)? {
+        Some(configuration) => as_aws_has_it("--state-configuration", &configuration)?,
+        None => StateConfiguration {
+            retrier_retry_count: arguments.retry_count,
+            error_caused_by_state: arguments.error_from.clone(),
+            map_iteration_failure_count: arguments.failed_iterations,
+            map_item_reader_data: match &arguments.reader_data {
+                // Rows of text are no JSON, and are checked by who reads them.
+                Some(given) if reads_text(value, state) => Some(text_of(given)?),
+                given => json("--reader-data", given)?,
+            },
+        },
+    };
     Ok(TestStateInput {
         definition: definition.text.clone(),
         role_arn: Some(arguments.role_arn.clone().unwrap_or_else(|| ROLE.to_owned())),
@@ -171,28 +212,42 @@ fn request(
             Inspection::Debug => InspectionLevel::Debug,
             Inspection::Trace => InspectionLevel::Trace,
         },
-        reveal_secrets: false,
+        reveal_secrets: arguments.reveal_secrets,
         variables: json("--variables", &arguments.variables)?,
         state_name: state.map(str::to_owned),
         mock,
         context: json("--context", &arguments.context)?,
-        state_configuration: StateConfiguration {
-            retrier_retry_count: arguments.retry_count,
-            error_caused_by_state: arguments.error_from.clone(),
-            map_iteration_failure_count: arguments.failed_iterations,
-            map_item_reader_data: json("--reader-data", &arguments.reader_data)?,
-        },
+        state_configuration,
     })
+}
+
+/// A part of the request in AWS's own form.
+fn as_aws_has_it<T: serde::de::DeserializeOwned>(flag: &str, text: &str) -> Result<T, Problem> {
+    serde_json::from_str(text).map_err(|error| Problem::Usage {
+        message: format!("what {flag} says is not what AWS's CLI takes: {error}"),
+        hint: "its members are those of TestState in the API reference".to_owned(),
+    })
+}
+
+/// Whether the item reader of the state reads a text that is no JSON.
+fn reads_text(definition: &Value, state: Option<&str>) -> bool {
+    let state = state.map_or(Some(definition), |name| find_state(definition, name));
+    let kind = state.and_then(|state| state.pointer("/ItemReader/ReaderConfig/InputType"));
+    matches!(kind.and_then(Value::as_str), Some("CSV" | "JSONL"))
+}
+
+/// What was given, or with `@` (or `file://`, as the AWS CLI has it) the text of the file.
+fn text_of(given: &str) -> Result<String, Problem> {
+    match given.strip_prefix('@').or_else(|| given.strip_prefix("file://")) {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| Problem::file("the file cannot be read:", path, source)),
+        None => Ok(given.to_owned()),
+    }
 }
 
 /// JSON text, or with `@` (or `file://`, as the AWS CLI has it) the file that holds it.
 fn json(flag: &str, given: &str) -> Result<String, Problem> {
-    let file = given.strip_prefix('@').or_else(|| given.strip_prefix("file://"));
-    let text = match file {
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|source| Problem::file("the JSON cannot be read:", path, source))?,
-        None => given.to_owned(),
-    };
+    let text = text_of(given)?;
     match serde_json::from_str::<Value>(&text) {
         Ok(_) => Ok(text),
         // The reader of JSON gives up at this depth, and so does every state.
@@ -222,6 +277,14 @@ fn check(request: &TestStateInput, definition: &Value) -> Result<(), Problem> {
         let similar = text::similar(&state, known.iter().map(String::as_str)).map(str::to_owned);
         return Err(Problem::NoSuchState { state, similar, known });
     };
+    if let Some(from) = &request.state_configuration.error_caused_by_state {
+        let known = inner_names(state);
+        if !known.contains(from) {
+            let similar = text::similar(from, known.iter().map(String::as_str)).map(str::to_owned);
+            return Err(Problem::NoSuchState { state: from.clone(), similar, known });
+        }
+    }
+    check_variables(request)?;
     let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
     let works = matches!(kind, "Task" | "Parallel" | "Map");
     let (message, hint) = match (works, request.mock.is_some()) {
@@ -238,6 +301,25 @@ fn check(request: &TestStateInput, definition: &Value) -> Result<(), Problem> {
     Err(Problem::Usage { message, hint })
 }
 
+/// Variables that no state could have assigned.
+fn check_variables(request: &TestStateInput) -> Result<(), Problem> {
+    let given: Value =
+        request.variables.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let is_name = |name: &str| {
+        let starts_well = name.chars().next().is_some_and(char::is_alphabetic);
+        starts_well && name != "states" && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    match given.as_object().into_iter().flatten().map(|(name, _)| name).find(|name| !is_name(name)) {
+        None => Ok(()),
+        Some(name) => Err(Problem::Usage {
+            message: format!("--variables: no variable can be called `{name}`"),
+            hint:
+                "a name begins with a letter, then come letters, digits and underscores; `states` is reserved"
+                    .to_owned(),
+        }),
+    }
+}
+
 fn refusal(code: &str, message: &str) -> Problem {
     let hint = if message.starts_with("Mock result schema") {
         "the mock has to look as the service's answer does; it is checked less strictly with --validation present \
@@ -252,11 +334,8 @@ fn refusal(code: &str, message: &str) -> Problem {
     Problem::TestRefused { detail: format!("{code}: {message}"), hint }
 }
 
-/// The output alone, or why there is none.
-fn short(answer: &TestStateOutput) -> String {
-    if let Some(output) = &answer.output {
-        return text::safe(output);
-    }
+/// Why there is no output.
+fn reason(answer: &TestStateOutput) -> String {
     let parts =
         [&answer.error, &answer.cause].map(|part| part.as_deref().map(text::safe).unwrap_or_default());
     parts.join(": ")

@@ -92,7 +92,10 @@ pub(crate) fn iso(millis: i64) -> String {
 /// The candidate that was probably meant.
 pub(crate) fn similar<'a>(given: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     candidates
-        .map(|candidate| (distance(given, candidate), candidate))
+        .map(|candidate| {
+            let is_same = given.eq_ignore_ascii_case(candidate);
+            (if is_same { 0 } else { distance(given, candidate) }, candidate)
+        })
         .filter(|(distance, candidate)| *distance <= candidate.len().max(given.len()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -143,7 +146,9 @@ pub(crate) fn place(url: &str) -> Option<String> {
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
             let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
             // Anything else means that `/`, `?`, `#` or a space stood in the password.
-            let is_understood = hosts.split(',').all(is_host)
+            let names_a_host = !hosts.is_empty() || query.split('&').any(|part| part.starts_with("host"));
+            let is_understood = names_a_host
+                && hosts.split(',').all(is_host)
                 && path.chars().all(|c| c.is_alphanumeric() || "._-%~+$".contains(c))
                 && !user.contains('#')
                 && !query.contains(['@', '#']);

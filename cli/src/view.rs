@@ -20,6 +20,18 @@ pub(crate) enum Standing {
     Aborted,
 }
 
+impl Standing {
+    /// The word for it in data, one of AWS's statuses.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
 /// One visit of a state.
 #[derive(Debug, Clone)]
 pub(crate) struct Visit {
@@ -145,6 +157,13 @@ pub(crate) enum Change {
     Ended,
     /// The execution goes on after its end.
     Redriven,
+}
+
+impl Visit {
+    /// Whether the last attempt failed and another one is to come.
+    pub(crate) fn is_waiting_to_retry(&self) -> bool {
+        self.standing == Standing::Running && self.between_attempts && self.failure.is_some()
+    }
 }
 
 impl Default for View {

@@ -39,6 +39,8 @@ pub enum PlantedFault {
     EffectBeforeRecord,
     /// Timers fire half a second before their time.
     TimerEarly,
+    /// Histories show records that are not in the journal yet.
+    ShowBeforeRecord,
 }
 
 #[cfg(feature = "planted-faults")]
@@ -49,6 +51,7 @@ impl PlantedFault {
             "acknowledge-before-record" => Some(Self::AcknowledgeBeforeRecord),
             "effect-before-record" => Some(Self::EffectBeforeRecord),
             "timer-early" => Some(Self::TimerEarly),
+            "show-before-record" => Some(Self::ShowBeforeRecord),
             _ => None,
         }
     }
@@ -61,6 +64,8 @@ pub(crate) struct CrashPoints {
     passed: AtomicU64,
     #[cfg(feature = "planted-faults")]
     planted: Option<PlantedFault>,
+    #[cfg(feature = "planted-faults")]
+    shown: planted::Shown,
 }
 
 impl CrashPoints {
@@ -70,6 +75,8 @@ impl CrashPoints {
             passed: AtomicU64::new(0),
             #[cfg(feature = "planted-faults")]
             planted: options.planted,
+            #[cfg(feature = "planted-faults")]
+            shown: planted::Shown::default(),
         }
     }
 
@@ -93,14 +100,32 @@ impl CrashPoints {
 /// What a planted bug does not let wait for the journal.
 #[cfg(feature = "planted-faults")]
 mod planted {
-    use std::sync::Arc;
+    use std::collections::BTreeMap;
     use std::sync::mpsc::SyncSender;
+    use std::sync::{Arc, Mutex};
 
     use super::PlantedFault;
-    use crate::machine::Effect;
-    use crate::scheduler::{Scheduler, Slot};
+    use crate::machine::{Effect, HistoryEvent, Record};
+    use crate::scheduler::{Scheduler, Slot, lock};
+
+    /// The events of executions as memory has them.
+    pub(super) type Shown = Mutex<BTreeMap<Arc<str>, Vec<HistoryEvent>>>;
 
     impl Scheduler {
+        /// Keeps what is shown before it is in the journal.
+        pub(crate) fn remember(&self, slot: &Slot, records: &[Record]) {
+            if self.crash_points.planted == Some(PlantedFault::ShowBeforeRecord) {
+                let mut shown = lock(&self.crash_points.shown);
+                let events = shown.entry(Arc::clone(&slot.arn)).or_default();
+                events.extend(records.iter().filter_map(HistoryEvent::of));
+            }
+        }
+
+        /// The history of an execution that this engine started, as memory has it.
+        pub(crate) fn shown_too_early(&self, arn: &str) -> Option<Vec<HistoryEvent>> {
+            lock(&self.crash_points.shown).get(arn).cloned()
+        }
+
         /// Takes away, and lets happen, what the planted bug is about.
         pub(crate) fn release_too_early(
             self: &Arc<Self>,
@@ -119,6 +144,7 @@ mod planted {
                     let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
                     std::thread::spawn(move || scheduler.release(&slot, calls));
                 }
+                Some(PlantedFault::ShowBeforeRecord) | None => {}
                 Some(PlantedFault::TimerEarly) => {
                     for effect in &mut effects {
                         if let Effect::SetTimer { at_millis, .. } = effect {
@@ -126,7 +152,6 @@ mod planted {
                         }
                     }
                 }
-                None => {}
             }
             (answer, effects)
         }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use asl::StateMachine;
+use asl::{Diagnostics, StateMachine};
 
 use crate::arn;
 use crate::clock::{Clock, SystemClock};
@@ -23,8 +23,9 @@ use crate::journal::{
     StateMachineDescription, back_up,
 };
 use crate::log_events::LogSink;
-use crate::machine::{HistoryEvent, Input, TaskKey};
+use crate::machine::{HistoryEvent, Input, Status};
 use crate::object_store::{NoStore, ObjectStore};
+use crate::observer::Observer;
 use crate::scheduler::{NOTICES_MAX, Scheduler, lock};
 use crate::task::TaskHost;
 
@@ -59,13 +60,16 @@ pub struct EngineOptions {
     pub crash: Option<CrashPlan>,
     /// Where the logs of executions go; `None` = nowhere.
     pub logs: Option<Arc<dyn LogSink>>,
+    /// Who sees what executions do; `None` = nobody.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Whether open executions go on. Without it they stand where they are:
     /// no timer is armed and no outcome is given up, for who only wants to
     /// stop some of them. What waits goes on in the next engine.
     pub takes_up: bool,
     /// How long an execution is kept after its end; `None` = for ever.
     pub retention: Option<Duration>,
-    /// Bytes that may wait for the disk before new executions are refused with [`EngineError::Throttled`].
+    /// Bytes that may wait for the disk before whatever is to be written is refused with
+    /// [`EngineError::Throttled`]. What was accepted goes on.
     pub backlog_bytes_max: usize,
     /// A bug for the crash lab to notice.
     #[cfg(feature = "planted-faults")]
@@ -84,6 +88,7 @@ impl EngineOptions {
             account: arn::DEFAULT_ACCOUNT.to_owned(),
             crash: None,
             logs: None,
+            observer: None,
             takes_up: true,
             retention: Some(Duration::from_secs(asl::limits::EXECUTION_RETENTION_SECONDS)),
             backlog_bytes_max: BACKLOG_BYTES_MAX,
@@ -108,6 +113,15 @@ pub struct PutStateMachine {
     pub revision: u32,
     /// Whether this call made it.
     pub changed: bool,
+}
+
+/// Whether a definition was checked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Trust {
+    /// It comes from outside.
+    None,
+    /// It is in the journal.
+    Accepted,
 }
 
 /// An event that became durable.
@@ -144,21 +158,35 @@ impl Engine {
     }
 
     /// Stops an execution. `Ok` = it is at its end, durably, whether by this
-    /// call or before; answers when, in milliseconds since the epoch.
+    /// call or before; answers when, in milliseconds since the epoch. One that was left out
+    /// when the engine was opened cannot be stopped.
     pub fn stop_execution(
         &self,
         execution_arn: &str,
         error: Option<String>,
         cause: Option<String>,
     ) -> Result<i64, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let slot = lock(&self.scheduler.open).by_arn(execution_arn);
         if let Some(slot) = slot {
             self.scheduler.input(&slot, Input::Stop { error, cause });
             self.scheduler.sync()?;
+            if let Some(stop_millis) = lock(&slot.live).execution.stop_millis() {
+                return Ok(stop_millis);
+            }
         }
         let described = self.describe_execution(execution_arn)?;
-        Ok(described.stop_millis.unwrap_or(described.start_millis))
+        described.stop_millis.ok_or_else(|| self.not_taken_up(execution_arn))
+    }
+
+    /// Why an execution that has not ended is not open.
+    fn not_taken_up(&self, execution_arn: &str) -> EngineError {
+        let left_out = lock(&self.scheduler.left_out);
+        let found = left_out.iter().find(|left_out| left_out.arn == execution_arn);
+        EngineError::ExecutionLeftOut {
+            execution_arn: execution_arn.to_owned(),
+            problem: found.map_or_else(|| "nothing is known of it".to_owned(), |found| found.problem.clone()),
+        }
     }
 
     /// Describes an execution.
@@ -185,6 +213,10 @@ impl Engine {
         from: usize,
         limit: Option<usize>,
     ) -> Result<Vec<HistoryEvent>, EngineError> {
+        #[cfg(feature = "planted-faults")]
+        if let Some(shown) = self.scheduler.shown_too_early(execution_arn) {
+            return Ok(shown);
+        }
         let limit = limit.unwrap_or(usize::MAX);
         self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit))
     }
@@ -243,23 +275,22 @@ impl Engine {
         execution_arn: &str,
         timeout: Option<Duration>,
     ) -> Result<ExecutionDescription, EngineError> {
-        let slot = lock(&self.scheduler.open).by_arn(execution_arn);
-        let Some(slot) = slot else { return self.describe_execution(execution_arn) };
+        let open_slot = || lock(&self.scheduler.open).by_arn(execution_arn);
+        let slot = if let Some(slot) = open_slot() {
+            slot
+        } else {
+            let described = self.describe_execution(execution_arn)?;
+            if described.status != Status::Running {
+                return Ok(described);
+            }
+            // Redriven between the two looks, or left out.
+            open_slot().ok_or_else(|| self.not_taken_up(execution_arn))?
+        };
         // An end that is durable is told, even if the engine has stopped since.
         if !slot.wait(&self.scheduler, timeout) {
             self.scheduler.check()?;
         }
         slot.description().map_or_else(|| self.describe_execution(execution_arn), Ok)
-    }
-
-    /// A running task says that it lives.
-    pub fn heartbeat(&self, task: &TaskKey) -> Result<(), EngineError> {
-        self.scheduler.check()?;
-        let slot = lock(&self.scheduler.open).by_arn(&task.execution_arn);
-        if let Some(slot) = slot {
-            self.scheduler.input(&slot, Input::TaskHeartbeat { event_id: task.event_id });
-        }
-        Ok(())
     }
 
     /// Waits until nothing is on its way to the journal, effects included,
@@ -304,24 +335,44 @@ impl Engine {
         }
     }
 
-    /// The definition of these bytes, parsed once.
+    /// The definition of these bytes, checked and parsed once.
     pub(crate) fn parsed(
         &self,
         name: &str,
         sha256: &[u8; 32],
         text: &str,
     ) -> Result<Arc<StateMachine>, EngineError> {
-        let known = lock(&self.scheduler.definitions).get(sha256).and_then(Weak::upgrade);
+        self.parsed_by(name, (*sha256, Trust::None), || StateMachine::parse(text))
+    }
+
+    /// The same of a definition that is registered: some release accepted it. What this one
+    /// would refuse goes on as far as it can be read, rather than being given up.
+    pub(crate) fn parsed_as_accepted(
+        &self,
+        name: &str,
+        sha256: &[u8; 32],
+        text: &str,
+    ) -> Result<Arc<StateMachine>, EngineError> {
+        self.parsed_by(name, (*sha256, Trust::Accepted), || StateMachine::parse_accepted(text))
+    }
+
+    fn parsed_by(
+        &self,
+        name: &str,
+        key: ([u8; 32], Trust),
+        parse: impl FnOnce() -> Result<StateMachine, Diagnostics>,
+    ) -> Result<Arc<StateMachine>, EngineError> {
+        let known = lock(&self.scheduler.definitions).get(&key).and_then(Weak::upgrade);
         if let Some(definition) = known {
             return Ok(definition);
         }
-        let definition = StateMachine::parse(text)
+        let definition = parse()
             .map_err(|diagnostics| EngineError::InvalidDefinition { name: name.to_owned(), diagnostics })?;
         let definition = Arc::new(definition);
         let mut definitions = lock(&self.scheduler.definitions);
         // What nobody holds any more would otherwise stay for as long as the engine.
         definitions.retain(|_, definition| definition.strong_count() > 0);
-        definitions.insert(*sha256, Arc::downgrade(&definition));
+        definitions.insert(key, Arc::downgrade(&definition));
         Ok(definition)
     }
 

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
 
 use crate::arn::{express_arn, state_machine_arn};
 use crate::engine::{
@@ -18,7 +19,7 @@ use crate::machine::{Execution, Input, Started as StartedRecord, Status, advance
 use crate::registry::{
     ExpressStart, RegistryError, StateMachineType, Target, delete_express, insert_express,
 };
-use crate::scheduler::{Alongside, Keeping, Slot, lock};
+use crate::scheduler::{Alongside, Keeping, Scheduler, Slot, lock};
 
 /// The result of a synchronous Express execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,20 @@ enum Occasion<'a> {
 impl Engine {
     /// Runs an Express execution and waits for its end, for five minutes at most.
     pub fn start_sync_execution(&self, request: &StartExecution) -> Result<SyncExecution, EngineError> {
+        let (sender, receiver) = sync_channel(1);
+        self.begin_sync_execution(request, move |ended| {
+            let _ = sender.send(ended);
+        })?;
+        receiver.recv().unwrap_or_else(|_| Err(self.scheduler.gone()))
+    }
+
+    /// Starts an Express execution and answers at once; `ended` is called with
+    /// its end, or with why there is none. It must not wait.
+    pub fn begin_sync_execution(
+        &self,
+        request: &StartExecution,
+        ended: impl FnOnce(Result<SyncExecution, EngineError>) + Send + 'static,
+    ) -> Result<(), EngineError> {
         self.scheduler.check()?;
         let target = self.target(&request.state_machine)?;
         if target.entry.kind != StateMachineType::Express {
@@ -66,24 +81,14 @@ impl Engine {
         }
         let (slot, started) =
             self.express_slot(&target, request, chosen_name(request.name.as_deref())?, &Occasion::Sync)?;
-        self.begin_express(&slot, started.clone())?;
-        if !slot.wait(&self.scheduler, None) {
-            self.scheduler.check()?;
+        let record = started.clone();
+        slot.set_at_end(Box::new(move |scheduler, slot| ended(sync_result(scheduler, slot, &record))));
+        self.begin_express(&slot, started)?;
+        if self.scheduler.stopped().is_some() {
+            // It may have stopped before it knew of this execution.
+            slot.tell_end(&self.scheduler);
         }
-        let live = lock(&slot.live);
-        let execution = &live.execution;
-        Ok(SyncExecution {
-            execution_arn: slot.arn.to_string(),
-            state_machine_arn: started.state_machine_arn.to_string(),
-            name: started.name.to_string(),
-            status: execution.status(),
-            start_millis: execution.start_millis(),
-            stop_millis: execution.stop_millis().unwrap_or_else(|| execution.last_millis()),
-            input: started.input.text().to_owned(),
-            output: execution.output().map(|payload| payload.text().to_owned()),
-            error: execution.error().map(str::to_owned),
-            cause: execution.cause().map(str::to_owned),
-        })
+        Ok(())
     }
 
     /// Starts an Express execution that nobody waits for. When this answers, it will run, whatever happens.
@@ -115,30 +120,37 @@ impl Engine {
         Ok(Started { execution_arn: slot.arn.to_string(), start_millis })
     }
 
-    /// Starts again what was accepted and did not end before the engine did.
+    /// Starts again what was accepted and did not end before the engine did. What cannot start
+    /// is left out and stays noted; it keeps nothing else from starting.
     pub(crate) fn restart_express(&self, starts: Vec<ExpressStart>) -> Result<(), EngineError> {
         for start in starts {
-            let found = self.scheduler.registry.entry_by_id(start.machine_id);
-            let revision = self
-                .scheduler
-                .readers
-                .with(|reader| reader.store().revision(start.machine_id, Some(start.revision)))?;
-            let (Some(entry), Some(revision)) = (found, revision.map(Arc::new)) else {
-                let arn = start.arn;
-                self.scheduler.change(Box::new(move |connection| delete_express(connection, &arn)))?;
-                continue;
-            };
-            let target = Target { entry, revision, version: start.version, alias: start.alias };
-            let request = StartExecution {
-                input: start.input,
-                trace_header: start.trace_header,
-                ..StartExecution::default()
-            };
-            let (slot, started) =
-                self.express_slot(&target, &request, start.name, &Occasion::Again(&start.arn))?;
-            self.begin_express(&slot, started)?;
+            let arn = start.arn.clone();
+            if let Err(error) = self.restart_one(start) {
+                self.leave_out(&arn, error)?;
+            }
         }
         Ok(())
+    }
+
+    fn restart_one(&self, start: ExpressStart) -> Result<(), EngineError> {
+        let found = self.scheduler.registry.entry_by_id(start.machine_id);
+        let revision = self
+            .scheduler
+            .readers
+            .with(|reader| reader.store().revision(start.machine_id, Some(start.revision)))?;
+        let (Some(entry), Some(revision)) = (found, revision.map(Arc::new)) else {
+            let arn = start.arn;
+            return self.scheduler.change(Box::new(move |connection| delete_express(connection, &arn)));
+        };
+        let target = Target { entry, revision, version: start.version, alias: start.alias };
+        let request = StartExecution {
+            input: start.input,
+            trace_header: start.trace_header,
+            ..StartExecution::default()
+        };
+        let (slot, started) =
+            self.express_slot(&target, &request, start.name, &Occasion::Again(&start.arn))?;
+        self.begin_express(&slot, started)
     }
 
     fn express_arn(&self, target: &Target, name: &str) -> Result<String, EngineError> {
@@ -198,6 +210,30 @@ impl Engine {
             }
         }
     }
+}
+
+/// How a synchronous execution ended, or why the engine did before it.
+fn sync_result(
+    scheduler: &Scheduler,
+    slot: &Slot,
+    started: &StartedRecord,
+) -> Result<SyncExecution, EngineError> {
+    // An engine that stops may hold the lock of this very execution.
+    scheduler.check()?;
+    let live = lock(&slot.live);
+    let execution = &live.execution;
+    Ok(SyncExecution {
+        execution_arn: slot.arn.to_string(),
+        state_machine_arn: started.state_machine_arn.to_string(),
+        name: started.name.to_string(),
+        status: execution.status(),
+        start_millis: execution.start_millis(),
+        stop_millis: execution.stop_millis().unwrap_or_else(|| execution.last_millis()),
+        input: started.input.text().to_owned(),
+        output: execution.output().map(|payload| payload.text().to_owned()),
+        error: execution.error().map(str::to_owned),
+        cause: execution.cause().map(str::to_owned),
+    })
 }
 
 fn chosen_name(name: Option<&str>) -> Result<String, EngineError> {

@@ -105,9 +105,10 @@
 //! with real processes; [`Crash::Freeze`] stops the engine, for tests within
 //! one. [`Engine::crash_points_passed`] says how many there are.
 //!
-//! # What this version does not run
+//! # What a task calls
 //!
-//! HTTP tasks run if the task host runs them, as any other service.
+//! That is the task host's business ([`TaskHost`]): it runs what it knows, HTTP
+//! tasks included, and fails the rest.
 #![warn(missing_docs)]
 
 pub mod arn;
@@ -123,6 +124,7 @@ pub mod machine;
 mod map_run;
 mod mock_config;
 pub mod object_store;
+mod observer;
 pub mod registry;
 mod scheduler;
 pub mod services;
@@ -144,10 +146,12 @@ pub use express::SyncExecution;
 pub use journal::{
     Area, BackedUp, Collected, Examination, ExecutionDescription, ExecutionFilter, ExecutionSummary, Finding,
     JournalError, OpenExecution, Reader, StateMachineDescription, back_up, collect_garbage, examine,
+    is_in_use,
 };
 pub use log_events::{LogEvent, LogSink, MemoryLogSink};
 pub use machine::{HistoryEvent, Status, TaskKey, TaskRequest};
 pub use map_run::{MapRunCounts, MapRunDescription, UpdateMapRun};
 pub use mock_config::{MockConfig, MockConfigError, MockedTasks};
+pub use observer::{Observed, Observer};
 pub use task::{Completion, TaskHost, TaskOutcome, TaskReport, lambda_invoke_payload, lambda_invoke_result};
-pub use tokens::ActivityTask;
+pub use tokens::{ActivityTask, OfferListener};

@@ -60,6 +60,8 @@ pub struct ListObjects {
     pub bucket: String,
     /// Only keys that start with this.
     pub prefix: String,
+    /// Only keys behind this one; no matter where a page before ended.
+    pub start_after: Option<String>,
     /// From where the page before ended.
     pub continuation: Option<String>,
 }

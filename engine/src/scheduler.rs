@@ -3,107 +3,44 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use asl::StateMachine;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, EngineTime};
 use crate::crash::CrashPoints;
-use crate::engine::{EngineError, LeftOut, Notice};
-use crate::journal::{
-    Append, Backlog, Change, Closed, End, ExecutionDescription, Identity, Message, NewExecution, Readers,
-    Release, Removed, before, encode, remove_some,
-};
+use crate::engine::{EngineError, LeftOut, Notice, Trust};
+use crate::journal::{Append, Backlog, Change, Closed, End, Message, NewExecution, Readers, Release, encode};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
-    Effect, Execution, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition, advance,
+    Effect, Execution, Fact, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition,
+    advance,
 };
-use crate::map_run::{ChildOf, MapRuns, Told};
+use crate::map_run::{MapRuns, Told};
 use crate::object_store::ObjectStore;
-use crate::registry::{Configuration, Entry, Registry, Revision, delete_express, delete_machine};
+use crate::observer::{Observed, Observer};
+use crate::registry::{Entry, Registry, delete_express, delete_machine};
 use crate::task::{Completion, TaskHost, TaskReport};
-use crate::timers::Timers;
+use crate::timers::{Timers, YEAR_END};
 use crate::tokens::Activities;
 
+mod age;
+mod slot;
 #[cfg(test)]
 mod tests;
 
-/// Executions that may be open at a time. Quotas: 1,000,000 open executions.
-pub(crate) const OPEN_EXECUTIONS_MAX: usize = 1_000_000;
+pub(crate) use slot::{Belonging, Keeping, Live, Slot};
 
 /// Notices a subscriber may be behind before it is cut off.
 pub(crate) const NOTICES_MAX: usize = 65_536;
 
-/// How often old executions are looked for.
-const EXPIRY_MILLIS: i64 = 3_600_000;
-
 /// A mutex whose holder never leaves it half-done; a panic elsewhere is no reason to give up.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where the records of an execution are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeping {
-    /// In the journal, before anything follows from them.
-    Journal,
-    /// Nowhere: an Express execution. `noted`: its start is in the journal.
-    Memory { noted: bool },
-}
-
-/// What an execution has of its state machine, whatever becomes of that.
-#[derive(Debug, Clone)]
-pub(crate) struct Belonging {
-    pub(crate) machine_id: i64,
-    pub(crate) revision: u32,
-    pub(crate) sha256: [u8; 32],
-    /// The version and the alias that a start named.
-    pub(crate) version: Option<u32>,
-    pub(crate) alias: Option<Arc<str>>,
-    deleting: Arc<AtomicBool>,
-    configuration: Arc<Configuration>,
-    log_group_arn: Option<Arc<str>>,
-}
-
-impl Belonging {
-    pub(crate) fn is_deleting(&self) -> bool {
-        self.deleting.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn new(entry: &Entry, revision: &Revision, version: Option<u32>, alias: Option<&str>) -> Self {
-        Self {
-            machine_id: entry.id,
-            revision: revision.number,
-            sha256: revision.sha256,
-            version,
-            alias: alias.map(Into::into),
-            deleting: Arc::clone(&entry.deleting),
-            configuration: Arc::clone(&revision.configuration),
-            log_group_arn: revision.configuration.logging.destination().map(Into::into),
-        }
-    }
-}
-
-/// An execution that has not ended.
-pub(crate) struct Slot {
-    pub(crate) id: i64,
-    pub(crate) arn: Arc<str>,
-    pub(crate) live: Mutex<Live>,
-    keeping: Keeping,
-    belonging: Belonging,
-    child_of: OnceLock<ChildOf>,
-    ended: Mutex<bool>,
-    signal: Condvar,
-}
-
-/// What the machine works on, and how many of its records are on their way.
-pub(crate) struct Live {
-    pub(crate) execution: Execution,
-    pub(crate) records: u64,
 }
 
 /// What becomes durable in one transaction with the records of a transition.
@@ -117,85 +54,13 @@ pub(crate) struct Alongside {
     pub(crate) answer: Option<SyncSender<()>>,
 }
 
-impl Slot {
-    pub(crate) fn new(
-        id: i64,
-        arn: Arc<str>,
-        execution: Execution,
-        records: u64,
-        keeping: Keeping,
-        belonging: Belonging,
-    ) -> Arc<Self> {
-        let live = Mutex::new(Live { execution, records });
-        let (ended, signal) = (Mutex::new(false), Condvar::new());
-        let child_of = OnceLock::new();
-        Arc::new(Self { id, arn, live, keeping, belonging, child_of, ended, signal })
-    }
-
-    /// Says whose child the execution is, before anything happens to it.
-    pub(crate) fn set_child_of(&self, child_of: ChildOf) {
-        let _ = self.child_of.set(child_of);
-    }
-
-    pub(crate) fn machine(&self) -> &Belonging {
-        &self.belonging
-    }
-
-    fn is_deleting(&self) -> bool {
-        self.belonging.is_deleting()
-    }
-
-    /// Waits until the execution's end is durable, or the engine stops, or the
-    /// time is over; answers whether the end is durable.
-    pub(crate) fn wait(&self, engine: &Scheduler, timeout: Option<Duration>) -> bool {
-        let ended = lock(&self.ended);
-        let waiting = |ended: &mut bool| !*ended && engine.stopped().is_none();
-        let ended = match timeout {
-            Some(timeout) => {
-                let waited = self.signal.wait_timeout_while(ended, timeout, waiting);
-                waited.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => self.signal.wait_while(ended, waiting).unwrap_or_else(PoisonError::into_inner),
-        };
-        *ended
-    }
-
-    /// What the journal says of an execution whose end is durable, without reading it.
-    /// `None`: nobody knows but the journal.
-    pub(crate) fn description(&self) -> Option<ExecutionDescription> {
-        if self.keeping != Keeping::Journal || self.child_of.get().is_some() || !*lock(&self.ended) {
-            return None;
-        }
-        let live = lock(&self.live);
-        let execution = &live.execution;
-        let started = execution.started()?;
-        Some(ExecutionDescription {
-            execution_arn: self.arn.to_string(),
-            state_machine_arn: started.state_machine_arn.to_string(),
-            name: started.name.to_string(),
-            status: execution.status(),
-            start_millis: execution.start_millis(),
-            stop_millis: execution.stop_millis(),
-            input: started.input.text().to_owned(),
-            output: execution.output().map(|output| output.text().to_owned()),
-            error: execution.error().map(str::to_owned),
-            cause: execution.cause().map(str::to_owned),
-            trace_header: started.trace_header.as_deref().map(str::to_owned),
-            version: self.belonging.version,
-            alias: self.belonging.alias.as_deref().map(str::to_owned),
-            map_run_arn: None,
-            events: execution.event_count(),
-            redrive_count: execution.redrive_count(),
-            redrive_millis: execution.redrives().last().map(|redrive| redrive.at_millis),
-        })
-    }
-}
-
 /// Open executions by number and by ARN.
 #[derive(Default)]
 pub(crate) struct Open {
     by_id: HashMap<i64, Arc<Slot>>,
     by_arn: HashMap<Arc<str>, Arc<Slot>>,
+    /// Has ended and is about to be open again.
+    held: Option<i64>,
 }
 
 impl Open {
@@ -210,7 +75,7 @@ impl Open {
 
     /// Inserts an execution, if one more may be open.
     pub(crate) fn admit(&mut self, slot: &Arc<Slot>) -> Result<(), EngineError> {
-        if self.by_id.len() >= OPEN_EXECUTIONS_MAX {
+        if self.by_id.len() >= asl::limits::OPEN_EXECUTIONS_MAX {
             return Err(EngineError::ExecutionLimitExceeded);
         }
         self.insert(slot);
@@ -222,8 +87,14 @@ impl Open {
         self.by_id.values().any(|slot| slot.belonging.machine_id == machine_id)
     }
 
+    /// Whether an execution is open, or may be in a moment.
     pub(crate) fn has(&self, id: i64) -> bool {
-        self.by_id.contains_key(&id)
+        self.held == Some(id) || self.by_id.contains_key(&id)
+    }
+
+    /// Holds one execution that has ended, or none.
+    pub(crate) fn hold(&mut self, id: Option<i64>) {
+        self.held = id;
     }
 
     /// All open executions, oldest first.
@@ -242,12 +113,15 @@ impl Open {
 /// What happens after a transition of an Express execution, off the thread that made it.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
+/// What was parsed and is still in use, by the text's SHA-256 and how it was read.
+pub(crate) type Definitions = HashMap<([u8; 32], Trust), Weak<StateMachine>>;
+
 /// Everything the engine's threads share.
 pub(crate) struct Scheduler {
     pub(crate) directory: PathBuf,
     pub(crate) region: String,
     pub(crate) account: String,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) time: Arc<EngineTime>,
     pub(crate) task_host: Arc<dyn TaskHost>,
     pub(crate) objects: Arc<dyn ObjectStore>,
     pub(crate) map_runs: MapRuns,
@@ -256,19 +130,19 @@ pub(crate) struct Scheduler {
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
     pub(crate) registry: Registry,
-    pub(crate) definitions: Mutex<HashMap<[u8; 32], Weak<StateMachine>>>,
+    pub(crate) definitions: Mutex<Definitions>,
     pub(crate) timers: Arc<Timers>,
     pub(crate) activities: Activities,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) next_id: AtomicI64,
     /// Express executions count down, so that the journal's numbers have no gaps.
     pub(crate) next_express_id: AtomicI64,
-    pub(crate) last_millis: Arc<AtomicI64>,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
     journal: Sender<Message>,
     express: Mutex<Option<Sender<Job>>>,
     express_jobs: AtomicU64,
     logs: Option<Arc<dyn LogSink>>,
+    observer: Option<Arc<dyn Observer>>,
     sent: AtomicU64,
     pub(crate) backlog: Arc<Backlog>,
     backlog_bytes_max: usize,
@@ -276,6 +150,8 @@ pub(crate) struct Scheduler {
     pub(crate) left_out: Mutex<Vec<LeftOut>>,
     /// When old executions are looked for next, in milliseconds since the epoch.
     pub(crate) next_expiry_millis: AtomicI64,
+    /// When the oldest open execution has run for a year, in milliseconds since the epoch.
+    year_end_millis: AtomicI64,
     stopped: OnceLock<String>,
     subscribers: Mutex<Vec<SyncSender<Notice>>>,
 }
@@ -292,6 +168,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Sender<Message>,
     pub(crate) express: Sender<Job>,
     pub(crate) logs: Option<Arc<dyn LogSink>>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) backlog_bytes_max: usize,
     pub(crate) retention: Option<Duration>,
     pub(crate) last_id: i64,
@@ -305,7 +182,7 @@ impl Scheduler {
             directory: parts.directory,
             region: parts.region,
             account: parts.account,
-            clock: parts.clock,
+            time: Arc::new(EngineTime::new(parts.clock, parts.last_millis)),
             task_host: parts.task_host,
             objects: parts.objects,
             map_runs: MapRuns::default(),
@@ -318,27 +195,27 @@ impl Scheduler {
             crash_points: parts.crash_points,
             next_id: AtomicI64::new(parts.last_id + 1),
             next_express_id: AtomicI64::new(-1),
-            last_millis: Arc::new(AtomicI64::new(parts.last_millis)),
             threads: Mutex::default(),
             journal: parts.journal,
             express: Mutex::new(Some(parts.express)),
             express_jobs: AtomicU64::new(0),
             logs: parts.logs,
+            observer: parts.observer,
             sent: AtomicU64::new(0),
             backlog: Arc::default(),
             backlog_bytes_max: parts.backlog_bytes_max,
             retention: parts.retention,
             left_out: Mutex::default(),
             next_expiry_millis: AtomicI64::new(0),
+            year_end_millis: AtomicI64::new(i64::MAX),
             stopped: OnceLock::new(),
             subscribers: Mutex::default(),
         }
     }
 
-    /// The time: the later of the clock and everything journalled.
+    /// Milliseconds since the epoch; not before anything that was journalled.
     pub(crate) fn now_millis(&self) -> i64 {
-        let clock = self.clock.now_millis();
-        self.last_millis.fetch_max(clock, Ordering::SeqCst).max(clock)
+        self.time.now_millis()
     }
 
     /// Why the engine does nothing any more; `None` = it works.
@@ -353,11 +230,21 @@ impl Scheduler {
         }
     }
 
+    /// Whether an execution or a state machine was left out when the journal was opened.
+    pub(crate) fn is_left_out(&self, arn: &str) -> bool {
+        lock(&self.left_out).iter().any(|left_out| left_out.arn == arn)
+    }
+
     /// Refuses new work while the writer is behind. What was accepted goes on:
     /// it is bounded by the executions that are open.
     pub(crate) fn admit(&self) -> Result<(), EngineError> {
         self.check()?;
-        if self.backlog.bytes() > self.backlog_bytes_max { Err(EngineError::Throttled) } else { Ok(()) }
+        if self.is_behind() { Err(EngineError::Throttled) } else { Ok(()) }
+    }
+
+    /// Whether more waits for the disk than may.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.backlog.bytes() > self.backlog_bytes_max
     }
 
     /// Stops the engine for good. The first reason counts.
@@ -372,6 +259,7 @@ impl Scheduler {
             for slot in lock(&self.open).slots() {
                 drop(lock(&slot.ended));
                 slot.signal.notify_all();
+                slot.tell_end(self);
             }
             lock(&self.subscribers).clear();
         }
@@ -431,8 +319,17 @@ impl Scheduler {
 
     /// Why an answer of the writer will never come. The writer drops what it
     /// cannot commit a moment before it says why, so this waits for the reason.
+    /// A writer that still answers will give none: then the answer itself was lost.
     pub(crate) fn gone(&self) -> EngineError {
-        EngineError::Stopped { reason: self.stopped.wait().clone() }
+        let (answer, answered) = sync_channel(1);
+        let lives = self.journal.send(Message::Sync(answer)).is_ok() && answered.recv().is_ok();
+        match self.stopped() {
+            None if lives => EngineError::System {
+                action: "wait for the journal",
+                problem: "the answer was lost, what was asked for may have happened".to_owned(),
+            },
+            _ => EngineError::Stopped { reason: self.stopped.wait().clone() },
+        }
     }
 
     /// Adds a subscriber, unless the engine has stopped: nobody would ever end its channel.
@@ -527,6 +424,9 @@ impl Scheduler {
     ) {
         let Transition { records, effects } = transition;
         let Alongside { new, change, answer } = alongside;
+        if slot.keeping == Keeping::Journal && live.execution.stop_millis().is_none() {
+            self.expect_year_end(live.execution.start_millis());
+        }
         if let Keeping::Memory { .. } = slot.keeping {
             let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
             return self.after_express(Box::new(move || {
@@ -534,12 +434,17 @@ impl Scheduler {
                     return;
                 }
                 scheduler.notify(&slot, &records, 0);
+                if let Some(answer) = answer {
+                    let _ = answer.send(());
+                }
                 scheduler.release(&slot, effects);
             }));
         }
         if records.is_empty() {
-            return self.release_in_turn(slot, change, effects);
+            return self.release_in_turn(slot, change, answer, effects);
         }
+        #[cfg(feature = "planted-faults")]
+        self.remember(slot, &records);
         #[cfg(feature = "planted-faults")]
         let (answer, effects) = self.release_too_early(slot, answer, effects);
         let first_record = live.records;
@@ -572,13 +477,24 @@ impl Scheduler {
     /// Releases effects that follow from what is durable already, as those of
     /// a recovery do. On the writer's thread like all others: the execution's
     /// lock is held here, and a host that answers at once would ask for it.
-    fn release_in_turn(self: &Arc<Self>, slot: &Arc<Slot>, change: Option<Change>, effects: Vec<Effect>) {
-        if change.is_none() && effects.is_empty() {
+    fn release_in_turn(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        change: Option<Change>,
+        answer: Option<SyncSender<()>>,
+        effects: Vec<Effect>,
+    ) {
+        if change.is_none() && answer.is_none() && effects.is_empty() {
             return;
         }
         let change = change.unwrap_or_else(|| Box::new(|_| Ok(())));
         let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
-        let release: Release = Box::new(move || scheduler.release(&slot, effects));
+        let release: Release = Box::new(move || {
+            if let Some(answer) = answer {
+                let _ = answer.send(());
+            }
+            scheduler.release(&slot, effects);
+        });
         // When the writer is gone, everybody who waits learns it from `stopped`.
         let _ = self.send(Message::Change(change, release));
     }
@@ -617,44 +533,11 @@ impl Scheduler {
         let _ = self.send(Message::Change(change, release));
     }
 
-    /// Removes what has been kept long enough, if that has not been looked at for
-    /// an hour. A little in each transaction, and the next bit after it.
-    pub(crate) fn expire_if_due(self: &Arc<Self>) {
-        let Some(retention) = self.retention else { return };
-        let (now, due) = (self.now_millis(), self.next_expiry_millis.load(Ordering::SeqCst));
-        let next = now.saturating_add(EXPIRY_MILLIS);
-        let mine = || {
-            self.next_expiry_millis.compare_exchange(due, next, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-        };
-        if now >= due && mine() {
-            self.expire(before(now, retention));
-        }
-    }
-
-    fn expire(self: &Arc<Self>, ended_before_millis: i64) {
-        let removed = Arc::new(Mutex::new(Removed::default()));
-        let identity = Identity { region: self.region.clone(), account: self.account.clone() };
-        let (scheduler, outcome) = (Arc::downgrade(self), Arc::clone(&removed));
-        let change: Change = Box::new(move |connection| {
-            let is_open = |id| scheduler.upgrade().is_none_or(|scheduler| lock(&scheduler.open).has(id));
-            *lock(&outcome) = remove_some(connection, &identity, ended_before_millis, &is_open)?;
-            Ok(())
-        });
-        let scheduler = Arc::downgrade(self);
-        let release: Release = Box::new(move || {
-            let removed = *lock(&removed);
-            if let Some(scheduler) = scheduler.upgrade().filter(|_| removed.is_full()) {
-                scheduler.expire(ended_before_millis);
-            }
-        });
-        // When the writer is gone, the next engine does it.
-        let _ = self.send(Message::Change(change, release));
-    }
-
     /// Tells whoever is subscribed now, not when the records were made: an
     /// event on its way to the journal during `subscribe` is heard.
     fn notify(&self, slot: &Slot, records: &[Record], redrive_count: u32) {
         self.log(slot, records, redrive_count);
+        self.show(slot, records, redrive_count);
         let mut subscribers = lock(&self.subscribers);
         if subscribers.is_empty() {
             return;
@@ -666,6 +549,18 @@ impl Scheduler {
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
             });
         }
+    }
+
+    /// Shows records to the observer.
+    fn show(&self, slot: &Slot, records: &[Record], redrive_count: u32) {
+        let Some(observer) = &self.observer else { return };
+        if let Some(first) = records.first()
+            && matches!(first.fact, Fact::ExecutionStarted { .. })
+        {
+            slot.start_millis.store(first.at_millis, Ordering::Relaxed);
+        }
+        let start_millis = slot.start_millis.load(Ordering::Relaxed);
+        observer.observe(&Observed { execution_arn: &slot.arn, start_millis, redrive_count, records });
     }
 
     /// Writes the log of an execution whose state machine wants one.
@@ -726,6 +621,7 @@ impl Scheduler {
         }
         *lock(&slot.ended) = true;
         slot.signal.notify_all();
+        slot.tell_end(self);
         if slot.is_deleting()
             && let Some(entry) = self.registry.entry_by_id(slot.belonging.machine_id)
         {
@@ -741,7 +637,10 @@ impl Scheduler {
         }
         let cause = format!("Activity does not exist: '{}'", task.resource);
         let (event_id, error) = (task.key.event_id, "ActivityDoesNotExist".to_owned());
-        self.input(slot, Input::TaskNotScheduled { event_id, error, cause });
+        let input = Input::TaskNotScheduled { event_id, error, cause };
+        // Not here: the thread of the journal has more to do than to run an execution.
+        let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
+        self.after_express(Box::new(move || scheduler.input(&slot, input)));
     }
 
     /// The way back of a task's call.
@@ -752,6 +651,9 @@ impl Scheduler {
 
     /// The body of what a timer does.
     pub(crate) fn fire(self: &Arc<Self>, id: i64, timer: TimerId) {
+        if (id, timer) == YEAR_END {
+            return self.end_overdue();
+        }
         let slot = lock(&self.open).by_id.get(&id).cloned();
         if let Some(slot) = slot {
             self.input(&slot, Input::TimerFired(timer));

@@ -13,6 +13,10 @@ const SLEEP_MAX: Duration = Duration::from_secs(20);
 /// A timer of an execution, by the execution's number in the journal.
 pub(crate) type Key = (i64, TimerId);
 
+/// The timer of no execution and of all: when the oldest one that is open has run for a year. One
+/// timer for each of them would cost memory for what hardly ever happens.
+pub(crate) const YEAR_END: Key = (0, TimerId(0));
+
 /// Armed timers, shared by the engine and the timer thread.
 #[derive(Default)]
 pub(crate) struct Timers {
@@ -53,9 +57,10 @@ impl Timers {
         }
     }
 
-    /// When the next timer is due, in milliseconds since the epoch.
+    /// When the next timer of an execution is due, in milliseconds since the epoch.
     pub(crate) fn next_due_millis(&self) -> Option<i64> {
-        self.lock().due.first().map(|(due_millis, _)| *due_millis)
+        let inner = self.lock();
+        inner.due.iter().find(|(_, key)| *key != YEAR_END).map(|(due_millis, _)| *due_millis)
     }
 
     /// Whether a timer is due or is just firing.

@@ -5,7 +5,7 @@
 //! engine is opened. So neither is lost in a crash, and nothing is stored twice.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Engine;
@@ -18,7 +18,11 @@ use crate::scheduler::lock;
 pub(crate) struct Activities {
     queues: Mutex<Queues>,
     offered: Condvar,
+    listener: OnceLock<OfferListener>,
 }
+
+/// Hears the ARN of an activity that has one more task; `None` = the engine has stopped.
+pub type OfferListener = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
 /// The tasks of each activity, oldest first, and where each task is.
 #[derive(Default)]
@@ -62,8 +66,12 @@ impl Queues {
 impl Activities {
     /// A task waits for a worker.
     pub(crate) fn offer(&self, task: TaskRequest) {
+        let activity = self.listener.get().map(|listener| (listener, task.resource.clone()));
         lock(&self.queues).push(task);
         self.offered.notify_all();
+        if let Some((listener, activity)) = activity {
+            listener(Some(&activity));
+        }
     }
 
     /// Nobody waits for the task any more.
@@ -91,6 +99,9 @@ impl Activities {
     pub(crate) fn wake(&self) {
         drop(lock(&self.queues));
         self.offered.notify_all();
+        if let Some(listener) = self.listener.get() {
+            listener(None);
+        }
     }
 }
 
@@ -113,6 +124,8 @@ impl Engine {
         wait: Duration,
     ) -> Result<Option<ActivityTask>, EngineError> {
         let scheduler = &self.scheduler;
+        // A task that is handed out is written down first.
+        scheduler.admit()?;
         #[expect(clippy::disallowed_methods, reason = "a poll ends by the clock on the wall, also in tests")]
         let until = Instant::now() + wait;
         while let Some(task) =
@@ -131,6 +144,13 @@ impl Engine {
             }
         }
         scheduler.check().map(|()| None)
+    }
+
+    /// Has somebody called whenever a task is offered to workers of an activity,
+    /// so that many can wait for one without a thread each. The first listener
+    /// stays; `false` = there is one already. It must not wait.
+    pub fn on_activity_task_offered(&self, listener: OfferListener) -> bool {
+        self.scheduler.activities.listener.set(listener).is_ok()
     }
 
     /// `SendTaskSuccess`: the task of this token succeeded with this JSON text.
@@ -163,7 +183,7 @@ impl Engine {
 
     fn complete(&self, token: &str, input: impl FnOnce(u64) -> Input) -> Result<(), EngineError> {
         let scheduler = &self.scheduler;
-        scheduler.check()?;
+        scheduler.admit()?;
         let arn = execution_arn(token).ok_or(EngineError::InvalidToken)?;
         let slot = lock(&scheduler.open).by_arn(&arn);
         let Some(slot) = slot else {

@@ -19,6 +19,8 @@ use infra::{Environment, Manifest, emit, sha256_hex};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use tools::isolate;
+
 use crate::deploy::account::Account;
 use crate::deploy::tools::{Tools, succeed};
 

@@ -1,5 +1,5 @@
 //! Tests across crates: the dependency table, the command line on real data,
-//! crashes of the real process, deployment with the real tools.
+//! crashes of the real process, deployment with the real tools, AWS's own clients.
 //!
 //! Files of `../shared` (recorded behaviour, real feeds) are read from there; a
 //! test that misses them says so and passes, because a checkout alone has none.
@@ -9,7 +9,10 @@ pub mod crash;
 pub mod fuzz;
 pub mod processes;
 pub mod simulation;
+pub mod wire;
 
+#[cfg(test)]
+mod clients;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]

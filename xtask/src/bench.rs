@@ -2,6 +2,7 @@
 //! there is one, a ratio to a peer measured in the same run. Figures are
 //! medians; this is measuring, not testing: nothing here can fail a build.
 
+mod endpoint;
 mod processes;
 mod runtime_api;
 
@@ -42,6 +43,9 @@ pub(crate) fn run_figures(root: &Path, filters: &[String]) -> Result<(), String>
     }
     if filters.is_empty() || filters.iter().any(|filter| filter.starts_with("engine")) {
         engine(root, filters)?;
+    }
+    if filters.is_empty() || filters.iter().any(|filter| filter.starts_with("http")) {
+        endpoint::figures(root, filters)?;
     }
     if wanted("check") {
         check_after_edit(root)?;

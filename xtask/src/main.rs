@@ -43,9 +43,9 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Runs the recordings of AWS Step Functions against the engine, in this process.
+    /// Runs the recordings of AWS Step Functions against the engine: by calls, or with `--http` through the endpoint.
     Conformance {
-        /// `--feature F`, `--only REGEX`, `--kind exec|mock_exec|api`, `--services`, `--verbose`, `--output json`.
+        /// `--http`, `--feature F`, `--only REGEX`, `--kind exec|mock_exec|api`, `--services`, `--verbose`, `--output json`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

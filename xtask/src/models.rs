@@ -16,6 +16,8 @@
 //! JSON that says where each begins: `{"kms": [0, 1234], …}\n`. What a member
 //! holds is said by the types of `engine::services`, which read it.
 
+#![expect(clippy::indexing_slicing, reason = "only JSON is indexed, and a field that is missing is null")]
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -277,7 +279,7 @@ impl<'m> Shapes<'m> {
         ] {
             match reference[field].as_str() {
                 Some(text) if !(kept == "as" && text == name) => {
-                    drop(derived.insert(kept.to_owned(), json!(text)))
+                    drop(derived.insert(kept.to_owned(), json!(text)));
                 }
                 _ => {}
             }

@@ -1,6 +1,6 @@
 //! The foreign tools the tests run, installed into `.tools` of the checkout:
-//! AWS's clients and validators in a Python environment, the CDK command and
-//! an ASL validator for Node, PostgreSQL and strace from the system's packages.
+//! AWS's clients and validators in a Python environment, the CDK command, an
+//! ASL validator and AWS's SDK for Node, PostgreSQL and strace from the system's packages.
 //!
 //! Versions are pinned in `tests/tools`. An installation is stamped with the
 //! pins and the interpreter it was made with and is renewed when either
@@ -15,9 +15,9 @@ use crate::shim::command;
 /// A group of tools that is installed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
-    /// boto3, cfn-lint, cloudformation-validate and the moto server.
+    /// boto3, AWS's command line, cfn-lint, cloudformation-validate and the moto server.
     Python,
-    /// The CDK command and asl-validator.
+    /// The CDK command, asl-validator and AWS's SDK for JavaScript.
     Node,
     /// A PostgreSQL server to start clusters with.
     Postgres,

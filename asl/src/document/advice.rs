@@ -68,9 +68,14 @@ fn distance(given: &str, name: &str) -> usize {
 pub(super) fn in_language(
     field: &str,
     language: QueryLanguage,
-    mut allowed: impl Iterator<Item = &'static str>,
+    allowed: impl Iterator<Item = &'static str>,
 ) -> Option<String> {
-    let mut has = |name: &str| allowed.any(|allowed| allowed == name);
+    let allowed: Vec<&str> = allowed.collect();
+    let has = |name: &str| allowed.contains(&name);
+    // Only retriers and catchers name errors.
+    if has("ErrorEquals") {
+        return of_handler(field, language, has("Next"));
+    }
     let advice = match language {
         QueryLanguage::Jsonata => match field {
             "InputPath" => "read `$states.input` in the expressions that need it",
@@ -92,8 +97,8 @@ pub(super) fn in_language(
         QueryLanguage::JsonPath => {
             let own = match field {
                 "Arguments" => "`Parameters`",
-                "Output" => match allowed.find(|name| matches!(*name, "Result" | "ResultSelector")) {
-                    Some("Result") => "`Parameters`, or `Result` for what is not evaluated",
+                "Output" => match allowed.iter().find(|name| matches!(**name, "Result" | "ResultSelector")) {
+                    Some(&"Result") => "`Parameters`, or `Result` for what is not evaluated",
                     Some(_) => "`ResultSelector`, `ResultPath` and `OutputPath`",
                     None => "`OutputPath`",
                 },
@@ -103,6 +108,27 @@ pub(super) fn in_language(
             };
             return Some(format!("write {own}, or add \"QueryLanguage\": \"JSONata\" to the state"));
         }
+    };
+    Some(advice.to_owned())
+}
+
+/// How a field of the other language is said in a retrier or a catcher.
+fn of_handler(field: &str, language: QueryLanguage, is_catcher: bool) -> Option<String> {
+    let advice = match (language, field) {
+        (_, "Output" | "OutputPath" | "Parameters" | "Result" | "ResultPath" | "ResultSelector")
+            if !is_catcher =>
+        {
+            "a retrier hands nothing on, the state does: delete it, or write it beside `Retry`"
+        }
+        (
+            QueryLanguage::Jsonata,
+            "OutputPath" | "Parameters" | "Result" | "ResultPath" | "ResultSelector",
+        ) => "write `Output`, e.g. \"{% $merge([$states.input, {'error': $states.errorOutput}]) %}\"",
+        (QueryLanguage::JsonPath, "Output") => {
+            "write `ResultPath`, e.g. \"$.error\", which is where the error goes in the input, or add \
+             \"QueryLanguage\": \"JSONata\" to the state"
+        }
+        _ => return None,
     };
     Some(advice.to_owned())
 }

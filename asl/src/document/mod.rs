@@ -66,6 +66,12 @@ impl StateMachine {
         let checked = read::check(text, machine_type, None);
         checked.machine.ok_or(checked.diagnostics)
     }
+
+    /// Parses a definition that was accepted before, maybe by a release that refused less:
+    /// what can be read as a machine is one, whatever is found about it. `Err` = it cannot.
+    pub fn parse_accepted(text: &str) -> Result<StateMachine, Diagnostics> {
+        read::read_accepted(text)
+    }
 }
 
 impl State {

@@ -5,7 +5,7 @@
 //! expression on the same values always ends in the same way.
 
 use super::failure::{Failure, Outcome};
-use super::memory;
+use super::memory::{self, Held};
 use super::value::Value;
 use crate::limits;
 
@@ -35,10 +35,10 @@ impl Bounds {
     };
 }
 
-/// How many bytes of text are compared while a node is evaluated.
-const COMPARED_BYTES_A_STEP: usize = 128;
 /// More than a frame or a function takes.
 const BLOCK_BYTES: usize = 512;
+/// What a tuple takes beside its variables, in places for items.
+const TUPLE_PLACES: usize = 6;
 
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -82,23 +82,41 @@ impl Budget {
         left.map(|_| ()).ok_or_else(Failure::time)
     }
 
+    /// A variable is looked for in that many places. Whoever looks goes on in any case: where that
+    /// was too much, the next step fails.
+    pub(super) fn walks(&mut self, places: usize) {
+        self.steps = self.steps.saturating_sub((places / limits::JSONATA_VARIABLE_PLACES_PER_STEP) as u64);
+    }
+
     /// Two texts of that length are compared.
     pub(super) fn compares(&mut self, bytes: usize) -> Outcome<()> {
-        if bytes < COMPARED_BYTES_A_STEP { Ok(()) } else { self.spend(bytes / COMPARED_BYTES_A_STEP) }
+        let steps = bytes / limits::JSONATA_COMPARED_BYTES_PER_STEP;
+        if steps == 0 { Ok(()) } else { self.spend(steps) }
     }
 
     /// A name is looked up that many times: in a small object it is compared with every key.
     pub(super) fn looks_up(&mut self, name: &str, times: usize) -> Outcome<()> {
-        if name.len() < COMPARED_BYTES_A_STEP {
-            return Ok(());
-        }
-        self.spend((name.len() / COMPARED_BYTES_A_STEP * 8).saturating_mul(times))
+        let steps = name.len() / limits::JSONATA_COMPARED_BYTES_PER_STEP;
+        if steps == 0 { Ok(()) } else { self.spend((steps * 8).saturating_mul(times)) }
     }
 
     /// A frame, a function or a part of one comes into being: many of them in a
     /// row can be all that an expression makes.
-    pub(super) fn block(&self) -> Outcome<()> {
+    pub(super) fn block(&mut self) -> Outcome<()> {
+        self.spend(limits::JSONATA_FRAME_STEPS)?;
         self.has_room(BLOCK_BYTES)
+    }
+
+    /// So many tuples come into being, each with so many variables.
+    pub(super) fn tuples(&mut self, count: usize, variables: usize) -> Outcome<()> {
+        self.spend(count.saturating_mul(variables + limits::JSONATA_TUPLE_STEPS))?;
+        self.places(count.saturating_mul(variables + TUPLE_PLACES))
+    }
+
+    /// Room to work in, of that many bytes; it counts until what is returned is dropped.
+    pub(super) fn reserve(&self, bytes: usize) -> Outcome<Held> {
+        self.has_room(bytes)?;
+        Ok(Held::new(bytes))
     }
 
     /// Whether there is room for that much more.

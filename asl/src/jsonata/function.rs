@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::ast::{Lambda, Transform};
 use super::evaluate::frame::{Env, dismantle};
 use super::functions::matching::NextMatch;
-use super::memory::Held;
+use super::memory::{self, Held};
 use super::regex::Regex;
 use super::value::Value;
 
@@ -13,9 +13,9 @@ use super::value::Value;
 pub(super) enum Function<'a> {
     Lambda(Closure<'a>),
     /// `/…/`, which is a function of the text to search.
-    Regex(&'a Regex),
+    Regex(&'a Regex, #[expect(dead_code, reason = "it counts while it is there")] Held),
     /// `next` of a match: the match after it.
-    Next(NextMatch<'a>),
+    Next(NextMatch<'a>, #[expect(dead_code, reason = "it counts while it is there")] Held),
     Partial(Partial<'a>),
     /// `$f ~> $g`
     Composed(Value<'a>, Value<'a>, #[expect(dead_code, reason = "it counts while it is there")] Held),
@@ -34,8 +34,8 @@ pub(super) struct Closure<'a> {
     _held: Held,
 }
 
-/// What a function takes in memory, in bytes: itself, and what counts who holds it.
-const FUNCTION_BYTES: usize = size_of::<Function<'_>>() + 4 * size_of::<usize>();
+/// What a function takes in memory, in bytes.
+const FUNCTION_BYTES: usize = memory::shared::<Function<'_>>();
 
 impl<'a> Closure<'a> {
     pub(super) fn new(lambda: &'a Lambda, env: Env<'a>, input: Value<'a>) -> Self {
@@ -54,7 +54,8 @@ pub(super) struct Partial<'a> {
 
 impl<'a> Partial<'a> {
     pub(super) fn new(function: Value<'a>, arguments: Vec<Option<Value<'a>>>) -> Self {
-        let held = Held::new(FUNCTION_BYTES + arguments.capacity() * size_of::<Option<Value<'_>>>());
+        let arguments_bytes = memory::block(arguments.capacity() * size_of::<Option<Value<'_>>>());
+        let held = Held::new(FUNCTION_BYTES + arguments_bytes);
         Self { function, arguments, _held: held }
     }
 }
@@ -62,6 +63,14 @@ impl<'a> Partial<'a> {
 impl<'a> Function<'a> {
     pub(super) fn composed(first: Value<'a>, second: Value<'a>) -> Self {
         Self::Composed(first, second, Held::new(FUNCTION_BYTES))
+    }
+
+    pub(super) fn regex(regex: &'a Regex) -> Self {
+        Self::Regex(regex, Held::new(FUNCTION_BYTES))
+    }
+
+    pub(super) fn next(next: NextMatch<'a>) -> Self {
+        Self::Next(next, Held::new(FUNCTION_BYTES))
     }
 
     pub(super) fn transform(transform: &'a Transform, env: Env<'a>) -> Self {
@@ -99,8 +108,8 @@ impl Value<'_> {
             Self::Builtin(builtin) => builtin.arity(),
             Self::Function(function) => match &**function {
                 Function::Lambda(closure) => closure.lambda.parameters.len(),
-                Function::Regex(_) => 2,
-                Function::Next(_) => 0,
+                Function::Regex(..) => 2,
+                Function::Next(..) => 0,
                 Function::Partial(partial) => {
                     partial.arguments.iter().filter(|argument| argument.is_none()).count()
                 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::evaluate::frame::dismantle;
-use super::memory::Held;
+use super::memory::{self, Held};
 use super::value::{Text, Value};
 
 /// From how many fields on an index may pay,
@@ -19,15 +19,36 @@ const INDEX_AFTER: u8 = 8;
 #[derive(Debug)]
 pub(super) struct Object<'a> {
     fields: Vec<(Text<'a>, Value<'a>)>,
-    index: OnceCell<BTreeMap<Text<'a>, usize>>,
+    index: OnceCell<Index<'a>>,
     /// Looks through all fields so far.
     looks: Cell<u8>,
     has_number_keys: bool,
     held: Held,
 }
 
-/// What a field takes, in bytes: its key and value, and its share of the rest.
-const FIELD_BYTES: usize = size_of::<(Text<'_>, Value<'_>)>() + 16;
+/// Where each field is.
+#[derive(Debug)]
+struct Index<'a> {
+    places: BTreeMap<Text<'a>, usize>,
+    held: Held,
+}
+
+impl<'a> Index<'a> {
+    fn of(fields: &[(Text<'a>, Value<'a>)]) -> Self {
+        let places = fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect();
+        Self { places, held: Held::new(fields.len() * ENTRY_BYTES) }
+    }
+
+    fn insert(&mut self, key: Text<'a>, place: usize) {
+        self.places.insert(key, place);
+        self.held.set(self.places.len() * ENTRY_BYTES);
+    }
+}
+
+/// What a field takes, in bytes.
+const FIELD_BYTES: usize = size_of::<(Text<'_>, Value<'_>)>();
+/// What a field takes in the index: its entry, in nodes that are half full at least.
+const ENTRY_BYTES: usize = 2 * size_of::<(Text<'_>, usize)>();
 
 impl<'a> Object<'a> {
     pub(super) fn with_capacity(fields: usize) -> Self {
@@ -36,9 +57,14 @@ impl<'a> Object<'a> {
 
     /// An object of fields that differ, in their order.
     pub(super) fn of_fields(fields: Vec<(Text<'a>, Value<'a>)>) -> Self {
-        let held = Held::new(size_of::<Self>() + fields.len() * FIELD_BYTES);
         let has_number_keys = fields.iter().any(|(key, _)| number_key(key).is_some());
+        let held = Held::new(Self::bytes(fields.capacity()));
         Self { fields, index: OnceCell::new(), looks: Cell::new(0), has_number_keys, held }
+    }
+
+    /// What an object takes that has places for so many fields.
+    const fn bytes(fields: usize) -> usize {
+        memory::shared::<Self>() + memory::block(fields * FIELD_BYTES)
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -51,12 +77,12 @@ impl<'a> Object<'a> {
 
     fn position(&self, key: &str) -> Option<usize> {
         if let Some(index) = self.index.get() {
-            return index.get(key).copied();
+            return index.places.get(key).copied();
         }
         if self.fields.len() > INDEX_FROM {
             let looks = self.looks.get();
             if looks >= INDEX_AFTER {
-                return self.index.get_or_init(|| index_of(&self.fields)).get(key).copied();
+                return self.index.get_or_init(|| Index::of(&self.fields)).places.get(key).copied();
             }
             self.looks.set(looks + 1);
         }
@@ -78,11 +104,14 @@ impl<'a> Object<'a> {
             return;
         }
         self.has_number_keys |= number_key(&key).is_some();
-        self.held.add(FIELD_BYTES);
+        let is_full = self.fields.len() == self.fields.capacity();
         if let Some(index) = self.index.get_mut() {
             index.insert(key.clone(), self.fields.len());
         }
         self.fields.push((key, value));
+        if is_full {
+            self.held.set(Self::bytes(self.fields.capacity()));
+        }
     }
 
     pub(super) fn remove(&mut self, key: &str) {
@@ -113,10 +142,6 @@ impl<'a> Object<'a> {
     pub(super) fn values(&self) -> impl Iterator<Item = &Value<'a>> {
         self.fields.iter().map(|(_, value)| value)
     }
-}
-
-fn index_of<'a>(fields: &[(Text<'a>, Value<'a>)]) -> BTreeMap<Text<'a>, usize> {
-    fields.iter().enumerate().map(|(at, (key, _))| (key.clone(), at)).collect()
 }
 
 impl Default for Object<'_> {

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::failure::Outcome;
+use super::memory::Held;
 use super::raised::Raised;
 use crate::limits;
 use crate::regex::{Effort, Match};
@@ -19,12 +20,18 @@ pub(super) fn read(pattern: &str, flags: &str) -> Result<Regex, Raised> {
 
 /// Searches one text after the other.
 #[derive(Debug)]
-pub(super) struct Finder(crate::regex::Finder);
+pub(super) struct Finder {
+    finder: crate::regex::Finder,
+    _held: Held,
+}
 
 impl Finder {
     pub(super) fn new(regex: &Regex, budget: &mut Budget) -> Outcome<Self> {
         budget.spend(regex.compilation_steps())?;
-        Ok(Self(regex.finder()))
+        let finder = regex.finder();
+        // A function that is called with a match may search, too, and so on.
+        let held = budget.reserve(finder.bytes())?;
+        Ok(Self { finder, _held: held })
     }
 
     /// The first match from a byte on. Whether there is one or not, what has been looked at is paid.
@@ -35,9 +42,9 @@ impl Finder {
         budget: &mut Budget,
     ) -> Outcome<Option<Match<'t>>> {
         let mut effort = Effort::new(limits::JSONATA_REGEX_INSTRUCTIONS_MAX);
-        let found = self.0.find_at(text, from, &mut effort);
+        let found = self.finder.find_at(text, from, &mut effort);
         budget.spend(1 + effort.steps())?;
-        let what = if self.0.backtracks() {
+        let what = if self.finder.backtracks() {
             "A regular expression with lookaround or backreferences"
         } else {
             "A regular expression"

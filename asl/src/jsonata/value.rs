@@ -16,7 +16,7 @@ use super::ast::{Call, Sym};
 use super::evaluate::frame::{Env, dismantle};
 use super::function::Function;
 use super::functions::Builtin;
-use super::memory::Held;
+use super::memory::{self, Held};
 use super::object::Object;
 
 /// The largest integer JavaScript counts up to without a gap: 2^53.
@@ -79,7 +79,7 @@ impl Borrow<str> for Text<'_> {
 
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
-        let held = Held::new(text.capacity());
+        let held = Held::new(memory::block(text.capacity()) + memory::shared::<SharedText>());
         Self::Shared(Rc::new(SharedText { text, _held: held }))
     }
 }
@@ -126,25 +126,43 @@ const OUTER_WRAPPER: u8 = 8;
 const TUPLES: u8 = 16;
 
 /// An item of a path, and what the path bound on the way to it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Tuple<'a> {
     pub(super) at: Value<'a>,
     pub(super) bound: Vec<(Sym, Value<'a>)>,
-    _held: Held,
+    held: Held,
+}
+
+impl Clone for Tuple<'_> {
+    /// A tuple is copied to bind one more.
+    fn clone(&self) -> Self {
+        let mut bound = Vec::with_capacity(self.bound.len() + 1);
+        bound.extend_from_slice(&self.bound);
+        Self::new(self.at.clone(), bound)
+    }
 }
 
 impl<'a> Tuple<'a> {
     pub(super) fn new(at: Value<'a>, bound: Vec<(Sym, Value<'a>)>) -> Self {
-        let held = Held::new(size_of::<Self>() + (bound.len() + 1) * size_of::<(Sym, Value<'_>)>());
-        Self { at, bound, _held: held }
+        let held = Held::new(Self::bytes(bound.capacity()));
+        Self { at, bound, held }
+    }
+
+    const fn bytes(variables: usize) -> usize {
+        memory::shared::<Self>() + memory::block(variables * size_of::<(Sym, Value<'_>)>())
     }
 
     /// Binds a variable anew.
     pub(super) fn bind(&mut self, name: Sym, value: Value<'a>) {
-        match self.bound.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, place)) => *place = value,
-            None => self.bound.push((name, value)),
+        if let Some((_, place)) = self.bound.iter_mut().find(|(known, _)| *known == name) {
+            *place = value;
+            return;
         }
+        if self.bound.len() == self.bound.capacity() {
+            self.bound.reserve_exact(1);
+            self.held.set(Self::bytes(self.bound.capacity()));
+        }
+        self.bound.push((name, value));
     }
 }
 
@@ -158,7 +176,7 @@ pub(super) struct TailCall<'a> {
 
 impl<'a> Array<'a> {
     fn new(items: Vec<Value<'a>>, flags: u8) -> Self {
-        let held = Held::new(items.capacity() * size_of::<Value<'_>>() + size_of::<Self>());
+        let held = Held::new(memory::bytes_of_items(&items) + memory::shared::<Self>());
         Self { items, flags: Cell::new(flags), _held: held }
     }
 

@@ -37,7 +37,7 @@ use crate::quote;
 use crate::template::{QueryError, Scope, too_large};
 
 /// The name of the error most failures of a path give. Recorded on AWS.
-pub(crate) const RUNTIME_ERROR: &str = "States.Runtime";
+pub const RUNTIME_ERROR: &str = "States.Runtime";
 
 /// A parsed path. Cheap to clone, `Send + Sync`. Two paths are equal when their texts are.
 #[derive(Clone)]

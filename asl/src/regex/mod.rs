@@ -33,7 +33,7 @@ mod tree;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use self::program::Program;
+use self::program::{Instruction, Program};
 use self::tree::Tree;
 use crate::limits;
 
@@ -205,6 +205,13 @@ impl Finder {
         let groups = pairs.map(|range| range.filter(|range| text.get(range.clone()).is_some())).collect();
         let matched = text.get(whole.clone()).unwrap_or_default();
         Ok(Some(Match { start: whole.start, end: whole.end, text: matched, groups }))
+    }
+
+    /// What it takes in memory from one search to the next, in bytes at most.
+    pub(crate) fn bytes(&self) -> usize {
+        let instructions = self.program.instructions.len();
+        let ways = if self.program.backtracks { 0 } else { instructions * (self.program.slots + 2) };
+        instructions * size_of::<Instruction>() + 2 * ways * size_of::<u32>()
     }
 
     /// Whether the pattern is one of those that can take exponential time.

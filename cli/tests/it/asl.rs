@@ -104,3 +104,62 @@ fn the_answer_is_that_of_the_api_or_the_output_alone() {
     let first = &refused["error"]["diagnostics"][0];
     assert_eq!((&first["code"], &first["line"]), (&json!("MISSING_TRANSITION_TARGET"), &json!(1)));
 }
+
+#[test]
+fn a_test_takes_what_awss_cli_takes_and_refuses_what_means_nothing() {
+    let bench = bench();
+    let map = json!({
+        "Type": "Map", "End": true,
+        "ItemReader": { "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": { "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW" },
+            "Parameters": { "Bucket": "b", "Key": "k" } },
+        "ItemSelector": { "row.$": "$$.Map.Item.Value" },
+        "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+            "StartAt": "Inner", "States": { "Inner": { "Type": "Pass", "End": true } } },
+    });
+    let reads = json!({
+        "QueryLanguage": "JSONata", "StartAt": "A",
+        "States": { "A": { "Type": "Pass", "Output": "{% $v %}", "End": true } },
+    });
+    for (name, text) in [
+        ("map.json", map.to_string()),
+        ("reads.json", reads.to_string()),
+        ("rows.csv", "id\n7\n".to_owned()),
+        ("latin.json", String::new()),
+    ] {
+        std::fs::write(bench.path(name), text).expect("written");
+    }
+    std::fs::write(bench.path("latin.json"), [b'"', 0xE4, b'"']).expect("written");
+    let ask = "test-state machine.json --state Ask";
+    for (line, code, words) in [
+        (
+            "test-state map.json --mock-result [] --reader-data @rows.csv --inspection-level DEBUG",
+            0,
+            ["[{\"row\":{\"id\":\"7\"}}]", "succeeds"],
+        ),
+        ("test-state map.json --mock-error E --error-from Inner", 1, ["fails", "E"]),
+        ("test-state map.json --mock-error E --error-from inner", 3, ["Did you mean `Inner`?", ""]),
+        (&format!("{ask} --mock {{\"errorOutput\":{{\"error\":\"Http.Busy\"}}}}"), 0, ["caught", "Catch[0]"]),
+        (&format!("{ask} --mock [1]"), 2, ["--mock", "TestState"]),
+        (
+            &format!("{ask} --mock-error E --state-configuration {{\"retrierRetryCount\":1}}"),
+            1,
+            ["fails", "E"],
+        ),
+        (&format!("{ask} --mock-error E --reveal-secrets"), 1, ["fails", "E"]),
+        (&format!("{ask} --mock-error E --retry-count -1"), 2, ["'-1'", "--retry-count"]),
+        ("test-state {\"Type\":\"Pass\",\"End\":true}", 0, ["succeeds", "{}"]),
+        ("test-state reads.json --state A --variables {\"states\":3}", 2, ["`states`", "reserved"]),
+        ("test-state reads.json --state A --variables {\"1bad\":3}", 2, ["`1bad`", "letter"]),
+        ("test-state reads.json --state a", 3, ["Did you mean `A`?", ""]),
+        ("validate .", 2, ["cannot be read", ""]),
+        ("validate latin.json", 2, ["UTF-8", ""]),
+    ] {
+        says(&bench.run(line), code, &words);
+    }
+    let given = bench.run("test-state reads.json --state A --variables {\"v\":3}");
+    assert_eq!((given.code, given.err.as_str()), (Some(0), ""), "it was given");
+    let failed = bench.run(&format!("{ask} --mock-error Other -q"));
+    assert_eq!((failed.code, failed.out.as_str()), (Some(1), ""), "there is no output");
+    assert!(failed.err.contains("Other"), "{}", failed.err);
+}

@@ -4,7 +4,9 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod asl;
+mod dev;
 mod docs;
+mod journal;
 mod redrive;
 
 use std::{
@@ -450,4 +452,21 @@ fn definitions_are_checked_from_files_stdin_and_the_project() {
     let done = Done::of(&output);
     assert_eq!(done.code, Some(1));
     assert!(done.out.contains("--> stdin:1:1"), "{}", done.out);
+}
+
+#[test]
+fn what_is_kept_is_said_once_and_holds() {
+    let bench = Bench::new();
+    let done = bench.run("run refuse --input input.json --retention never");
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let kept = bench.run("gc -o json").json();
+    assert_eq!((&kept["endedBefore"], &kept["executions"]), (&Value::Null, &json!(0)), "never is noted");
+    let asked = bench.run("gc --older-than 0s --dry-run -o json").json();
+    assert_eq!(asked["executions"], 1, "by hand it goes all the same");
+    let listed = bench.run("list -o json").json();
+    assert_eq!(listed[0]["error"], "Order.Refused");
+    let changed = bench.run("gc --retention 30d -o json").json();
+    assert_eq!((changed["endedBefore"].is_string(), &changed["executions"]), (true, &json!(0)));
+    assert!(bench.run("gc --dry-run -o json").json()["endedBefore"].is_string(), "30d is noted now");
+    assert_eq!(bench.run("gc --retention soon").code, Some(2));
 }

@@ -1,12 +1,12 @@
 //! Why the engine does not do what it is asked to.
 
 use asl::Diagnostics;
+use asl::limits::OPEN_EXECUTIONS_MAX;
 
 use super::redrive::NotRedrivable;
 use crate::journal::JournalError;
 use crate::machine::ReplayError;
 use crate::registry::RegistryError;
-use crate::scheduler::OPEN_EXECUTIONS_MAX;
 
 /// Why the engine does not do what it is asked to.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,16 @@ pub enum EngineError {
         execution_arn: String,
         /// What does not fit.
         source: ReplayError,
+    },
+    /// The execution has not ended and does not go on: it was left out when the engine was opened.
+    #[error(
+        "execution '{execution_arn}' was left out, it neither goes on nor can be stopped: {problem}. `stepwright doctor` says more"
+    )]
+    ExecutionLeftOut {
+        /// The ARN.
+        execution_arn: String,
+        /// What is wrong with its part of the journal.
+        problem: String,
     },
     /// There is no such state machine.
     #[error("state machine '{name}' does not exist: put its definition first")]

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -16,7 +15,7 @@ use crate::machine::{Execution, Input};
 use crate::map_run::{Processors, abort_orphans, child_definition};
 use crate::scheduler::{Belonging, Job, Keeping, Parts, Scheduler, Slot, lock};
 
-/// A state machine or an execution that is damaged in the journal.
+/// A state machine or an execution that could not be taken up from the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// Its ARN.
@@ -36,7 +35,7 @@ impl Engine {
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;
         let crash_points = Arc::new(CrashPoints::new(&options));
-        let EngineOptions { data_dir, clock, task_host, objects, logs, .. } = options;
+        let EngineOptions { data_dir, clock, task_host, objects, logs, observer, .. } = options;
         let EngineOptions { retention, backlog_bytes_max, takes_up, .. } = options;
         let (region, account) = reader.region_and_account();
         let (journal, messages) = channel();
@@ -52,6 +51,7 @@ impl Engine {
             journal,
             express,
             logs,
+            observer,
             objects,
             backlog_bytes_max,
             retention,
@@ -133,14 +133,16 @@ impl Engine {
 
     /// Goes on without something that is damaged on its own. Any other error is
     /// one of the whole journal.
-    fn leave_out(&self, arn: &str, error: EngineError) -> Result<(), EngineError> {
+    pub(crate) fn leave_out(&self, arn: &str, error: EngineError) -> Result<(), EngineError> {
         match &error {
             EngineError::Journal(
                 JournalError::DamagedSegment { .. } | JournalError::DamagedDefinition { .. },
             )
             | EngineError::Replay { .. }
-            | EngineError::InvalidDefinition { .. } => {
-                tracing::error!(arn, %error, "left out: its part of the journal is damaged; `stepwright doctor` says more");
+            | EngineError::InvalidDefinition { .. }
+            | EngineError::InvalidExecutionInput { .. }
+            | EngineError::ExecutionLimitExceeded => {
+                tracing::error!(arn, %error, "left out: it does not go on, everything else does; `stepwright doctor` says more");
                 let problem = error.to_string();
                 lock(&self.scheduler.left_out).push(LeftOut { arn: arn.to_owned(), problem });
                 Ok(())
@@ -165,7 +167,7 @@ impl Engine {
         let OpenExecution { id, execution_arn: arn, sha256, map_run, .. } = found;
         let text = reader.definition(&arn, &sha256)?;
         let name = execution_names(&arn).map_or(arn.as_str(), |(machine, _)| machine);
-        let mut definition = self.parsed(name, &sha256, &text)?;
+        let mut definition = self.parsed_as_accepted(name, &sha256, &text)?;
         let child = child_definition(reader, map_run, &definition, processors)?;
         if let Some((processor, _)) = &child {
             definition = Arc::clone(processor);
@@ -173,7 +175,7 @@ impl Engine {
         let records = reader.records(id, &arn)?;
         let execution = Execution::replay(definition, &records)
             .map_err(|source| EngineError::Replay { execution_arn: arn.clone(), source })?;
-        self.scheduler.last_millis.fetch_max(execution.last_millis(), Ordering::SeqCst);
+        self.scheduler.time.is_at_least(execution.last_millis());
         let Some(belonging) = self.belonging(reader, &arn)? else {
             return Err(EngineError::StateMachineDoesNotExist { name: name.to_owned() });
         };
@@ -208,21 +210,22 @@ impl Engine {
             }
         };
         let timers = Arc::clone(&self.scheduler.timers);
-        let (clock, scheduler) = (Arc::clone(&self.scheduler.clock), Arc::downgrade(&self.scheduler));
+        let (time, scheduler) = (Arc::clone(&self.scheduler.time), Arc::downgrade(&self.scheduler));
         let jumped = Arc::downgrade(&timers);
-        clock.on_jump(Arc::new(move || {
+        time.on_jump(Arc::new(move || {
             if let Some(timers) = jumped.upgrade() {
                 timers.clock_jumped();
             }
         }));
-        let last_millis = Arc::clone(&self.scheduler.last_millis);
         let tick = move || {
-            let now_millis = || clock.now_millis().max(last_millis.load(Ordering::SeqCst));
-            timers.run(now_millis, |(id, timer)| {
-                if let Some(scheduler) = scheduler.upgrade() {
-                    scheduler.fire(id, timer);
-                }
-            });
+            timers.run(
+                || time.now_millis(),
+                |(id, timer)| {
+                    if let Some(scheduler) = scheduler.upgrade() {
+                        scheduler.fire(id, timer);
+                    }
+                },
+            );
         };
         let checkpoint = move || checkpoint(&path, &wanted);
         let express = move || jobs.iter().for_each(|job| job());
@@ -241,7 +244,12 @@ fn checkpoint(path: &Path, wanted: &Receiver<()>) {
     let mut connection = None;
     while wanted.recv().is_ok() {
         if connection.is_none() {
-            connection = rusqlite::Connection::open(path).ok();
+            let opened = rusqlite::Connection::open(path);
+            connection = opened
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "no connection for checkpoints of the journal; the next one tries again");
+                })
+                .ok();
         }
         if let Some(connection) = &connection {
             let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));

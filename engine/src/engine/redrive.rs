@@ -14,7 +14,7 @@ use super::{Engine, EngineError};
 use crate::journal::{ExecutionDescription, JournalError, Reader, reopen_execution};
 use crate::machine::{Execution, Input, Redrive, Status, TakenRedrive, advance};
 use crate::map_run::child_definition;
-use crate::scheduler::{Alongside, Slot, lock};
+use crate::scheduler::{Alongside, Scheduler, Slot, lock};
 
 /// A request to redrive an execution that ended without success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Engine {
     pub fn redrive_execution(&self, request: &RedriveExecution) -> Result<Redriven, EngineError> {
         let arn = request.execution_arn.as_str();
         let redriving = lock(&self.scheduler.redriving);
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         if let Some(slot) = self.open_slot(arn)? {
             return self.redriven_before(&slot, request);
         }
@@ -146,7 +146,7 @@ impl Engine {
             }
             RedriveStatus::NotRedrivable(reason) => return Err(refused(reason)),
         }
-        let slot = self.closed_slot(arn)?;
+        let (slot, held) = self.closed_slot(arn)?;
         let mut open = lock(&self.scheduler.open);
         if slot.machine().is_deleting() {
             return Err(refused(NotRedrivable::StateMachineDeleting));
@@ -180,7 +180,8 @@ impl Engine {
             ..Alongside::default()
         };
         self.scheduler.commit(&slot, &mut live, transition, alongside);
-        drop((live, redriving));
+        // In this order: the next redrive holds another one.
+        drop((live, held, redriving));
         answered.recv().map_err(|_| self.scheduler.gone())?;
         Ok(redriven)
     }
@@ -221,16 +222,41 @@ impl Engine {
         Ok(read?.and_then(|execution| taken(&execution, request, now_millis)))
     }
 
-    /// An execution that has ended, folded from its records.
-    fn closed_slot(&self, arn: &str) -> Result<Arc<Slot>, EngineError> {
-        self.scheduler
-            .readers
-            .with(|reader| {
-                let Some((id, _)) = reader.find(arn)? else { return Ok(None) };
-                let Some(ended) = reader.openable(id)? else { return Ok(None) };
+    /// An execution that has ended, folded from its records. As long as it is held it is not
+    /// removed for its age.
+    fn closed_slot(&self, arn: &str) -> Result<(Arc<Slot>, Held<'_>), EngineError> {
+        let missing = || EngineError::ExecutionDoesNotExist { execution_arn: arn.to_owned() };
+        let found = self.scheduler.readers.with(|reader| reader.find(arn))?;
+        let (id, _) = found.ok_or_else(missing)?;
+        let held = Held::new(&self.scheduler, id);
+        // Whoever is just removing it has not seen that: it is gone then, after this.
+        self.scheduler.sync()?;
+        let slot = self.scheduler.readers.with(|reader| {
+            reader.at_one_moment(|| {
+                let Some(ended) = reader.openable(id)?.filter(|ended| ended.execution_arn == arn) else {
+                    return Ok(None);
+                };
                 Ok(Some(self.slot_of(reader, ended, &mut BTreeMap::new())))
-            })?
-            .ok_or_else(|| EngineError::ExecutionDoesNotExist { execution_arn: arn.to_owned() })?
+            })
+        })?;
+        Ok((slot.ok_or_else(missing)??, held))
+    }
+}
+
+/// Keeps an execution from being removed until it is open, or it is clear that it will not be.
+struct Held<'a>(&'a Scheduler);
+
+impl<'a> Held<'a> {
+    /// One at a time: whoever redrives has the lock of all redrives.
+    fn new(scheduler: &'a Scheduler, id: i64) -> Self {
+        lock(&scheduler.open).hold(Some(id));
+        Self(scheduler)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.open).hold(None);
     }
 }
 
@@ -241,20 +267,25 @@ impl Reader {
         described: &ExecutionDescription,
         now_millis: i64,
     ) -> Result<RedriveStatus, JournalError> {
-        let found = self.find(&described.execution_arn)?;
-        let is_deleting = found.map_or(Ok(true), |(id, _)| self.is_machine_deleting(id))?;
+        let is_deleting = self.at_one_moment(|| {
+            let found = self.find(&described.execution_arn)?;
+            found.map_or(Ok(true), |(id, _)| self.is_machine_deleting(id))
+        })?;
         Ok(RedriveStatus::of(described, is_deleting, now_millis))
     }
 
     /// The state of an execution, folded from its records: its redrives, and
     /// what another one would do. `None` = there is no such execution.
     pub fn execution(&self, execution_arn: &str) -> Result<Option<Execution>, EngineError> {
+        self.at_one_moment(|| self.folded(execution_arn))
+    }
+
+    fn folded(&self, execution_arn: &str) -> Result<Option<Execution>, EngineError> {
         let Some((id, _)) = self.find(execution_arn)? else { return Ok(None) };
         let Some(found) = self.openable(id)? else { return Ok(None) };
         let text = self.definition(execution_arn, &found.sha256)?;
-        let root = StateMachine::parse(&text).map_err(|diagnostics| EngineError::InvalidDefinition {
-            name: execution_arn.to_owned(),
-            diagnostics,
+        let root = StateMachine::parse_accepted(&text).map_err(|diagnostics| {
+            EngineError::InvalidDefinition { name: execution_arn.to_owned(), diagnostics }
         })?;
         let root = Arc::new(root);
         let child = child_definition(self, found.map_run, &root, &mut BTreeMap::new())?;

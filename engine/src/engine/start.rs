@@ -115,6 +115,7 @@ impl Engine {
             sha256: target.revision.sha256,
             start_millis,
             map_run: None,
+            place: None,
         };
         let alongside = Alongside { new: Some(new), answer: Some(answer), ..Alongside::default() };
         self.scheduler.commit(slot, &mut live, transition, alongside);
@@ -151,16 +152,11 @@ pub(crate) fn read_input(text: &str) -> Result<Payload, EngineError> {
 /// AWS's rule for names of state machines and executions.
 pub(crate) fn check_name(name: &str) -> Result<(), EngineError> {
     let length = name.chars().count();
-    let allowed = |character: char| {
-        !character.is_whitespace()
-            && !character.is_control()
-            && !"<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
-    };
-    if (1..=asl::limits::EXECUTION_NAME_CHARS_MAX).contains(&length) && name.chars().all(allowed) {
-        Ok(())
-    } else {
-        Err(EngineError::InvalidName { name: name.to_owned() })
+    let is_too_long = !(1..=asl::limits::EXECUTION_NAME_CHARS_MAX).contains(&length);
+    if is_too_long || name.chars().any(asl::limits::is_invalid_in_name) {
+        return Err(EngineError::InvalidName { name: name.to_owned() });
     }
+    Ok(())
 }
 
 pub(crate) fn random_seed() -> Result<u64, EngineError> {

@@ -4,7 +4,8 @@
 //! Nothing here holds a dataset in memory: readers hand out one item after
 //! the other, result files are pulled record by record. Reading is a function
 //! of the request and the objects, so a dataset can be read again from any
-//! position; [`ItemStream::fingerprint`] says whether it is still the same.
+//! position; [`ItemStream::fingerprint`] says whether it is still the same, and
+//! [`Place`] where to go on in one that consists of many objects.
 //!
 //! | file | owns |
 //! |---|---|
@@ -28,6 +29,7 @@ mod tests;
 use std::sync::Arc;
 
 use asl::{InputType, ItemReader, ManifestType};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::object_store::{ObjectError, ObjectStore};
@@ -47,6 +49,22 @@ pub struct Item {
     pub value: Value,
     /// Where it comes from: `Map.Item.Source`, e.g. `S3://bucket/key`.
     pub source: Arc<str>,
+    /// Where it is in a dataset of several objects, which may change while it is read.
+    pub place: Option<Place>,
+}
+
+/// The place of an item in a dataset of several objects. Reading goes on
+/// behind it, whatever came to the dataset or left it before that place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The number of the object among those that a manifest names.
+    pub file: u64,
+    /// The object.
+    pub key: Arc<str>,
+    /// Its tag.
+    pub etag: Arc<str>,
+    /// Items of the object up to this one, itself included.
+    pub taken: u64,
 }
 
 impl Item {
@@ -211,8 +229,19 @@ impl ReadRequest {
 
     /// Opens the dataset.
     pub fn open(&self, store: &Arc<dyn ObjectStore>) -> Result<ItemStream, ReadError> {
-        let (values, fingerprint) = objects::open(self, store)?;
+        let (values, fingerprint) = objects::open(self, store, None)?;
         Ok(ItemStream { values, fingerprint, left: self.max_items, position: 0 })
+    }
+
+    /// Opens the dataset behind an item. `position`: how many items there were up to it.
+    pub fn open_behind(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        position: u64,
+        place: &Place,
+    ) -> Result<ItemStream, ReadError> {
+        let (values, fingerprint) = objects::open(self, store, Some(place))?;
+        Ok(ItemStream { values, fingerprint, left: self.max_items.saturating_sub(position), position })
     }
 
     /// The dataset's address, for people and for `Map.Item.Source`.
@@ -243,6 +272,24 @@ fn format_of(reader: &ItemReader) -> Result<Format, ReadError> {
     }
 }
 
+/// The items in a text that is read line by line, as an item reader finds it; `None` = its
+/// format is another one.
+pub(crate) fn rows_of(reader: &ItemReader, text: &str) -> Option<Result<Vec<Value>, ReadError>> {
+    let source: Arc<str> = "the data of the ItemReader".into();
+    let bytes = text.as_bytes();
+    match format_of(reader) {
+        Ok(Format::Csv { delimiter, headers }) => {
+            let rows = csv::CsvItems::new(bytes, delimiter, headers.as_deref(), &source);
+            Some(rows.map(|row| row.map(|(_, value)| value)).collect())
+        }
+        Ok(Format::JsonLines) => {
+            let rows = json::JsonLines::new(bytes, &source);
+            Some(rows.map(|row| row.map(|(_, value)| value)).collect())
+        }
+        Ok(Format::Json { .. } | Format::Parquet) | Err(_) => None,
+    }
+}
+
 /// The items of a dataset, one after the other.
 pub struct ItemStream {
     values: objects::Items,
@@ -252,7 +299,8 @@ pub struct ItemStream {
 }
 
 impl ItemStream {
-    /// What changes when the dataset does; `None` for lists, which S3 gives no tag.
+    /// What changes when the dataset does; `None` for lists, which S3 gives no tag: there,
+    /// each item has its [`Place`].
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
     }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::csv::CsvItems;
 use super::json::{JsonItems, JsonLines};
-use super::{Dataset, Format, Item, ReadError, ReadRequest};
-use crate::object_store::{GetObject, ListObjects, ObjectStore, ObjectSummary};
+use super::{Dataset, Format, Item, Place, ReadError, ReadRequest};
+use crate::object_store::{GetObject, ListObjects, ObjectErrorCode, ObjectStore, ObjectSummary};
 
 /// The items of a dataset.
 pub(super) type Items = Box<dyn Iterator<Item = Result<Item, ReadError>> + Send>;
@@ -21,19 +21,25 @@ type Entries = Box<dyn Iterator<Item = Result<(Option<String>, Value), ReadError
 /// How the compression of a data file is recognised: Athena and S3 Inventory write gzip.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
-/// Opens the dataset of a request; answers its items and its tag.
+/// Opens the dataset of a request, behind a place if one is given; answers its items and its tag.
 pub(super) fn open(
     request: &ReadRequest,
     store: &Arc<dyn ObjectStore>,
+    behind: Option<&Place>,
 ) -> Result<(Items, Option<String>), ReadError> {
     let ReadRequest { bucket, dataset, .. } = request;
     match dataset {
         Dataset::Object { key, version_id, format } => {
             let file = File { bucket: bucket.clone(), key: key.clone(), version_id: version_id.clone() };
-            let (items, etag) = file.open(store, format, Compression::None)?;
-            Ok((items, Some(etag)))
+            let (entries, etag) = file.open(store, format, Compression::None)?;
+            let source = uri(bucket, key);
+            let items = entries.map(move |entry| {
+                let (key, value) = entry?;
+                Ok(Item { key, value, source: Arc::clone(&source), place: None })
+            });
+            Ok((Box::new(items), Some(etag)))
         }
-        Dataset::Inventory { key, version_id } => inventory(bucket, key, version_id.as_ref(), store),
+        Dataset::Inventory { key, version_id } => inventory(bucket, key, version_id.as_ref(), store, behind),
         Dataset::AthenaData { key, version_id, format } => {
             let source = uri(bucket, key);
             let (text, etag) = read_whole(store, bucket, key, version_id.as_ref())?;
@@ -43,25 +49,31 @@ pub(super) fn open(
                 .filter(|line| !line.is_empty())
                 .map(|line| File::of_uri(line.trim_matches('"'), &source))
                 .collect::<Result<_, _>>()?;
-            Ok((chained(files.into_iter().map(Ok), store, format), Some(etag)))
+            Ok((chained(files.into_iter().map(Ok), store, format, behind), Some(etag)))
         }
         Dataset::List { prefix } => {
             let source: Arc<str> = format!("S3://{bucket}").into();
-            let objects = Objects::new(store, bucket, prefix)?;
+            let objects = Objects::new(store, bucket, prefix, behind)?;
             let items = objects.map(move |object| {
-                Ok(Item { key: None, value: metadata(&object?), source: Arc::clone(&source) })
+                let object = object?;
+                let (key, etag) = (object.key.as_str().into(), object.etag.as_str().into());
+                let place = Some(Place { file: 0, key, etag, taken: 1 });
+                Ok(Item { key: None, value: metadata(&object), source: Arc::clone(&source), place })
             });
             Ok((Box::new(items), None))
         }
         Dataset::Load { prefix, format } => {
             let bucket = bucket.clone();
             // Keys that end in a slash stand for folders: there is nothing to load.
-            let objects = Objects::new(store, &bucket, prefix)?.filter(|object| {
+            let objects = Objects::new(store, &bucket, prefix, behind)?.filter(|object| {
                 !object.as_ref().is_ok_and(|object| object.bytes == 0 && object.key.ends_with('/'))
             });
-            let files = objects
-                .map(move |object| Ok(File { bucket: bucket.clone(), key: object?.key, version_id: None }));
-            Ok((chained(files, store, format), None))
+            let file = move |key| File { bucket: bucket.clone(), key, version_id: None };
+            let first = behind.map(|place| Ok(file(place.key.to_string())));
+            let files = first.into_iter().chain(objects.map(move |object| Ok(file(object?.key))));
+            // A list has no numbers: the one it goes on with is the first.
+            let behind = behind.map(|place| Place { file: 0, ..place.clone() });
+            Ok((chained(files, store, format, behind.as_ref()), None))
         }
     }
 }
@@ -108,13 +120,13 @@ impl File {
         Ok(Self { bucket: bucket.to_owned(), key: key.to_owned(), version_id: None })
     }
 
-    /// Opens the file; answers its items and its tag.
+    /// Opens the file; answers its entries and its tag.
     fn open(
         &self,
         store: &Arc<dyn ObjectStore>,
         format: &Format,
         compression: Compression,
-    ) -> Result<(Items, String), ReadError> {
+    ) -> Result<(Entries, String), ReadError> {
         let source = uri(&self.bucket, &self.key);
         let request = GetObject {
             bucket: self.bucket.clone(),
@@ -123,17 +135,42 @@ impl File {
             range: None,
         };
         let object = store.get(&request)?;
-        let (entries, etag) = if *format == Format::Parquet {
+        Ok(if *format == Format::Parquet {
             (parquet(store, request, object.bytes, &source)?, object.etag)
         } else {
             let reader = plain(object.body, compression, &source)?;
             (entries(reader, format, &source), object.etag)
+        })
+    }
+
+    /// The items of one file of many, behind a place in it if one is given.
+    fn items(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        format: &Format,
+        file: u64,
+        behind: Option<&Place>,
+    ) -> Result<Items, ReadError> {
+        let source = uri(&self.bucket, &self.key);
+        let changed = || ReadError::Changed { source_uri: Arc::clone(&source) };
+        let opened = self.open(store, format, Compression::Detected);
+        let (entries, etag) = match opened {
+            Err(ReadError::Object(error)) if behind.is_some() && error.code == ObjectErrorCode::NoSuchKey => {
+                return Err(changed());
+            }
+            opened => opened?,
         };
-        let items = entries.map(move |entry| {
-            let (key, value) = entry?;
-            Ok(Item { key, value, source: Arc::clone(&source) })
-        });
-        Ok((Box::new(items), etag))
+        if behind.is_some_and(|place| *place.etag != *etag) {
+            return Err(changed());
+        }
+        let (key, etag): (Arc<str>, Arc<str>) = (self.key.as_str().into(), etag.into());
+        let skipped = behind.map_or(0, |place| place.taken);
+        let entries = entries.skip(usize::try_from(skipped).unwrap_or(usize::MAX));
+        Ok(Box::new((skipped + 1..).zip(entries).map(move |(taken, entry)| {
+            let (name, value) = entry?;
+            let place = Place { file, key: Arc::clone(&key), etag: Arc::clone(&etag), taken };
+            Ok(Item { key: name, value, source: Arc::clone(&source), place: Some(place) })
+        })))
     }
 }
 
@@ -185,16 +222,20 @@ fn plain(
     Ok(Box::new(reader))
 }
 
-/// The items of files, which are opened when it is their turn.
+/// The items of files, which are opened when it is their turn: behind a place, those from its file on.
 fn chained(
     files: impl Iterator<Item = Result<File, ReadError>> + Send + 'static,
     store: &Arc<dyn ObjectStore>,
     format: &Format,
+    behind: Option<&Place>,
 ) -> Items {
-    let (store, format) = (Arc::clone(store), format.clone());
-    Box::new(files.flat_map(move |file| -> Items {
-        match file.and_then(|file| file.open(&store, &format, Compression::Detected)) {
-            Ok((items, _)) => items,
+    let (store, format, mut behind) = (Arc::clone(store), format.clone(), behind.cloned());
+    let first = behind.as_ref().map_or(0, |place| place.file);
+    let files = files.skip(usize::try_from(first).unwrap_or(usize::MAX));
+    Box::new((first..).zip(files).flat_map(move |(number, file)| -> Items {
+        let behind = behind.take();
+        match file.and_then(|file| file.items(&store, &format, number, behind.as_ref())) {
+            Ok(items) => items,
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
     }))
@@ -246,6 +287,7 @@ fn inventory(
     key: &str,
     version_id: Option<&String>,
     store: &Arc<dyn ObjectStore>,
+    behind: Option<&Place>,
 ) -> Result<(Items, Option<String>), ReadError> {
     let source = uri(bucket, key);
     let (text, etag) = read_whole(store, bucket, key, version_id)?;
@@ -266,7 +308,7 @@ fn inventory(
     let bucket = bucket.to_owned();
     let files = manifest.files.into_iter();
     let files = files.map(move |file| Ok(File { bucket: bucket.clone(), key: file.key, version_id: None }));
-    Ok((chained(files, store, &format), Some(etag)))
+    Ok((chained(files, store, &format, behind), Some(etag)))
 }
 
 /// All pages of a list.
@@ -277,10 +319,19 @@ struct Objects {
 }
 
 impl Objects {
-    /// Reads the first page, so that a wrong bucket is told at once.
-    fn new(store: &Arc<dyn ObjectStore>, bucket: &str, prefix: &str) -> Result<Self, ReadError> {
-        let request =
-            ListObjects { bucket: bucket.to_owned(), prefix: prefix.to_owned(), continuation: None };
+    /// Reads the first page, so that a wrong bucket is told at once. Behind a place: keys that follow its key.
+    fn new(
+        store: &Arc<dyn ObjectStore>,
+        bucket: &str,
+        prefix: &str,
+        behind: Option<&Place>,
+    ) -> Result<Self, ReadError> {
+        let request = ListObjects {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            start_after: behind.map(|place| place.key.to_string()),
+            continuation: None,
+        };
         let mut objects =
             Self { store: Arc::clone(store), request: Some(request), page: Vec::new().into_iter() };
         objects.turn()?;

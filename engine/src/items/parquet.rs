@@ -2,15 +2,22 @@
 //!
 //! The reader asks the object store for the ranges it needs: the footer, then
 //! the pages of one row group after the other. AWS's limits for footer and
-//! row groups hold here, too, which bounds what a file can make it allocate.
+//! row groups hold here, too. Pages that hold more than their row group says
+//! are believed: the crate has no bound for what one row takes.
+
+mod footer;
 
 use std::io::{BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use asl::limits::{PARQUET_FOOTER_BYTES_MAX, PARQUET_ROW_GROUP_BYTES_MAX};
+use asl::limits::{
+    ITEM_BYTES_MAX, PARQUET_FOOTER_BYTES_MAX, PARQUET_ROW_GROUP_BYTES_MAX, PARQUET_ROW_VALUES_MAX,
+    PAYLOAD_DEPTH_MAX,
+};
 use bytes::Bytes;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use serde_json::Value;
@@ -48,15 +55,30 @@ impl ParquetItems {
         let rows = guarded(source, || {
             let reader = SerializedFileReader::new(ranges).map_err(failed)?;
             for group in reader.metadata().row_groups() {
-                if group.compressed_size() > PARQUET_ROW_GROUP_BYTES_MAX {
-                    let problem = format!("a row group has more than {PARQUET_ROW_GROUP_BYTES_MAX} bytes.");
-                    return Err(ReadError::malformed(source, problem));
-                }
+                check_row_group(group).map_err(|problem| ReadError::malformed(source, problem))?;
             }
             Ok(RowIter::from_file_into(Box::new(reader)))
         })?;
         Ok(Self { rows: Some(rows), source: Arc::clone(source) })
     }
+}
+
+/// Refuses a row group that is too large, or whose rows cannot all be items.
+fn check_row_group(group: &RowGroupMetaData) -> Result<(), String> {
+    if group.compressed_size() > PARQUET_ROW_GROUP_BYTES_MAX {
+        return Err(format!("a row group has more than {PARQUET_ROW_GROUP_BYTES_MAX} bytes."));
+    }
+    let rows = group.num_rows().max(1);
+    if group.total_byte_size().div_euclid(rows) > i64::try_from(ITEM_BYTES_MAX).unwrap_or(i64::MAX) {
+        return Err(format!("the rows of a row group have more than {ITEM_BYTES_MAX} bytes on average."));
+    }
+    let values = group.columns().iter().map(ColumnChunkMetaData::num_values).max().unwrap_or_default();
+    if values.div_euclid(rows) > PARQUET_ROW_VALUES_MAX {
+        return Err(format!(
+            "the rows of a row group have more than {PARQUET_ROW_VALUES_MAX} values of a column on average."
+        ));
+    }
+    Ok(())
 }
 
 impl Iterator for ParquetItems {
@@ -93,11 +115,22 @@ impl Ranges {
         let Some((length, b"PAR1")) = trailer.split_first_chunk::<4>() else {
             return Err(ReadError::malformed(source, "it is not Parquet: it does not end with PAR1."));
         };
-        if u64::from(u32::from_le_bytes(*length)) > PARQUET_FOOTER_BYTES_MAX {
+        let length = u64::from(u32::from_le_bytes(*length));
+        if length > PARQUET_FOOTER_BYTES_MAX {
             let problem = format!("its footer has more than {PARQUET_FOOTER_BYTES_MAX} bytes.");
             return Err(ReadError::malformed(source, problem));
         }
-        Ok(())
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let read = start.checked_sub(length).map(|start| self.get_bytes(start, size));
+        let footer = read.transpose().map_err(|error| ReadError::malformed(source, error.to_string()))?;
+        match footer.and_then(|footer| footer::schema_depth(&footer)) {
+            Some(depth) if depth <= PAYLOAD_DEPTH_MAX => Ok(()),
+            Some(_) => {
+                let problem = format!("its schema has more than {PAYLOAD_DEPTH_MAX} levels.");
+                Err(ReadError::malformed(source, problem))
+            }
+            None => Err(ReadError::malformed(source, "it is not Parquet: its footer has no schema.")),
+        }
     }
 
     fn from(&self, start: u64, end: u64) -> Result<Box<dyn Read + Send>, ParquetError> {

@@ -11,10 +11,11 @@ use std::io::{self, Read};
 use asl::{OutputType, Transformation};
 use serde_json::{Map, Value, json};
 
+use crate::engine::{NotRedrivable, RedriveStatus};
 use crate::machine::{Payload, Status};
 use crate::object_store::{ObjectError, ObjectStore};
 
-/// The end of a child execution, or a child execution that never started.
+/// The end of a child execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChildResult {
     /// ARN of the execution.
@@ -23,8 +24,8 @@ pub struct ChildResult {
     pub state_machine_arn: String,
     /// Its name.
     pub name: String,
-    /// How it ended; `None` = it never started.
-    pub status: Option<Status>,
+    /// How it ended.
+    pub status: Status,
     /// The JSON text of its input.
     pub input: String,
     /// The output of a success.
@@ -34,9 +35,11 @@ pub struct ChildResult {
     /// The cause of a failure.
     pub cause: Option<String>,
     /// When it started, in milliseconds since the epoch.
-    pub start_millis: Option<i64>,
+    pub start_millis: i64,
     /// When it ended, in milliseconds since the epoch.
     pub stop_millis: Option<i64>,
+    /// How often it was redriven.
+    pub redrive_count: u32,
 }
 
 /// How results are written.
@@ -79,30 +82,29 @@ pub enum WriteError {
     Results(String),
 }
 
-/// The three kinds of result files, in the order of the manifest.
+/// The kinds of result files, in the order of the manifest. The manifest of AWS has a third one
+/// between them, `PENDING`: the children that were not started when the Map Run failed. Items that
+/// were not taken are not read here to be listed; that list is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Failed,
-    Pending,
     Succeeded,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Failed, Self::Pending, Self::Succeeded];
+    const ALL: [Self; 2] = [Self::Failed, Self::Succeeded];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Failed => "FAILED",
-            Self::Pending => "PENDING",
             Self::Succeeded => "SUCCEEDED",
         }
     }
 
-    const fn of(status: Option<Status>) -> Self {
+    const fn of(status: Status) -> Self {
         match status {
-            None => Self::Pending,
-            Some(Status::Succeeded) => Self::Succeeded,
-            Some(_) => Self::Failed,
+            Status::Succeeded => Self::Succeeded,
+            _ => Self::Failed,
         }
     }
 }
@@ -175,6 +177,9 @@ pub fn write_results<'a>(
             listed.push(json!({ "Key": key, "Size": bytes }));
         }
         files.insert(kind.name().to_owned(), Value::Array(listed));
+        if kind == Kind::Failed {
+            files.insert("PENDING".to_owned(), json!([]));
+        }
     }
     let manifest = json!({
         "DestinationBucket": destination.bucket,
@@ -268,23 +273,20 @@ fn metadata(result: &ChildResult) -> Value {
         put("Output", json!(output.text()));
         put("OutputDetails", json!({ "Included": true }));
     }
-    if let Some(status) = result.status {
-        put("RedriveCount", json!(0));
-        if status == Status::Succeeded {
-            put("RedriveStatus", json!("NOT_REDRIVABLE"));
-            put("RedriveStatusReason", json!("Execution is SUCCEEDED and cannot be redriven"));
-        } else {
-            put("RedriveStatus", json!("REDRIVABLE_BY_MAP_RUN"));
-        }
+    put("RedriveCount", json!(result.redrive_count));
+    let redrive = match result.status {
+        Status::Succeeded => RedriveStatus::NotRedrivable(NotRedrivable::Succeeded),
+        _ => RedriveStatus::RedrivableByMapRun,
+    };
+    put("RedriveStatus", json!(redrive.as_str()));
+    if let Some(reason) = redrive.reason() {
+        put("RedriveStatusReason", json!(reason.to_string()));
     }
-    let time = |millis: Option<i64>| millis.map(|millis| json!(crate::machine::instant(millis)));
-    if let Some(start) = time(result.start_millis) {
-        put("StartDate", start);
-    }
+    put("StartDate", json!(crate::machine::instant(result.start_millis)));
     put("StateMachineArn", json!(result.state_machine_arn));
-    put("Status", json!(result.status.map_or("PENDING", Status::as_str)));
-    if let Some(stop) = time(result.stop_millis) {
-        put("StopDate", stop);
+    put("Status", json!(result.status.as_str()));
+    if let Some(stop) = result.stop_millis {
+        put("StopDate", json!(crate::machine::instant(stop)));
     }
     Value::Object(record)
 }

@@ -279,6 +279,44 @@ fn parquet_rows_become_objects() {
     }
 }
 
+/// A file with one row: a list of numbers below so many groups.
+#[cfg(feature = "parquet")]
+fn parquet_list(groups: usize, length: usize) -> Vec<u8> {
+    use ::parquet::data_type::Int32Type;
+    use ::parquet::file::properties::WriterProperties;
+    use ::parquet::file::writer::SerializedFileWriter;
+    let schema = format!(
+        "message s {{ {}REPEATED INT32 n;{} }}",
+        "REQUIRED group g {".repeat(groups),
+        "}".repeat(groups)
+    );
+    let schema = Arc::new(::parquet::schema::parser::parse_message_type(&schema).unwrap());
+    let mut file = Vec::new();
+    let mut writer =
+        SerializedFileWriter::new(&mut file, schema, Arc::new(WriterProperties::default())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let repeated: Vec<i16> = (0..length).map(|index| i16::from(index > 0)).collect();
+    column
+        .typed::<Int32Type>()
+        .write_batch(&vec![7; length], Some(&vec![1; length]), Some(&repeated))
+        .unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    file
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_files_are_as_deep_and_wide_as_payloads() {
+    assert_eq!(values(&parquet_list(1, 3), Format::Parquet).unwrap(), [json!({"g": {"n": [7, 7, 7]}})]);
+    let deep = values(&parquet_list(200, 3), Format::Parquet).unwrap_err();
+    assert!(deep.ends_with("its schema has more than 127 levels."), "{deep}");
+    let wide = values(&parquet_list(1, 200_000), Format::Parquet).unwrap_err();
+    assert!(wide.ends_with("more than 131072 values of a column on average."), "{wide}");
+}
+
 #[test]
 fn a_missing_store_or_bucket_is_told() {
     let store: Arc<dyn ObjectStore> = Arc::new(NoStore);
@@ -325,8 +363,8 @@ fn items_in_batches() {
     assert_eq!(batches(&Batcher::new(0, 18, None), &items), Err(19), "one item alone does not fit");
 }
 
-fn child(number: usize, status: Option<Status>, output: Option<Value>) -> ChildResult {
-    let failed = status.is_some_and(|status| status != Status::Succeeded);
+fn child(number: usize, status: Status, output: Option<Value>) -> ChildResult {
+    let failed = status != Status::Succeeded;
     ChildResult {
         execution_arn: format!("arn:aws:states:us-east-1:123456789012:execution:m/L:c{number}"),
         state_machine_arn: "arn:aws:states:us-east-1:123456789012:stateMachine:m/L".into(),
@@ -336,17 +374,17 @@ fn child(number: usize, status: Option<Status>, output: Option<Value>) -> ChildR
         output: output.map(Payload::from_value),
         error: failed.then(|| "My.Error".into()),
         cause: failed.then(|| "because".into()),
-        start_millis: status.map(|_| 1_000),
-        stop_millis: status.map(|_| 2_500),
+        start_millis: 1_000,
+        stop_millis: Some(2_500),
+        redrive_count: u32::from(failed) * 2,
     }
 }
 
 fn children() -> Vec<ChildResult> {
     vec![
-        child(0, Some(Status::Succeeded), Some(json!([1, 2]))),
-        child(1, Some(Status::Failed), None),
-        child(2, Some(Status::Succeeded), Some(json!({"a": 3}))),
-        child(3, None, None),
+        child(0, Status::Succeeded, Some(json!([1, 2]))),
+        child(1, Status::Failed, None),
+        child(2, Status::Succeeded, Some(json!({"a": 3}))),
     ]
 }
 
@@ -365,7 +403,7 @@ fn result_files_and_their_manifest() {
     let children = children();
     let plain = format(OutputType::Json, Transformation::None);
     let written = write_results(&store, &destination, plain, 1 << 20, || iterate(&children)).unwrap();
-    assert_eq!(written, Written { manifest_key: "jobs/0b0d-uuid/manifest.json".into(), results: 4 });
+    assert_eq!(written, Written { manifest_key: "jobs/0b0d-uuid/manifest.json".into(), results: 3 });
     let content = |file: &str| -> Value {
         serde_json::from_slice(&store.content("b", &format!("jobs/0b0d-uuid/{file}")).unwrap()).unwrap()
     };
@@ -395,7 +433,8 @@ fn result_files_and_their_manifest() {
         (&failed[0]["Error"], &failed[0]["Cause"], &failed[0]["Status"]),
         (&json!("My.Error"), &json!("because"), &json!("FAILED"))
     );
-    assert_eq!(content("PENDING_0.json")[0]["Status"], "PENDING");
+    assert_eq!(failed[0]["RedriveCount"], 2, "as often as it was redriven");
+    assert_eq!(files["PENDING"], json!([]));
 }
 
 #[test]
@@ -424,7 +463,7 @@ fn result_files_are_split_and_transformed() {
         "1\n2\n{\"a\":3}\n"
     );
     let (second, files) = file(json_of(Transformation::Compact), 8, "SUCCEEDED_1.json");
-    assert_eq!((second.unwrap().as_str(), files), (r#"[{"a":3}]"#, 5));
+    assert_eq!((second.unwrap().as_str(), files), (r#"[{"a":3}]"#, 4));
     let failed = file(json_of(Transformation::Compact), 9_999, "FAILED_0.json").0.unwrap();
     assert!(
         failed.starts_with(r#"[{"Cause":"because","Error":"My.Error","#),
@@ -450,7 +489,7 @@ fn results_that_cannot_be_written_or_read() {
 #[test]
 fn results_in_the_output_of_the_state() {
     let succeeded: Vec<_> =
-        children().into_iter().filter(|child| child.status == Some(Status::Succeeded)).collect();
+        children().into_iter().filter(|child| child.status == Status::Succeeded).collect();
     let collect = |format, bytes_max| collect_results(iterate(&succeeded), format, bytes_max).unwrap();
     let text = |format| collect(format, 9_999).unwrap().text().to_owned();
     assert_eq!(text(format(OutputType::Json, Transformation::Compact)), r#"[[1,2],{"a":3}]"#);
@@ -480,6 +519,56 @@ fn any_json() -> impl Strategy<Value = Value> {
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+/// The items behind the first `position` ones, when the bucket has become another one meanwhile.
+fn go_on(
+    before: &MemoryStore,
+    after: &MemoryStore,
+    dataset: &Dataset,
+    position: usize,
+) -> Result<String, String> {
+    let first = read(before, dataset.clone(), u64::MAX)?;
+    let place = first[position - 1].place.clone().unwrap();
+    let place = serde_json::from_str(&serde_json::to_string(&place).unwrap()).unwrap();
+    let store: Arc<dyn ObjectStore> = Arc::new(after.clone());
+    let request = ReadRequest { bucket: "b".into(), dataset: dataset.clone(), max_items: u64::MAX };
+    let stream = request.open_behind(&store, position as u64, &place).map_err(|error| error.to_string())?;
+    assert_eq!(stream.position(), position as u64);
+    let rest = stream.collect::<Result<Vec<Item>, _>>().map_err(|error| error.to_string())?;
+    Ok(Value::Array(rest.iter().map(Item::input).collect()).to_string())
+}
+
+#[test]
+fn a_list_that_has_grown_goes_on_behind_the_last_item() {
+    let files: [(&str, &[u8]); 2] = [("p/b", b"\"b0\"\n\"b1\"\n\"b2\""), ("p/d", b"\"d0\"")];
+    let grown: [(&str, &[u8]); 4] = [("p/a", b"\"a0\""), files[0], ("p/c", b"\"c0\""), files[1]];
+    let changed: [(&str, &[u8]); 2] = [("p/b", b"\"b0\""), files[1]];
+    let load = Dataset::Load { prefix: "p/".into(), format: Format::JsonLines };
+    assert_eq!(go_on(&store(&files), &store(&grown), &load, 2).unwrap(), r#"["b2","c0","d0"]"#);
+    assert_eq!(go_on(&store(&files), &store(&grown), &load, 3).unwrap(), r#"["c0","d0"]"#);
+    assert_eq!(go_on(&store(&files), &store(&files[..1]), &load, 3).unwrap(), "[]");
+    for other in [&changed[..], &files[1..]] {
+        let error = go_on(&store(&files), &store(other), &load, 2).unwrap_err();
+        assert!(error.starts_with("S3://b/p/b has changed since"), "{error}");
+    }
+    let list = Dataset::List { prefix: "p/".into() };
+    let keys = |text: String| text.matches("p/").count();
+    assert_eq!(keys(go_on(&store(&files), &store(&grown), &list, 1).unwrap()), 2, "c and d");
+    assert_eq!(keys(go_on(&store(&files), &store(&files[1..]), &list, 1).unwrap()), 1, "d");
+}
+
+#[test]
+fn the_files_of_a_manifest_must_stay_as_they_are() {
+    let manifest: (&str, &[u8]) = ("m", b"s3://b/x\ns3://b/y\ns3://b/x\n");
+    let files: [(&str, &[u8]); 3] = [manifest, ("x", b"1\n2"), ("y", b"3\n4")];
+    let dataset = Dataset::AthenaData { key: "m".into(), version_id: None, format: Format::JsonLines };
+    assert_eq!(go_on(&store(&files), &store(&files), &dataset, 1).unwrap(), "[2,3,4,1,2]");
+    assert_eq!(go_on(&store(&files), &store(&files), &dataset, 5).unwrap(), "[2]", "x comes twice");
+    let changed = store(&[manifest, ("x", b"1\n2"), ("y", b"3\n4\n5")]);
+    assert_eq!(go_on(&store(&files), &changed, &dataset, 1).unwrap(), "[2,3,4,5,1,2]", "not begun yet");
+    let error = go_on(&store(&files), &changed, &dataset, 3).unwrap_err();
+    assert!(error.starts_with("S3://b/y has changed since"), "{error}");
 }
 
 proptest! {

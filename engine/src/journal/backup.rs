@@ -28,6 +28,7 @@ pub struct BackedUp {
 /// Copies the journal of a data directory into a file that is not there yet.
 pub fn back_up(directory: &Path, target: &Path) -> Result<BackedUp, JournalError> {
     let source_path = directory.join(FILE);
+    super::lock::check(directory)?;
     if !source_path.exists() {
         return Err(JournalError::Missing { directory: directory.to_path_buf() });
     }

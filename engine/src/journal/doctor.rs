@@ -14,7 +14,7 @@ use std::sync::Arc;
 use asl::StateMachine;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::lock::{Holder, holder};
+use super::lock::{self, Holder, holder};
 use super::reader::Reader;
 use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
 use super::segment::decode;
@@ -110,11 +110,15 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
         let parent = directory_or_file.parent().map(Path::to_path_buf).unwrap_or_default();
         (parent, directory_or_file.to_path_buf())
     };
+    let mut examination = Examination::default();
+    let is_of_directory = file.file_name().is_some_and(|name| name == FILE);
+    // Where only the log is gone, or the end of the database, the rest is examined all the same.
+    if is_of_directory && let Err(gone @ JournalError::Gone { .. }) = lock::check(&directory) {
+        return Err(gone);
+    }
     if !file.exists() {
         return Err(JournalError::Missing { directory });
     }
-    let mut examination = Examination::default();
-    let is_of_directory = file.file_name().is_some_and(|name| name == FILE);
     let holder = if is_of_directory { Some(holder(&directory)) } else { None };
     if let Some(Holder::Nobody { log_is_lost: true, .. }) = &holder {
         let problem = "the engine was killed, and its write-ahead log is missing: the last commits are lost";
@@ -130,8 +134,15 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     };
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     examination.schema = version.map_err(|source| JournalError::of(&file, "read the header of", source))?;
+    if examination.schema == 0 && !examination.is_sound() {
+        // All of it was in the log that is gone.
+        return Ok(examination);
+    }
     if examination.schema == 0 {
         return Err(JournalError::Missing { directory });
+    }
+    if let Err(JournalError::Damaged { detail, .. }) = schema::check_length(&connection, &file) {
+        examination.found(Area::File, &file.display().to_string(), detail);
     }
     // Everything is of one moment, whatever an engine commits meanwhile.
     if let Err(error) = connection.execute_batch("BEGIN") {
@@ -156,7 +167,9 @@ fn log_of(file: &Path) -> PathBuf {
 /// read as a file that nobody writes; with one, the log is only read.
 fn open(file: &Path, is_in_use: bool) -> Result<Connection, JournalError> {
     let has_log = fs::metadata(log_of(file)).is_ok_and(|log| log.len() > 0);
-    if is_in_use || has_log {
+    // With an empty database SQLite removes the log.
+    let is_empty = fs::metadata(file).is_ok_and(|file| file.len() == 0);
+    if (is_in_use || has_log) && !is_empty {
         return schema::open_read_only(file);
     }
     let failed = |source| JournalError::of(file, "open", source);
@@ -282,7 +295,7 @@ impl<'a> Doctor<'a> {
         }
         let shown = crate::digest::hex(sha256);
         let parsed = match self.reader.definition("a state machine", sha256) {
-            Ok(text) => StateMachine::parse(&text).map_err(|findings| findings.to_string()),
+            Ok(text) => StateMachine::parse_accepted(&text).map_err(|findings| findings.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let definition = match parsed {

@@ -4,8 +4,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::reader::Reader;
 use super::schema::JournalError;
-use crate::items::ChildResult;
-use crate::machine::{Payload, Status};
+use crate::items::{ChildResult, Place};
+use crate::machine::{Payload, Status, errors};
 use crate::map_run::Limits;
 
 /// The row of a Map Run.
@@ -76,9 +76,8 @@ impl MapRunRow {
     }
 }
 
-fn status(number: i64) -> rusqlite::Result<Status> {
-    let status = usize::try_from(number).ok().and_then(|number| Status::ALL.get(number).copied());
-    status.ok_or(rusqlite::Error::InvalidQuery)
+pub(super) fn status(number: i64) -> rusqlite::Result<Status> {
+    Status::of_number(number).ok_or(rusqlite::Error::InvalidQuery)
 }
 
 const COLUMNS: &str = "SELECT id, arn, execution_arn, label, state, fingerprint, max_concurrency, tolerated_count, \
@@ -99,15 +98,29 @@ impl Reader {
         Ok(self.rows(&format!("{COLUMNS} WHERE id = ?1"), [id], MapRunRow::read)?.pop())
     }
 
-    /// The Map Runs of an execution, newest first.
-    pub(crate) fn map_runs_of(&self, execution_arn: &str) -> Result<Vec<MapRunRow>, JournalError> {
-        let query = format!("{COLUMNS} WHERE execution_arn = ?1 ORDER BY id DESC");
-        self.rows(&query, [execution_arn], MapRunRow::read)
+    /// The Map Runs of an execution, newest first: at most `limit` after the first `from`.
+    pub(crate) fn map_runs_of(
+        &self,
+        execution_arn: &str,
+        from: usize,
+        limit: usize,
+    ) -> Result<Vec<MapRunRow>, JournalError> {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let query = format!("{COLUMNS} WHERE execution_arn = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3");
+        self.rows(&query, params![execution_arn, number(limit), number(from)], MapRunRow::read)
     }
 
     /// The Map Runs that have not ended.
     pub(crate) fn open_map_runs(&self) -> Result<Vec<MapRunRow>, JournalError> {
         self.rows(&format!("{COLUMNS} WHERE status = 0 ORDER BY id"), [], MapRunRow::read)
+    }
+
+    /// Where the last item is that a child of a Map Run got; `None` = its dataset is one object, or an
+    /// older engine started it.
+    pub(crate) fn map_run_place(&self, id: i64) -> Result<Option<Place>, JournalError> {
+        let query = "SELECT map_place FROM executions WHERE map_run_id = ?1 ORDER BY map_number DESC LIMIT 1";
+        let place = self.rows(query, [id], |row| row.get::<_, Option<String>>(0))?.pop().flatten();
+        Ok(place.and_then(|place| serde_json::from_str(&place).ok()))
     }
 
     /// Shows the children of a Map Run in their order, one at a time: there
@@ -151,6 +164,15 @@ impl Reader {
         from: u64,
         limit: u32,
     ) -> Result<(Vec<ChildResult>, Option<u64>), JournalError> {
+        self.at_one_moment(|| self.results_of(id, from, limit))
+    }
+
+    fn results_of(
+        &self,
+        id: i64,
+        from: u64,
+        limit: u32,
+    ) -> Result<(Vec<ChildResult>, Option<u64>), JournalError> {
         let Some(run) = self.map_run_by_id(id)? else { return Ok((Vec::new(), None)) };
         let query = "SELECT map_number, name FROM executions WHERE map_run_id = ?1 AND map_number >= ?2 \
                      ORDER BY map_number LIMIT ?3";
@@ -164,21 +186,57 @@ impl Reader {
         let mut results = Vec::with_capacity(rows.len());
         for (_, name) in rows {
             let arn = crate::arn::child_arn(&run.arn, &name);
-            let Some(child) = self.describe_execution(&arn)? else { continue };
+            let child = match self.describe_execution(&arn) {
+                Err(error @ JournalError::DamagedSegment { .. }) => {
+                    results.push(self.result_of_damaged(arn, state_machine_arn.clone(), name, error)?);
+                    continue;
+                }
+                described => described?,
+            };
+            let Some(child) = child else { continue };
             results.push(ChildResult {
                 execution_arn: arn,
                 state_machine_arn: state_machine_arn.clone(),
                 name,
-                status: Some(child.status),
+                status: child.status,
                 input: child.input,
                 output: child.output.as_deref().map(Payload::from_journal),
                 error: child.error,
                 cause: child.cause,
-                start_millis: Some(child.start_millis),
+                start_millis: child.start_millis,
                 stop_millis: child.stop_millis,
+                redrive_count: child.redrive_count,
             });
         }
         Ok((results, next))
+    }
+
+    /// What a child came to whose records are damaged: a failure can be told without them. Of a
+    /// success the output is lost, and with it the result of the Map Run.
+    fn result_of_damaged(
+        &self,
+        arn: String,
+        state_machine_arn: String,
+        name: String,
+        problem: JournalError,
+    ) -> Result<ChildResult, JournalError> {
+        let Some((_, row)) = self.find(&arn)? else { return Err(problem) };
+        if matches!(row.status, Status::Succeeded | Status::Running) {
+            return Err(problem);
+        }
+        Ok(ChildResult {
+            execution_arn: arn,
+            state_machine_arn,
+            name,
+            status: row.status,
+            input: "null".to_owned(),
+            output: None,
+            error: row.error,
+            cause: Some(problem.to_string()),
+            start_millis: row.start_millis,
+            stop_millis: row.stop_millis,
+            redrive_count: row.redrive_count,
+        })
     }
 }
 
@@ -234,6 +292,21 @@ pub(crate) fn update_limits(connection: &Connection, id: i64, limits: Limits) ->
         tolerated_count.map(u64::cast_signed),
         tolerated_percentage
     ])?;
+    Ok(())
+}
+
+/// A child that is damaged, and will never end by itself, has failed. Its records stay as they are.
+pub(crate) fn fail_child(
+    connection: &Connection,
+    id: i64,
+    number: u64,
+    now_millis: i64,
+) -> rusqlite::Result<()> {
+    let update = "UPDATE executions SET status = ?3, stop_millis = ?4, error = ?5 \
+                  WHERE map_run_id = ?1 AND map_number = ?2 AND status = 0";
+    let status = Status::Failed as i64;
+    let values = params![id, number.cast_signed(), status, now_millis, errors::RUNTIME];
+    connection.prepare_cached(update)?.execute(values)?;
     Ok(())
 }
 

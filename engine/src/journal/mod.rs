@@ -33,17 +33,19 @@ mod writer;
 pub use backup::{BackedUp, back_up};
 pub use doctor::{Area, Examination, Finding, examine};
 pub use lists::ExecutionFilter;
+pub use lock::is_in_use;
 pub use reader::{ExecutionDescription, ExecutionSummary, OpenExecution, Reader, StateMachineDescription};
 pub use retention::{Collected, collect_garbage};
 pub use schema::JournalError;
 
 pub(crate) use lock::DirectoryLock;
 pub(crate) use map_runs::{
-    ChildRow, MapRunRow, close_map_run, insert_map_run, note_fingerprint, note_items, update_limits,
+    ChildRow, MapRunRow, close_map_run, fail_child, insert_map_run, note_fingerprint, note_items,
+    update_limits,
 };
 pub(crate) use reader::{Readers, RevisionOfExecution};
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
-pub(crate) use retention::{Identity, Removed, before, remove_some};
+pub(crate) use retention::{Identity, Place, Removed, before, remove_some};
 pub(crate) use schema::{FILE, open};
 pub(crate) use segment::encode;
 pub(crate) use writer::{Append, Backlog, Change, Closed, End, Message, NewExecution, Release, Writer};

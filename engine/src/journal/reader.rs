@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::lock::DirectoryLock;
+use super::lock::{self, DirectoryLock};
+use super::map_runs::status;
 use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
 use super::segment::decode;
 use crate::arn::{execution_arn, execution_names, state_machine_arn, state_machine_name};
@@ -154,10 +155,13 @@ fn bring_up_to_date(directory: &Path, path: &Path) -> Found<()> {
 impl Reader {
     /// Opens the journal of a data directory for reading. It sees what was
     /// durable at the time of each call. A journal of an earlier release is
-    /// brought up to date first.
+    /// brought up to date first. One that a part was taken away from, its log
+    /// or its database, is refused, and what is left of it stays as it is.
     pub fn open(directory: &Path) -> Found<Self> {
         let path = directory.join(FILE);
-        if !path.exists() {
+        lock::check(directory)?;
+        // An empty one is not opened either: SQLite would lay files beside it.
+        if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
             return Err(JournalError::Missing { directory: directory.to_path_buf() });
         }
         let connection = match schema::open_read_only(&path) {
@@ -199,6 +203,10 @@ impl Reader {
 
     /// Describes an execution; `None` = there is none of this ARN.
     pub fn describe_execution(&self, arn: &str) -> Found<Option<ExecutionDescription>> {
+        self.at_one_moment(|| self.describe(arn))
+    }
+
+    fn describe(&self, arn: &str) -> Found<Option<ExecutionDescription>> {
         let Some((id, summary)) = self.find(arn)? else { return Ok(None) };
         let (first, last) = self.edge_segments(id, arn, summary.status != Status::Running)?;
         let mut described = ExecutionDescription {
@@ -236,8 +244,7 @@ impl Reader {
 
     /// The whole history of an execution; `None` = there is no such execution.
     pub fn execution_history(&self, arn: &str) -> Found<Option<Vec<HistoryEvent>>> {
-        let Some((id, _)) = self.find(arn)? else { return Ok(None) };
-        self.events(id, arn, false, 0, usize::MAX).map(Some)
+        self.history_page(arn, false, 0, usize::MAX)
     }
 
     /// A part of the history of an execution, in its order or reversed: at
@@ -250,8 +257,10 @@ impl Reader {
         from: usize,
         limit: usize,
     ) -> Found<Option<Vec<HistoryEvent>>> {
-        let Some((id, _)) = self.find(arn)? else { return Ok(None) };
-        self.events(id, arn, reverse, from, limit).map(Some)
+        self.at_one_moment(|| {
+            let Some((id, _)) = self.find(arn)? else { return Ok(None) };
+            self.events(id, arn, reverse, from, limit).map(Some)
+        })
     }
 
     fn events(
@@ -264,7 +273,7 @@ impl Reader {
     ) -> Found<Vec<HistoryEvent>> {
         let order = if reverse { "DESC" } else { "ASC" };
         let query = format!("{SEGMENTS} ORDER BY first_record {order}");
-        let failed = |source| JournalError::of(&self.path, "read", source);
+        let failed = |source| self.failed(source);
         let mut statement = self.connection.prepare_cached(&query).map_err(failed)?;
         let mut rows = statement.query([id]).map_err(failed)?;
         // Where the next segment has to begin, or reversed to end; what is the last one of all only the rows know.
@@ -317,12 +326,14 @@ impl Reader {
 
     /// The definition an execution runs, byte for byte.
     pub fn definition_of(&self, execution_arn: &str) -> Found<Option<String>> {
-        let Some((id, _)) = self.find(execution_arn)? else { return Ok(None) };
-        let query = "SELECT sha256 FROM executions WHERE id = ?1";
-        match self.rows(query, [id], |row| row.get(0))?.pop() {
-            Some(sha256) => self.definition(execution_arn, &sha256).map(Some),
-            None => Ok(None),
-        }
+        self.at_one_moment(|| {
+            let Some((id, _)) = self.find(execution_arn)? else { return Ok(None) };
+            let query = "SELECT sha256 FROM executions WHERE id = ?1";
+            match self.rows(query, [id], |row| row.get(0))?.pop() {
+                Some(sha256) => self.definition(execution_arn, &sha256).map(Some),
+                None => Ok(None),
+            }
+        })
     }
 
     /// Every execution that has not ended, oldest first.
@@ -454,13 +465,11 @@ impl Reader {
 
     pub(super) fn summary(&self, row: &Row<'_>) -> rusqlite::Result<(i64, ExecutionSummary)> {
         let (machine, name): (String, String) = (row.get(1)?, row.get(2)?);
-        let status =
-            usize::try_from(row.get::<_, i64>(3)?).ok().and_then(|number| Status::ALL.get(number).copied());
         let summary = ExecutionSummary {
             execution_arn: execution_arn(&self.region, &self.account, &machine, &name),
             state_machine_arn: state_machine_arn(&self.region, &self.account, &machine),
             name,
-            status: status.ok_or(rusqlite::Error::InvalidQuery)?,
+            status: status(row.get(3)?)?,
             start_millis: row.get(4)?,
             stop_millis: row.get(5)?,
             version: row.get(6)?,
@@ -499,13 +508,42 @@ impl Reader {
         Ok(described)
     }
 
+    /// Everything that is read meanwhile is of one moment, whatever is written beside it.
+    /// Within another such reading it is of that one's moment.
+    pub(crate) fn at_one_moment<T, E: From<JournalError>>(
+        &self,
+        read: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if !self.connection.is_autocommit() {
+            return read();
+        }
+        let execute = |sql: &str| {
+            let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+            done.map(drop).map_err(|source| self.failed(source))
+        };
+        execute("BEGIN DEFERRED")?;
+        let result = read();
+        let ended = execute("COMMIT");
+        let value = result?;
+        ended?;
+        Ok(value)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(super) fn failed(&self, source: rusqlite::Error) -> JournalError {
+        JournalError::of(&self.path, "read", source)
+    }
+
     pub(super) fn rows<T>(
         &self,
         query: &str,
         parameters: impl rusqlite::Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Found<Vec<T>> {
-        let failed = |source| JournalError::of(&self.path, "read", source);
+        let failed = |source| self.failed(source);
         let mut statement = self.connection.prepare_cached(query).map_err(failed)?;
         let rows = statement.query_map(parameters, read).map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)

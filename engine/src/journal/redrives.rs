@@ -80,16 +80,21 @@ pub(crate) fn reopen_execution(
 ) -> rusqlite::Result<()> {
     let update = "UPDATE executions SET status = 0, stop_millis = NULL, events = NULL, error = NULL, pending_redrive = NULL, \
                   redrive_count = ?2, redrive_millis = ?3 WHERE id = ?1";
-    connection.prepare_cached(update)?.execute(params![id, redrive_count, now_millis])?;
-    Ok(())
+    let updated = connection.prepare_cached(update)?.execute(params![id, redrive_count, now_millis])?;
+    exactly_one(updated)
 }
 
 /// An Express child is open again. Developer guide: its redrives have no count and no date.
 pub(crate) fn reopen_child(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     let update = "UPDATE executions SET status = 0, stop_millis = NULL, events = NULL, error = NULL, pending_redrive = NULL \
                   WHERE id = ?1";
-    connection.prepare_cached(update)?.execute([id])?;
-    Ok(())
+    let updated = connection.prepare_cached(update)?.execute([id])?;
+    exactly_one(updated)
+}
+
+/// Records of an execution that has no row would be nobody's: nothing of the transaction counts then.
+pub(super) fn exactly_one(rows: usize) -> rusqlite::Result<()> {
+    if rows == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(rows)) }
 }
 
 /// A Map Run is open again, and those of its children that failed and can be

@@ -14,6 +14,7 @@ use super::lock::DirectoryLock;
 use super::reader::Reader;
 use super::schema::{self, FILE, JournalError};
 use crate::arn::{child_arn, execution_arn};
+use crate::machine::Status;
 
 #[cfg(test)]
 mod tests;
@@ -21,18 +22,20 @@ mod tests;
 /// Executions, children included, that one transaction removes.
 pub(crate) const BATCH: u64 = 200;
 
-/// The ends that are too long ago. Nothing ends before it starts, so the index of starts finds
-/// them; what it finds in vain are executions that took longer than they are kept.
-const EXPIRED: &str = "FROM executions e CROSS JOIN state_machines m ON m.id = e.machine_id \
+/// Some ends that are too long ago, behind a start. Nothing ends before it starts, so the index of
+/// starts finds them; what it finds in vain are executions that took longer than they are kept.
+const EXPIRED: &str = "SELECT e.id, e.start_millis, m.name, e.name FROM executions e \
+     CROSS JOIN state_machines m ON m.id = e.machine_id \
      WHERE e.map_run_id IS NULL AND e.start_millis < ?1 AND e.status <> 0 AND e.stop_millis < ?1 \
-     ORDER BY e.start_millis";
+     AND e.start_millis >= ?2 AND (e.start_millis > ?2 OR e.id > ?3) \
+     ORDER BY e.start_millis, e.id LIMIT ?4";
 
 /// What is collected by [`collect_garbage`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Executions that ended long enough ago; children of Map Runs are not counted.
     pub executions: u64,
-    /// Bytes of their histories.
+    /// Bytes of their histories and those of their children.
     pub history_bytes: u64,
     /// Bytes by which the files became smaller; of a dry run 0.
     pub freed_bytes: u64,
@@ -44,13 +47,20 @@ pub(crate) struct Removed {
     pub(crate) executions: u64,
     pub(crate) children: u64,
     pub(crate) bytes: u64,
+    /// From where to go on; `None` = everything was looked at.
+    pub(crate) next: Option<Place>,
 }
 
-impl Removed {
-    /// Whether there may be more to remove.
-    pub(crate) fn is_full(self) -> bool {
-        self.executions + self.children >= BATCH
-    }
+/// Behind an execution, in the order of starts: its start and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    start_millis: i64,
+    id: i64,
+}
+
+impl Place {
+    /// Before every execution.
+    pub(crate) const FIRST: Self = Self { start_millis: i64::MIN, id: i64::MIN };
 }
 
 /// Whose ARNs the executions have.
@@ -60,90 +70,132 @@ pub(crate) struct Identity {
     pub(crate) account: String,
 }
 
-/// Removes some executions that ended before a time, oldest start first. `is_open`
-/// says which are open again although their rows do not say so yet.
+/// Removes some executions that ended before a time, oldest start first, from a place
+/// on. `is_open` says which are open again although their rows do not say so yet.
 pub(crate) fn remove_some(
     connection: &Connection,
     identity: &Identity,
     ended_before_millis: i64,
+    from: Place,
     is_open: &dyn Fn(i64) -> bool,
 ) -> rusqlite::Result<Removed> {
-    let query = format!("SELECT e.id, m.name, e.name {EXPIRED} LIMIT ?2");
-    let mut statement = connection.prepare_cached(&query)?;
-    let found = statement.query_map(params![ended_before_millis, BATCH.cast_signed()], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
-    })?;
-    let found: Vec<(i64, String, String)> = found.collect::<Result<_, _>>()?;
-    let mut removed = Removed::default();
-    for (id, machine, name) in found {
-        if removed.is_full() {
-            break;
-        }
-        if is_open(id) {
-            continue;
-        }
-        let arn = execution_arn(&identity.region, &identity.account, &machine, &name);
-        if remove_map_runs(connection, &arn, &mut removed)? {
-            removed.bytes += remove(connection, id)?;
-            removed.executions += 1;
-        }
-    }
-    Ok(removed)
+    let mut sweep = Sweep { connection, removes: true, removed: Removed::default() };
+    sweep.some(identity, ended_before_millis, from, is_open)?;
+    Ok(sweep.removed)
 }
 
-/// Removes the Map Runs of an execution with their children; `false` = there are
-/// more than one batch removes, or one is still open.
-fn remove_map_runs(connection: &Connection, arn: &str, removed: &mut Removed) -> rusqlite::Result<bool> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, arn, status FROM map_runs WHERE execution_arn = ?1")?;
-    let runs = statement.query_map([arn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let runs: Vec<(i64, String, i64)> = runs.collect::<Result<_, _>>()?;
-    for (run, run_arn, status) in runs {
-        if status == 0 || !remove_children(connection, run, &run_arn, removed)? {
+/// One way through what is too old, to remove it or to say what would be removed.
+struct Sweep<'a> {
+    connection: &'a Connection,
+    removes: bool,
+    removed: Removed,
+}
+
+impl Sweep<'_> {
+    /// Whether enough was removed for one transaction.
+    fn is_full(&self) -> bool {
+        self.removes && self.removed.executions + self.removed.children >= BATCH
+    }
+
+    fn some(
+        &mut self,
+        identity: &Identity,
+        ended_before_millis: i64,
+        from: Place,
+        is_open: &dyn Fn(i64) -> bool,
+    ) -> rusqlite::Result<()> {
+        let mut statement = self.connection.prepare_cached(EXPIRED)?;
+        let parameters = params![ended_before_millis, from.start_millis, from.id, BATCH.cast_signed()];
+        let found = statement.query_map(parameters, |row| {
+            let place = Place { id: row.get(0)?, start_millis: row.get(1)? };
+            Ok((place, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
+        })?;
+        let found: Vec<(Place, String, String)> = found.collect::<Result<_, _>>()?;
+        let is_last = (found.len() as u64) < BATCH;
+        let mut behind = from;
+        for (place, machine, name) in found {
+            if !is_open(place.id) {
+                let arn = execution_arn(&identity.region, &identity.account, &machine, &name);
+                if self.map_runs(&arn)? {
+                    self.execution(place.id)?;
+                    self.removed.executions += 1;
+                } else if self.is_full() {
+                    // The rest of it is for the next batch; one that is held by something open is skipped.
+                    self.removed.next = Some(behind);
+                    return Ok(());
+                }
+            }
+            behind = place;
+            if self.is_full() {
+                self.removed.next = Some(behind);
+                return Ok(());
+            }
+        }
+        self.removed.next = (!is_last).then_some(behind);
+        Ok(())
+    }
+
+    /// The Map Runs of an execution with their children; `false` = there are more than one
+    /// batch removes, or one is still open.
+    fn map_runs(&mut self, arn: &str) -> rusqlite::Result<bool> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, arn, status FROM map_runs WHERE execution_arn = ?1")?;
+        let runs = statement.query_map([arn], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let runs: Vec<(i64, String, i64)> = runs.collect::<Result<_, _>>()?;
+        if runs.iter().any(|(_, _, status)| *status == Status::Running as i64) {
             return Ok(false);
         }
-        connection.prepare_cached("DELETE FROM map_runs WHERE id = ?1")?.execute([run])?;
-    }
-    Ok(true)
-}
-
-fn remove_children(
-    connection: &Connection,
-    run: i64,
-    run_arn: &str,
-    removed: &mut Removed,
-) -> rusqlite::Result<bool> {
-    let query = "SELECT id, name, status FROM executions WHERE map_run_id = ?1 LIMIT ?2";
-    let mut statement = connection.prepare_cached(query)?;
-    let children = statement.query_map(params![run, BATCH.cast_signed()], |row| {
-        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
-    })?;
-    let children: Vec<(i64, String, i64)> = children.collect::<Result<_, _>>()?;
-    let all = (children.len() as u64) < BATCH;
-    for (id, name, status) in children {
-        if removed.is_full()
-            || status == 0
-            || !remove_map_runs(connection, &child_arn(run_arn, &name), removed)?
-        {
-            return Ok(false);
+        for (run, run_arn, _) in runs {
+            if !self.children(run, &run_arn)? {
+                return Ok(false);
+            }
+            if self.removes {
+                self.connection.prepare_cached("DELETE FROM map_runs WHERE id = ?1")?.execute([run])?;
+            }
         }
-        removed.bytes += remove(connection, id)?;
-        removed.children += 1;
+        Ok(true)
     }
-    Ok(all)
-}
 
-/// Removes one execution; answers the bytes of its history.
-fn remove(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
-    let bytes = history_bytes(connection, id)?;
-    connection.prepare_cached("DELETE FROM segments WHERE execution_id = ?1")?.execute([id])?;
-    connection.prepare_cached("DELETE FROM executions WHERE id = ?1")?.execute([id])?;
-    Ok(bytes)
-}
+    fn children(&mut self, run: i64, run_arn: &str) -> rusqlite::Result<bool> {
+        let mut from = i64::MIN;
+        loop {
+            let query = "SELECT id, name, status, map_number FROM executions \
+                         WHERE map_run_id = ?1 AND map_number > ?2 ORDER BY map_number LIMIT ?3";
+            let mut statement = self.connection.prepare_cached(query)?;
+            let children = statement.query_map(params![run, from, BATCH.cast_signed()], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?))
+            })?;
+            let children: Vec<(i64, String, i64, i64)> = children.collect::<Result<_, _>>()?;
+            let is_last = (children.len() as u64) < BATCH;
+            for (id, name, status, number) in children {
+                if self.is_full()
+                    || status == Status::Running as i64
+                    || !self.map_runs(&child_arn(run_arn, &name))?
+                {
+                    return Ok(false);
+                }
+                self.execution(id)?;
+                self.removed.children += 1;
+                from = number;
+            }
+            if is_last {
+                return Ok(true);
+            }
+        }
+    }
 
-fn history_bytes(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
-    let sum = "SELECT coalesce(sum(length(records)), 0) FROM segments WHERE execution_id = ?1";
-    connection.prepare_cached(sum)?.query_row([id], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+    /// One execution, and the bytes of its history.
+    fn execution(&mut self, id: i64) -> rusqlite::Result<()> {
+        let sum = "SELECT coalesce(sum(length(records)), 0) FROM segments WHERE execution_id = ?1";
+        let bytes = self.connection.prepare_cached(sum)?.query_row([id], |row| row.get::<_, i64>(0))?;
+        self.removed.bytes += bytes.cast_unsigned();
+        if self.removes {
+            self.connection.prepare_cached("DELETE FROM segments WHERE execution_id = ?1")?.execute([id])?;
+            self.connection.prepare_cached("DELETE FROM executions WHERE id = ?1")?.execute([id])?;
+        }
+        Ok(())
+    }
 }
 
 /// Removes the executions of a data directory that ended before a time, in
@@ -164,16 +216,15 @@ pub fn collect_garbage(directory: &Path, ended_before_millis: i64) -> Result<Col
     };
     let before = size(directory);
     let mut collected = Collected::default();
-    loop {
+    let mut from = Some(Place::FIRST);
+    while let Some(place) = from {
         let transaction = connection.transaction().map_err(failed("begin a change of"))?;
-        let removed = remove_some(&transaction, &identity, ended_before_millis, &|_| false)
+        let removed = remove_some(&transaction, &identity, ended_before_millis, place, &|_| false)
             .map_err(failed("remove executions from"))?;
         transaction.commit().map_err(failed("commit to"))?;
         collected.executions += removed.executions;
         collected.history_bytes += removed.bytes;
-        if !removed.is_full() {
-            break;
-        }
+        from = removed.next;
     }
     let is_fragmented = connection
         .pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0))
@@ -204,18 +255,20 @@ pub(crate) fn before(now_millis: i64, time: Duration) -> i64 {
 impl Reader {
     /// What [`collect_garbage`] would remove.
     pub fn garbage(&self, ended_before_millis: i64) -> Result<Collected, JournalError> {
-        let query = format!("SELECT e.id {EXPIRED}");
-        let ids: Vec<i64> = self.rows(&query, [ended_before_millis], |row| row.get(0))?;
-        let mut collected = Collected { executions: ids.len() as u64, ..Collected::default() };
-        for id in ids {
-            collected.history_bytes += self.history_bytes(id)?;
-        }
-        Ok(collected)
-    }
-
-    fn history_bytes(&self, id: i64) -> Result<u64, JournalError> {
-        let sum = "SELECT coalesce(sum(length(records)), 0) FROM segments WHERE execution_id = ?1";
-        let bytes = self.rows(sum, [id], |row| row.get::<_, i64>(0))?.pop();
-        Ok(bytes.unwrap_or_default().cast_unsigned())
+        let (region, account) = self.region_and_account();
+        let identity = Identity { region: region.to_owned(), account: account.to_owned() };
+        self.at_one_moment(|| {
+            let mut sweep =
+                Sweep { connection: self.connection(), removes: false, removed: Removed::default() };
+            let mut from = Some(Place::FIRST);
+            while let Some(place) = from {
+                sweep
+                    .some(&identity, ended_before_millis, place, &|_| false)
+                    .map_err(|source| self.failed(source))?;
+                from = sweep.removed.next;
+            }
+            let Removed { executions, bytes, .. } = sweep.removed;
+            Ok(Collected { executions, history_bytes: bytes, ..Collected::default() })
+        })
     }
 }

@@ -122,6 +122,8 @@ const MIGRATIONS: &[&str] = &["
         alias TEXT
     ) STRICT, WITHOUT ROWID;
 ", "
+    -- The first journals of version 2 came without it.
+    CREATE INDEX IF NOT EXISTS state_machines_names ON state_machines (name);
     -- A Map Run is the sum of its children: executions that name it.
     CREATE TABLE map_runs (
         id INTEGER PRIMARY KEY,
@@ -169,6 +171,9 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX executions_recent_status ON executions (status, start_millis) WHERE map_run_id IS NULL;
     CREATE INDEX executions_children ON executions (map_run_id, start_millis) WHERE map_run_id IS NOT NULL;
     CREATE INDEX executions_children_status ON executions (map_run_id, status, start_millis) WHERE map_run_id IS NOT NULL;
+", "
+    -- Where the last item of a child is in a dataset of several objects, as JSON.
+    ALTER TABLE executions ADD COLUMN map_place TEXT;
 "];
 
 /// The version that noted the errors of executions.
@@ -197,6 +202,21 @@ pub enum JournalError {
     Missing {
         /// The data directory.
         directory: PathBuf,
+    },
+    /// There was a journal, and its database was taken away.
+    #[error(
+        "journal {} is {what}, and {} shows that there was one. Put it back with all its files, or restore a \
+         backup as docs/journal.md says; to begin anew, name another data directory",
+        path.display(),
+        trace.display()
+    )]
+    Gone {
+        /// The database.
+        path: PathBuf,
+        /// Whether it is "missing" or "empty".
+        what: &'static str,
+        /// The file that shows it.
+        trace: PathBuf,
     },
     /// The file is something else.
     #[error("{} is not a stepwright journal: move it away, or name another data directory", path.display())]
@@ -295,6 +315,7 @@ pub(crate) fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalEr
     let failed = |action| move |source| JournalError::of(path, action, source);
     let mut connection = Connection::open(path).map_err(failed("open"))?;
     check(&connection, path)?;
+    check_length(&connection, path)?;
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; \
          PRAGMA wal_autocheckpoint = 20000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(pragmas).map_err(failed("configure"))?;
@@ -309,6 +330,7 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Connection, JournalError> {
     let connection =
         Connection::open_with_flags(path, flags).map_err(|source| JournalError::of(path, "open", source))?;
     check(&connection, path)?;
+    check_length(&connection, path)?;
     keep_plans(&connection).map_err(|source| JournalError::of(path, "configure", source))?;
     Ok(connection)
 }
@@ -341,6 +363,21 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), JournalE
         return Err(JournalError::Newer { path: path.to_path_buf(), found, known: SCHEMA_VERSION });
     }
     Ok(())
+}
+
+/// Refuses a database whose end was cut off within a page, which `SQLite` reads as if zeros stood
+/// there. With a write-ahead log it does not have to be whole: what a crash tore is in there once more.
+pub(super) fn check_length(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let page = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
+    let page = page.map_err(|source| JournalError::of(path, "read the header of", source))?.cast_unsigned();
+    if length(Path::new(&log)) > 0 || length(path).is_multiple_of(page.max(1)) {
+        return Ok(());
+    }
+    let detail = "it was cut off: it does not end with a whole page".to_owned();
+    Err(JournalError::Damaged { path: path.to_path_buf(), detail })
 }
 
 fn migrate(connection: &mut Connection, now_millis: i64) -> rusqlite::Result<()> {

@@ -148,6 +148,180 @@ fn files_are_for_their_owner_only() {
     }
 }
 
+/// Two executions take their time before they are in line for the writer.
+#[test]
+fn the_latest_time_does_not_run_backwards() {
+    let directory = tempfile::tempdir().unwrap();
+    journal(directory.path());
+    let engine = Engine::open(options(directory.path())).unwrap();
+    for (id, last_millis) in [(100, 9_000), (101, 8_000)] {
+        let new = super::NewExecution {
+            machine_id: 1,
+            revision: 1,
+            version: None,
+            alias: None,
+            name: format!("e{id}").into(),
+            sha256: [0; 32],
+            start_millis: last_millis,
+            map_run: None,
+            place: None,
+        };
+        let append = super::Append {
+            execution_id: id,
+            new: Some(new),
+            change: None,
+            first_record: 0,
+            segment: encode(id, 0, &records()),
+            last_millis,
+            closed: None,
+            release: Box::new(|| {}),
+        };
+        engine.scheduler.backlog.grow(append.bytes());
+        engine.scheduler.send(super::Message::Append(Box::new(append))).unwrap();
+        engine.scheduler.sync().unwrap();
+    }
+    engine.shutdown();
+    assert_eq!(Reader::open(directory.path()).unwrap().last_millis().unwrap(), 9_000);
+}
+
+/// What was left out does not look stopped, nor does anybody wait for it.
+#[test]
+fn an_execution_that_was_left_out_is_not_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let arn = journal(directory.path());
+    // Of one that runs, a description reads the first segment only.
+    let damage = "UPDATE segments SET records = CAST(x'09' || substr(records, 2) AS BLOB) \
+                  WHERE first_record = (SELECT max(first_record) FROM segments)";
+    assert_eq!(unchecked(directory.path()).execute(damage, []).unwrap(), 1);
+    let engine = Engine::open(options(directory.path())).unwrap();
+    for refused in [engine.stop_execution(&arn, None, None).map(drop), engine.wait(&arn).map(drop)] {
+        let error = refused.unwrap_err();
+        let problem = "it has a version that this engine does not know";
+        assert!(
+            matches!(&error, EngineError::ExecutionLeftOut { problem: found, .. } if found.contains(problem)),
+            "{error}"
+        );
+    }
+    engine.shutdown();
+}
+
+/// An answer that is lost while the engine lives is an error, not a wait without end.
+#[test]
+fn a_lost_answer_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(options(directory.path())).unwrap();
+    assert!(matches!(engine.scheduler.gone(), EngineError::System { .. }));
+    let other = engine.clone();
+    engine.shutdown();
+    assert!(matches!(other.scheduler.gone(), EngineError::Stopped { .. }));
+}
+
+/// Whatever is written between the statements of one answer is not in it.
+#[test]
+fn what_is_read_is_of_one_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let arn = journal(directory.path());
+    let reader = Reader::open(directory.path()).unwrap();
+    let describe = || reader.describe_execution(&arn).unwrap();
+    let before = describe();
+    reader
+        .at_one_moment(|| {
+            assert_eq!(describe(), before);
+            let database = unchecked(directory.path());
+            assert!(database.execute("DELETE FROM segments", []).unwrap() > 0);
+            assert_eq!(database.execute("DELETE FROM executions", []).unwrap(), 1);
+            assert_eq!(describe(), before);
+            Ok::<_, JournalError>(())
+        })
+        .unwrap();
+    assert_eq!(describe(), None);
+}
+
+/// Nobody's records: the transaction that would write them does not count.
+#[test]
+fn what_has_no_row_is_not_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    journal(directory.path());
+    let database = unchecked(directory.path());
+    assert!(super::reopen_execution(&database, 1, 1, 5_000).is_ok());
+    assert!(super::reopen_execution(&database, 2, 1, 5_000).is_err());
+    assert!(super::reopen_child(&database, 2).is_err());
+}
+
+/// What this release would refuse was accepted by an older one: it goes on, and can be started.
+#[test]
+fn what_was_accepted_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let arn = journal(directory.path());
+    let refused = DEFINITION.replacen('{', r#"{"Unheard": 1, "#, 1);
+    assert!(asl::StateMachine::parse(&refused).is_err());
+    let sha256 = crate::digest::sha256(refused.as_bytes());
+    let database = unchecked(directory.path());
+    database
+        .execute("UPDATE definitions SET text = ?1, sha256 = ?2", rusqlite::params![refused, sha256])
+        .unwrap();
+    database.execute("UPDATE revisions SET sha256 = ?1", [sha256]).unwrap();
+    database.execute("UPDATE executions SET sha256 = ?1", [sha256]).unwrap();
+    drop(database);
+    let engine = Engine::open(options(directory.path())).unwrap();
+    assert_eq!(engine.left_out(), []);
+    assert_eq!(engine.open_executions().first().map(|(open, _)| open.as_str()), Some(arn.as_str()));
+    let request = StartExecution { state_machine: "m".into(), ..StartExecution::default() };
+    engine.start_execution(request).unwrap();
+    let put = engine.put_state_machine("n", &refused, None);
+    assert!(matches!(put, Err(EngineError::InvalidDefinition { .. })), "{put:?}");
+    engine.settle().unwrap();
+    engine.shutdown();
+    assert!(super::examine(directory.path()).unwrap().is_sound());
+}
+
+/// The Map Runs of an execution that was left out are no orphans: it may go on after a repair.
+#[test]
+fn map_runs_of_what_was_left_out_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let map = r#"{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.items","End":true,"ItemProcessor":{
+        "ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+        "StartAt":"W","States":{"W":{"Type":"Wait","Seconds":99999,"End":true}}}}}}"#;
+    let engine = Engine::open(options(directory.path())).unwrap();
+    engine.put_state_machine("map", map, None).unwrap();
+    let request = StartExecution {
+        state_machine: "map".into(),
+        input: r#"{"items":[1,2]}"#.into(),
+        ..StartExecution::default()
+    };
+    let arn = engine.start_execution(request).unwrap().execution_arn;
+    engine.settle().unwrap();
+    engine.shutdown();
+    let database = unchecked(directory.path());
+    let damage = "UPDATE segments SET records = CAST(x'09' || substr(records, 2) AS BLOB) \
+                  WHERE execution_id = 1 AND first_record = 0";
+    assert_eq!(database.execute(damage, []).unwrap(), 1);
+    let open = |what: &str| {
+        let query = format!("SELECT count(*) FROM {what} WHERE status = 0");
+        database.query_row(&query, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    left_out(directory.path(), &arn);
+    assert_eq!((open("map_runs"), open("executions")), (1, 3), "nothing was aborted");
+}
+
+/// One damaged start of an Express execution keeps nothing else from going on.
+#[test]
+fn a_damaged_express_start_is_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let arn = journal(directory.path());
+    unchecked(directory.path())
+        .execute(
+            "INSERT INTO express (arn, machine_id, revision, name, input) VALUES ('arn:x', 1, 1, 'x', 'no JSON')",
+            [],
+        )
+        .unwrap();
+    let engine = Engine::open(options(directory.path())).unwrap();
+    assert_eq!(engine.left_out().iter().map(|left| left.arn.as_str()).collect::<Vec<_>>(), ["arn:x"]);
+    assert_eq!(engine.open_executions().len(), 1);
+    assert!(engine.stop_execution(&arn, None, None).is_ok());
+    engine.shutdown();
+}
+
 #[test]
 fn a_damaged_segment_is_named() {
     let change = |sql: &str| {
@@ -325,6 +499,25 @@ fn a_directory_without_a_journal() {
     assert!(matches!(Reader::open(directory.path()), Err(JournalError::Missing { .. })));
     std::fs::write(directory.path().join(super::FILE), "").unwrap();
     assert!(matches!(Reader::open(directory.path()), Err(JournalError::Missing { .. })));
+}
+
+/// The lock's mark says that a missing log is a lost one: it may only be there once a log is, which
+/// a commit of nothing does not make. An engine that opens looks for what it may remove, say.
+#[test]
+fn a_commit_of_nothing_marks_no_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mark = || std::fs::read_to_string(directory.path().join(super::schema::LOCK_FILE)).unwrap();
+    let made = format!("{} db", std::process::id());
+    Engine::open(options(directory.path())).unwrap().shutdown();
+    let engine = Engine::open(options(directory.path())).unwrap();
+    engine.settle().unwrap();
+    engine.scheduler.change(Box::new(|_| Ok(()))).unwrap();
+    assert_eq!(mark(), made);
+    engine.put_state_machine("m", DEFINITION, None).unwrap();
+    // The answer comes after the mark.
+    assert!(mark().ends_with(" wal"), "{}", mark());
+    engine.shutdown();
+    assert_eq!(mark(), made);
 }
 
 /// Invariant I3: an effect follows a commit, so a commit has to be a sync.

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use rusqlite::{Connection, params};
 
 use super::lock::DirectoryLock;
+use super::redrives::exactly_one;
 use crate::crash::CrashPoints;
 use crate::machine::{Status, Text};
 
@@ -37,6 +38,8 @@ pub(crate) struct NewExecution {
     pub(crate) start_millis: i64,
     /// Of a child: its Map Run, its number there, and how many items it has.
     pub(crate) map_run: Option<(i64, u64, u64)>,
+    /// Of a child: where its last item is in a dataset of several objects, as JSON text.
+    pub(crate) place: Option<String>,
 }
 
 /// The end of an execution.
@@ -195,7 +198,10 @@ impl Writer {
                 return Ok(true);
             }
             transaction.commit()?;
-            self.lock.log_is_there();
+            // Of this connection, those that it made as it was opened included: they are commits, too.
+            if self.connection.total_changes() > 0 {
+                self.lock.log_is_there();
+            }
             if self.crash_points.reach() {
                 return Ok(true);
             }
@@ -241,6 +247,11 @@ impl Batch {
     }
 }
 
+/// The latest time of all records. Two executions take their time before they are in line here:
+/// a later batch may hold the earlier time, and time must not run backwards after a restart.
+const NOTE_LAST_MILLIS: &str = "INSERT INTO settings VALUES ('last_millis', ?1) \
+     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
+
 /// Writes everything in the order in which it was sent: what is released in
 /// that order has become durable in it, too.
 fn write_all(connection: &Connection, work: Vec<Work>, releases: &mut Vec<Release>) -> rusqlite::Result<()> {
@@ -262,9 +273,7 @@ fn write_all(connection: &Connection, work: Vec<Work>, releases: &mut Vec<Releas
         }
     }
     if let Some(last_millis) = last_millis {
-        connection
-            .prepare_cached("INSERT OR REPLACE INTO settings VALUES ('last_millis', ?1)")?
-            .execute([last_millis])?;
+        connection.prepare_cached(NOTE_LAST_MILLIS)?.execute([last_millis])?;
     }
     Ok(())
 }
@@ -281,8 +290,8 @@ fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<()
     };
     if let Some(new) = new {
         let insert = "INSERT INTO executions (id, machine_id, name, sha256, status, start_millis, revision, version, \
-                      alias, map_run_id, map_number, map_items, stop_millis, events, error) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                      alias, map_run_id, map_number, map_items, stop_millis, events, error, map_place) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
         connection.prepare_cached(insert)?.execute(params![
             execution_id,
             new.machine_id,
@@ -298,18 +307,20 @@ fn write_append(connection: &Connection, append: &Append) -> rusqlite::Result<()
             new.map_run.map(|(_, _, items)| items.cast_signed()),
             stop_millis,
             events,
-            error
+            error,
+            new.place
         ])?;
     } else if closed.is_some() {
         let close =
             "UPDATE executions SET status = ?2, stop_millis = ?3, events = ?4, error = ?5 WHERE id = ?1";
-        connection.prepare_cached(close)?.execute(params![
+        let updated = connection.prepare_cached(close)?.execute(params![
             execution_id,
             status as i64,
             stop_millis,
             events,
             error
         ])?;
+        exactly_one(updated)?;
     }
     connection.prepare_cached("INSERT INTO segments VALUES (?1, ?2, ?3)")?.execute(params![
         execution_id,

@@ -72,6 +72,10 @@ impl Run<'_> {
             return Ok(());
         }
         while let Some(index) = self.startable(id)? {
+            if self.is_full() {
+                self.wake_first(id);
+                return Ok(());
+            }
             if let Err(trouble) = self.start_child(id, index)? {
                 self.abort_children(id)?;
                 return self.trouble(id, trouble);

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::rc::Rc;
 
 use asl::{Host, Scope, StateBudget, StateKind, StatesView};
 use indexmap::IndexMap;
@@ -13,17 +14,33 @@ use super::execution::{Execution, Frame, Item, Visit};
 use super::random;
 use super::record::Started;
 
-/// The time of the transition and the numbers of the execution's stream.
+/// The time of the transition, the numbers of the execution's stream, and what
+/// the fields of its states have cost.
 pub(crate) struct Replayable {
     pub(super) now_millis: i64,
     pub(super) seed: u64,
     pub(super) draws: Cell<u64>,
+    /// Steps of `StateBudget`s, all states together.
+    pub(super) steps: Rc<Cell<u64>>,
+}
+
+/// The budget of one stay in a state; in the end the transition pays what was taken of it.
+#[derive(Default)]
+struct Share {
+    budget: StateBudget,
+    steps: Rc<Cell<u64>>,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.steps.set(self.steps.get().saturating_add(self.budget.steps_taken()));
+    }
 }
 
 impl Replayable {
     /// The beginning of a stream.
-    pub(crate) const fn new(now_millis: i64, seed: u64) -> Self {
-        Self { now_millis, seed, draws: Cell::new(0) }
+    pub(crate) fn new(now_millis: i64, seed: u64) -> Self {
+        Self { now_millis, seed, draws: Cell::new(0), steps: Rc::default() }
     }
 
     pub(super) fn draw(&self) -> u64 {
@@ -53,7 +70,7 @@ pub struct Surroundings<'a> {
     built: OnceCell<Value>,
     variables: &'a IndexMap<String, Value>,
     host: &'a dyn Host,
-    budget: StateBudget,
+    share: Share,
 }
 
 /// Where the context object comes from.
@@ -77,8 +94,8 @@ pub enum Extra<'a> {
 impl<'a> Surroundings<'a> {
     /// Surroundings with a context object that is given, e.g. by a caller of `TestState`.
     pub fn given(context: &'a Value, variables: &'a IndexMap<String, Value>, host: &'a dyn Host) -> Self {
-        let budget = StateBudget::new();
-        Self { source: Source::Given(context), built: OnceCell::new(), variables, host, budget }
+        let source = Source::Given(context);
+        Self { source, built: OnceCell::new(), variables, host, share: Share::default() }
     }
 
     /// The surroundings of a frame's stay in a state.
@@ -86,23 +103,20 @@ impl<'a> Surroundings<'a> {
         execution: &'a Execution,
         frame: &'a Frame,
         visit: &'a Visit,
-        host: &'a dyn Host,
+        host: &'a Replayable,
     ) -> Self {
         let source = Source::Visit { execution, visit, item: frame.item.as_deref() };
-        let budget = StateBudget::new();
-        Self { source, built: OnceCell::new(), variables: &frame.variables, host, budget }
+        let share = Share { budget: StateBudget::new(), steps: Rc::clone(&host.steps) };
+        Self { source, built: OnceCell::new(), variables: &frame.variables, host, share }
     }
 
     /// The same, seen from an iteration that is about to start.
-    pub(super) fn for_item(self, item: &'a Item) -> Self {
-        match self.source {
-            Source::Visit { execution, visit, .. } => Self {
-                source: Source::Visit { execution, visit, item: Some(item) },
-                built: OnceCell::new(),
-                ..self
-            },
-            Source::Given(_) => self,
+    pub(super) fn for_item(mut self, seen: &'a Item) -> Self {
+        if let Source::Visit { item, .. } = &mut self.source {
+            *item = Some(seen);
+            self.built = OnceCell::new();
         }
+        self
     }
 
     /// What a field sees: `input` is `$states.input` in JSONata and `$` in JSONPath.
@@ -135,8 +149,8 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// The scope of an evaluation.
     pub fn scope(&self) -> Scope<'_> {
-        let Surroundings { variables, host, budget, .. } = self.around;
-        Scope { states: self, variables, host: *host, budget }
+        let Surroundings { variables, host, share, .. } = self.around;
+        Scope { states: self, variables, host: *host, budget: &share.budget }
     }
 }
 

@@ -634,6 +634,17 @@ impl Frame {
         }
     }
 
+    fn fail_evaluation(&mut self, error: &Text, cause: &Text, location: Option<&str>) {
+        let of_catcher = location.is_some_and(|location| location.starts_with(CATCH_FIELD));
+        if let Some(visit) = &mut self.visit {
+            visit.catcher_failed |= of_catcher;
+        }
+        let announced = of_catcher || self.has_announced();
+        let nature = super::retry::Nature::Evaluation;
+        let failure = Failure { error: Some(error.clone()), cause: Some(cause.clone()), nature };
+        self.turn(Phase::Failed { failure, announced });
+    }
+
     /// The phase that follows from a fact of this frame.
     fn follow(&mut self, record: &Record) -> Result<(), ReplayError> {
         match &record.fact {
@@ -658,17 +669,7 @@ impl Frame {
                 self.turn(Phase::Failed { failure: failure.clone(), announced: false });
             }
             Fact::EvaluationFailed { error, cause, location, .. } => {
-                let of_catcher = location.as_ref().is_some_and(|location| location.starts_with(CATCH_FIELD));
-                if let Some(visit) = &mut self.visit {
-                    visit.catcher_failed |= of_catcher;
-                }
-                let announced = of_catcher || self.has_announced();
-                let failure = Failure {
-                    error: Some(error.clone()),
-                    cause: Some(cause.clone()),
-                    nature: super::retry::Nature::Evaluation,
-                };
-                self.turn(Phase::Failed { failure, announced });
+                self.fail_evaluation(error, cause, location.as_deref());
             }
             Fact::WaitArmed { timer } => self.phase = Phase::Waiting { due_millis: timer.due_millis },
             Fact::RetryArmed { retrier, .. } => {

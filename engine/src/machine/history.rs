@@ -49,6 +49,20 @@ impl StateType {
         }
     }
 
+    /// The name of the type, as a definition has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "Pass",
+            Self::Task => "Task",
+            Self::Choice => "Choice",
+            Self::Wait => "Wait",
+            Self::Succeed => "Succeed",
+            Self::Fail => "Fail",
+            Self::Parallel => "Parallel",
+            Self::Map => "Map",
+        }
+    }
+
     /// `PassStateEntered` and so on.
     pub const fn entered(self) -> &'static str {
         match self {

@@ -173,7 +173,7 @@ impl MapRunPlan {
         let StateKind::Map(map) = &self.state.kind else { return Ok(Payload::from_value(item.input())) };
         let Some(selector) = &map.item_selector else { return Ok(Payload::from_value(item.input())) };
         let seed = random::draw(self.parent.seed ^ self.event_id, index);
-        let host = Replayable { now_millis, seed, draws: 0.into() };
+        let host = Replayable::new(now_millis, seed);
         let mut context = self.context.clone();
         if let Value::Object(context) = &mut context {
             let item = item_context(index, item.key.as_deref(), &item.value, &item.source);
@@ -365,7 +365,7 @@ pub(super) fn plan(execution: &Execution, id: FrameId, event_id: u64) -> Option<
     let visit = frame.visit.as_ref()?;
     let Phase::MapRun(phase) = &frame.phase else { return None };
     let MapRunPhase { items, run: Some(run), redrives, .. } = &**phase else { return None };
-    let host = Replayable { now_millis: execution.last_millis(), seed: 0, draws: 0.into() };
+    let host = Replayable::new(execution.last_millis(), 0);
     let around = Surroundings::of(execution, frame, visit, &host);
     let context = around.context_object();
     let flow = Flow::new(&visit.state, around);

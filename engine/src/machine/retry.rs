@@ -16,11 +16,11 @@ pub mod errors {
     /// A heartbeat did not come. The error is called `States.Timeout`; retriers and catchers may use this name.
     pub const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
     /// An expression failed.
-    pub const QUERY_EVALUATION: &str = "States.QueryEvaluationError";
+    pub const QUERY_EVALUATION: &str = asl::template::QUERY_EVALUATION_ERROR;
     /// A payload is larger than 256 KiB.
     pub const DATA_LIMIT_EXCEEDED: &str = asl::template::DATA_LIMIT_EXCEEDED;
     /// The execution cannot go on; nothing catches it.
-    pub const RUNTIME: &str = "States.Runtime";
+    pub const RUNTIME: &str = asl::jsonpath::RUNTIME_ERROR;
     /// The items of a Map cannot be read.
     pub const ITEM_READER_FAILED: &str = "States.ItemReaderFailed";
     /// The results of a Map cannot be written.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 
 use asl::QueryError;
 use serde_json::Value;
@@ -139,6 +140,8 @@ pub enum Input {
     },
     /// A timer fired.
     TimerFired(TimerId),
+    /// A standard execution has run for a year. AWS quota: it ends then.
+    Overdue,
     /// A Map Run ended.
     MapRunEnded {
         /// The id of its `MapRunStarted` event.
@@ -391,6 +394,7 @@ impl<'a> Run<'a> {
             now_millis: now_millis.max(execution.last_millis),
             seed: execution.started().map_or(0, |started| started.seed),
             draws: execution.draws.into(),
+            steps: Rc::default(),
         };
         Self {
             execution,
@@ -425,6 +429,7 @@ impl<'a> Run<'a> {
             }
             Input::TaskHeartbeat { event_id } => self.task_heartbeat(event_id),
             Input::TimerFired(timer) => self.timer_fired(timer),
+            Input::Overdue => self.time_out(),
             Input::MapRunEnded { event_id, outcome } => self.map_run_ended(event_id, outcome),
             Input::Stop { error, cause } => {
                 let (error, cause) = (error.map(Text::from), cause.map(Text::from));
@@ -459,10 +464,7 @@ impl<'a> Run<'a> {
         }
         let Some(armed) = self.execution.timers.get(&id).copied() else { return Ok(()) };
         match armed.purpose {
-            Purpose::ExecutionTimeout => {
-                let error = Some(errors::TIMEOUT.into());
-                self.push_after(0, 0, Fact::ExecutionTimedOut { error, cause: None })
-            }
+            Purpose::ExecutionTimeout => self.time_out(),
             Purpose::Wait => self.complete(armed.frame),
             Purpose::Retry => {
                 self.push(armed.frame, Fact::RetryStarted)?;
@@ -474,8 +476,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Works on frames in turn until all of them wait, or until so much has been
-    /// made that it has to become durable, and leave the memory, before more is.
+    fn time_out(&mut self) -> Step {
+        let error = Some(errors::TIMEOUT.into());
+        self.push_after(0, 0, Fact::ExecutionTimedOut { error, cause: None })
+    }
+
+    /// Works on frames in turn until all of them wait, or until the transition is full.
     fn work(&mut self) -> Step {
         while let Some(id) = self.ready.pop_front() {
             // One that ended without success keeps its frames for a redrive; none of them goes on.
@@ -484,12 +490,19 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             self.step(id)?;
-            if self.made > asl::limits::TRANSITION_BYTES_MAX && !self.ready.is_empty() {
+            if self.is_full() && !self.ready.is_empty() {
                 self.execution.unfinished.0.append(&mut self.ready);
                 self.paused = true;
             }
         }
         Ok(())
+    }
+
+    /// Whether so much has been made that it has to become durable, and leave the memory, before
+    /// more is; or so much done that stops and time-outs have to have their turn.
+    pub(super) fn is_full(&self) -> bool {
+        self.made > asl::limits::TRANSITION_BYTES_MAX
+            || self.host.steps.get() > asl::limits::TRANSITION_STEPS_MAX
     }
 
     /// One step of one frame.
@@ -518,6 +531,11 @@ impl<'a> Run<'a> {
     /// Every frame may have something to do.
     pub(super) fn wake_all(&mut self) {
         self.ready.extend(self.execution.frames.keys().copied());
+    }
+
+    /// The frame goes on before all others.
+    pub(super) fn wake_first(&mut self, id: FrameId) {
+        self.ready.push_front(id);
     }
 
     /// The frame has something to do.

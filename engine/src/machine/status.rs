@@ -20,6 +20,11 @@ impl Status {
     pub const ALL: [Self; 6] =
         [Self::Running, Self::Succeeded, Self::Failed, Self::TimedOut, Self::Aborted, Self::PendingRedrive];
 
+    /// The status of a number in the journal.
+    pub(crate) fn of_number(number: i64) -> Option<Self> {
+        usize::try_from(number).ok().and_then(|number| Self::ALL.get(number).copied())
+    }
+
     /// AWS's word, e.g. `TIMED_OUT`.
     pub const fn as_str(self) -> &'static str {
         match self {

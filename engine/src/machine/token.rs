@@ -8,7 +8,7 @@ use super::context::Replayable;
 use super::execution::Execution;
 use super::record::Text;
 
-/// Hexadecimal digits of the secret part: 128 bits.
+/// Hexadecimal digits of the secret part. What they are drawn from has 64 bits: the seed of the execution.
 const SECRET_DIGITS: usize = 32;
 
 /// A new token of an execution.

@@ -59,15 +59,26 @@ impl Engine {
 
     /// The Map Runs of an execution, newest first.
     pub fn list_map_runs(&self, execution_arn: &str) -> Result<Vec<MapRunDescription>, EngineError> {
+        self.map_runs_page(execution_arn, 0, usize::MAX)
+    }
+
+    /// A part of the Map Runs of an execution, newest first: at most `limit` after the first `from`.
+    pub fn map_runs_page(
+        &self,
+        execution_arn: &str,
+        from: usize,
+        limit: usize,
+    ) -> Result<Vec<MapRunDescription>, EngineError> {
         self.describe_execution(execution_arn)?;
         let now = self.now_millis();
-        Ok(self.scheduler.readers.with(|reader| reader.list_map_runs(execution_arn, now))?)
+        let list = |reader: &Reader| reader.list_map_runs(execution_arn, from, limit, now);
+        Ok(self.scheduler.readers.with(list)?)
     }
 
     /// Changes the limits of a Map Run that runs. When this answers, the
     /// change is durable; children that run already go on.
     pub fn update_map_run(&self, map_run_arn: &str, update: UpdateMapRun) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.map_runs.changing();
         let found = self.scheduler.readers.with(|reader| reader.map_run(map_run_arn))?;
         let found =
@@ -97,13 +108,18 @@ impl Reader {
         self.map_run(map_run_arn)?.map(|row| self.described(row, now_millis)).transpose()
     }
 
-    /// The Map Runs of an execution, newest first.
+    /// The Map Runs of an execution, newest first: at most `limit` after the first `from`.
     pub fn list_map_runs(
         &self,
         execution_arn: &str,
+        from: usize,
+        limit: usize,
         now_millis: i64,
     ) -> Result<Vec<MapRunDescription>, JournalError> {
-        self.map_runs_of(execution_arn)?.into_iter().map(|row| self.described(row, now_millis)).collect()
+        self.at_one_moment(|| {
+            let rows = self.map_runs_of(execution_arn, from, limit)?;
+            rows.into_iter().map(|row| self.described(row, now_millis)).collect()
+        })
     }
 
     fn described(&self, row: MapRunRow, now_millis: i64) -> Result<MapRunDescription, JournalError> {

@@ -1,28 +1,29 @@
-//! One thread for each Map Run: reads items, starts child executions while
-//! there may be more of them, hears of their ends, and reports the outcome.
+//! A Map Run at work: reads items, starts child executions while there may be
+//! more of them, hears of their ends, and reports the outcome. Whose turn it
+//! is, and on which thread, is the pool's affair.
 //!
 //! A child becomes durable by one transaction that holds its row (its number
 //! in the Map Run, how many items it took) and its first records. The end of a
-//! child is told after its own commit. A child that ended before the thread
+//! child is told after its own commit. A child that ended before the driver
 //! had counted the children is told twice, and counted once.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use asl::{ExecutionType, StateMachine};
 
 use super::inputs::{ChildInput, ChildInputs, results_outcome};
+use super::pool::{OpenDataset, Told};
 use super::tally::{Limits, Tally};
 use crate::arn::child_arn;
-use crate::engine::{EngineError, STACK_BYTES, name_of_time, random_seed};
-use crate::items::{ChildResult, Results};
+use crate::engine::{EngineError, name_of_time, random_seed};
+use crate::items::{ChildResult, Place, Results};
 use crate::journal::{
-    Change, ChildRow, MapRunRow, NewExecution, PendingChild, Reader, begin_map_run_redrive, close_map_run,
-    insert_map_run, note_fingerprint, note_items, reopen_child, reopen_execution, update_limits,
+    Change, ChildRow, JournalError, MapRunRow, NewExecution, PendingChild, Reader, begin_map_run_redrive,
+    close_map_run, fail_child, insert_map_run, note_fingerprint, note_items, reopen_child, reopen_execution,
+    update_limits,
 };
 use crate::machine::{
     Execution, Failure, Input, MapRunOutcome, MapRunPlan, Nature, Redrive, ReplayError, Status, advance,
@@ -34,6 +35,13 @@ use crate::scheduler::{Alongside, Keeping, Scheduler, Slot, lock};
 const RESULTS_PAGE: u32 = 256;
 /// Children that wait to be redriven and are read from the journal at a time.
 const PENDING_PAGE: u32 = 256;
+/// Children that are started in one turn, so that other Map Runs have theirs.
+const CHILDREN_PER_TURN: usize = 256;
+/// Bytes of the inputs of children that run, of one Map Run. AWS has no such limit; there may be
+/// 10,000 children with 256 KiB each. Ours: 6.5 KiB each then, and fewer at a time of larger ones,
+/// as a `MaxConcurrency` never promises that so many run.
+/// Tests have a smaller one.
+pub(super) const RUNNING_INPUT_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// Whose child an execution is.
 #[derive(Debug, Clone)]
@@ -42,189 +50,15 @@ pub(crate) struct ChildOf {
     pub(crate) number: u64,
 }
 
-/// What a Map Run is told.
-pub(crate) enum Told {
-    /// A child ended.
-    Ended(u64, Status),
-    /// Somebody changed its limits.
-    Limits(Limits),
-    /// Nobody waits for it any more.
-    Stop,
-}
-
-/// The Map Runs of an engine that have a thread.
-#[derive(Default)]
-pub(crate) struct MapRuns {
-    open: Mutex<HashMap<Arc<str>, Open>>,
-    /// Held while limits are read, changed and written.
-    changing: Mutex<()>,
-    /// Messages that were sent and are not worked off.
-    jobs: Arc<AtomicU64>,
-}
-
-/// A Map Run that has a thread.
-struct Open {
-    sender: Sender<Told>,
-    /// Its redrive, which begins when the thread is at its end. Developer guide,
-    /// "Redriving Map Runs": not before all children are cancelled.
-    next: Option<Next>,
-}
-
-/// A Map Run that is about to have a thread.
-struct Next {
-    parent: Arc<Slot>,
-    plan: MapRunPlan,
-    job: Job,
-}
-
-impl MapRuns {
-    /// Tells a Map Run something; `false` = it has no thread.
-    pub(crate) fn tell(&self, arn: &str, told: Told) -> bool {
-        let sender = match lock(&self.open).get_mut(arn) {
-            Some(open) => {
-                // Nobody waits for the redrive any more either.
-                if matches!(told, Told::Stop) {
-                    open.next = None;
-                }
-                open.sender.clone()
-            }
-            None => return false,
-        };
-        self.jobs.fetch_add(1, Ordering::SeqCst);
-        let is_told = sender.send(told).is_ok();
-        if !is_told {
-            self.jobs.fetch_sub(1, Ordering::SeqCst);
-        }
-        is_told
-    }
-
-    /// Keeps other changes of limits out until the guard is gone.
-    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
-        lock(&self.changing)
-    }
-
-    pub(crate) fn has(&self, arn: &str) -> bool {
-        lock(&self.open).contains_key(arn)
-    }
-
-    /// Whether a Map Run is at work.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.jobs.load(Ordering::SeqCst) > 0
-    }
-
-    /// Ends all threads.
-    pub(crate) fn clear(&self) {
-        lock(&self.open).clear();
-    }
-}
-
-/// One message less to work off, however the work ends.
-struct Job(Arc<AtomicU64>);
-
-impl Drop for Job {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Scheduler {
-    /// Runs a Map Run, or goes on with it. One that is still at work on its
-    /// end begins anew behind that.
-    pub(crate) fn start_map_run(self: &Arc<Self>, slot: &Arc<Slot>, plan: MapRunPlan) {
-        self.map_runs.jobs.fetch_add(1, Ordering::SeqCst);
-        let job = Job(Arc::clone(&self.map_runs.jobs));
-        self.begin_map_run(Next { parent: Arc::clone(slot), plan, job });
-    }
-
-    fn begin_map_run(self: &Arc<Self>, next: Next) {
-        let arn = Arc::clone(&next.plan.run.arn);
-        let (sender, told) = channel();
-        {
-            let mut open = lock(&self.map_runs.open);
-            if let Some(before) = open.get_mut(&arn) {
-                before.next = Some(next);
-                return;
-            }
-            open.insert(Arc::clone(&arn), Open { sender, next: None });
-        }
-        let Next { parent, plan, job } = next;
-        let scheduler = Arc::downgrade(self);
-        let alarm = Alarm { scheduler: Arc::downgrade(self), arn: Arc::clone(&arn) };
-        let body = move || {
-            if let Err(error) = run(&scheduler, &parent, Arc::new(plan), &told, job) {
-                alarm.stop_engine(&error.to_string());
-            }
-        };
-        let name = "stepwright-map-run".to_owned();
-        if let Err(error) = thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(body) {
-            self.stop(format!("Map Run {arn}: start a thread: {error}"));
-        }
-    }
-
-    /// A Map Run is over; its redrive begins, if there is one already.
-    fn map_run_is_over(self: &Arc<Self>, arn: &str) {
-        let next = lock(&self.map_runs.open).remove(arn).and_then(|open| open.next);
-        if let Some(next) = next {
-            self.begin_map_run(next);
-        }
-    }
-}
-
-/// Stops the engine when a Map Run's thread cannot go on: the execution that
-/// waits for it would wait for ever, and the next engine can take it up again.
-struct Alarm {
-    scheduler: Weak<Scheduler>,
+/// A child that runs.
+struct Running {
     arn: Arc<str>,
-}
-
-impl Alarm {
-    fn stop_engine(&self, problem: &str) {
-        if let Some(scheduler) = self.scheduler.upgrade() {
-            scheduler.stop(format!("Map Run {}: {problem}", self.arn));
-        }
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.stop_engine("its thread panicked");
-        }
-    }
-}
-
-/// The body of a Map Run's thread. `Ok` = it is over, or the engine is gone.
-fn run(
-    scheduler: &Weak<Scheduler>,
-    parent: &Arc<Slot>,
-    plan: Arc<MapRunPlan>,
-    told: &Receiver<Told>,
-    begin: Job,
-) -> Result<(), EngineError> {
-    let jobs = Arc::clone(&begin.0);
-    let Some(engine) = scheduler.upgrade() else { return Ok(()) };
-    let mut driver = Driver::open(&engine, parent, plan)?;
-    drop(engine);
-    let mut job = begin;
-    loop {
-        let Some(engine) = scheduler.upgrade() else { return Ok(()) };
-        driver.work(&engine)?;
-        drop((engine, job));
-        if driver.is_over {
-            return Ok(());
-        }
-        let Ok(message) = told.recv() else { return Ok(()) };
-        job = Job(Arc::clone(&jobs));
-        match message {
-            Told::Ended(number, status) => driver.ended(number, status),
-            Told::Limits(limits) => driver.tally.set_limits(limits),
-            Told::Stop => driver.tally.stop(),
-        }
-    }
+    /// Of its input.
+    bytes: usize,
 }
 
 /// A Map Run at work.
-struct Driver {
+pub(super) struct Driver {
     plan: Arc<MapRunPlan>,
     parent: Arc<Slot>,
     row: i64,
@@ -233,9 +67,15 @@ struct Driver {
     sha256: [u8; 32],
     definition: Arc<StateMachine>,
     tally: Tally,
-    inputs: Option<ChildInputs>,
-    /// Children that run, by number: their ARN.
-    running: HashMap<u64, Arc<str>>,
+    inputs: Option<(ChildInputs, OpenDataset)>,
+    /// Where the last item is that was taken, in a dataset of several objects.
+    place: Option<Place>,
+    /// What the items are read from, if that can be told.
+    fingerprint: Option<String>,
+    /// Children that run, by number.
+    running: HashMap<u64, Running>,
+    /// Bytes of their inputs.
+    running_bytes: usize,
     /// The next children to redrive, and from which number on there may be more.
     pending: (VecDeque<PendingChild>, u64),
     is_aborting: bool,
@@ -245,7 +85,7 @@ struct Driver {
 impl Driver {
     /// Counts the children there are already, and opens the items behind the
     /// last one that was taken.
-    fn open(
+    pub(super) fn open(
         scheduler: &Arc<Scheduler>,
         parent: &Arc<Slot>,
         plan: Arc<MapRunPlan>,
@@ -255,12 +95,12 @@ impl Driver {
         let found = begun(scheduler, &plan)?;
         let limits = found.as_ref().map_or_else(|| Limits::of(&plan.run), MapRunRow::limits);
         let mut tally = Tally::new(limits, total);
-        let mut running = HashMap::new();
+        let mut running: Vec<(u64, Arc<str>)> = Vec::new();
         if let Some(found) = &found {
             let mut recall = |child: ChildRow| {
                 tally.recall(child.number, child.items, child.status);
                 if child.status == Status::Running {
-                    running.insert(child.number, child.execution_arn.into());
+                    running.push((child.number, child.execution_arn.into()));
                 }
             };
             scheduler.readers.with(|reader| reader.map_run_children(found.id, &mut recall))?;
@@ -279,14 +119,50 @@ impl Driver {
             sha256: machine.sha256,
             tally,
             inputs: None,
-            running,
+            place: None,
+            fingerprint: found.as_ref().and_then(|found| found.fingerprint.clone()),
+            running: HashMap::new(),
+            running_bytes: 0,
             pending: (VecDeque::new(), 0),
             is_aborting: false,
             is_over: false,
             plan,
         };
+        driver.take_up(scheduler, running)?;
         driver.open_inputs(scheduler, found.as_ref(), total)?;
         Ok(driver)
+    }
+
+    /// Goes on with the children that run. One that is damaged in the journal was left out when
+    /// the engine was opened, and will never end: it failed, which is what the definition's
+    /// tolerance of failures is for, and its row says so from now on, for it must not begin to
+    /// run when its Map Run is over.
+    fn take_up(
+        &mut self,
+        scheduler: &Arc<Scheduler>,
+        running: Vec<(u64, Arc<str>)>,
+    ) -> Result<(), EngineError> {
+        for (number, arn) in running {
+            let slot = lock(&scheduler.open).by_arn(&arn);
+            if slot.is_none() && scheduler.is_left_out(&arn) {
+                let now = scheduler.now_millis();
+                let row = self.row;
+                scheduler.change(Box::new(move |connection| fail_child(connection, row, number, now)))?;
+                self.tally.end(number, Status::Failed);
+                continue;
+            }
+            let bytes = slot.map_or(0, |slot| {
+                lock(&slot.live).execution.started().map_or(0, |started| started.input.len())
+            });
+            // Without a slot it has ended meanwhile, which is about to be told.
+            self.runs(number, arn, bytes);
+        }
+        Ok(())
+    }
+
+    fn runs(&mut self, number: u64, arn: Arc<str>, bytes: usize) {
+        self.running_bytes += bytes;
+        self.running.insert(number, Running { arn, bytes });
     }
 
     /// Opens the items behind the last one that was taken, unless all were.
@@ -302,8 +178,13 @@ impl Driver {
         let position = self.tally.position();
         // Developer guide, "Redriving Map Runs": items are read anew when no child was started.
         let known = found.filter(|_| position > 0).and_then(|found| found.fingerprint.clone());
-        let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known.as_deref());
+        if let Some(found) = found.filter(|_| position > 0) {
+            self.place = scheduler.readers.with(|reader| reader.map_run_place(found.id))?;
+        }
+        let place = self.place.as_ref();
+        let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known.as_deref(), place);
         let fingerprint = opened.as_ref().ok().and_then(|inputs| inputs.fingerprint().map(str::to_owned));
+        self.fingerprint.clone_from(&fingerprint);
         match found {
             None => self.row = self.insert(scheduler, total, fingerprint)?,
             Some(found) if position == 0 && found.fingerprint != fingerprint => {
@@ -315,10 +196,29 @@ impl Driver {
             Some(_) => {}
         }
         match opened {
-            Ok(inputs) => self.inputs = Some(inputs),
+            Ok(inputs) => self.inputs = Some((inputs, scheduler.map_runs.count_dataset())),
             Err(failure) => self.tally.fail(failure),
         }
         Ok(())
+    }
+
+    /// Gives the dataset up until the next turn that needs it, as a crash would.
+    pub(super) fn close_inputs(&mut self) {
+        self.inputs = None;
+    }
+
+    /// The dataset behind the last item that was taken; opened again if it was given up.
+    fn inputs(&mut self, scheduler: &Arc<Scheduler>) -> Result<&mut ChildInputs, Failure> {
+        let open = if let Some(open) = self.inputs.take() {
+            open
+        } else {
+            let position = self.tally.position();
+            let known = self.fingerprint.as_deref().filter(|_| position > 0);
+            let place = self.place.as_ref();
+            let opened = ChildInputs::open(&self.plan, &scheduler.objects, position, known, place)?;
+            (opened, scheduler.map_runs.count_dataset())
+        };
+        Ok(&mut self.inputs.insert(open).0)
     }
 
     /// Makes the Map Run durable, before it has any child.
@@ -354,18 +254,36 @@ impl Driver {
         found.map(|found| found.id).ok_or_else(missing)
     }
 
-    /// Starts what may start, aborts what has to be, and ends when all is done.
-    fn work(&mut self, scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
-        while self.tally.wants_child() {
+    /// Takes note of what it is told.
+    pub(super) fn hear(&mut self, told: Told) {
+        match told {
+            Told::Ended(number, status) => self.ended(number, status),
+            Told::Limits(limits) => self.tally.set_limits(limits),
+            Told::Stop => self.tally.stop(),
+        }
+    }
+
+    /// Whether it is over: nothing is left to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Starts what may start, aborts what has to be, and ends when all is
+    /// done. Answers whether there is more to start.
+    pub(super) fn work(&mut self, scheduler: &Arc<Scheduler>) -> Result<bool, EngineError> {
+        let mut started = 0;
+        while self.may_start() && started < CHILDREN_PER_TURN {
+            started += 1;
             if self.tally.has_pending() {
                 self.redrive_child(scheduler)?;
                 continue;
             }
-            let Some(inputs) = &mut self.inputs else { break };
-            match inputs.next(scheduler.now_millis()) {
+            let next = self.inputs(scheduler).and_then(|inputs| inputs.next(scheduler.now_millis()));
+            match next {
                 Ok(Some(input)) => self.start_child(scheduler, input)?,
                 Ok(None) => {
                     self.tally.exhaust();
+                    self.inputs = None;
                     let (row, total) = (self.row, self.tally.position());
                     scheduler.change(Box::new(move |connection| note_items(connection, row, total)))?;
                 }
@@ -374,17 +292,28 @@ impl Driver {
         }
         if self.tally.is_ending() && !self.is_aborting {
             self.is_aborting = true;
+            self.inputs = None;
             self.abort_children(scheduler);
         }
         if self.tally.is_done() {
             self.finish(scheduler)?;
         }
-        Ok(())
+        // What is started waits for the disk like everything else: no more of it than may wait.
+        if scheduler.is_behind() {
+            scheduler.sync()?;
+        }
+        Ok(!self.is_over && self.may_start())
+    }
+
+    /// Whether one more child may run: by its number, and by the size of those that do.
+    fn may_start(&self) -> bool {
+        self.tally.wants_child() && self.running_bytes < RUNNING_INPUT_BYTES_MAX
     }
 
     fn start_child(&mut self, scheduler: &Arc<Scheduler>, child: ChildInput) -> Result<(), EngineError> {
         let name = name_of_time(scheduler.now_millis())?;
         let arn: Arc<str> = child_arn(&self.plan.run.arn, &name).into();
+        let bytes = child.input.len();
         let started = self.plan.child(&arn, &name, child.input, random_seed()?);
         let mut open = lock(&scheduler.open);
         let id = scheduler.next_id.load(Ordering::SeqCst);
@@ -401,7 +330,7 @@ impl Driver {
         let number = self.tally.start(child.items);
         let map_run_arn = Arc::clone(&self.plan.run.arn);
         slot.set_child_of(ChildOf { map_run_arn, number });
-        self.running.insert(number, Arc::clone(&arn));
+        self.runs(number, Arc::clone(&arn), bytes);
         let mut live = lock(&slot.live);
         drop(open);
         let transition = advance(&mut live.execution, Input::Start(started), scheduler.now_millis())
@@ -416,7 +345,9 @@ impl Driver {
             sha256: self.sha256,
             start_millis,
             map_run: Some((self.row, number, child.items)),
+            place: child.place.as_ref().and_then(|place| serde_json::to_string(place).ok()),
         };
+        self.place = child.place;
         let alongside = Alongside { new: Some(new), ..Alongside::default() };
         scheduler.commit(&slot, &mut live, transition, alongside);
         Ok(())
@@ -430,10 +361,13 @@ impl Driver {
             return Ok(());
         };
         let arn: Arc<str> = child.execution_arn.as_str().into();
-        let records = scheduler.readers.with(|reader| reader.records(child.id, &arn))?;
         let replayed = |source| EngineError::Replay { execution_arn: arn.to_string(), source };
-        let execution = Execution::replay(Arc::clone(&self.definition), &records).map_err(replayed)?;
-        let count = records.len() as u64;
+        let Some((execution, count)) = self.folded(scheduler, &child)? else {
+            // Damaged since it ended: it stays as it ended.
+            self.tally.redrive(child.number, child.items);
+            self.ended(child.number, Status::Failed);
+            return Ok(());
+        };
         let machine = self.parent.machine().clone();
         let slot = Slot::new(child.id, Arc::clone(&arn), execution, count, Keeping::Journal, machine);
         slot.set_child_of(ChildOf { map_run_arn: Arc::clone(&self.plan.run.arn), number: child.number });
@@ -446,7 +380,8 @@ impl Driver {
         let mut live = lock(&slot.live);
         drop(open);
         self.tally.redrive(child.number, child.items);
-        self.running.insert(child.number, Arc::clone(&arn));
+        let bytes = live.execution.started().map_or(0, |started| started.input.len());
+        self.runs(child.number, Arc::clone(&arn), bytes);
         let (id, now) = (child.id, scheduler.now_millis());
         let redrive_count = live.execution.redrive_count() + 1;
         let (input, change): (Input, Change) = match self.plan.execution_type() {
@@ -476,6 +411,25 @@ impl Driver {
         Ok(())
     }
 
+    /// A child that waits to be redriven, and how many records it has; `None` = it is damaged.
+    fn folded(
+        &self,
+        scheduler: &Arc<Scheduler>,
+        child: &PendingChild,
+    ) -> Result<Option<(Execution, u64)>, EngineError> {
+        let arn = &child.execution_arn;
+        let problem = match scheduler.readers.with(|reader| reader.records(child.id, arn)) {
+            Ok(records) => match Execution::replay(Arc::clone(&self.definition), &records) {
+                Ok(execution) => return Ok(Some((execution, records.len() as u64))),
+                Err(problem) => problem.to_string(),
+            },
+            Err(error @ JournalError::DamagedSegment { .. }) => error.to_string(),
+            Err(error) => return Err(error.into()),
+        };
+        tracing::error!(arn, %problem, "not redriven: its part of the journal is damaged");
+        Ok(None)
+    }
+
     fn next_pending(&mut self, scheduler: &Arc<Scheduler>) -> Result<Option<PendingChild>, EngineError> {
         let (page, from) = &mut self.pending;
         if page.is_empty() {
@@ -489,15 +443,17 @@ impl Driver {
     }
 
     fn ended(&mut self, number: u64, status: Status) {
-        self.running.remove(&number);
+        if let Some(child) = self.running.remove(&number) {
+            self.running_bytes -= child.bytes;
+        }
         self.tally.end(number, status);
     }
 
     fn abort_children(&self, scheduler: &Arc<Scheduler>) {
         let mut numbers: Vec<u64> = self.tally.running().collect();
         numbers.sort_unstable();
-        for arn in numbers.iter().filter_map(|number| self.running.get(number)) {
-            let slot = lock(&scheduler.open).by_arn(arn);
+        for child in numbers.iter().filter_map(|number| self.running.get(number)) {
+            let slot = lock(&scheduler.open).by_arn(&child.arn);
             if let Some(slot) = slot {
                 scheduler.input(&slot, Input::Stop { error: None, cause: None });
             }
@@ -516,20 +472,14 @@ impl Driver {
         };
         let (row, now) = (self.row, scheduler.now_millis());
         let close: Change = Box::new(move |connection| close_map_run(connection, row, status, now));
-        let Some(outcome) = outcome else {
-            scheduler.change(close)?;
-            scheduler.map_run_is_over(&self.plan.run.arn);
-            return Ok(());
-        };
+        let Some(outcome) = outcome else { return scheduler.change(close) };
         // Whoever waits for the Map Run hears of its end when its row has it, and the other way
         // round: after a crash it has either ended for both, or goes on.
         let event_id = self.plan.event_id;
         let alongside = Alongside { change: Some(close), ..Alongside::default() };
         scheduler.input_with(&self.parent, Input::MapRunEnded { event_id, outcome }, alongside);
         // Until its row is closed it counts as under way: it is no orphan.
-        scheduler.sync()?;
-        scheduler.map_run_is_over(&self.plan.run.arn);
-        Ok(())
+        scheduler.sync()
     }
 
     fn outcome(&self, scheduler: &Arc<Scheduler>) -> MapRunOutcome {
@@ -587,11 +537,13 @@ impl Iterator for ResultPages<'_> {
 }
 
 /// Ends the Map Runs that nobody waited for any more when the engine went
-/// away, and aborts their children. To be called when all executions were
+/// away, and aborts their children. Those of an execution that was left out stay:
+/// it may go on in another release, or after a repair. To be called when all executions were
 /// recovered and their effects are released.
 pub(crate) fn abort_orphans(scheduler: &Arc<Scheduler>) -> Result<(), EngineError> {
     for orphan in scheduler.readers.with(Reader::open_map_runs)? {
-        if scheduler.map_runs.has(&orphan.arn) {
+        // One whose execution is left out as damaged has somebody who may wait again, from a backup.
+        if scheduler.map_runs.has(&orphan.arn) || scheduler.is_left_out(&orphan.execution_arn) {
             continue;
         }
         let mut running = Vec::new();

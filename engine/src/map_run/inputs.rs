@@ -8,7 +8,7 @@ use asl::{OutputType, Transformation};
 use serde_json::{Value, json};
 
 use crate::items::{
-    Batcher, Destination, Filling, Item, Pushed, ReadError, ReadRequest, ResultFormat, Results,
+    Batcher, Destination, Filling, Item, Place, Pushed, ReadError, ReadRequest, ResultFormat, Results,
     collect_results, write_results,
 };
 use crate::machine::{Failure, MapRunOutcome, MapRunPlan, Nature, Payload, SOURCE_OF_STATE_DATA, errors};
@@ -20,6 +20,8 @@ pub(crate) struct ChildInput {
     pub(crate) input: Payload,
     /// How many items are in it.
     pub(crate) items: u64,
+    /// Where the last of them is in a dataset of several objects.
+    pub(crate) place: Option<Place>,
 }
 
 /// Reads items, applies `ItemSelector`, and puts batches together.
@@ -29,19 +31,21 @@ pub(crate) struct ChildInputs {
     fingerprint: Option<String>,
     batcher: Option<Batcher>,
     /// An item that did not fit into the batch before.
-    kept: Option<Payload>,
+    kept: Option<(Payload, Option<Place>)>,
     index: u64,
     source: Arc<str>,
 }
 
 impl ChildInputs {
     /// Opens the dataset of a plan at a position. `fingerprint`: what it has
-    /// to be, if children were started from it before.
+    /// to be, if children were started from it before; `place`: that of the last
+    /// item they got.
     pub(crate) fn open(
         plan: &Arc<MapRunPlan>,
         store: &Arc<dyn ObjectStore>,
         position: u64,
         fingerprint: Option<&str>,
+        place: Option<&Place>,
     ) -> Result<Self, Failure> {
         let mut inputs = Self {
             batcher: plan.batcher(),
@@ -61,7 +65,11 @@ impl ChildInputs {
         let request =
             ReadRequest::new(reader, arguments, plan.run.max_items).map_err(|error| unread(&error))?;
         inputs.source = request.source_uri();
-        let mut stream = request.open(store).map_err(|error| unread(&error))?;
+        let opened = match place {
+            Some(place) => request.open_behind(store, position, place),
+            None => request.open(store),
+        };
+        let mut stream = opened.map_err(|error| unread(&error))?;
         inputs.fingerprint = stream.fingerprint().map(str::to_owned);
         if fingerprint.is_some() && fingerprint != stream.fingerprint() {
             return Err(unread(&ReadError::Changed { source_uri: request.source_uri() }));
@@ -81,10 +89,10 @@ impl ChildInputs {
         match self.batcher.clone() {
             Some(batcher) => self.next_batch(&batcher, now_millis),
             None => match self.selected(now_millis)? {
-                Some(input) if input.len() > PAYLOAD_BYTES_MAX => {
+                Some((input, _)) if input.len() > PAYLOAD_BYTES_MAX => {
                     Err(self.too_large(input.len(), PAYLOAD_BYTES_MAX))
                 }
-                Some(input) => Ok(Some(ChildInput { input, items: 1 })),
+                Some((input, place)) => Ok(Some(ChildInput { input, items: 1, place })),
                 None => Ok(None),
             },
         }
@@ -92,8 +100,9 @@ impl ChildInputs {
 
     fn next_batch(&mut self, batcher: &Batcher, now_millis: i64) -> Result<Option<ChildInput>, Failure> {
         let mut batch: Filling = batcher.begin();
+        let mut last = None;
         while !batcher.is_full(&batch) {
-            let item = match self.kept.take() {
+            let (item, place) = match self.kept.take() {
                 Some(item) => item,
                 None => match self.selected(now_millis)? {
                     Some(item) => item,
@@ -101,9 +110,9 @@ impl ChildInputs {
                 },
             };
             match batcher.push(&mut batch, &item) {
-                Pushed::Added => {}
+                Pushed::Added => last = place,
                 Pushed::Full => {
-                    self.kept = Some(item);
+                    self.kept = Some((item, place));
                     break;
                 }
                 Pushed::TooLarge(bytes) => return Err(self.too_large(bytes, batcher.bytes_max())),
@@ -113,15 +122,15 @@ impl ChildInputs {
             return Ok(None);
         }
         let batch = batch.finish();
-        Ok(Some(ChildInput { input: batch.input, items: batch.items }))
+        Ok(Some(ChildInput { input: batch.input, items: batch.items, place: last }))
     }
 
-    fn selected(&mut self, now_millis: i64) -> Result<Option<Payload>, Failure> {
+    fn selected(&mut self, now_millis: i64) -> Result<Option<(Payload, Option<Place>)>, Failure> {
         let Some(item) = self.items.next() else { return Ok(None) };
         let item = item.map_err(|error| unread(&error))?;
         let input = self.plan.select(&item, self.index, now_millis)?;
         self.index += 1;
-        Ok(Some(input))
+        Ok(Some((input, item.place)))
     }
 
     fn too_large(&self, bytes: usize, most: usize) -> Failure {
@@ -141,7 +150,9 @@ fn given(items: &Payload, source: &Arc<str>) -> impl Iterator<Item = Result<Item
         _ => Vec::new(),
     };
     let source = Arc::clone(source);
-    entries.into_iter().map(move |(key, value)| Ok(Item { key, value, source: Arc::clone(&source) }))
+    entries
+        .into_iter()
+        .map(move |(key, value)| Ok(Item { key, value, source: Arc::clone(&source), place: None }))
 }
 
 /// Writes or collects the results of a Map Run that has succeeded, or (what

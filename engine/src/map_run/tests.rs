@@ -1,3 +1,5 @@
+mod under_way;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

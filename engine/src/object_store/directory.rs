@@ -122,11 +122,12 @@ impl ObjectStore for DirectoryStore {
         let GetObject { bucket, key, version_id, range } = request;
         let (_, path) = self.file(bucket, key)?;
         let failed = |error: io::Error| refused(&error, bucket, key);
-        let mut file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
+        // Before it is opened: a pipe would wait for somebody to write.
+        if !path.metadata().map_err(failed)?.is_file() {
             return Err(ObjectError::no_such_key(bucket, key));
         }
+        let mut file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
         if version_id.is_some() {
             return Err(ObjectError::no_such_version(bucket, key));
         }
@@ -148,8 +149,11 @@ impl ObjectStore for DirectoryStore {
         let (file, unfinished) = self.create_unfinished(&directory).map_err(failed)?;
         let written = write_synced(file, body).and_then(|etag| {
             fs::rename(&unfinished, &path)?;
-            // Whoever hears of the object may write down that it is there: the name has to last, too.
-            path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())?;
+            // Whoever hears of the object may write down that it is there: its name has to last, too,
+            // and those of the folders that were made for it.
+            for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&directory)) {
+                File::open(folder)?.sync_all()?;
+            }
             Ok(etag)
         });
         if written.is_err() {
@@ -163,7 +167,7 @@ impl ObjectStore for DirectoryStore {
         let directory = self.bucket(&request.bucket)?;
         let mut listing = Listing {
             prefix: &request.prefix,
-            after: request.continuation.as_deref(),
+            after: request.continuation.as_deref().or(request.start_after.as_deref()),
             page: ListPage::default(),
             is_full: false,
         };
@@ -225,7 +229,8 @@ fn entries(directory: &Path, above: &str) -> io::Result<Vec<(String, fs::Metadat
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let (Ok(name), Ok(metadata)) = (entry.file_name().into_string(), entry.metadata()) else { continue };
-        if metadata.is_symlink() || name.starts_with(UNFINISHED) {
+        let is_kept = metadata.is_file() || metadata.is_dir();
+        if !is_kept || name.starts_with(UNFINISHED) {
             continue;
         }
         let end = if metadata.is_dir() { "/" } else { "" };

@@ -102,9 +102,9 @@ impl ObjectStore for MemoryStore {
         let buckets = self.locked();
         let objects =
             buckets.get(&request.bucket).ok_or_else(|| ObjectError::no_such_bucket(&request.bucket))?;
-        let from = match &request.continuation {
-            Some(after) => Bound::Excluded(after.clone()),
-            None => Bound::Included(request.prefix.clone()),
+        let from = match request.continuation.as_ref().or(request.start_after.as_ref()) {
+            Some(after) if *after >= request.prefix => Bound::Excluded(after.clone()),
+            _ => Bound::Included(request.prefix.clone()),
         };
         let found = objects.range((from, Bound::Unbounded));
         let mut found = found.take_while(|(key, _)| key.starts_with(&request.prefix)).map(|(key, stored)| {

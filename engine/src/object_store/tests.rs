@@ -13,7 +13,7 @@ fn text(store: &dyn ObjectStore, key: &str, range: Option<Range<u64>>) -> Result
 }
 
 fn keys(store: &dyn ObjectStore, prefix: &str) -> Vec<String> {
-    let mut request = ListObjects { bucket: "b".into(), prefix: prefix.into(), continuation: None };
+    let mut request = ListObjects { bucket: "b".into(), prefix: prefix.into(), ..ListObjects::default() };
     let mut keys = Vec::new();
     loop {
         let page = store.list(&request).unwrap();
@@ -112,6 +112,16 @@ fn a_key_does_not_leave_its_bucket() {
     assert!(keys(&store, "").is_empty(), "links are not listed");
     let request = ListObjects { bucket: "..".into(), ..ListObjects::default() };
     assert_eq!(store.list(&request).unwrap_err().code, ObjectErrorCode::NoSuchBucket);
+}
+
+#[test]
+fn what_is_no_file_is_no_object() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let store = DirectoryStore::default().with_bucket("b", directory.path());
+    assert!(keys(&store, "").is_empty());
+    assert_eq!(text(&store, "pipe", None), Err(ObjectErrorCode::NoSuchKey), "and nobody waits");
 }
 
 /// A body that breaks in the middle.

@@ -35,7 +35,7 @@ impl Engine {
     /// Creates an activity. One of the same name and encryption is the same request:
     /// its tags are not changed. Model, `CreateActivity`.
     pub fn create_activity(&self, request: CreateActivity) -> Result<Arc<Activity>, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         check_name(&request.name)?;
         let _changing = self.scheduler.registry.changing();
         if let Some(known) = self.activity(&request.name) {
@@ -66,7 +66,7 @@ impl Engine {
 
     /// Deletes an activity; one that does not exist is no error. Recorded on AWS.
     pub fn delete_activity(&self, name: &str) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         if self.activity(name).is_none() {
             return Ok(());

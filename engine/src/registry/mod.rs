@@ -23,7 +23,7 @@ mod store;
 mod tag;
 mod version;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
@@ -193,6 +193,8 @@ pub(crate) struct Contents {
     pub(crate) machines: BTreeMap<Arc<str>, Arc<Entry>>,
     pub(crate) activities: BTreeMap<String, Arc<Activity>>,
     pub(crate) last_machine_id: i64,
+    /// The names of `machines` by their numbers.
+    pub(crate) names: HashMap<i64, Arc<str>>,
 }
 
 /// The registry of an engine.
@@ -204,7 +206,9 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn replace(&self, contents: Contents) {
+    pub(crate) fn replace(&self, mut contents: Contents) {
+        let names = contents.machines.values().map(|entry| (entry.id, Arc::clone(&entry.name)));
+        contents.names = names.collect();
         *self.contents.write().unwrap_or_else(PoisonError::into_inner) = contents;
     }
 
@@ -232,12 +236,16 @@ impl Registry {
     }
 
     pub(crate) fn entry_by_id(&self, id: i64) -> Option<Arc<Entry>> {
-        self.read(|contents| contents.machines.values().find(|entry| entry.id == id).cloned())
+        self.read(|contents| {
+            let entry = contents.machines.get(contents.names.get(&id)?)?;
+            (entry.id == id).then(|| Arc::clone(entry))
+        })
     }
 
     /// Drops a state machine that was deleted, unless another one has its name by now.
     pub(crate) fn forget(&self, entry: &Entry) {
         self.write(|contents| {
+            contents.names.remove(&entry.id);
             if contents.machines.get(&entry.name).is_some_and(|known| known.id == entry.id) {
                 contents.machines.remove(&entry.name);
             }
@@ -250,6 +258,7 @@ impl Registry {
         self.write(|contents| {
             let is_gone = contents.machines.get(&entry.name).is_none_or(|known| known.id != entry.id);
             if !(is_gone && entry.deleting.load(Ordering::SeqCst)) {
+                contents.names.insert(entry.id, Arc::clone(&entry.name));
                 contents.machines.insert(Arc::clone(&entry.name), Arc::new(entry));
             }
         });

@@ -179,7 +179,7 @@ impl Engine {
         &self,
         request: CreateStateMachine,
     ) -> Result<CreatedStateMachine, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         check_name(&request.name)?;
         let parsed = self.checked(&request.name, &request.definition, request.kind)?;
         let sha256 = sha256(request.definition.as_bytes());
@@ -237,7 +237,7 @@ impl Engine {
         name: &str,
         request: UpdateStateMachine,
     ) -> Result<UpdatedStateMachine, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let kind = self.active(name)?.kind;
         let parsed = request.definition.as_deref().map(|text| self.checked(name, text, kind)).transpose()?;
         let _changing = self.scheduler.registry.changing();
@@ -279,7 +279,7 @@ impl Engine {
     /// does not exist is no error. While executions run it is `DELETING`: each
     /// of them is aborted at its next transition. Model, `DeleteStateMachine`.
     pub fn delete_state_machine(&self, name: &str) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let Some(entry) = self.scheduler.registry.entry(name) else { return Ok(()) };
         let now = self.scheduler.now_millis();
@@ -341,7 +341,7 @@ impl Engine {
         let arn = self.arn_of(name);
         let definition =
             self.scheduler.readers.with(|reader| reader.definition(execution_arn, &revision.sha256))?;
-        let parsed = self.parsed(name, &revision.sha256, &definition).ok();
+        let parsed = self.parsed_as_accepted(name, &revision.sha256, &definition).ok();
         Ok(StateMachineDetails {
             parsed,
             arn,
@@ -379,11 +379,6 @@ impl Engine {
         self.scheduler.registry.entry(name).map(|entry| entry.kind)
     }
 
-    /// Whether executions can be started of a state machine; `None` = there is none of this name.
-    pub fn state_machine_status(&self, name: &str) -> Option<StateMachineStatus> {
-        self.scheduler.registry.entry(name).map(|entry| entry.status())
-    }
-
     /// The definition that a revision runs, parsed once.
     pub(crate) fn definition_to_run(
         &self,
@@ -394,7 +389,7 @@ impl Engine {
             return Ok(Arc::clone(parsed));
         }
         let text = self.scheduler.readers.with(|reader| reader.definition(&entry.name, &revision.sha256))?;
-        let parsed = self.parsed(&entry.name, &revision.sha256, &text)?;
+        let parsed = self.parsed_as_accepted(&entry.name, &revision.sha256, &text)?;
         revision.keep(entry.kind, &parsed);
         Ok(revision.parsed.get().map_or(parsed, Arc::clone))
     }

@@ -47,7 +47,7 @@ impl Engine {
 
     /// Adds tags, or gives them other values. Of a key that comes twice the last value counts.
     pub fn tag(&self, resource: &TaggedResource, tags: Vec<(String, String)>) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let tagged = self.tagged(resource)?;
         let merged = merge(tagged.tags(), &tags)?;
@@ -59,7 +59,7 @@ impl Engine {
 
     /// Takes tags away. Keys that are not there are no error. Recorded on AWS.
     pub fn untag(&self, resource: &TaggedResource, keys: Vec<String>) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let tagged = self.tagged(resource)?;
         let mut tags = tagged.tags().clone();

@@ -109,7 +109,7 @@ impl Engine {
         revision_id: Option<&str>,
         description: Option<&str>,
     ) -> Result<Version, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let entry = self.active(name)?;
         let current = entry.current.id.as_deref().unwrap_or(INITIAL_REVISION);
@@ -137,7 +137,7 @@ impl Engine {
 
     /// Deletes a version; one that does not exist is no error. Recorded on AWS.
     pub fn delete_version(&self, name: &str, version: u32) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let Some(entry) = self.scheduler.registry.entry(name) else { return Ok(()) };
         if !entry.versions.contains_key(&version) {
@@ -167,7 +167,7 @@ impl Engine {
 
     /// Creates an alias. One of the same name, description and routes is the same request.
     pub fn create_alias(&self, request: CreateAlias) -> Result<Arc<Alias>, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let entry = self.active(&request.state_machine)?;
         entry.check_routes(&request.routes)?;
@@ -193,7 +193,7 @@ impl Engine {
         alias: &str,
         request: UpdateAlias,
     ) -> Result<Arc<Alias>, EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let entry = self.active(name)?;
         let known = entry.alias(alias)?;
@@ -211,7 +211,7 @@ impl Engine {
 
     /// Deletes an alias; one that does not exist is no error. Recorded on AWS.
     pub fn delete_alias(&self, name: &str, alias: &str) -> Result<(), EngineError> {
-        self.scheduler.check()?;
+        self.scheduler.admit()?;
         let _changing = self.scheduler.registry.changing();
         let Some(entry) = self.scheduler.registry.entry(name) else { return Ok(()) };
         if !entry.aliases.contains_key(alias) {

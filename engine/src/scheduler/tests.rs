@@ -1,19 +1,26 @@
 //! Overload: a writer that stands still.
 
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
+use super::lock;
 use crate::journal::Message;
+use crate::registry::CreateActivity;
 use crate::{
-    Completion, Engine, EngineError, EngineOptions, StartExecution, Started, Status, TaskHost, TaskRequest,
+    Completion, Engine, EngineError, EngineOptions, RedriveExecution, StartExecution, Started, Status,
+    TaskHost, TaskOutcome, TaskRequest,
 };
 
-struct Nobody;
+/// Answers every call at once, and keeps the tokens of those that wait for somebody else.
+#[derive(Default)]
+struct Tokens(Mutex<Vec<String>>);
 
-impl TaskHost for Nobody {
-    fn invoke(&self, _: TaskRequest, done: Completion) {
-        drop(done);
+impl TaskHost for Tokens {
+    fn invoke(&self, task: TaskRequest, done: Completion) {
+        lock(&self.0).extend(task.token);
+        done.finish(TaskOutcome::Succeeded("{}".to_owned()));
     }
 }
 
@@ -25,15 +32,14 @@ fn start(engine: &Engine) -> Result<Started, EngineError> {
     engine.start_execution(StartExecution { state_machine: "m".into(), input, ..StartExecution::default() })
 }
 
-/// Promise 4: while the writer is behind, starts are refused as AWS refuses them, memory stays
-/// bounded, and what was accepted before ends.
-#[test]
-fn a_writer_that_stands_still_refuses_starts_and_loses_none() {
-    let directory = tempfile::tempdir().unwrap();
-    let options = EngineOptions::new(directory.path(), Arc::new(Nobody));
-    let engine = Engine::open(EngineOptions { backlog_bytes_max: BACKLOG_BYTES, ..options }).unwrap();
-    let pass = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
-    engine.put_state_machine("m", pass, None).unwrap();
+const PASS: &str = r#"{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}"#;
+const ASK: &str = r#"{"StartAt":"A","States":{"A":{"Type":"Task","End":true,
+    "Resource":"arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+    "Parameters":{"QueueUrl":"https://q","MessageBody.$":"$$.Task.Token"}}}}"#;
+const FAIL: &str = r#"{"StartAt":"F","States":{"F":{"Type":"Fail","Error":"E"}}}"#;
+
+/// Lets the writer stand still until what is answered is dropped.
+fn stall(engine: &Engine) -> Sender<()> {
     let ((open_gate, gate), (arrived, stands)) = (channel::<()>(), channel());
     let stall = move |_: &rusqlite::Connection| {
         arrived.send(()).unwrap();
@@ -42,7 +48,11 @@ fn a_writer_that_stands_still_refuses_starts_and_loses_none() {
     };
     engine.scheduler.send(Message::Change(Box::new(stall), Box::new(|| {}))).unwrap();
     stands.recv().unwrap();
+    open_gate
+}
 
+/// Starts executions, which nobody answers while the writer stands still, until one is refused.
+fn fill(engine: &Engine) -> Vec<thread::JoinHandle<Result<Started, EngineError>>> {
     let mut accepted = Vec::new();
     loop {
         let before = engine.scheduler.backlog.bytes();
@@ -56,10 +66,22 @@ fn a_writer_that_stands_still_refuses_starts_and_loses_none() {
         if caller.is_finished() {
             let refused = caller.join().unwrap().unwrap_err();
             assert!(matches!(refused, EngineError::Throttled), "{refused}");
-            break;
+            return accepted;
         }
         accepted.push(caller);
     }
+}
+
+/// Promise 4: while the writer is behind, starts are refused as AWS refuses them, memory stays
+/// bounded, and what was accepted before ends.
+#[test]
+fn a_writer_that_stands_still_refuses_starts_and_loses_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = EngineOptions::new(directory.path(), Arc::new(Tokens::default()));
+    let engine = Engine::open(EngineOptions { backlog_bytes_max: BACKLOG_BYTES, ..options }).unwrap();
+    engine.put_state_machine("m", PASS, None).unwrap();
+    let open_gate = stall(&engine);
+    let accepted = fill(&engine);
     let most = BACKLOG_BYTES / INPUT_BYTES + 1;
     assert!((2..=most).contains(&accepted.len()), "{} were accepted", accepted.len());
     assert!(engine.scheduler.backlog.bytes() < BACKLOG_BYTES + 2 * INPUT_BYTES);
@@ -73,5 +95,94 @@ fn a_writer_that_stands_still_refuses_starts_and_loses_none() {
     engine.settle().unwrap();
     assert_eq!(engine.scheduler.backlog.bytes(), 0);
     start(&engine).unwrap();
+    engine.shutdown();
+}
+
+/// A call that writes something.
+type Call = Box<dyn Fn(&Engine) -> Result<(), EngineError>>;
+
+/// Calls that write, each of which would be taken if the writer were not behind; `asking` are
+/// executions that wait for `tokens`, `failed` one that failed.
+fn calls(asking: &[String], tokens: &[String], failed: &str) -> Vec<(&'static str, Call)> {
+    let (first, second) = (tokens[0].clone(), tokens[1].clone());
+    let (beating, third, failed) = (tokens[0].clone(), asking[2].clone(), failed.to_owned());
+    vec![
+        ("SendTaskHeartbeat", Box::new(move |engine| engine.send_task_heartbeat(&beating))),
+        ("SendTaskSuccess", Box::new(move |engine| engine.send_task_success(&first, "1"))),
+        ("SendTaskFailure", Box::new(move |engine| engine.send_task_failure(&second, Some("No"), None))),
+        ("StopExecution", Box::new(move |engine| engine.stop_execution(&third, None, None).map(drop))),
+        (
+            "RedriveExecution",
+            Box::new(move |engine| {
+                let execution_arn = failed.clone();
+                engine
+                    .redrive_execution(&RedriveExecution { execution_arn, ..RedriveExecution::default() })
+                    .map(drop)
+            }),
+        ),
+        (
+            "CreateActivity",
+            Box::new(|engine| {
+                let request = CreateActivity { name: "a".to_owned(), ..CreateActivity::default() };
+                engine.create_activity(request).map(drop)
+            }),
+        ),
+        (
+            "GetActivityTask",
+            Box::new(|engine| engine.get_activity_task("arn:a", None, Duration::ZERO).map(drop)),
+        ),
+        ("DeleteActivity", Box::new(|engine| engine.delete_activity("a"))),
+        ("CreateStateMachine", Box::new(|engine| engine.put_state_machine("new", PASS, None).map(drop))),
+        ("UpdateStateMachine", Box::new(|engine| engine.put_state_machine("new", FAIL, None).map(drop))),
+        ("PublishVersion", Box::new(|engine| engine.publish_version("new", None, None).map(drop))),
+        ("DeleteStateMachine", Box::new(|engine| engine.delete_state_machine("new"))),
+    ]
+}
+
+/// Promise 4 for everything else that is written: it is refused, what is read is answered, and the
+/// same calls are taken when the writer has caught up.
+#[test]
+fn whatever_would_be_written_is_refused_while_the_writer_is_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Arc::new(Tokens::default());
+    let options = EngineOptions::new(directory.path(), Arc::clone(&host) as Arc<dyn TaskHost>);
+    let engine = Engine::open(EngineOptions { backlog_bytes_max: BACKLOG_BYTES, ..options }).unwrap();
+    for (name, definition) in [("m", PASS), ("asks", ASK), ("fails", FAIL)] {
+        engine.put_state_machine(name, definition, None).unwrap();
+    }
+    let begin = |name: &str| {
+        let state_machine = name.to_owned();
+        let request = StartExecution { state_machine, ..StartExecution::default() };
+        let arn = engine.start_execution(request).unwrap().execution_arn;
+        engine.settle().unwrap();
+        arn
+    };
+    let asking: Vec<String> = (0..3).map(|_| begin("asks")).collect();
+    let failed = begin("fails");
+    let tokens = lock(&host.0).clone();
+    assert_eq!(tokens.len(), 3);
+    let calls = calls(&asking, &tokens, &failed);
+
+    let open_gate = stall(&engine);
+    let accepted = fill(&engine);
+    for (name, call) in &calls {
+        assert!(matches!(call(&engine), Err(EngineError::Throttled)), "{name}");
+    }
+    for arn in &asking {
+        assert_eq!(engine.describe_execution(arn).unwrap().status, Status::Running);
+    }
+    drop(open_gate);
+    for caller in accepted {
+        let started = caller.join().unwrap().unwrap();
+        assert_eq!(engine.wait(&started.execution_arn).unwrap().status, Status::Succeeded);
+    }
+    for (name, call) in &calls {
+        call(&engine).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    engine.settle().unwrap();
+    let statuses: Vec<Status> =
+        asking.iter().map(|arn| engine.describe_execution(arn).unwrap().status).collect();
+    assert_eq!(statuses, [Status::Succeeded, Status::Failed, Status::Aborted]);
+    assert_eq!(engine.describe_execution(&failed).unwrap().redrive_count, 1);
     engine.shutdown();
 }

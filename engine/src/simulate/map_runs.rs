@@ -7,7 +7,7 @@ use asl::ExecutionType;
 
 use super::Simulation;
 use crate::arn::child_arn;
-use crate::items::{ChildResult, Results};
+use crate::items::{ChildResult, Place, Results};
 use crate::machine::{Execution, HistoryEvent, Input, MapRunPlan, Redrive, Status, draw, uuid};
 use crate::map_run::{ChildInputs, Limits, Tally, results_outcome};
 
@@ -40,6 +40,8 @@ pub(super) struct SimulatedMapRun {
     children: BTreeMap<u64, (usize, u64)>,
     /// Children that wait to be redriven.
     pending: VecDeque<u64>,
+    /// Where the last item is that was taken.
+    place: Option<Place>,
     is_aborting: bool,
 }
 
@@ -52,7 +54,7 @@ impl Simulation {
             return self.redrive_map_run(parent, plan, ended);
         }
         let mut tally = Tally::new(Limits::of(&plan.run), None);
-        let inputs = match ChildInputs::open(&plan, &self.objects, 0, None) {
+        let inputs = match ChildInputs::open(&plan, &self.objects, 0, None, None) {
             Ok(inputs) => Some(inputs),
             Err(failure) => {
                 tally.fail(failure);
@@ -69,6 +71,7 @@ impl Simulation {
             results: BTreeMap::new(),
             children: BTreeMap::new(),
             pending: VecDeque::new(),
+            place: None,
             is_aborting: false,
         };
         self.map_runs.insert(arn.clone(), run);
@@ -99,7 +102,8 @@ impl Simulation {
         if was_exhausted {
             run.tally.exhaust();
         } else {
-            match ChildInputs::open(&run.plan, &self.objects, run.tally.position(), None) {
+            let (position, place) = (run.tally.position(), run.place.as_ref());
+            match ChildInputs::open(&run.plan, &self.objects, position, None, place) {
                 Ok(inputs) => run.inputs = Some(inputs),
                 Err(failure) => run.tally.fail(failure),
             }
@@ -167,6 +171,7 @@ impl Simulation {
             match next {
                 Ok(Some(child)) => {
                     let number = run.tally.start(child.items);
+                    run.place = child.place;
                     let plan = Arc::clone(&run.plan);
                     let index = self.executions.len();
                     run.running.insert(number, index);
@@ -218,12 +223,13 @@ fn result(execution: &Execution) -> Option<ChildResult> {
         execution_arn: started.execution_arn.to_string(),
         state_machine_arn: started.state_machine_arn.to_string(),
         name: started.name.to_string(),
-        status: Some(execution.status()),
+        status: execution.status(),
         input: started.input.text().to_owned(),
         output: execution.output().cloned(),
         error: execution.error().map(str::to_owned),
         cause: execution.cause().map(str::to_owned),
-        start_millis: Some(execution.start_millis()),
+        start_millis: execution.start_millis(),
         stop_millis: execution.stop_millis(),
+        redrive_count: execution.redrive_count(),
     })
 }

@@ -10,9 +10,6 @@ use crate::machine::{TaskRequest, errors};
 use crate::scheduler::Scheduler;
 use crate::task::{Completion, TaskOutcome};
 
-/// How long a test may run. API reference, `TestState`: five minutes.
-const TEST_SECONDS_MAX: u64 = 300;
-
 impl Engine {
     /// Tests a state, without an execution. A task without a mock is run by
     /// the engine's task host; this waits for it, for up to five minutes.
@@ -42,7 +39,10 @@ impl TestHost for Live<'_> {
     }
 
     fn run(&self, task: TaskRequest) -> TaskOutcome {
-        let seconds = task.timeout_seconds.unwrap_or(TEST_SECONDS_MAX).min(TEST_SECONDS_MAX);
+        let seconds = task
+            .timeout_seconds
+            .unwrap_or(asl::limits::TEST_STATE_SECONDS_MAX)
+            .min(asl::limits::TEST_STATE_SECONDS_MAX);
         let key = task.key.clone();
         let (outcome, outcomes) = sync_channel(1);
         let done = Completion::new(move |ended| {

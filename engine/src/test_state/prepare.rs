@@ -133,6 +133,8 @@ fn work(mock: &Mock, state: &State) -> Result<Work, TestStateError> {
             Some(errors::RUNTIME) => Nature::Runtime,
             Some(errors::TIMEOUT) => Nature::TimedOut,
             Some(errors::HEARTBEAT_TIMEOUT) => Nature::HeartbeatMissed,
+            // Developer guide, "Handling errors": `States.ALL` does not take it.
+            Some(errors::DATA_LIMIT_EXCEEDED) => Nature::Limit,
             _ => Nature::Raised,
         };
         let (error, cause) = (error.error.as_deref(), error.cause.as_deref());

@@ -12,7 +12,7 @@ use super::shapes::{
     ErrorDetails, InspectionData, InspectionLevel, StateConfiguration, TestStateInput, TestStateOutput,
     TestStatus,
 };
-use crate::items::{Batcher, Pushed};
+use crate::items::{Batcher, Pushed, ReadError, rows_of};
 use crate::machine::{
     Failure, Flow, Integration, Nature, NumberField, Outcome, Payload, Replayable, SOURCE_OF_STATE_DATA,
     Surroundings, TaskKey, TaskRequest, VARIABLES_TOO_LARGE, delay_millis, errors, item_context,
@@ -317,6 +317,13 @@ impl<'t> Test<'t> {
             flow.arguments(Some(arguments), effective).map_err(|error| self.failure(error))?;
         }
         let Some(read) = &self.configuration.map_item_reader_data else { return Ok(None) };
+        // API reference: the data is given "as found in its original source".
+        if let Some(rows) = rows_of(reader, read) {
+            let failed = |error: ReadError| {
+                Failure::new(Nature::Raised, errors::ITEM_READER_FAILED, error.to_string())
+            };
+            return Ok(Some(Payload::from_value(Value::Array(rows.map_err(failed)?))));
+        }
         let Ok(read) = serde_json::from_str::<Value>(read) else { return Ok(None) };
         let Some(pointer) = &reader.items_pointer else { return Ok(Some(Payload::from_value(read))) };
         let Some(items) = read.pointer(pointer) else {

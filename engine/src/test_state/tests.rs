@@ -261,3 +261,48 @@ fn fields_of_a_batcher_are_named_as_in_executions() {
     let cause = answer["cause"].as_str().expect("a cause");
     assert!(cause.contains("'ItemBatcher/MaxItemsPerBatch' returned nothing"), "{cause}");
 }
+
+#[test]
+fn an_item_reader_reads_its_data_as_it_was_found() {
+    let request = |kind: Value, data: &str| {
+        let definition = json!({
+            "Type": "Map", "End": true, "ItemSelector": { "v.$": "$$.Map.Item.Value" },
+            "ItemReader": { "Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": kind,
+                            "Parameters": { "Bucket": "b", "Key": "k" } },
+            "ItemProcessor": { "ProcessorConfig": { "Mode": "DISTRIBUTED", "ExecutionType": "STANDARD" },
+                               "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } },
+        });
+        ask(json!({
+            "definition": definition.to_string(), "inspectionLevel": "DEBUG", "mock": { "result": "[]" },
+            "stateConfiguration": { "mapItemReaderData": data },
+        }))
+        .expect("an answer")
+    };
+    let selected = |answer: &Value| {
+        let text = answer["inspectionData"]["afterItemSelector"].as_str().expect("items").to_owned();
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    };
+    let csv = json!({ "InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW" });
+    let answer = request(csv.clone(), "a,b\n1,2\n3,4\n");
+    assert_eq!(selected(&answer), json!([{ "v": { "a": "1", "b": "2" } }, { "v": { "a": "3", "b": "4" } }]));
+    let answer = request(json!({ "InputType": "JSONL" }), "{\"a\": 1}\n[2]\n");
+    assert_eq!(selected(&answer), json!([{ "v": { "a": 1 } }, { "v": [2] }]));
+    let answer = request(csv, "a,b\n\"1,2");
+    assert_eq!(answer["error"], "States.ItemReaderFailed", "{answer}");
+}
+
+#[test]
+fn data_that_is_too_large_is_caught_by_its_name_only() {
+    let caught = |name: &str| {
+        let definition = json!({
+            "Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true,
+            "Parameters": { "QueueUrl": "q", "MessageBody": "m" },
+            "Catch": [{ "ErrorEquals": [name], "Next": "Apologise" }],
+        });
+        let mock = json!({ "errorOutput": { "error": "States.DataLimitExceeded", "cause": "c" } });
+        ask(json!({ "definition": definition.to_string(), "mock": mock })).expect("an answer")["status"]
+            .clone()
+    };
+    assert_eq!(caught("States.ALL"), "FAILED");
+    assert_eq!(caught("States.DataLimitExceeded"), "CAUGHT_ERROR");
+}

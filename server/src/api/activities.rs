@@ -1,7 +1,7 @@
 //! Activities, and tasks that are completed by their token.
 
-use engine::EngineError;
 use engine::registry::CreateActivity;
+use engine::{ActivityTask, EngineError};
 use serde_json::{Value, json};
 
 use super::error::{Answer, ApiError};
@@ -59,16 +59,26 @@ pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
 
 /// Waits for a task. Model, `GetActivityTask`: without one the answer has a null token.
 pub(super) fn get_task(api: &Api, parameters: Parameters<'_>) -> Answer {
+    let (arn, worker) = poll(api, parameters)?;
+    let task = api.engine.get_activity_task(arn, worker, api.activity_poll);
+    task.map(task_answer).map_err(|error| ApiError::of(error, arn))
+}
+
+/// The ARN of an activity that is there, and the worker that asks for a task of it.
+pub(super) fn poll<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(&'a str, Option<&'a str>)> {
     let arn = parameters.required("activityArn");
     let name = api.place.activity(arn)?;
     if api.engine.activity(name).is_none() {
         return Err(ApiError::no_activity(arn));
     }
-    let task = api.engine.get_activity_task(arn, parameters.text("workerName"), api.activity_poll);
-    Ok(match task.map_err(|error| ApiError::of(error, arn))? {
+    Ok((arn, parameters.text("workerName")))
+}
+
+pub(super) fn task_answer(task: Option<ActivityTask>) -> Value {
+    match task {
         Some(task) => json!({ "taskToken": task.task_token, "input": task.input }),
         None => json!({ "taskToken": null }),
-    })
+    }
 }
 
 pub(super) fn send_success(api: &Api, parameters: Parameters<'_>) -> Answer {

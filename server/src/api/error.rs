@@ -25,7 +25,7 @@ impl ApiError {
     }
 
     /// What is our fault: the log has the reason, the caller does not.
-    pub(super) fn internal(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
         let message = "Internal Server Error".to_owned();
         Self { code: "InternalFailure", message, http_status: 500 }
@@ -72,7 +72,7 @@ impl ApiError {
     }
 
     /// What the engine refuses, in AWS's words. `arn`: the resource the request is about.
-    pub(super) fn of(error: EngineError, arn: &str) -> Self {
+    pub(crate) fn of(error: EngineError, arn: &str) -> Self {
         match error {
             EngineError::Registry(error) => Self::of_registry(error, arn),
             EngineError::StateMachineDoesNotExist { .. } => Self::no_state_machine(arn),
@@ -117,6 +117,7 @@ impl ApiError {
             error @ (EngineError::Journal(_)
             | EngineError::Stopped { .. }
             | EngineError::Replay { .. }
+            | EngineError::ExecutionLeftOut { .. }
             | EngineError::System { .. }) => Self::internal(error),
         }
     }

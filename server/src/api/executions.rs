@@ -24,15 +24,30 @@ pub(super) fn start(api: &Api, parameters: Parameters<'_>) -> Answer {
 
 pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
-    let trace_header = request.trace_header.clone();
     let ended = api.engine.start_sync_execution(&request).map_err(|error| ApiError::of(error, arn))?;
-    let with_data = with_data(parameters);
+    Ok(sync_answer(&ended, &SyncRequest::of(parameters)))
+}
+
+/// What of a request for a synchronous execution its answer depends on.
+pub(super) struct SyncRequest {
+    with_data: bool,
+    trace_header: Option<String>,
+}
+
+impl SyncRequest {
+    pub(super) fn of(parameters: Parameters<'_>) -> Self {
+        Self { with_data: with_data(parameters), trace_header: parameters.owned("traceHeader") }
+    }
+}
+
+pub(super) fn sync_answer(ended: &SyncExecution, request: &SyncRequest) -> Value {
+    let with_data = request.with_data;
     let status = match ended.status {
         // Model, `SyncExecutionStatus`: there is no other way to end.
         Status::Aborted | Status::Running | Status::PendingRedrive => Status::Failed,
         status => status,
     };
-    Ok(Fields::default()
+    Fields::default()
         .with("executionArn", ended.execution_arn.as_str())
         .with("stateMachineArn", ended.state_machine_arn.as_str())
         .with("name", ended.name.as_str())
@@ -45,9 +60,9 @@ pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
         .with("inputDetails", json!({ "included": with_data }))
         .maybe("output", ended.output.clone().filter(|_| with_data))
         .maybe("outputDetails", ended.output.as_ref().map(|_| json!({ "included": with_data })))
-        .maybe("traceHeader", trace_header)
-        .with("billingDetails", billing(&ended))
-        .into())
+        .maybe("traceHeader", request.trace_header.as_deref())
+        .with("billingDetails", billing(ended))
+        .into()
 }
 
 pub(super) fn stop(api: &Api, parameters: Parameters<'_>) -> Answer {
@@ -179,7 +194,7 @@ pub(super) fn history(api: &Api, parameters: Parameters<'_>) -> Answer {
 }
 
 /// What to start, and the ARN it was asked for with.
-fn start_request<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(&'a str, StartExecution)> {
+pub(super) fn start_request<'a>(api: &Api, parameters: Parameters<'a>) -> Answer<(&'a str, StartExecution)> {
     let target = api.place.state_machine(parameters.required("stateMachineArn"))?;
     let input = parameters.text("input").unwrap_or("{}");
     if let Some(problem) = json_errors::problem_of_input(input) {

@@ -13,8 +13,8 @@ pub(super) fn list(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = arns::execution(parameters.required("executionArn"))?;
     let page = Page::of(parameters, &["ListMapRuns", arn])?;
     let from: usize = page.after_number()?.unwrap_or_default();
-    let runs = api.engine.list_map_runs(arn).map_err(|error| ApiError::of(error, arn))?;
-    let mut runs: Vec<MapRunDescription> = runs.into_iter().skip(from).take(page.one_more()).collect();
+    let runs = api.engine.map_runs_page(arn, from, page.one_more());
+    let mut runs: Vec<MapRunDescription> = runs.map_err(|error| ApiError::of(error, arn))?;
     let next = page.cut(&mut runs, |_| (from + page.size).to_string());
     let runs: Vec<Value> = runs
         .into_iter()

@@ -11,6 +11,7 @@
 //! | `shapes`, `validation` | the facts of AWS's service model, and checks against them |
 //! | `parameters`, `pages`, `arns`, `error` | parts of requests and answers |
 //! | `json_errors` | what AWS says of a text that is not JSON |
+//! | `waiting` | what can take minutes, without a thread that waits |
 //! | `state_machines`, `versions`, `executions`, `map_runs`, `activities`, `tags`, `definitions`, `test_state` | the operations |
 
 mod activities;
@@ -31,13 +32,14 @@ mod test_state;
 mod tests;
 mod validation;
 mod versions;
+mod waiting;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use engine::Engine;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use error::ApiError;
 
@@ -46,6 +48,9 @@ use parameters::Parameters;
 
 /// How long `GetActivityTask` waits for a task. Model: 60 seconds.
 const ACTIVITY_POLL: Duration = Duration::from_mins(1);
+
+/// What a request without a body has.
+static NO_PARAMETERS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
 /// Whether a log group exists, by the ARN in a logging configuration.
 pub type LogGroupExists = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -111,16 +116,26 @@ impl Api {
     /// let error = api.call("DescribeExecution", json!({ "executionArn": "mine" })).unwrap_err();
     /// assert_eq!(error.to_string(), "InvalidArn: Invalid Arn: 'Invalid ARN prefix: mine'");
     /// ```
+    #[expect(clippy::needless_pass_by_value, reason = "who calls has no further use for the parameters")]
     pub fn call(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
-        let Some(operation) = shapes::operation(operation) else {
-            return Err(ApiError::new("UnknownOperationException", ""));
-        };
-        let parameters = match parameters {
-            Value::Object(parameters) => parameters,
-            Value::Null => serde_json::Map::new(),
-            _ => return Err(ApiError::new("SerializationException", "")),
-        };
-        validation::check(operation.members, &parameters)?;
-        (operation.run)(self, Parameters(&parameters))
+        let (operation, parameters) = checked(operation, &parameters)?;
+        (operation.run)(self, parameters)
     }
+}
+
+/// The operation of a name, and its parameters, checked.
+fn checked<'v>(
+    operation: &str,
+    parameters: &'v Value,
+) -> Result<(&'static operations::Operation, Parameters<'v>), ApiError> {
+    let Some(operation) = shapes::operation(operation) else {
+        return Err(ApiError::new("UnknownOperationException", ""));
+    };
+    let parameters = match parameters {
+        Value::Object(parameters) => parameters,
+        Value::Null => &NO_PARAMETERS,
+        _ => return Err(ApiError::new("SerializationException", "")),
+    };
+    validation::check(operation.members, parameters)?;
+    Ok((operation, Parameters(parameters)))
 }

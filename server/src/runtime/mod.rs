@@ -40,10 +40,6 @@ pub use figures::FunctionFigures;
 use pool::{Invocation, Pool};
 use process::Call;
 
-/// Invocations of one function that run at the same time, unless a [`Function`] says otherwise.
-/// Ours: steps are CPU-bound, so twice the cores of a small machine keeps it busy.
-pub const CONCURRENCY_DEFAULT: usize = 4;
-
 /// One function: the bootstrap that serves it and how Lambda would run it.
 #[derive(Debug, Clone)]
 pub struct Function {

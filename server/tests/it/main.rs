@@ -16,4 +16,5 @@
 
 mod bootstrap;
 mod host;
+mod http;
 mod killed;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use regex::Regex;
-use stepwright_tests::conformance::{self, Kind};
+use stepwright_tests::conformance::{self, Kind, Transport};
 use stepwright_tests::processes::Moto;
 
 #[derive(Parser)]
@@ -28,6 +28,9 @@ struct Arguments {
     /// URL, or to one of our own.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     services: Option<String>,
+    /// Through the endpoint, by HTTP, instead of by calls.
+    #[arg(long)]
+    http: bool,
     /// Every case and every difference, in full.
     #[arg(long, short)]
     verbose: bool,
@@ -67,10 +70,11 @@ fn main() -> ExitCode {
     });
     // A panic of the engine is reported with its case.
     std::panic::set_hook(Box::new(|_| {}));
+    let transport = if arguments.http { Transport::Http } else { Transport::InProcess };
     let own = arguments.services.as_deref().filter(|url| url.is_empty()).and_then(|_| Moto::start());
     let endpoint = own.as_ref().map(|moto| &moto.endpoint).or(arguments.services.as_ref());
     let report = match endpoint.map(|endpoint| conformance::Services::at(endpoint)) {
-        None => conformance::run(cases),
+        None => conformance::run(cases, transport),
         Some(Ok(services)) => conformance::run_with(&services, cases),
         Some(Err(error)) => {
             eprintln!("conformance: no endpoint for functions: {error}");

@@ -7,7 +7,6 @@ use engine::log_events::log_document;
 use engine::object_store::MemoryStore;
 use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
-use engine::{HistoryEvent, Status};
 use serde_json::{Map, Value, json};
 
 use super::bindings::Bindings;
@@ -30,10 +29,7 @@ const OUTCOME: [&str; 4] = ["status", "output", "error", "cause"];
 /// Runs a case.
 pub(super) fn run(case: &Case) -> Verdict {
     let bindings = bindings(case);
-    let definition = match case.body["definition_raw"].as_str() {
-        Some(text) => bindings.fill_text(text),
-        None => bindings.fill(&case.body["definition"]).to_string(),
-    };
+    let definition = definition(case, &bindings);
     let definition = match StateMachine::parse(&definition) {
         Ok(definition) => Arc::new(definition),
         Err(error) => return Verdict::not_run(case, &format!("the definition is refused: {error}")),
@@ -47,33 +43,44 @@ pub(super) fn run(case: &Case) -> Verdict {
         Err(reason) => return Verdict::not_run(case, &reason),
     };
     let run = run_with(&options(case, &bindings), &definition, input, &mut |task| stubs.answer(task));
-    compare(case, &Ended::of(run), &bindings)
+    match Ended::simulated(case, &run) {
+        Ok(ended) => compare(case, &ended, &bindings),
+        Err(reason) => Verdict::not_run(case, &reason),
+    }
 }
 
-/// What an execution came to.
+/// What is compared of an execution.
 pub(super) struct Ended {
-    pub(super) arn: Arc<str>,
-    pub(super) status: Status,
-    /// JSON text.
+    pub(super) status: String,
     pub(super) output: Option<String>,
     pub(super) error: Option<String>,
     pub(super) cause: Option<String>,
-    pub(super) history: Vec<HistoryEvent>,
+    /// The events of `GetExecutionHistory`.
+    pub(super) history: Value,
+    /// What it wrote to its log group, if the case wants it.
+    pub(super) logs: Value,
 }
 
 impl Ended {
-    fn of(run: SimulatedRun) -> Self {
-        Self {
-            arn: run
-                .execution
-                .started()
-                .map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn)),
+    fn simulated(case: &Case, run: &SimulatedRun) -> Result<Self, String> {
+        let logs = case.body["expected"].get("logged_events").map(|_| logged(case, run)).transpose()?;
+        Ok(Self {
+            status: run.status.as_str().to_owned(),
             output: run.execution.output().map(|output| output.text().to_owned()),
-            status: run.status,
-            error: run.error,
-            cause: run.cause,
-            history: run.history,
-        }
+            error: run.error.clone(),
+            cause: run.cause.clone(),
+            history: serde_json::to_value(&run.history)
+                .map_err(|error| format!("history: cannot be written: {error}"))?,
+            logs: logs.unwrap_or_default(),
+        })
+    }
+}
+
+/// The text of the definition.
+pub(super) fn definition(case: &Case, bindings: &Bindings) -> String {
+    match case.body["definition_raw"].as_str() {
+        Some(text) => bindings.fill_text(text),
+        None => bindings.fill(&case.body["definition"]).to_string(),
     }
 }
 
@@ -110,7 +117,7 @@ fn bind_days_from_now(case: &Case, bindings: &mut Bindings) {
     }
 }
 
-fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
+pub(super) fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
     let text = |field: &str| case.body[field].as_str().map(|text| bindings.fill_text(text));
     SimulationOptions {
         state_machine_name: text("name").unwrap_or_else(|| "machine".to_owned()),
@@ -126,14 +133,19 @@ fn options(case: &Case, bindings: &Bindings) -> SimulationOptions {
 /// The buckets and objects of a case.
 fn objects(case: &Case, bindings: &Bindings) -> MemoryStore {
     let store = MemoryStore::new();
+    prepare_all(case, bindings, &store);
+    store
+}
+
+/// Puts them into a store.
+pub(super) fn prepare_all(case: &Case, bindings: &Bindings, store: &MemoryStore) {
     for resource in case.list("resources").iter().filter(|resource| resource["service"] == "s3") {
         prepare_objects(
-            &store,
+            store,
             resource["op"].as_str().unwrap_or_default(),
             &bindings.fill(&resource["params"]),
         );
     }
-    store
 }
 
 /// Creates a bucket, or puts an object into one.
@@ -168,10 +180,7 @@ pub(super) fn compare(case: &Case, run: &Ended, bindings: &Bindings) -> Verdict 
         compared.map_err(|difference| Difference(format!("{difference}{}", ending(run))))
     };
     let history = expected.get("history").map(|wanted| {
-        let mut found = match serde_json::to_value(&run.history) {
-            Ok(found) => found,
-            Err(error) => return Err(Difference(format!("history: cannot be written: {error}"))),
-        };
+        let mut found = run.history.clone();
         if decoded {
             decode_outputs(&mut found);
         }
@@ -181,7 +190,7 @@ pub(super) fn compare(case: &Case, run: &Ended, bindings: &Bindings) -> Verdict 
         unify_histories(wanted.items(), found.items(), unordered, &mut bindings.clone())
     });
     let logs = expected.get("logged_events").map_or(Ok(()), |wanted| {
-        let mut found = logged(case, run)?;
+        let mut found = run.logs.clone();
         parse_once(&mut found);
         unify(&Tree::of(wanted, &ignored), &Tree::of(&found, &ignored), &mut bindings.clone(), "logs")
     });
@@ -190,13 +199,14 @@ pub(super) fn compare(case: &Case, run: &Ended, bindings: &Bindings) -> Verdict 
 }
 
 /// What the execution writes to its log group.
-fn logged(case: &Case, run: &Ended) -> Result<Value, Difference> {
+fn logged(case: &Case, run: &SimulatedRun) -> Result<Value, String> {
     let logging: Logging = serde_json::from_value(json!({
         "level": case.body["logging"]["level"],
         "include_execution_data": case.body["logging"]["includeExecutionData"],
     }))
-    .map_err(|error| Difference(format!("logs: the configuration is not known: {error}")))?;
-    Ok(run.history.iter().filter_map(|event| log_document(event, &run.arn, &logging, 0)).collect())
+    .map_err(|error| format!("logs: the configuration is not known: {error}"))?;
+    let arn = run.execution.started().map_or_else(|| "".into(), |started| Arc::clone(&started.execution_arn));
+    Ok(run.history.iter().filter_map(|event| log_document(event, &arn, &logging, 0)).collect())
 }
 
 /// How a failed execution ended, for a difference that does not tell.
@@ -213,7 +223,7 @@ fn ending(run: &Ended) -> String {
 /// As `DescribeExecution` tells it.
 fn outcome(run: &Ended, decoded: bool) -> Value {
     let mut outcome = Map::new();
-    outcome.insert("status".to_owned(), json!(run.status.as_str()));
+    outcome.insert("status".to_owned(), json!(run.status));
     if let Some(output) = &run.output {
         let mut text = json!(output);
         if decoded {

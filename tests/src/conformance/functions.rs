@@ -80,18 +80,15 @@ fn answer(name: &str, stub: Option<&Value>, body: &[u8]) -> (&'static str, &'sta
         std::thread::sleep(Duration::from_secs(seconds));
     }
     let event = serde_json::from_slice(body).unwrap_or_default();
-    match returned(stub, event) {
-        Some(value) => ("200 OK", "X-Amz-Executed-Version: $LATEST\r\n", value.to_string()),
-        None => {
-            let raised = &stub["raise"];
-            let error = json!({
-                "errorMessage": raised["errorMessage"], "errorType": raised["errorType"],
-                "requestId": "6c1f2a52-6f0e-4a5c-9d3b-2f1c6f6f0a11", "stackTrace": raised["stackTrace"],
-            });
-            let headers = "X-Amz-Executed-Version: $LATEST\r\nX-Amz-Function-Error: Unhandled\r\n";
-            ("200 OK", headers, error.to_string())
-        }
+    if let Some(value) = returned(stub, event) {
+        return ("200 OK", "X-Amz-Executed-Version: $LATEST\r\n", value.to_string());
     }
+    let raised = &stub["raise"];
+    let error = json!({
+        "errorMessage": raised["errorMessage"], "errorType": raised["errorType"],
+        "requestId": "6c1f2a52-6f0e-4a5c-9d3b-2f1c6f6f0a11", "stackTrace": raised["stackTrace"],
+    });
+    ("200 OK", "X-Amz-Executed-Version: $LATEST\r\nX-Amz-Function-Error: Unhandled\r\n", error.to_string())
 }
 
 fn engine_arn(name: &str) -> String {

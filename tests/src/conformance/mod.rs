@@ -1,5 +1,6 @@
 //! Recordings of the real service, run against the engine within this
-//! process: executions in virtual time, the API without HTTP.
+//! process: executions in virtual time, the API without HTTP; or everything
+//! through the endpoint, on a clock that jumps.
 //!
 //! | file | owns |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | `actor` | who completes tasks by their tokens |
 //! | `script` | cases that are steps of the API |
 //! | `world` | the engine they run on |
+//! | `wire` | the same over HTTP: the endpoint before it, and cases that are one execution |
 //! | `services`, `functions` | the same executions in real time, their tasks sent to simulated services |
 //! | `report` | verdicts, the table, the list of differences |
 //!
@@ -32,6 +34,7 @@ mod stubs;
 mod tests;
 mod tree;
 mod unify;
+mod wire;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,13 +56,23 @@ const CASE_SECONDS_MAX: u64 = 60;
 /// Of the thread a case runs on.
 const STACK_BYTES: usize = 16 << 20;
 
+/// How the engine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// By a call.
+    #[default]
+    InProcess,
+    /// By HTTP, each case with a server of its own.
+    Http,
+}
+
 /// Cases that wait for services at a time: they hardly work.
 const WAITING_LANES: usize = 8;
 
 /// Runs cases, several at a time, and answers in their order.
-pub fn run(cases: Vec<Case>) -> Report {
+pub fn run(cases: Vec<Case>, transport: Transport) -> Report {
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-    run_by(cases, lanes, &(Arc::new(run_case) as Runner))
+    run_by(cases, lanes, &(Arc::new(move |case: &Case| run_case(case, transport)) as Runner))
 }
 
 /// Runs cases in real time against simulated services.
@@ -120,10 +133,13 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.unwrap_or("without a message"))
 }
 
-fn run_case(case: &Case) -> Verdict {
+fn run_case(case: &Case, transport: Transport) -> Verdict {
     match (case.quarantine(), case.kind) {
         (Some(reason), _) => Verdict::quarantined(reason),
-        (None, Kind::Exec | Kind::MockExec) => exec::run(case),
-        (None, Kind::Api) => world::run(case, exec::bindings(case)),
+        (None, Kind::Exec | Kind::MockExec) => match transport {
+            Transport::InProcess => exec::run(case),
+            Transport::Http => wire::run(case),
+        },
+        (None, Kind::Api) => world::run(case, exec::bindings(case), transport),
     }
 }

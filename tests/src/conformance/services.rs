@@ -194,10 +194,7 @@ impl Run {
     }
 
     fn execute(&self, case: &Case) -> Result<Ended, String> {
-        let definition = match case.body["definition_raw"].as_str() {
-            Some(text) => self.bindings.fill_text(text),
-            None => self.bindings.fill(&case.body["definition"]).to_string(),
-        };
+        let definition = exec::definition(case, &self.bindings);
         let name = self.bindings.fill_text(case.body["name"].as_str().unwrap_or("machine"));
         self.put(case, &name, &definition)?;
         let input = exec::input(case, &self.bindings).map_err(|error| error.to_string())?.to_string();
@@ -219,12 +216,12 @@ impl Run {
         let history =
             self.engine.execution_history(&arn, false, 0, None).map_err(|error| error.to_string())?;
         Ok(Ended {
-            arn: arn.into(),
-            status: described.status,
+            status: described.status.as_str().to_owned(),
             output: described.output,
             error: described.error,
             cause: described.cause,
-            history,
+            history: serde_json::to_value(&history).map_err(|error| error.to_string())?,
+            logs: Value::Null,
         })
     }
 }

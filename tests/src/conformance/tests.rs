@@ -9,11 +9,20 @@ const API_MIN: usize = 282;
 
 #[test]
 fn recorded_cases() {
+    hold(Transport::InProcess);
+}
+
+#[test]
+fn recorded_cases_over_http() {
+    hold(Transport::Http);
+}
+
+fn hold(transport: Transport) {
     let Some(folder) = recordings() else {
         println!("SKIPPED: ../shared/conformance is not there, no recording was compared");
         return;
     };
-    let report = run(load(&folder).unwrap());
+    let report = run(load(&folder).unwrap(), transport);
     println!("{}", report.text(false));
     let (outcome, history, api) = report.counts();
     assert!(

@@ -18,26 +18,28 @@ use serde_json::Value;
 use server::Api;
 use tempfile::TempDir;
 
+use super::Transport;
 use super::bindings::Bindings;
 use super::case::Case;
 use super::exec::prepare_objects;
 use super::report::Verdict;
 use super::script::{Refusal, Service, run_script};
 use super::stubs::Stubs;
+use super::wire::Wire;
 
 /// How long is waited for the end of an execution, in milliseconds of virtual time.
 const PATIENCE_MILLIS: i64 = 90_000;
 
 /// Runs a case of the API.
-pub(super) fn run(case: &Case, bindings: Bindings) -> Verdict {
+pub(super) fn run(case: &Case, bindings: Bindings, transport: Transport) -> Verdict {
     let stubs = match Stubs::new(case, &bindings) {
         Ok(stubs) => stubs,
         Err(reason) => return Verdict::not_run(case, &reason),
     };
-    match World::open(stubs) {
+    match World::open(stubs, transport) {
         Ok(mut world) => {
             let differences = run_script(case, &mut world, bindings);
-            world.api.engine().clone().shutdown();
+            world.close();
             let differences: Vec<String> = differences.into_iter().map(|difference| difference.0).collect();
             let api = if differences.is_empty() { Ok(()) } else { Err(differences) };
             Verdict { api: Some(api), ..Verdict::default() }
@@ -46,19 +48,21 @@ pub(super) fn run(case: &Case, bindings: Bindings) -> Verdict {
     }
 }
 
-struct World {
-    api: Api,
-    clock: ManualClock,
-    host: Arc<StubHost>,
+pub(super) struct World {
+    pub(super) api: Api,
+    pub(super) clock: ManualClock,
+    pub(super) host: Arc<StubHost>,
     logs: Arc<MemoryLogSink>,
     log_groups: Arc<Mutex<BTreeSet<String>>>,
-    objects: Arc<MemoryStore>,
+    pub(super) objects: Arc<MemoryStore>,
+    /// The way through the endpoint, if that is taken.
+    wire: Option<Wire>,
     /// Deleted with everything in it when the case is over.
     _folder: TempDir,
 }
 
 impl World {
-    fn open(stubs: Stubs) -> Result<Self, String> {
+    pub(super) fn open(stubs: Stubs, transport: Transport) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| format!("no folder for the journal: {error}"))?;
         let clock = ManualClock::at(SimulationOptions::default().start_millis);
         let host = Arc::new(StubHost {
@@ -81,11 +85,22 @@ impl World {
         // arn:aws:logs:REGION:ACCOUNT:log-group:NAME:*
         let exists = move |arn: &str| arn.split(':').nth(6).is_some_and(|name| lock(&known).contains(name));
         let api = Api::new(engine).with_log_groups(Arc::new(exists)).with_activity_poll(Duration::ZERO);
-        Ok(Self { api, clock, host, logs, log_groups, objects, _folder: folder })
+        let wire = match transport {
+            Transport::InProcess => None,
+            Transport::Http => Some(Wire::open(&api)?),
+        };
+        Ok(Self { api, clock, host, logs, log_groups, objects, wire, _folder: folder })
+    }
+
+    pub(super) fn close(self) {
+        if let Some(wire) = self.wire {
+            wire.close();
+        }
+        self.api.engine().clone().shutdown();
     }
 
     /// Jumps to the next thing that is due, at most to a time; `false` = there is none.
-    fn jump(&mut self, until_millis: i64) -> bool {
+    pub(super) fn jump(&mut self, until_millis: i64) -> bool {
         let due = [self.api.engine().next_timer_millis(), self.host.next_due_millis()];
         let Some(due) = due.into_iter().flatten().min().filter(|due| *due <= until_millis) else {
             return false;
@@ -99,7 +114,7 @@ impl World {
         self.clock.now_millis() + PATIENCE_MILLIS
     }
 
-    fn is_over(&self, arn: &str) -> bool {
+    pub(super) fn is_over(&self, arn: &str) -> bool {
         let engine = self.api.engine();
         match engine.describe_execution(arn) {
             Ok(described) => described.status != Status::Running,
@@ -112,9 +127,17 @@ impl World {
 impl Service for World {
     fn call(&mut self, operation: &str, parameters: Value) -> Result<Value, Refusal> {
         let api = self.api.clone();
+        let wire = self.wire.take();
         let until_millis = self.until_millis();
         let answer = thread::scope(|scope| {
-            let call = scope.spawn(|| api.call(operation, parameters));
+            let call = scope.spawn(|| match &wire {
+                Some(wire) => wire.call(operation, &parameters),
+                None => api.call(operation, parameters).map_err(|error| Refusal {
+                    code: error.code.to_owned(),
+                    message: error.message,
+                    http_status: error.http_status,
+                }),
+            });
             // A call that waits for an execution needs the time to pass meanwhile.
             while operation == "StartSyncExecution" && !call.is_finished() {
                 self.settle();
@@ -122,12 +145,9 @@ impl Service for World {
             }
             call.join()
         });
+        self.wire = wire;
         match answer {
-            Ok(answer) => answer.map_err(|error| Refusal {
-                code: error.code.to_owned(),
-                message: error.message,
-                http_status: error.http_status,
-            }),
+            Ok(answer) => answer,
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
@@ -165,8 +185,8 @@ impl Service for World {
 }
 
 /// Answers tasks as the case describes, those that take time when their time has come.
-struct StubHost {
-    stubs: Mutex<Stubs>,
+pub(super) struct StubHost {
+    pub(super) stubs: Mutex<Stubs>,
     later: Mutex<BTreeMap<(i64, u64), (TaskOutcome, Completion)>>,
     never: Mutex<Vec<Completion>>,
     clock: ManualClock,
@@ -215,6 +235,6 @@ impl TaskHost for StubHost {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -78,8 +78,6 @@ pub struct Found {
     pub output: Option<Value>,
     /// The error of a failure.
     pub error: Option<String>,
-    /// Of a child: the ARN of its Map Run.
-    pub map_run: Option<String>,
     /// The history, as `GetExecutionHistory` has it.
     pub events: Vec<Value>,
 }
@@ -247,9 +245,21 @@ fn lost_redrive(arn: &str, report: &mut Report) -> bool {
 
 /// The output of a delivery is the receipt of its batch.
 fn receipt_is_of(batch: &Batch, found: &Found) -> bool {
-    let Some(output) = &found.output else { return false };
-    let text = output.to_string();
-    text.contains(&batch.period) && text.contains(&batch.total.to_string())
+    let is_receipt = |value: &Value| {
+        value["period"] == batch.period.as_str()
+            && value["totals"]["commission"] == batch.total.to_string().as_str()
+    };
+    found.output.as_ref().is_some_and(|output| any_within(output, &is_receipt))
+}
+
+/// Whether something holds of a value or of one within it.
+fn any_within(value: &Value, holds: &dyn Fn(&Value) -> bool) -> bool {
+    holds(value)
+        || match value {
+            Value::Array(items) => items.iter().any(|item| any_within(item, holds)),
+            Value::Object(fields) => fields.values().any(|field| any_within(field, holds)),
+            _ => false,
+        }
 }
 
 /// Ids without gaps, causes before effects, one beginning, one end, one exit per entry.
@@ -336,7 +346,7 @@ fn attempts_follow_failures(arn: &str, found: &Found, report: &mut Report) {
     for attempt in found.events.iter().filter(|event| is_attempt(event)) {
         let led = kind_of_id(found, previous(attempt));
         let by_entry = led == "TaskStateEntered";
-        let by_failure = ["Failed", "TimedOut"].iter().any(|end| led.ends_with(end)) || led.is_empty();
+        let by_failure = ["Failed", "TimedOut"].iter().any(|end| led.ends_with(end));
         if !by_entry && !by_failure && led != "ExecutionRedriven" {
             report.doubled(format!(
                 "{arn}: the attempt of event {} follows {led}, which is no reason for another",

@@ -11,6 +11,12 @@ use crate::postgres_server::{PostgresServer, url};
 
 /// How long the server may take to answer after a crash.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long one question may take: a server that dies at the wrong moment answers nothing at all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// PostgreSQL's code of a relation that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
+/// PostgreSQL's code of a database that exists already.
+const DUPLICATE_DATABASE: &str = "42P04";
 
 /// A server, and the way to it that steps take.
 pub struct CoreView {
@@ -34,12 +40,12 @@ impl CoreView {
         Some(Self { server: Mutex::new(server), port, proxy: Proxy::start(port, seed) })
     }
 
-    /// Makes a database; answers its URL by way of the proxy.
+    /// Makes a database; answers its URL by way of the proxy. Waits for a server that recovers.
     ///
     /// # Panics
-    /// When the server does not make it.
+    /// When the server does not come back.
     pub fn create_database(&self, name: &str) -> String {
-        self.rows("postgres", &format!("CREATE DATABASE {name}")).expect("a database is made");
+        self.patient_rows("postgres", &format!("CREATE DATABASE {name}"), DUPLICATE_DATABASE);
         url(self.proxy.port(), name)
     }
 
@@ -63,18 +69,8 @@ impl CoreView {
     /// # Panics
     /// When the server does not come back.
     pub fn booked(&self, database: &str) -> BTreeMap<String, Booked> {
-        let patient = |sql: &str| {
-            let until = Instant::now() + PATIENCE;
-            loop {
-                match self.rows(database, sql) {
-                    Ok(rows) => return rows,
-                    // Nobody has delivered yet.
-                    Err(problem) if problem.contains("42P01") => return Vec::new(),
-                    Err(problem) => assert!(Instant::now() < until, "{sql}: {problem}"),
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-        };
+        // No table: nobody has delivered yet.
+        let patient = |sql: &str| self.patient_rows(database, sql, UNDEFINED_TABLE);
         let number = |row: &[String], column: usize| row[column].parse().unwrap_or_default();
         let mut booked: BTreeMap<String, Booked> = BTreeMap::new();
         for row in patient("SELECT period, count(*)::text FROM coreview_ledger GROUP BY 1") {
@@ -90,10 +86,28 @@ impl CoreView {
         booked
     }
 
+    /// The rows of a query; none when it fails with the code that says there are none.
+    ///
+    /// Asks again, for a minute, whatever else goes wrong: the lab crashes this very server while
+    /// it asks. A `CREATE DATABASE` whose answer was lost in a crash may have taken place, so
+    /// that a database which is there already is one more way of having made it; names are of
+    /// one lane and one world, nobody else makes it.
+    fn patient_rows(&self, database: &str, sql: &str, none: &str) -> Vec<Vec<String>> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.rows(database, sql) {
+                Ok(rows) => return rows,
+                Err(problem) if problem.contains(none) => return Vec::new(),
+                Err(problem) => assert!(Instant::now() < until, "{sql}: {problem}"),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// The rows of a query, as text, over a connection of its own that does not pass the proxy.
     fn rows(&self, database: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(|e| e.to_string())?.block_on(async {
+        let asking = async {
             let to = url(self.port, database);
             let (client, connection) =
                 tokio_postgres::connect(&to, tokio_postgres::NoTls).await.map_err(|e| format!("{e:?}"))?;
@@ -107,6 +121,10 @@ impl CoreView {
                 (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect()
             };
             Ok(rows.map(text).collect())
+        };
+        runtime.map_err(|e| e.to_string())?.block_on(async {
+            let answer = tokio::time::timeout(ANSWER_WITHIN, asking).await;
+            answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER_WITHIN:?}")))
         })
     }
 }

@@ -25,6 +25,11 @@ fn read_journal(world: &World) -> Result<BTreeMap<String, Found>, Box<dyn std::e
     if sound != "ok" {
         return Err(sound.into());
     }
+    // Promise 2: what `stepwright doctor` says of a journal of the lab, after every life.
+    let examined = engine::examine(&world.data())?;
+    if !examined.is_sound() {
+        return Err(format!("the doctor finds {:?}", examined.findings).into());
+    }
     let reader = Engine::open_read_only(&world.data())?;
     let everything = || ExecutionFilter { limit: Some(u32::MAX), ..ExecutionFilter::default() };
     let mut summaries = reader.list_executions(&everything())?;
@@ -51,7 +56,6 @@ fn found(reader: &Reader, summary: ExecutionSummary) -> Result<(String, Found), 
         status: described.status.as_str().to_owned(),
         output: described.output.as_deref().map(serde_json::from_str).transpose()?,
         error: described.error,
-        map_run: summary.map_run_arn,
         events: events.iter().map(serde_json::to_value).collect::<Result<Vec<Value>, _>>()?,
     };
     Ok((arn, found))

@@ -39,6 +39,9 @@ const LIVES_PER_LOOK: u32 = 4;
 const SILENCE: Duration = Duration::from_millis(500);
 /// Executions of a traced life.
 const TRACED_EXECUTIONS: u64 = 20;
+/// How often the history of an execution is asked for while it runs in a traced life: each
+/// answer is one more chance that it shows what is not on disk yet.
+const LOOKS_PER_EXECUTION: u32 = 12;
 /// How long everything may take to end once nobody kills any more.
 const QUIET_WITHIN: Duration = Duration::from_secs(90);
 
@@ -48,8 +51,14 @@ enum Asked {
     Stop(usize),
     Redrive(usize),
     Describe(usize),
-    Answer { execution: String, token: String, output: Value },
+    Answer {
+        execution: String,
+        token: String,
+        output: Value,
+    },
     Activity,
+    /// What an execution looks like; the answer is held against the disk later.
+    Show(usize),
     Nothing,
 }
 
@@ -63,6 +72,8 @@ struct Placed {
     ended: bool,
     /// Described as ended, after everything.
     confirmed: bool,
+    /// How often it may still be looked at while it runs.
+    looks: u32,
 }
 
 /// A task token that is this driver's to answer.
@@ -95,6 +106,8 @@ pub struct Lane<'a> {
     serial: u64,
     lives: u32,
     redrives: bool,
+    /// Whether it asks what executions look like.
+    shows: bool,
     next_point: u64,
     /// Executions to start in the next life that ends quietly.
     to_place: u64,
@@ -127,6 +140,7 @@ impl<'a> Lane<'a> {
             serial: 0,
             lives: 0,
             redrives: true,
+            shows: false,
             next_point: number,
             to_place: 0,
             counted: (0, 0),
@@ -348,7 +362,7 @@ impl<'a> Lane<'a> {
 
     /// A life that is traced from its beginning to a kill, in which much happens.
     pub fn record(&mut self, without_sync: bool) -> Recording {
-        self.redrives = false;
+        (self.redrives, self.shows) = (false, true);
         self.to_place = TRACED_EXECUTIONS;
         let before = files_of(&self.world.data());
         let trace = self.world.folder.join("trace");
@@ -397,6 +411,7 @@ impl<'a> Lane<'a> {
             wants_redrive,
             ended: false,
             confirmed: false,
+            looks: if self.shows { LOOKS_PER_EXECUTION } else { 0 },
         });
         self.ask_start(self.placed.len() - 1, worker, asked);
     }
@@ -416,6 +431,24 @@ impl<'a> Lane<'a> {
     fn ask_describe(&self, index: usize, worker: &mut Worker, asked: &mut BTreeMap<u64, Asked>) {
         let id = worker.ask("DescribeExecution", &json!({ "executionArn": self.placed[index].arn }));
         asked.insert(id, Asked::Describe(index));
+    }
+
+    /// Asks for all that the API shows of an execution.
+    fn ask_to_show(&self, index: usize, worker: &mut Worker, asked: &mut BTreeMap<u64, Asked>) {
+        self.ask_history(index, worker, asked);
+        let placed = &self.placed[index];
+        let state_machine = format!("{PLACE}:stateMachine:{}", placed.order.kind.name());
+        for (operation, parameters) in [
+            ("DescribeExecution", json!({ "executionArn": placed.arn })),
+            ("ListExecutions", json!({ "stateMachineArn": state_machine, "maxResults": 1000 })),
+        ] {
+            asked.insert(worker.ask(operation, &parameters), Asked::Show(index));
+        }
+    }
+
+    fn ask_history(&self, index: usize, worker: &mut Worker, asked: &mut BTreeMap<u64, Asked>) {
+        let parameters = json!({ "executionArn": self.placed[index].arn, "maxResults": 1000 });
+        asked.insert(worker.ask("GetExecutionHistory", &parameters), Asked::Show(index));
     }
 
     fn ask_stop(&self, index: usize, worker: &mut Worker, asked: &mut BTreeMap<u64, Asked>) {
@@ -487,12 +520,18 @@ impl<'a> Lane<'a> {
             }
             Noted::Activity(None) => drop(asked.insert(ask_activity(worker), Asked::Activity)),
             Noted::Started(index) => {
+                if self.shows {
+                    self.ask_to_show(index, worker, asked);
+                }
                 let stop = self.placed[index].order.kind == Kind::Stoppable;
                 if stop && (!moving || self.draws.percent(50)) {
                     self.ask_stop(index, worker, asked);
                 }
             }
             Noted::Ended(index) => {
+                if self.shows {
+                    self.ask_to_show(index, worker, asked);
+                }
                 if self.redrives && self.is_to_be_redriven(index) {
                     self.ask_redrive(index, worker, asked);
                 }
@@ -500,6 +539,13 @@ impl<'a> Lane<'a> {
             Noted::Open(index) => {
                 if self.placed[index].order.kind == Kind::Stoppable {
                     self.ask_stop(index, worker, asked);
+                }
+            }
+            Noted::Shown(index) => {
+                let placed = &mut self.placed[index];
+                if !placed.ended && placed.looks > 0 {
+                    placed.looks -= 1;
+                    self.ask_history(index, worker, asked);
                 }
             }
             Noted::Nothing => {}
@@ -578,6 +624,7 @@ impl<'a> Lane<'a> {
                 let number = number.and_then(|input| input["n"].as_i64());
                 Noted::Activity(answer["taskToken"].as_str().map(str::to_owned).zip(number))
             }
+            (Asked::Show(index), _) => Noted::Shown(index),
             (Asked::Nothing, answer) => {
                 self.tally.answers += u64::from(answer.is_ok());
                 Noted::Nothing
@@ -669,6 +716,8 @@ enum Noted {
     Ended(usize),
     /// Described as running.
     Open(usize),
+    /// What it looks like was said.
+    Shown(usize),
     /// A task of the activity: its token and what to work on; or none came.
     Activity(Option<(String, i64)>),
     Nothing,

@@ -28,6 +28,8 @@ pub enum Bug {
     TimerEarly,
     /// Syncs do nothing, as under `synchronous = OFF`. No kill shows it.
     NoSync,
+    /// Histories show records that are not in the journal yet.
+    ShowBeforeRecord,
     /// A damaged frame in the middle of the log ends it silently.
     CutAtBadFrame,
     /// Deliveries have no ledger.
@@ -38,11 +40,12 @@ pub enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AcknowledgeBeforeRecord,
         Self::EffectBeforeRecord,
         Self::TimerEarly,
         Self::NoSync,
+        Self::ShowBeforeRecord,
         Self::CutAtBadFrame,
         Self::NoLedger,
         Self::KeyedByExecution,
@@ -55,6 +58,7 @@ impl Bug {
             Self::EffectBeforeRecord => "effect-before-record",
             Self::TimerEarly => "timer-early",
             Self::NoSync => "no-sync",
+            Self::ShowBeforeRecord => "show-before-record",
             Self::CutAtBadFrame => "cut-at-bad-frame",
             Self::NoLedger => "no-ledger",
             Self::KeyedByExecution => "keyed-by-execution",
@@ -64,7 +68,9 @@ impl Bug {
     /// What has to be seen of it.
     const fn damage(self) -> Damage {
         match self {
-            Self::AcknowledgeBeforeRecord | Self::NoSync | Self::CutAtBadFrame => Damage::Lost,
+            Self::AcknowledgeBeforeRecord | Self::NoSync | Self::ShowBeforeRecord | Self::CutAtBadFrame => {
+                Damage::Lost
+            }
             Self::EffectBeforeRecord | Self::NoLedger | Self::KeyedByExecution => Damage::Doubled,
             Self::TimerEarly => Damage::Wrong,
         }
@@ -80,7 +86,11 @@ pub fn show(bug: Bug, seed: u64, base: &Path) -> Result<String, String> {
             lab.fault = Some(bug.name().to_owned());
             kill_sweep(&lab, KILLS, &|| {})
         }
-        Bug::NoSync | Bug::CutAtBadFrame => {
+        Bug::NoSync | Bug::ShowBeforeRecord | Bug::CutAtBadFrame => {
+            if bug == Bug::ShowBeforeRecord {
+                lab.worker = planted_worker().to_path_buf();
+                lab.fault = Some(bug.name().to_owned());
+            }
             if !lab.can_trace {
                 return Err("strace cannot trace here: install it, and allow ptrace".to_owned());
             }

@@ -55,7 +55,7 @@ impl Tools {
 }
 
 /// Dummy credentials and nothing of the caller's AWS settings.
-pub(super) fn isolate(command: &mut Command, home: &Path) {
+pub(crate) fn isolate(command: &mut Command, home: &Path) {
     for (name, _) in std::env::vars_os() {
         let shown = name.to_string_lossy();
         if shown.starts_with("AWS_")

@@ -591,6 +591,12 @@ impl Target for Hostile {
         100
     }
 
+    /// Many of them go up to the bound on memory. The promise is about one evaluation:
+    /// two at a time would take twice as much, and be measured as one.
+    fn is_heavy(&self) -> bool {
+        true
+    }
+
     fn input(&self, choices: &mut Choices) -> String {
         let many = [10, 99, 101, 300, 3_000, 30_000][choices.below(6)];
         let nested = |open: &str, middle: &str, close: &str| {

@@ -49,7 +49,8 @@ pub trait Target: Sync {
         1
     }
 
-    /// Whether its inputs are so large that they are worked on one at a time, so that memory is theirs.
+    /// Whether its inputs are so large, or ask for so much, that they are worked on one at a time: the memory
+    /// of the process is theirs alone then.
     fn is_heavy(&self) -> bool {
         false
     }

@@ -100,6 +100,7 @@ impl Reader<'_> {
         for field in &facts.states_fields {
             self.field_of_states(field, at, place);
         }
+        self.warn_of_context(source, "$states.context.", at);
         for function in facts.unknown_functions() {
             self.unknown_function(function, at);
         }

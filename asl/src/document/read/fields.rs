@@ -317,7 +317,22 @@ impl Reader<'_> {
             self.schema(format!("The field '{key}' should have one of these values: [{names}]"), &at);
             let given = at.node.as_text().unwrap_or_default();
             let meant = self.guesses.similar(given, values.iter().map(|(name, _)| *name));
-            self.advise(meant.map(|name| format!("did you mean `{name}`?")));
+            self.advise(match (key, given) {
+                ("InputType", "TSV" | "tsv") => {
+                    Some("write \"CSV\" and beside it \"CSVDelimiter\": \"TAB\"".to_owned())
+                }
+                ("CSVDelimiter", "," | ";" | "|" | " " | "\t") => Some(format!(
+                    "write its name: \"{}\"",
+                    match given {
+                        "," => "COMMA",
+                        ";" => "SEMICOLON",
+                        "|" => "PIPE",
+                        " " => "SPACE",
+                        _ => "TAB",
+                    }
+                )),
+                _ => meant.map(|name| format!("did you mean `{name}`?")),
+            });
         }
         known.map(|(_, value)| *value)
     }

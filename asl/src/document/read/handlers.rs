@@ -1,5 +1,7 @@
 //! Reads `Retry` and `Catch`.
 
+use std::collections::BTreeSet;
+
 use super::super::flow::StateFlow;
 use super::super::model::{Catcher, JitterStrategy, QueryLanguage, ResultPath, Retrier};
 use super::super::source::NodeKind;
@@ -142,11 +144,36 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn retriers(&mut self, fields: &Fields<'_>) -> Vec<Retrier> {
+    /// Errors that an entry names in vain: an earlier one takes them, or none can.
+    fn warn_of_handled(&mut self, entry: &At<'_>, taken: &mut BTreeSet<String>) {
+        let Some(names) = entry.node.as_object().and_then(|fields| fields.get("ErrorEquals")) else { return };
+        let names = At { node: &names.value, location: format!("{}/ErrorEquals", entry.location) };
+        let NodeKind::Array(items) = &names.node.kind else { return };
+        for (index, item) in items.iter().enumerate() {
+            let Some(name) = item.as_text() else { continue };
+            let (message, advice) = if name == "States.Runtime" {
+                (
+                    "Nothing takes States.Runtime: such an error always ends the execution".to_owned(),
+                    "delete it, and correct what the state fails on",
+                )
+            } else if taken.insert(name.to_owned()) {
+                continue;
+            } else {
+                (format!("'{name}' is named before: the first entry that names it takes it"), "delete it")
+            };
+            self.warn(Code::UnreachableHandler, message, &names.item(index, item));
+            self.advise(Some(advice));
+        }
+    }
+
+    pub(super) fn retriers(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Vec<Retrier> {
         let Some(at) = fields.at("Retry") else { return Vec::new() };
         let Some(items) = self.array(&at) else { return Vec::new() };
-        let mut retriers = Vec::new();
+        let (mut retriers, mut taken) = (Vec::new(), BTreeSet::new());
         for (index, item) in items.iter().enumerate() {
+            // Who writes a way into a retrier means a catcher: what it leads to is not said to be lost.
+            flow.ways_unknown |= item.as_object().is_some_and(|fields| fields.contains_key("Next"));
+            self.warn_of_handled(&at.item(index, item), &mut taken);
             retriers.extend(self.retrier(&at.item(index, item), index + 1 == items.len()));
         }
         retriers
@@ -213,9 +240,12 @@ impl Reader<'_> {
     pub(super) fn catchers(&mut self, fields: &Fields<'_>, flow: &mut StateFlow) -> Vec<Catcher> {
         let Some(at) = fields.at("Catch") else { return Vec::new() };
         let Some(items) = self.array(&at) else { return Vec::new() };
-        let mut catchers = Vec::new();
+        let (mut catchers, mut taken) = (Vec::new(), BTreeSet::new());
         for (index, item) in items.iter().enumerate() {
-            catchers.extend(self.catcher(&at.item(index, item), index + 1 == items.len(), flow));
+            self.warn_of_handled(&at.item(index, item), &mut taken);
+            let catcher = self.catcher(&at.item(index, item), index + 1 == items.len(), flow);
+            flow.ways_unknown |= item.as_object().is_none_or(|fields| !fields.contains_key("Next"));
+            catchers.extend(catcher);
         }
         catchers
     }

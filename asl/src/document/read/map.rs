@@ -265,7 +265,7 @@ impl Reader<'_> {
     fn label(&mut self, fields: &Fields<'_>) -> Option<String> {
         let at = fields.at("Label")?;
         let label = self.text(&at)?;
-        let bad = label.chars().find(|character| is_invalid_in_label(*character));
+        let bad = label.chars().find(|character| limits::is_invalid_in_name(*character));
         let message = if label.is_empty() {
             "Label cannot be empty".to_owned()
         } else if label.chars().count() > limits::MAP_LABEL_CHARS_MAX {
@@ -432,12 +432,6 @@ impl Reader<'_> {
         }
         Some(resource)
     }
-}
-
-/// Characters a label must not have. Developer guide, "Distributed mode":
-/// white space, brackets, wildcards, special and control characters.
-fn is_invalid_in_label(character: char) -> bool {
-    character.is_whitespace() || character.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
 }
 
 /// A character between quotes, those that cannot be seen as escapes. AWS's form (recorded).

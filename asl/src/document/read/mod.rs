@@ -46,6 +46,17 @@ pub(super) fn check<'t>(
     Checked { machine: if diagnostics.has_errors() { None } else { machine }, diagnostics }
 }
 
+/// Reads a whole definition; its errors count only if no machine can be made of it.
+pub(super) fn read_accepted(text: &str) -> Result<StateMachine, Diagnostics> {
+    let mut reader = Reader { text, ..Reader::default() };
+    let machine = reader.document(text);
+    machine.ok_or_else(|| {
+        let mut diagnostics = reader.diagnostics;
+        diagnostics.sort();
+        diagnostics
+    })
+}
+
 /// Reads and checks a single state. Where it leads is not looked at.
 pub(super) fn check_state<'t>(
     text: &'t str,

@@ -31,6 +31,15 @@ const FUNCTIONS_OF_TEXT: [&str; 7] = [
     "States.UUID",
 ];
 
+/// The context object. Developer guide, "Accessing execution data from the Context object".
+const CONTEXT: [(&str, &[&str]); 5] = [
+    ("Execution", &["Id", "Input", "Name", "RedriveCount", "RedriveTime", "RoleArn", "StartTime"]),
+    ("Map", &["Item"]),
+    ("State", &["EnteredTime", "Name", "RetryCount"]),
+    ("StateMachine", &["Id", "Name"]),
+    ("Task", &["Token"]),
+];
+
 fn returns_text(call: &str) -> bool {
     call.split('(').next().is_some_and(|name| FUNCTIONS_OF_TEXT.contains(&name.trim()))
 }
@@ -307,8 +316,35 @@ impl Reader<'_> {
             }
         };
         self.warn_of_open_bracket(&path, at);
+        self.warn_of_context(&text, "$$.", at);
         note_read(&path, at, flow);
         Some(path)
+    }
+
+    /// Fields that the context object does not have, read behind `root`.
+    pub(super) fn warn_of_context(&mut self, text: &str, root: &str, at: &At<'_>) {
+        let name_of = |text: &str| -> String {
+            text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        };
+        for (start, _) in text.match_indices(root) {
+            let rest = text.get(start + root.len()..).unwrap_or_default();
+            let first = name_of(rest);
+            let second = rest.get(first.len()..).and_then(|rest| rest.strip_prefix('.')).map(name_of);
+            let known = CONTEXT.iter().find(|(name, _)| *name == first).map(|(_, fields)| *fields);
+            let (wrong, place, names): (String, String, Vec<&str>) = match (known, second) {
+                (None, _) if first.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+                    (first, root.to_owned(), CONTEXT.iter().map(|(name, _)| *name).collect())
+                }
+                (Some(fields), Some(second)) if !second.is_empty() && !fields.contains(&second.as_str()) => {
+                    (second, format!("{root}{first}."), fields.to_vec())
+                }
+                _ => continue,
+            };
+            let message = format!("The context object has no field `{place}{wrong}`");
+            self.report(Severity::Warning, Code::UnknownStatesField, message, at);
+            let advice = self.guesses.names(&wrong, names.iter().copied(), "fields here");
+            self.advise(advice);
+        }
     }
 
     /// A path to exactly one place.
@@ -317,6 +353,7 @@ impl Reader<'_> {
         let problem = match Path::parse(&text) {
             Ok(path) if path.is_reference() => {
                 self.warn_of_open_bracket(&path, at);
+                self.warn_of_context(&text, "$$.", at);
                 note_read(&path, at, flow);
                 return Some(path);
             }
@@ -354,17 +391,14 @@ impl Reader<'_> {
         match &at.node.kind {
             NodeKind::Null => Some(ResultPath::Discard),
             NodeKind::Text(text) if text == "$" => Some(ResultPath::Replace),
-            _ => {
-                let path = self.reference_path(&at, flow)?;
-                if path.root() != Root::Input {
-                    self.schema("Value is not a Reference Path: ResultPath starts with '$.'", &at);
-                    self.advise(Some(
-                        "a result goes into the state's input: \"$.name\"; into a variable it goes with `Assign`",
-                    ));
-                    return None;
-                }
-                Some(ResultPath::Path(path))
+            NodeKind::Text(text) if is_place_elsewhere(text) => {
+                self.schema("Value is not a Reference Path: ResultPath starts with '$.'", &at);
+                self.advise(Some(
+                    "a result goes into the state's input: \"$.name\"; into a variable it goes with `Assign`",
+                ));
+                None
             }
+            _ => self.reference_path(&at, flow).map(ResultPath::Path),
         }
     }
 
@@ -428,6 +462,7 @@ impl Reader<'_> {
     /// The variables a path or call reads, and what will not work in it.
     fn note_query(&mut self, query: &Query, at: &At<'_>, flow: &mut StateFlow) {
         query.paths().into_iter().for_each(|path| note_read(path, at, flow));
+        self.warn_of_context(at.node.as_text().unwrap_or_default(), "$$.", at);
         match query {
             Query::Path(path) => self.warn_of_open_bracket(path, at),
             Query::Intrinsic(call) => {
@@ -509,6 +544,11 @@ pub(in super::super) fn shortened(text: &str) -> String {
     } else {
         format!("{}…", text.chars().take(40).collect::<String>())
     }
+}
+
+/// A place in the context object or in a variable: nothing of the state's input.
+fn is_place_elsewhere(path: &str) -> bool {
+    Path::parse(path).is_ok_and(|path| path.is_reference() && path.root() != Root::Input)
 }
 
 fn note_read(path: &Path, at: &At<'_>, flow: &mut StateFlow) {

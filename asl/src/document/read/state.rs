@@ -173,6 +173,7 @@ impl Reader<'_> {
         let transition = match of_type {
             Type::Succeed | Type::Fail => {
                 flow.is_terminal = true;
+                flow.ways_unknown |= fields.has("Next");
                 Some(None)
             }
             Type::Choice => {
@@ -181,7 +182,7 @@ impl Reader<'_> {
             }
             _ => self.transition(fields, flow, names).map(Some),
         };
-        let retry = self.retriers(fields);
+        let retry = self.retriers(fields, flow);
         let catch = self.catchers(fields, flow);
         Some(State {
             comment,
@@ -305,6 +306,11 @@ impl Reader<'_> {
         }
         let complete = !fields.has("Parameters");
         let parameters = self.arguments(fields, flow);
+        if let (Some(at), true) = (fields.at("Parameters"), fields.has("Result")) {
+            let message = "The Result beside it is passed on: Parameters do nothing";
+            self.report(Severity::Warning, Code::NotEvaluated, message.to_owned(), &at);
+            self.advise(Some("delete one of the two; only Parameters are evaluated"));
+        }
         let result = fields.at("Result").map(|at| {
             self.warn_of_static_result(&at);
             at.node.to_value()

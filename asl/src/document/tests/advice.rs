@@ -159,3 +159,91 @@ fn a_part_of_a_string_is_found_behind_escapes() {
         assert_eq!(part.and_then(|part| text.get(part)), Some(expected), "{units:?}");
     }
 }
+
+#[test]
+fn handlers_are_told_what_handlers_have() {
+    let task = |language: &str, handlers: &str| {
+        format!(
+            r#"{{"QueryLanguage": "{language}", "StartAt": "T", "States": {{
+                "T": {{"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", {handlers}, "End": true,
+                       "{}": {{"QueueUrl": "q", "MessageBody": "m"}}}}, "P": {{"Type": "Succeed"}}}}}}"#,
+            if language == "JSONata" { "Arguments" } else { "Parameters" }
+        )
+    };
+    for (language, handlers, advice) in [
+        ("JSONPath", r#""Catch": [{"ErrorEquals": ["E"], "Next": "P", "Output": {}}]"#, "write `ResultPath`"),
+        (
+            "JSONata",
+            r#""Catch": [{"ErrorEquals": ["E"], "Next": "P", "ResultPath": "$.e"}]"#,
+            "$states.errorOutput",
+        ),
+        (
+            "JSONata",
+            r#""Retry": [{"ErrorEquals": ["E"], "ResultPath": "$.e"}]"#,
+            "a retrier hands nothing on",
+        ),
+    ] {
+        let found = causes(&task(language, handlers));
+        assert!(found.iter().any(|(_, said)| said.contains(advice)), "{handlers}: {found:?}");
+    }
+    // What is missing is told, and not that what it leads to is lost.
+    for handlers in
+        [r#""Catch": [{"ErrorEquals": ["E"]}]"#, r#""Retry": [{"ErrorEquals": ["E"], "Next": "P"}]"#]
+    {
+        let found = causes(&task("JSONPath", handlers));
+        assert_eq!(found.len(), 1, "{handlers}: {found:?}");
+        assert!(!found[0].0.contains("not reachable"), "{found:?}");
+    }
+    let twice = r#""Retry": [{"ErrorEquals": ["E"]}, {"ErrorEquals": ["F", "E"]}],
+        "Catch": [{"ErrorEquals": ["States.Runtime"], "Next": "P"}]"#;
+    let found = causes(&task("JSONPath", twice));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].0.contains("'E' is named before") && found[1].0.contains("States.Runtime"), "{found:?}");
+}
+
+#[test]
+fn a_fail_that_leads_somewhere_says_it_for_what_it_leads_to() {
+    let text =
+        r#"{"StartAt": "F", "States": {"F": {"Type": "Fail", "Next": "P"}, "P": {"Type": "Succeed"}}}"#;
+    let found = causes(text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, "Field 'Next' is not supported");
+}
+
+#[test]
+fn fields_of_the_context_object_that_do_not_exist_are_warned_of() {
+    let said = |language: &str, state: &serde_json::Value| {
+        let text = json!({"QueryLanguage": language, "StartAt": "S", "States": {"S": state}}).to_string();
+        causes(&text)
+    };
+    let jsonpath =
+        |value: &str| said("JSONPath", &json!({"Type": "Pass", "Parameters": {"x.$": value}, "End": true}));
+    let found = jsonpath("States.Format('{}', $$.Exection.Id)");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].0.contains("`$$.Exection`") && found[0].1.contains("`Execution`"), "{found:?}");
+    assert!(jsonpath("$$.State.Nmae")[0].1.contains("`Name`"));
+    let jsonata =
+        said("JSONata", &json!({"Type": "Pass", "Output": "{% $states.context.Executon.Id %}", "End": true}));
+    assert!(jsonata[0].0.contains("`$states.context.Executon`"), "{jsonata:?}");
+    for right in ["$$", "$$.Execution.Input.order", "$$.Map.Item.Value", "$$['Execution']"] {
+        assert!(jsonpath(right).iter().all(|(message, _)| !message.contains("context object")), "{right}");
+    }
+    let both = said("JSONPath", &json!({"Type": "Pass", "Result": 1, "Parameters": {"a": 1}, "End": true}));
+    assert!(both[0].0.contains("Parameters do nothing"), "{both:?}");
+}
+
+#[test]
+fn formats_are_said_in_words_of_aws() {
+    let advice = |config: serde_json::Value| {
+        let map = json!({"Type": "Map", "End": true,
+            "ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": config,
+                           "Parameters": {"Bucket": "b", "Key": "k"}},
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                              "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}});
+        causes(&json!({"StartAt": "M", "States": {"M": map}}).to_string())
+    };
+    let found = advice(json!({"InputType": "TSV"}));
+    assert!(found[0].1.contains("TAB"), "{found:?}");
+    let found = advice(json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "CSVDelimiter": ";"}));
+    assert!(found[0].1.contains("SEMICOLON"), "{found:?}");
+}

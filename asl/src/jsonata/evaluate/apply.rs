@@ -117,8 +117,8 @@ impl<'a> Evaluator<'a> {
                         }
                     })
                 }
-                Function::Regex(regex) => functions::matching::call_regex(self, regex, &arguments),
-                Function::Next(next) => functions::matching::call_next(self, next),
+                Function::Regex(regex, _) => functions::matching::call_regex(self, regex, &arguments),
+                Function::Next(next, _) => functions::matching::call_next(self, next),
                 Function::Partial(partial) => self.apply_partial(partial, arguments),
                 Function::Composed(..) => self.apply_composed(function, arguments),
                 Function::Transform(transform, env, _) => self.apply_transform(transform, env, arguments),

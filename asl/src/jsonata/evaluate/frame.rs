@@ -5,8 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::super::ast::Sym;
+use super::super::budget::Budget;
 use super::super::function::Function;
-use super::super::memory::Held;
+use super::super::memory::{self, Held};
 use super::super::value::Value;
 
 /// The innermost frame; `None` is the level of the evaluation.
@@ -21,20 +22,19 @@ pub(in super::super) struct Frame<'a> {
     held: RefCell<Held>,
 }
 
-/// What a frame takes in memory without its variables, in bytes: itself, and what counts who holds it.
-const FRAME_BYTES: usize = size_of::<Frame<'_>>() + 4 * size_of::<usize>();
-/// What a variable takes.
-const VARIABLE_BYTES: usize = size_of::<(Sym, Value<'_>)>();
-
 impl<'a> Frame<'a> {
     pub(in super::super) fn new(variables: Vec<(Sym, Value<'a>)>, outer: &Env<'a>) -> Rc<Self> {
-        let held = Held::new(FRAME_BYTES + variables.len() * VARIABLE_BYTES);
         Rc::new(Self {
-            held: RefCell::new(held),
+            held: RefCell::new(Held::new(Self::bytes(variables.capacity()))),
             variables: RefCell::new(variables),
             outer: RefCell::new(outer.clone()),
             is_captured: Cell::new(false),
         })
+    }
+
+    /// What a frame takes in memory that has places for so many variables.
+    const fn bytes(variables: usize) -> usize {
+        memory::shared::<Self>() + memory::block(variables * size_of::<(Sym, Value<'_>)>())
     }
 
     pub(in super::super) fn bind(&self, name: Sym, value: Value<'a>) {
@@ -47,7 +47,7 @@ impl<'a> Frame<'a> {
             drop(before);
         } else {
             variables.push((name, value));
-            self.held.borrow_mut().add(VARIABLE_BYTES);
+            self.held.borrow_mut().set(Self::bytes(variables.capacity()));
         }
     }
 
@@ -60,16 +60,26 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The value of a variable in the frames; `None` if only the evaluation can know it.
-pub(in super::super) fn look_up<'a>(env: &Env<'a>, name: Sym) -> Option<Value<'a>> {
+/// The value of a variable in the frames; `None` if only the evaluation can know it. The way
+/// through frames of frames can be long: it is paid for.
+pub(in super::super) fn look_up<'a>(env: &Env<'a>, name: Sym, budget: &mut Budget) -> Option<Value<'a>> {
     let mut frame = Rc::clone(env.as_ref()?);
-    loop {
-        if let Some((_, value)) = frame.variables.borrow().iter().find(|(known, _)| *known == name) {
-            return Some(value.clone());
+    let mut places = 0;
+    let found = loop {
+        let variables = frame.variables.borrow();
+        places += 1 + variables.len();
+        if let Some((_, value)) = variables.iter().find(|(known, _)| *known == name) {
+            break Some(value.clone());
         }
+        drop(variables);
         let outer = frame.outer.borrow().clone();
-        frame = outer?;
-    }
+        match outer {
+            Some(outer) => frame = outer,
+            None => break None,
+        }
+    };
+    budget.walks(places);
+    found
 }
 
 impl Drop for Frame<'_> {
@@ -144,7 +154,7 @@ fn take_apart<'a>(value: Value<'a>, values: &mut Vec<Value<'a>>, frames: &mut Ve
                         values.push(std::mem::replace(second, Value::Undefined));
                     }
                     Function::Transform(_, env, _) => frames.extend(env.take()),
-                    Function::Regex(_) | Function::Next(_) => {}
+                    Function::Regex(..) | Function::Next(..) => {}
                 }
             }
         }

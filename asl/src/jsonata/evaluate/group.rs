@@ -9,6 +9,7 @@ use super::super::text;
 use super::super::value::{Items, Text, Tuple, Value};
 use super::Evaluator;
 use super::frame::{Env, Frame};
+use crate::limits;
 
 /// Up to how many keys are compared with each other.
 const KNOWN_KEYS_MAX: usize = 16;
@@ -38,17 +39,19 @@ impl<'a> Evaluator<'a> {
             for (pair, (key, _)) in pairs.iter().enumerate() {
                 let key = match &item {
                     Value::Tuple(tuple) if holds_tuples => {
-                        let frame = Some(Frame::new(tuple.bound.clone(), env));
+                        let frame = self.frame_of(tuple, env)?;
                         self.evaluate(key, &tuple.at, &frame)?
                     }
                     _ => self.evaluate(key, &item, env)?,
                 };
                 let Some(key) = key_of(key)? else { continue };
                 self.budget.looks_up(&key, 1)?;
+                self.budget.spend(limits::JSONATA_GROUPED_STEPS)?;
                 match keys.get(&key).and_then(Value::as_index).and_then(|at| groups.get_mut(at)) {
                     Some(group) if group.pair != pair => return Err(same_key(&key)),
                     Some(group) => group.items.push(item.clone()),
                     None => {
+                        self.budget.spend(limits::JSONATA_GROUP_STEPS)?;
                         self.budget.places(3)?;
                         keys.insert(key, Value::count(groups.len()));
                         groups.push(Group { items: vec![item.clone()], pair });

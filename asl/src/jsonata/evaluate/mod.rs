@@ -99,13 +99,16 @@ impl<'a> Evaluator<'a> {
             Kind::Whole(number) => Ok(Value::Int(*number)),
             Kind::Number(number) => Ok(Value::number(*number)),
             Kind::Text(text) => Ok(Value::Text(Text::Borrowed(text))),
-            Kind::Regex(regex) => Ok(Value::Function(Rc::new(Function::Regex(regex)))),
+            Kind::Regex(regex) => {
+                self.budget.block()?;
+                Ok(Value::Function(Rc::new(Function::regex(regex))))
+            }
             Kind::Name(name) => self.look_up_field(input, name),
             Kind::Wildcard => self.wildcard(input),
             Kind::Descendant => self.descendants(input),
             Kind::Parent(slot) => {
                 let name = self.program.parents.get(*slot).copied().unwrap_or_default();
-                Ok(look_up(env, name).unwrap_or(Value::Undefined))
+                Ok(look_up(env, name, &mut self.budget).unwrap_or(Value::Undefined))
             }
             Kind::Context => Ok(match input {
                 Value::Array(array) if array.is_outer_wrapper() => {
@@ -159,8 +162,12 @@ impl<'a> Evaluator<'a> {
     }
 
     fn block(&mut self, block: &'a Block, input: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
-        self.budget.block()?;
-        let frame = block.binds.then(|| Frame::new(Vec::new(), env));
+        let frame = if block.binds {
+            self.budget.block()?;
+            Some(Frame::new(Vec::new(), env))
+        } else {
+            None
+        };
         let env = if block.binds { &frame } else { env };
         let Some((last, before)) = block.items.split_last() else { return Ok(Value::Undefined) };
         for item in before {
@@ -239,7 +246,7 @@ impl<'a> Evaluator<'a> {
     /// The value of a variable: bound by the expression, given from outside, or
     /// the function of that name.
     pub(super) fn variable(&mut self, name: Sym, env: &Env<'a>) -> Value<'a> {
-        if let Some(value) = look_up(env, name) {
+        if let Some(value) = look_up(env, name, &mut self.budget) {
             return value;
         }
         if let Some(Some(value)) = self.outermost.get(name) {
@@ -276,11 +283,11 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Whether a variable is `$states` and not bound by the expression.
-    fn is_states(&self, name: Sym, env: &Env<'a>) -> bool {
+    fn is_states(&mut self, name: Sym, env: &Env<'a>) -> bool {
         self.program.states == Some(name)
             && !self.scope.variables.contains_key(STATES)
-            && look_up(env, name).is_none()
             && !matches!(self.outermost.get(name), Some(Some(_)))
+            && look_up(env, name, &mut self.budget).is_none()
     }
 
     fn bind(&mut self, name: Sym, value: Value<'a>, env: &Env<'a>) {

@@ -7,6 +7,7 @@ use super::super::ast::{Kind, Node, Path, Stage, Step};
 use super::super::budget::Budget;
 use super::super::compare::numeric;
 use super::super::failure::{Failure, Outcome};
+use super::super::memory::Gathered;
 use super::super::value::{Array, Items, Tuple, Value};
 use super::Evaluator;
 use super::frame::{Env, Frame};
@@ -159,7 +160,7 @@ impl<'a> Evaluator<'a> {
                 Ok(if value.is_undefined() { Flow::Nothing } else { Flow::of(value, is_last) })
             }
             Flow::Many(array) => {
-                let mut results = Results::default();
+                let mut results = Results::new();
                 let items = array.items().unwrap_or(Items::Made(&[]));
                 for index in 0..items.len() {
                     let Some(item) = items.get(index) else { break };
@@ -195,6 +196,7 @@ impl<'a> Evaluator<'a> {
             Stage::Filter(predicate) => self.filter(predicate, value, env),
             Stage::Index(name) => {
                 let Value::Array(array) = &value else { return Ok(value) };
+                self.budget.tuples(array.items.len(), 1)?;
                 let mut tuples = Vec::with_capacity(array.items.len());
                 for (index, item) in array.items.iter().enumerate() {
                     let mut tuple = match item {
@@ -226,7 +228,7 @@ impl<'a> Evaluator<'a> {
             (Kind::Number(number), _) => Some(*number),
             _ => None,
         };
-        let mut results = Vec::new();
+        let mut results = Gathered::new();
         if let Some(number) = literal {
             if let Some(item) = place_of(number, items.len()).and_then(|place| items.get(place)) {
                 if item.is_array() {
@@ -241,7 +243,7 @@ impl<'a> Evaluator<'a> {
                 let Some(item) = items.get(index) else { break };
                 let chosen = match &item {
                     Value::Tuple(tuple) if holds_tuples => {
-                        let frame = Some(Frame::new(tuple.bound.clone(), env));
+                        let frame = self.frame_of(tuple, env)?;
                         self.evaluate(predicate, &tuple.at, &frame)?
                     }
                     _ => self.evaluate(predicate, &item, env)?,
@@ -250,6 +252,7 @@ impl<'a> Evaluator<'a> {
             }
         }
         self.budget.items(results.len())?;
+        let results = results.into_vec();
         let array = if holds_tuples { Array::tuples(results) } else { Array::sequence(results) };
         Ok(Value::Array(Rc::new(array)))
     }
@@ -262,7 +265,7 @@ impl<'a> Evaluator<'a> {
         index: usize,
         count: usize,
         item: Value<'a>,
-        results: &mut Vec<Value<'a>>,
+        results: &mut Gathered<'a>,
     ) -> Outcome<()> {
         if let Some(number) = numeric(chosen)? {
             if place_of(number, count) == Some(index) {
@@ -463,6 +466,7 @@ impl<'a> Evaluator<'a> {
                     let items = flow.into_array(&mut self.budget)?;
                     let sorted = self.sort_by_terms(terms, items, env)?;
                     let items = sorted.items().unwrap_or(Items::Made(&[]));
+                    self.budget.tuples(items.len(), 1)?;
                     items
                         .iter()
                         .enumerate()
@@ -479,6 +483,7 @@ impl<'a> Evaluator<'a> {
                 Some(flow) => {
                     let items = flow.into_array(&mut self.budget)?;
                     let items = items.items().unwrap_or(Items::Made(&[]));
+                    self.budget.tuples(items.len(), 0)?;
                     items.iter().map(|at| Value::Tuple(Rc::new(Tuple::new(at, Vec::new())))).collect()
                 }
             };
@@ -497,20 +502,24 @@ impl<'a> Evaluator<'a> {
         })
     }
 
+    /// Where what a tuple binds is seen.
+    pub(super) fn frame_of(&mut self, tuple: &Tuple<'a>, env: &Env<'a>) -> Outcome<Env<'a>> {
+        self.budget.block()?;
+        Ok(Some(Frame::new(tuple.bound.clone(), env)))
+    }
+
     /// Evaluates the step for each tuple and binds what it says.
     fn bind_items(&mut self, step: &'a Step, tuples: &[Value<'a>], env: &Env<'a>) -> Outcome<Vec<Value<'a>>> {
-        let mut results = Vec::new();
+        let mut results = Gathered::new();
         for tuple in tuples {
             let Value::Tuple(tuple) = tuple else { continue };
-            let frame = Some(Frame::new(tuple.bound.clone(), env));
+            let frame = self.frame_of(tuple, env)?;
             let value = self.evaluate(&step.node, &tuple.at, &frame)?;
             if value.is_undefined() {
                 continue;
             }
-            let value = if value.is_array() { value } else { Value::array(vec![value]) };
-            let items = value.items().unwrap_or(Items::Made(&[]));
-            self.budget.spend(items.len() * (tuple.bound.len() + 1))?;
-            self.budget.places(items.len() * (tuple.bound.len() + 4))?;
+            let items = value.items().unwrap_or(Items::Made(std::slice::from_ref(&value)));
+            self.budget.tuples(items.len(), tuple.bound.len())?;
             for (index, item) in items.iter().enumerate() {
                 let mut next = (**tuple).clone();
                 if let Value::Tuple(inner) = item {
@@ -535,7 +544,7 @@ impl<'a> Evaluator<'a> {
             }
             self.budget.items(results.len())?;
         }
-        Ok(results)
+        Ok(results.into_vec())
     }
 }
 
@@ -640,14 +649,17 @@ impl<'a> Flow<'a> {
 
 /// The results of a step on many items: arrays among them lose their brackets,
 /// unless there is only one result.
-#[derive(Default)]
 struct Results<'a> {
     only: Option<Value<'a>>,
-    all: Vec<Value<'a>>,
+    all: Gathered<'a>,
     count: usize,
 }
 
 impl<'a> Results<'a> {
+    fn new() -> Self {
+        Self { only: None, all: Gathered::new(), count: 0 }
+    }
+
     fn push(&mut self, value: Value<'a>, budget: &mut Budget) -> Outcome<()> {
         self.count += 1;
         if self.count == 1 {
@@ -682,7 +694,7 @@ impl<'a> Results<'a> {
             (1, Some(only)) => Flow::One(only),
             (_, Some(last)) => {
                 self.all.push(last);
-                Flow::Many(Value::sequence(self.all))
+                Flow::Many(Value::sequence(self.all.into_vec()))
             }
         })
     }

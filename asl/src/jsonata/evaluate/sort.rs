@@ -8,10 +8,11 @@ use super::super::ast::Term;
 use super::super::budget::Budget;
 use super::super::compare::{is_truthy, order_of_texts};
 use super::super::failure::{Failure, Outcome};
+use super::super::memory::Held;
 use super::super::text;
 use super::super::value::{Array, Value};
 use super::Evaluator;
-use super::frame::{Env, Frame};
+use super::frame::Env;
 
 impl<'a> Evaluator<'a> {
     /// Sorts an array by the terms of `^(…)`. What has no more than one item is
@@ -24,9 +25,10 @@ impl<'a> Evaluator<'a> {
     ) -> Outcome<Value<'a>> {
         let Some(items) = input.items().filter(|items| items.len() > 1) else { return Ok(input) };
         let holds_tuples = matches!(&input, Value::Array(array) if array.holds_tuples());
+        let keys = items.len().saturating_mul(terms.len());
+        let _room = self.room_to_sort::<usize>(items.len(), items.len() + keys)?;
         let items = items.to_vec();
-        self.budget.places(items.len() * (terms.len() + 2))?;
-        let mut keys: Vec<Vec<Value<'a>>> = items.iter().map(|_| Vec::new()).collect();
+        let mut keys: Vec<Option<Value<'a>>> = vec![None; keys];
         let order = self.merge_sort((0..items.len()).collect(), &mut |evaluator, one, other| {
             evaluator.is_after(terms, &items, &mut keys, (*one, *other), env)
         })?;
@@ -40,19 +42,18 @@ impl<'a> Evaluator<'a> {
         &mut self,
         terms: &'a [Term],
         items: &[Value<'a>],
-        keys: &mut [Vec<Value<'a>>],
+        keys: &mut [Option<Value<'a>>],
         (one, other): (usize, usize),
         env: &Env<'a>,
     ) -> Outcome<bool> {
         for (index, term) in terms.iter().enumerate() {
+            let at = |place: usize| place * terms.len() + index;
             for place in [one, other] {
-                if let (Some(known), Some(item)) = (keys.get_mut(place), items.get(place))
-                    && known.len() <= index
-                {
-                    known.push(self.term(term, item, env)?);
+                if let (Some(known @ None), Some(item)) = (keys.get_mut(at(place)), items.get(place)) {
+                    *known = Some(self.term(term, item, env)?);
                 }
             }
-            let key = |place: usize| keys.get(place).and_then(|known| known.get(index));
+            let key = |place: usize| keys.get(at(place)).and_then(Option::as_ref);
             let (Some(first), Some(second)) = (key(one), key(other)) else { continue };
             match (first.is_undefined(), second.is_undefined()) {
                 (true, true) => continue,
@@ -73,7 +74,7 @@ impl<'a> Evaluator<'a> {
     fn term(&mut self, term: &'a Term, item: &Value<'a>, env: &Env<'a>) -> Outcome<Value<'a>> {
         match item {
             Value::Tuple(tuple) => {
-                let frame = Some(Frame::new(tuple.bound.clone(), env));
+                let frame = self.frame_of(tuple, env)?;
                 self.evaluate(&term.expression, &tuple.at, &frame)
             }
             _ => self.evaluate(&term.expression, item, env),
@@ -90,8 +91,8 @@ impl<'a> Evaluator<'a> {
         if items.len() <= 1 {
             return Ok(input.clone());
         }
+        let _room = self.room_to_sort::<Value<'a>>(items.len(), items.len())?;
         let list = items.to_vec();
-        self.budget.items(list.len())?;
         if let Some(function) = function {
             let sorted = self.merge_sort(list, &mut |evaluator, one, other| {
                 let arguments = vec![one.clone(), other.clone()];
@@ -121,6 +122,13 @@ impl<'a> Evaluator<'a> {
             })
         });
         failure.map_or_else(|| Ok(Value::array(sorted)), Err)
+    }
+
+    /// Room for that many items of a kind, which a merge has three times at most, beside that many values.
+    fn room_to_sort<T>(&mut self, items: usize, values: usize) -> Outcome<Held> {
+        self.budget.spend(items / 4)?;
+        self.budget.items(items)?;
+        self.budget.reserve(3 * items * size_of::<T>() + values.saturating_mul(size_of::<Value<'_>>()))
     }
 
     /// Sorts the first half, the second half, then merges both: the item of the

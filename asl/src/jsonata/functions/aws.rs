@@ -9,6 +9,7 @@ use super::super::failure::{Failure, Outcome};
 use super::super::object::Object;
 use super::super::value::{Text, Value};
 use super::{argument, mismatch, numeric};
+use crate::budget::FIELD_BYTES;
 use crate::{digest, java, limits};
 
 /// What an array takes beside its items, in places for items.
@@ -86,6 +87,7 @@ pub(super) fn parse<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
         _ => return Err(mismatch(1)),
     };
     evaluator.budget.spend(text.len() / 4)?;
+    let _room = evaluator.budget.reserve(document_bytes(text))?;
     match serde_json::from_str::<Json>(text) {
         Ok(json) => owned(evaluator, json),
         // JavaScript reads infinity, of which the language says this.
@@ -94,6 +96,21 @@ pub(super) fn parse<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
         }
         Err(error) => Err(Failure::raised("D3137", format!("Unable to parse the text as JSON: {error}"))),
     }
+}
+
+/// What the document that is written in a text takes in memory at most, in bytes, while it is read.
+fn document_bytes(text: &str) -> usize {
+    // Arrays and objects double when they are full.
+    const VALUE_BYTES: usize = 2 * size_of::<Json>();
+    // The first field of an object makes place for three, and for a table.
+    const FIELDS_BYTES: usize = 3 * (size_of::<Json>() + FIELD_BYTES);
+    let bytes = text.bytes().map(|byte| match byte {
+        b',' | b'[' => VALUE_BYTES,
+        b'{' => FIELDS_BYTES + VALUE_BYTES,
+        b':' => FIELD_BYTES,
+        _ => 0,
+    });
+    text.len() + VALUE_BYTES + bytes.sum::<usize>()
 }
 
 /// A JSON value that nobody else holds.

@@ -2,6 +2,7 @@
 
 use super::super::evaluate::Evaluator;
 use super::super::failure::{Failure, Outcome};
+use super::super::memory::Gathered;
 use super::super::value::{Items, Value};
 use super::argument;
 
@@ -14,7 +15,7 @@ pub(super) fn map<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
     if array.is_undefined() {
         return Ok(Value::Undefined);
     }
-    let mut results = Vec::new();
+    let mut results = Gathered::new();
     for (index, item) in items(array).iter().enumerate() {
         let result = evaluator.call_back(function, item, Value::count(index), array)?;
         if !result.is_undefined() {
@@ -22,7 +23,7 @@ pub(super) fn map<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) ->
         }
     }
     evaluator.budget.items(results.len())?;
-    Ok(Value::sequence(results))
+    Ok(Value::sequence(results.into_vec()))
 }
 
 pub(super) fn filter<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
@@ -30,7 +31,7 @@ pub(super) fn filter<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>])
     if array.is_undefined() {
         return Ok(Value::Undefined);
     }
-    let mut results = Vec::new();
+    let mut results = Gathered::new();
     for (index, item) in items(array).iter().enumerate() {
         let answer = evaluator.call_back(function, item.clone(), Value::count(index), array)?;
         if evaluator.is_true(&answer)? {
@@ -38,7 +39,7 @@ pub(super) fn filter<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>])
         }
     }
     evaluator.budget.items(results.len())?;
-    Ok(Value::sequence(results))
+    Ok(Value::sequence(results.into_vec()))
 }
 
 pub(super) fn single<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {

@@ -14,6 +14,7 @@ use super::super::regex::{Finder, Regex};
 use super::super::value::{Items, Text, Value};
 use super::string::part;
 use super::{argument, numeric, text, wrong_type};
+use crate::limits;
 
 /// `next` of a match of a regular expression.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl<'a> Matcher<'a> {
     fn new(evaluator: &mut Evaluator<'a>, pattern: &Value<'a>) -> Outcome<Self> {
         match pattern {
             Value::Function(function) => Ok(match &**function {
-                Function::Regex(regex) => {
+                Function::Regex(regex, _) => {
                     let finder = Box::new(Finder::new(regex, &mut evaluator.budget)?);
                     Self::Regex { finder, from: 0, is_first: true }
                 }
@@ -217,7 +218,7 @@ fn as_object<'a>(
     object.insert(Text::Borrowed("start"), Value::count(start.unit));
     object.insert(Text::Borrowed("end"), Value::count(end.unit));
     object.insert(Text::Borrowed("groups"), Value::array(found.groups));
-    object.insert(Text::Borrowed("next"), Value::Function(Rc::new(Function::Next(next))));
+    object.insert(Text::Borrowed("next"), Value::Function(Rc::new(Function::next(next))));
     Ok(Value::object(object))
 }
 
@@ -262,6 +263,7 @@ pub(super) fn find<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
             object.insert(Text::Borrowed("match"), Value::Text(found.matched));
             object.insert(Text::Borrowed("index"), Value::count(place.unit));
             object.insert(Text::Borrowed("groups"), Value::array(found.groups));
+            evaluator.budget.spend(limits::JSONATA_MATCH_STEPS)?;
             evaluator.budget.items(results.len())?;
             results.push(Value::object(object));
             next = matcher.next(evaluator, whole)?;
@@ -317,6 +319,7 @@ pub(super) fn split<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
             }
         }
     }
+    evaluator.budget.spend(parts.len())?;
     evaluator.budget.items(parts.len())?;
     Ok(Value::array(parts))
 }
@@ -378,6 +381,7 @@ pub(super) fn replace<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]
             } else {
                 place = place.moved(whole, found.start, &mut evaluator.budget)?;
                 let end = place.moved(whole, found.end, &mut evaluator.budget)?;
+                evaluator.budget.spend(limits::JSONATA_MATCH_STEPS)?;
                 let object = match_object(&found, place, end);
                 let answer = evaluator.apply(replacement, vec![object], &Value::Null)?;
                 let Value::Text(answer) = answer else { return Err(not_a_string()) };

@@ -2,6 +2,7 @@
 
 use super::super::evaluate::Evaluator;
 use super::super::failure::{Failure, Outcome};
+use super::super::memory::Gathered;
 use super::super::number;
 use super::super::object::Object;
 use super::super::value::{Items, Text, Value};
@@ -120,7 +121,7 @@ pub(super) fn merge<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) 
 
 pub(super) fn each<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {
     let (object, function) = (argument(arguments, 0), argument(arguments, 1));
-    let mut results = Vec::new();
+    let mut results = Gathered::new();
     for (key, value) in object.fields() {
         let result = evaluator.call_back(function, value, Value::Text(key), object)?;
         if !result.is_undefined() {
@@ -128,7 +129,7 @@ pub(super) fn each<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -
         }
     }
     evaluator.budget.items(results.len())?;
-    Ok(Value::sequence(results))
+    Ok(Value::sequence(results.into_vec()))
 }
 
 pub(super) fn sift<'a>(evaluator: &mut Evaluator<'a>, arguments: &[Value<'a>]) -> Outcome<Value<'a>> {

@@ -127,3 +127,70 @@ fn the_steps_of_a_state_are_spent_once() {
     assert_eq!(budget.steps_left(), 0);
     assert_eq!(message(expression.evaluate(&scope)), failure::TIME);
 }
+
+/// What is held on the way to a value counts while it is held: a hundred levels can wait for it.
+#[test]
+fn what_waits_on_many_levels_is_paid_for() {
+    let bounds = Bounds { bytes: 20_000_000, ..Bounds::AWS };
+    let nested = |open: &str, middle: &str, close: &str| {
+        format!("($b := [1..100000]; {}{middle}{})", open.repeat(20), close.repeat(20))
+    };
+    for source in [
+        nested("$b^(", "$", ")"),
+        nested("$sort($b, function($one, $other) {", "true", "})"),
+        nested("$map($b, function($v) { $v < 99999 ? $v : ", "$v", "})"),
+        nested("$b.($ < 99999 ? $ : ", "$", ")"),
+    ] {
+        let (answer, peak) = within(bounds, &source, &json!({}));
+        assert_eq!(message(answer), failure::MEMORY, "{source}");
+        // What is gathered doubles before anybody looks.
+        assert!((10_000_000..bounds.bytes + 4_000_000).contains(&peak), "{source} held {peak} bytes");
+    }
+}
+
+/// A small value takes more than what is in it: the counts of its holders, and what the allocator needs.
+#[test]
+fn many_small_values_count_as_what_they_take() {
+    const COUNT: usize = 10_000;
+    for (source, bytes) in [
+        ("$split($pad('', 10000, 'ab'), '')", 80),
+        ("[1..10000].[$]", 80),
+        ("[1..10000].{'a': $}", 120),
+        ("[1..10000].($f := /a/)", 100),
+        ("$count([1..10000]@$x.$x)", 120),
+        ("[1..10000].(function() { 1 })", 100),
+    ] {
+        let (_, peak) = within(Bounds::AWS, source, &json!({}));
+        assert!(peak > COUNT * bytes, "{source} held {peak} bytes");
+    }
+}
+
+/// A document is larger in memory than in its text.
+#[test]
+fn a_document_that_is_parsed_is_paid_for_before_it_is_read() {
+    let bounds = Bounds { bytes: 10_000_000, ..Bounds::AWS };
+    let parse = |count: usize| format!("$count($parse('[' & $pad('', {count} * 8, '{{\"a\":0}},') & '0]'))");
+    assert_eq!(within(bounds, &parse(1_000), &json!({})).0, Ok(Some(json!(1_001))));
+    assert_eq!(message(within(bounds, &parse(100_000), &json!({})).0), failure::MEMORY);
+}
+
+fn steps_of(source: &str) -> u64 {
+    let states = json!({"input": {}, "context": {}});
+    let budget = crate::StateBudget::new();
+    let scope = Scope { states: &states, variables: &IndexMap::new(), host: &Still, budget: &budget };
+    Expression::parse(source).expect(source).evaluate(&scope).expect(source);
+    limits::STATE_STEPS_MAX - budget.steps_left()
+}
+
+/// Steps stand for time: what takes more of it takes more of them.
+#[test]
+fn frames_tuples_and_far_variables_take_steps() {
+    let nested = |levels: usize| {
+        format!("($x := 1; {}$count([1..10000].$x){})", "(function() {".repeat(levels), "})()".repeat(levels))
+    };
+    assert!(steps_of(&nested(24)) > steps_of(&nested(1)) + 10_000);
+    let plain = steps_of("$count([1..10000].($))");
+    assert!(steps_of("$count([1..10000].($x := $))") >= plain + 20_000);
+    assert!(steps_of("$count([1..10000].(function() { 1 }))") >= plain + 20_000);
+    assert!(steps_of("$count([1..10000]@$x.$x)") >= plain + 50_000);
+}

@@ -1,15 +1,24 @@
 //! Decimal numbers as Java's `BigDecimal` has them: `1.0` and `1` are equal
 //! but print differently.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::Number;
 
 use crate::java;
 
+/// A number with all its digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decimal {
+    /// What most numbers are.
+    Whole(i64),
+    Written(Written),
+}
+
 /// `digits × 10^-scale`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Decimal {
+pub(super) struct Written {
     negative: bool,
     /// Without leading zeros; empty for zero.
     digits: Vec<u8>,
@@ -19,6 +28,63 @@ pub(super) struct Decimal {
 impl Decimal {
     /// A number as Java writes it: `-1`, `.5`, `1.5e3`.
     pub(super) fn parse(text: &str) -> Option<Self> {
+        if let Ok(whole) = text.parse() {
+            return Some(Self::Whole(whole));
+        }
+        Written::parse(text).map(Self::Written)
+    }
+
+    /// How many digits it is written with.
+    pub(super) fn digits(&self) -> usize {
+        match self {
+            Self::Whole(whole) => whole.unsigned_abs().checked_ilog10().map_or(0, |power| power as usize + 1),
+            Self::Written(written) => written.digits.len(),
+        }
+    }
+
+    pub(super) fn of(number: &Number) -> Option<Self> {
+        match number.as_i64() {
+            Some(whole) => Some(Self::Whole(whole)),
+            None => Self::parse(&java::number_text(number)),
+        }
+    }
+
+    fn written(&self) -> Cow<'_, Written> {
+        match self {
+            Self::Whole(whole) => Cow::Owned(Written::of(*whole)),
+            Self::Written(written) => Cow::Borrowed(written),
+        }
+    }
+
+    /// The whole part, when it is small.
+    pub(super) fn to_usize(&self) -> Option<usize> {
+        self.written().to_usize()
+    }
+
+    /// Compares the values: `1.0` is `1`.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => one.cmp(other),
+            _ => self.written().compare(&other.written()),
+        }
+    }
+
+    /// `BigDecimal.toString()`.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Whole(whole) => whole.to_string(),
+            Self::Written(written) => written.text(),
+        }
+    }
+}
+
+impl Written {
+    fn of(whole: i64) -> Self {
+        let digits = if whole == 0 { Vec::new() } else { whole.unsigned_abs().to_string().into_bytes() };
+        Self { negative: whole < 0, digits, scale: 0 }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, i64::from(exponent.parse::<i32>().ok()?)),
             None => (text, 0),
@@ -37,17 +103,7 @@ impl Decimal {
         Some(Self { negative: negative && !digits.is_empty(), digits, scale })
     }
 
-    /// How many digits it is written with.
-    pub(super) const fn digits(&self) -> usize {
-        self.digits.len()
-    }
-
-    pub(super) fn of(number: &Number) -> Option<Self> {
-        Self::parse(&java::number_text(number))
-    }
-
-    /// The whole part, when it is small.
-    pub(super) fn to_usize(&self) -> Option<usize> {
+    fn to_usize(&self) -> Option<usize> {
         if self.negative && !self.digits.is_empty() {
             return None;
         }
@@ -71,17 +127,12 @@ impl Decimal {
     fn compare_digits(&self, other: &Self) -> Ordering {
         self.magnitude().cmp(&other.magnitude()).then_with(|| {
             let length = self.digits.len().max(other.digits.len());
-            let digits = |decimal: &Self| -> Vec<u8> {
-                let mut digits = decimal.digits.clone();
-                digits.resize(length, b'0');
-                digits
-            };
-            digits(self).cmp(&digits(other))
+            let digit = |decimal: &Self, at: usize| decimal.digits.get(at).copied().unwrap_or(b'0');
+            (0..length).map(|at| digit(self, at)).cmp((0..length).map(|at| digit(other, at)))
         })
     }
 
-    /// Compares the values: `1.0` is `1`.
-    pub(super) fn compare(&self, other: &Self) -> Ordering {
+    fn compare(&self, other: &Self) -> Ordering {
         match (self.digits.is_empty(), other.digits.is_empty()) {
             (true, true) => return Ordering::Equal,
             (true, false) => return if other.negative { Ordering::Greater } else { Ordering::Less },
@@ -96,8 +147,7 @@ impl Decimal {
         }
     }
 
-    /// `BigDecimal.toString()`.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let digits = if self.digits.is_empty() { vec![b'0'] } else { self.digits.clone() };
         let digits = String::from_utf8(digits).unwrap_or_default();
         let sign = if self.negative { "-" } else { "" };
@@ -152,6 +202,15 @@ mod tests {
             ("0.0", "0.0"),
         ] {
             assert_eq!(parse(text).text(), printed);
+        }
+        for (whole, written) in
+            [("0", "0.0"), ("-12", "-12.0"), ("9223372036854775807", "9223372036854775807.00")]
+        {
+            assert!(
+                matches!(parse(whole), Decimal::Whole(_)) && matches!(parse(written), Decimal::Written(_))
+            );
+            assert_eq!(parse(whole).compare(&parse(written)), Ordering::Equal, "{whole}");
+            assert_eq!(parse(whole).text(), whole);
         }
         for text in ["", "-", "1e", "e1", ".", "1.2.3", "--1", "x", "1e99999999999"] {
             assert_eq!(Decimal::parse(text), None, "{text}");

@@ -57,10 +57,7 @@ pub(super) fn problems_of_fold(
     if execution.status() as i64 != stood.status {
         problems.push(format!(
             "its row says {}, its records {}",
-            usize::try_from(stood.status)
-                .ok()
-                .and_then(|number| Status::ALL.get(number))
-                .map_or("a status that does not exist", |status| status.as_str()),
+            Status::of_number(stood.status).map_or("a status that does not exist", |status| status.as_str()),
             execution.status().as_str()
         ));
     }

@@ -187,7 +187,7 @@ fn a_truncated_file_is_found() {
                 matches!(
                     error,
                     JournalError::NotAJournal { .. }
-                        | JournalError::Missing { .. }
+                        | JournalError::Gone { .. }
                         | JournalError::Database { .. }
                 ),
                 "{length} bytes: {error}"

@@ -137,3 +137,90 @@ fn garbage_is_collected_by_hand_and_gives_its_space_back() {
     assert_eq!(engine.list_executions(&ExecutionFilter::default()).unwrap().len(), 2);
     engine.shutdown();
 }
+
+/// What is held by something open keeps nothing behind it, and is not announced either.
+#[test]
+fn what_cannot_go_is_passed_by() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(T0);
+    let engine = open(directory.path(), &clock, None);
+    let held = usize::try_from(BATCH).unwrap() + 10;
+    for number in 0..held {
+        start(&engine, "map", &format!("held{number}"), r#"{"items":[1]}"#);
+    }
+    engine.settle().unwrap();
+    clock.advance_millis(DAY);
+    start(&engine, "pass", "behind", "{}");
+    let mapped = start(&engine, "map", "behind-with-children", r#"{"items":[1,2,3]}"#);
+    engine.settle().unwrap();
+    engine.shutdown();
+    let database = Connection::open(directory.path().join(FILE)).unwrap();
+    database
+        .execute("UPDATE map_runs SET status = 0, stop_millis = NULL WHERE execution_arn <> ?1", [&mapped])
+        .unwrap();
+    drop(database);
+
+    let announced = Reader::open(directory.path()).unwrap().garbage(T0 + 2 * DAY).unwrap();
+    let collected = collect_garbage(directory.path(), T0 + 2 * DAY).unwrap();
+    assert_eq!(collected.executions, 2, "both behind those that are held");
+    assert_eq!(
+        (announced.executions, announced.history_bytes),
+        (collected.executions, collected.history_bytes),
+        "what is announced is what goes, children included"
+    );
+}
+
+/// AWS quota: an execution runs for a year at most, without a timer of its own.
+#[test]
+fn an_execution_ends_after_a_year() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(T0);
+    let engine = open(directory.path(), &clock, None);
+    let first = start(&engine, "wait", "first", "{}");
+    clock.advance_millis(DAY);
+    let second = start(&engine, "wait", "second", "{}");
+    engine.settle().unwrap();
+    let alarm = engine.next_timer_millis().unwrap();
+    assert_eq!(alarm, T0 + 99_999_999_000, "that of the Wait");
+    clock.advance_millis(364 * DAY);
+    engine.settle().unwrap();
+    let ended = engine.describe_execution(&first).unwrap();
+    assert_eq!(
+        (ended.status, ended.error.as_deref(), ended.stop_millis),
+        (crate::Status::TimedOut, Some("States.Timeout"), Some(T0 + 365 * DAY))
+    );
+    assert_eq!(engine.describe_execution(&second).unwrap().status, crate::Status::Running);
+    engine.shutdown();
+    clock.advance_millis(2 * DAY);
+    let engine = open(directory.path(), &clock, None);
+    engine.settle().unwrap();
+    assert_eq!(
+        engine.describe_execution(&second).unwrap().status,
+        crate::Status::TimedOut,
+        "found by the next engine"
+    );
+    engine.shutdown();
+    assert!(examine(directory.path()).unwrap().is_sound());
+}
+
+/// What is about to be redriven is not removed, however old it is.
+#[test]
+fn what_is_held_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(T0);
+    let engine = open(directory.path(), &clock, NINETY_DAYS);
+    let old = start(&engine, "pass", "old", "{}");
+    engine.settle().unwrap();
+    let hold = |id| engine.scheduler.open.lock().unwrap().hold(id);
+    hold(Some(1));
+    clock.advance_millis(91 * DAY);
+    start(&engine, "pass", "new", "{}");
+    engine.settle().unwrap();
+    engine.describe_execution(&old).unwrap();
+    hold(None);
+    clock.advance_millis(DAY);
+    start(&engine, "pass", "newer", "{}");
+    engine.settle().unwrap();
+    assert!(matches!(engine.describe_execution(&old), Err(EngineError::ExecutionDoesNotExist { .. })));
+    engine.shutdown();
+}

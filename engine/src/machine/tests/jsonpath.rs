@@ -299,7 +299,7 @@ fn every_stage_can_be_seen() {
     let state = &definition.states["T"];
     let asl::StateKind::Task(task) = &state.kind else { panic!("a task") };
     let (context, variables) = (json!({ "Given": "context" }), IndexMap::new());
-    let host = crate::machine::context::Replayable { now_millis: 0, seed: 0, draws: 0.into() };
+    let host = crate::machine::context::Replayable::new(0, 0);
     let flow = Flow::new(state, Surroundings::given(&context, &variables, &host));
     let raw = Payload::from_value(json!({ "in": { "x": 1 } }));
     let effective = flow.effective_input(&raw).unwrap();

@@ -186,3 +186,25 @@ fn a_crash_in_a_pause_loses_nothing() {
     assert_eq!(execution.status(), whole.status());
     assert_eq!(execution.output(), whole.output());
 }
+
+/// States that compute for long do so in parts: a stop or a time-out has its turn in between.
+#[test]
+fn much_work_is_done_in_parts() {
+    let work = "{% $sum($map([1..20000], function($n) { $n % 7 })) %}";
+    let definition = document(json!({
+        "QueryLanguage": "JSONata", "StartAt": "A",
+        "States": { "A": {
+            "Type": "Map", "Items": "{% [1..200] %}", "ItemSelector": { "n": work },
+            "ItemProcessor": { "StartAt": "P", "States": { "P": { "Type": "Pass", "Output": work, "End": true } } },
+            "End": true
+        } }
+    }));
+    let (execution, transitions) = transitions(&definition, json!({}));
+    assert_eq!(execution.status(), Status::Succeeded, "{:?}", execution.cause());
+    assert!(transitions.len() > 5, "{}", transitions.len());
+    let mut stopped = Execution::new(Arc::clone(&definition));
+    advance(&mut stopped, Input::Start(Box::new(start())), 1_000).unwrap();
+    assert_eq!(stopped.status(), Status::Running);
+    advance(&mut stopped, Input::Stop { error: None, cause: None }, 1_000).unwrap();
+    assert_eq!(stopped.status(), Status::Aborted);
+}

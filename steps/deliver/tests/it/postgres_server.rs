@@ -146,8 +146,14 @@ fn make_cluster(programs: &Path, directory: &Path, owner: Option<(u32, u32)>) {
 
 fn launch(programs: &Path, directory: &Path, owner: Option<(u32, u32)>, port: Option<u16>) -> (Child, u16) {
     let free_port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    // Between finding a free port and taking it somebody else may.
-    for _ in 0..5 {
+    // Between finding a free port and taking it somebody else may. A port that must be the one
+    // it was may be taken for a moment (by a connection that goes out from it), and so may what
+    // a server that was killed shared with its children: both pass.
+    let tries: u32 = if port.is_some() { 100 } else { 5 };
+    for attempt in 0..tries {
+        if attempt > 0 && port.is_some() {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
         let port = port.unwrap_or_else(free_port);
         let mut command = program(programs, "postgres", owner, directory);
         command

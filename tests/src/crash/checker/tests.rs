@@ -233,7 +233,8 @@ fn delivered(is: Option<Booked>) -> Evidence {
     let batch = Batch { period: "p".to_owned(), rows: 2, total: 30 };
     let mut evidence = sound();
     evidence.accepted[0].expected = Expected::Delivered(batch);
-    evidence.found.get_mut(ARN).unwrap().output = Some(json!({ "period": "p", "totals": "30" }));
+    evidence.found.get_mut(ARN).unwrap().output =
+        Some(json!({ "period": "p", "totals": { "commission": "30" } }));
     evidence.booked = Some(is.map(|is| ("p".to_owned(), is)).into_iter().collect());
     evidence
 }

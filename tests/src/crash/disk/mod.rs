@@ -11,6 +11,7 @@
 //! SQLite's own file layer; nothing of the engine is replaced for it.
 
 pub mod image;
+mod shown;
 pub mod trace;
 
 use std::fs;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use engine::{Completion, Engine, EngineOptions, TaskHost, TaskRequest};
 use serde_json::Value;
+use server::Api;
 
 use super::checker::{Accepted, Changed, Damage, Evidence, Phase, TokenAnswer, Violation, check};
 use super::draw::Draws;
@@ -26,6 +28,7 @@ use super::evidence;
 use super::workload::Order;
 use super::world::World;
 use image::{Fate, Files, after_power_loss};
+use shown::Shown;
 use trace::{Call, Event};
 
 /// What `strace` is to tell of.
@@ -138,12 +141,16 @@ impl Recording {
             fs::write(world.data().join(name), content).expect("an image is written");
         }
         verdict.images += 1;
-        let said = self.said(at);
+        let (said, shown) = self.said(at);
         verdict.acknowledgements +=
-            (said.accepted.len() + said.invocations.len() + said.answers.len()) as u64;
-        let found = recovered(&world).and_then(|()| evidence::journal(&world));
+            (said.accepted.len() + said.invocations.len() + said.answers.len() + shown.len()) as u64;
+        let recovered = recovered(&world, &shown);
+        let found = recovered.and_then(|untrue| Ok((untrue, evidence::journal(&world)?)));
         let violations = match found {
-            Ok(found) => check(&Evidence { found, ..said }, Phase::Underway),
+            Ok((mut violations, found)) => {
+                violations.extend(check(&Evidence { found, ..said }, Phase::Underway));
+                violations
+            }
             Err(violation) => vec![violation],
         };
         if !violations.is_empty() {
@@ -159,8 +166,9 @@ impl Recording {
         }));
     }
 
-    /// What had been said to the outside, and done there, before a moment.
-    fn said(&self, at: usize) -> Evidence {
+    /// What had been said to the outside, and done there, before a moment; and what was shown there.
+    fn said(&self, at: usize) -> (Evidence, Shown) {
+        let mut shown = Shown::default();
         let mut said = Evidence { answers: self.answers.clone(), ..Evidence::default() };
         let invocations = self.world.invocations().display().to_string();
         for event in self.events.iter().take(at) {
@@ -175,11 +183,12 @@ impl Recording {
                 for line in text.lines() {
                     if let Ok(line) = serde_json::from_str::<Value>(line) {
                         self.hear(&line, &mut said);
+                        shown.note(&line);
                     }
                 }
             }
         }
-        said
+        (said, shown)
     }
 
     /// What one line of the worker's output acknowledges.
@@ -228,12 +237,14 @@ impl TaskHost for Silent {
     }
 }
 
-/// Opens an engine on an image, which recovers what is open there.
-fn recovered(world: &World) -> Result<(), Violation> {
+/// Opens an engine on an image, which recovers what is open there; answers what was shown and is
+/// not so.
+fn recovered(world: &World, shown: &Shown) -> Result<Vec<Violation>, Violation> {
     match Engine::open(EngineOptions::new(world.data(), Arc::new(Silent))) {
         Ok(engine) => {
+            let untrue = shown.untrue(&Api::new(engine.clone()));
             engine.shutdown();
-            Ok(())
+            Ok(untrue)
         }
         Err(error) => {
             Err(Violation { damage: Damage::Lost, what: format!("the engine does not open: {error}") })

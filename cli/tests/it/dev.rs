@@ -1,0 +1,193 @@
+//! `dev` as a process: what it announces, who it answers, and how the other
+//! verbs find it.
+
+#![expect(clippy::indexing_slicing, reason = "only JSON is indexed")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+
+use super::Bench;
+
+/// A running server; it is killed with this value unless it was ended.
+struct Server {
+    process: Child,
+    announced: Value,
+}
+
+impl Server {
+    fn start(bench: &Bench, line: &str) -> Self {
+        let mut process = bench
+            .command(&format!("dev --listen 127.0.0.1:0 -o json {line}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        let announced = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        Self { process, announced }
+    }
+
+    fn endpoint(&self) -> &str {
+        self.announced["endpoint"].as_str().and_then(|url| url.strip_prefix("http://")).expect("a URL")
+    }
+
+    fn call(&self, operation: &str, parameters: &Value) -> Value {
+        let (host, body) = (self.endpoint(), parameters.to_string());
+        let mut stream = TcpStream::connect(host).expect("it listens");
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nHost: {host}\r\nX-Amz-Target: AWSStepFunctions.{operation}\r\n\
+             Content-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// Ends it as a service manager does; answers what it logged.
+    fn end(mut self) -> String {
+        let pid = self.process.id().to_string();
+        let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(killed.success());
+        assert_eq!(self.process.wait().expect("it ends").code(), Some(0));
+        let mut log = String::new();
+        self.process.stderr.take().expect("stderr").read_to_string(&mut log).expect("text");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing to do about a server that has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/r";
+
+#[test]
+fn the_workflows_of_the_project_are_state_machines() {
+    let bench = Bench::new();
+    let server = Server::start(&bench, "");
+    let names: Vec<&str> = server.announced["stateMachines"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|machine| machine["name"].as_str().expect("a name"))
+        .collect();
+    assert_eq!(names, ["double", "refuse", "call", "rest"]);
+    assert_eq!(server.announced["environment"]["AWS_ENDPOINT_URL_SFN"], server.announced["endpoint"]);
+    let arn = &server.announced["stateMachines"][0]["stateMachineArn"];
+    let started = server.call("StartExecution", &json!({ "stateMachineArn": arn, "input": "{\"n\":4}" }));
+    let described = loop {
+        let described = server.call("DescribeExecution", &json!({ "executionArn": started["executionArn"] }));
+        if described["status"] != "RUNNING" {
+            break described;
+        }
+    };
+    assert_eq!(described["output"], "{\"twice\":8}");
+    server.end();
+}
+
+#[test]
+fn without_a_project_it_serves_the_engine_alone() {
+    let bench = Bench::new();
+    let server = Server::start(&bench, "--no-app");
+    assert_eq!(server.announced["stateMachines"], json!([]));
+    assert_eq!(server.call("ListStateMachines", &json!({})), json!({ "stateMachines": [] }));
+    server.end();
+}
+
+#[test]
+fn other_verbs_ask_the_engine_that_holds_the_journal() {
+    let bench = Bench::new();
+    let server = Server::start(&bench, "");
+    let note = bench.path(".stepwright/endpoint.json");
+    assert_eq!(std::fs::metadata(&note).expect("the note").permissions().mode() & 0o777, 0o600);
+    let machine = |at: usize| &server.announced["stateMachines"][at]["stateMachineArn"];
+    server.call("StartExecution", &json!({ "stateMachineArn": machine(3), "name": "long" }));
+    server.call("StartExecution", &json!({ "stateMachineArn": machine(1), "name": "bad" }));
+
+    assert_eq!(bench.run("list -q --status running").out.trim(), "long");
+    let stopped = bench.run("stop long --reason enough --yes");
+    assert_eq!(stopped.code, Some(0), "{}", stopped.err);
+    let described = server.call(
+        "DescribeExecution",
+        &json!({ "executionArn": "arn:aws:states:us-east-1:123456789012:execution:rest:long" }),
+    );
+    assert_eq!((&described["status"], &described["cause"]), (&json!("ABORTED"), &json!("enough")));
+
+    let redriven = bench.run("redrive bad --reason again --yes --wait -o json");
+    assert_eq!(redriven.code, Some(1), "it fails again: {}", redriven.err);
+    let document = redriven.json();
+    assert_eq!((&document[0]["outcome"], &document[0]["redriveCount"]), (&json!("REDRIVEN"), &json!(1)));
+    assert_eq!(bench.run("show bad -o json").json()["redrives"][0]["reason"], "again");
+    server.end();
+    assert!(!note.exists(), "the note is removed");
+}
+
+#[test]
+fn with_keys_the_other_verbs_sign() {
+    let bench = Bench::new();
+    let server = Server::start(&bench, "--credentials generate");
+    let refused = server.call("ListStateMachines", &json!({}));
+    assert_eq!(refused["__type"], "com.amazon.coral.service#MissingAuthenticationTokenException");
+    let secret = server.announced["environment"]["AWS_SECRET_ACCESS_KEY"].as_str().expect("a key").to_owned();
+    assert_eq!(secret.len(), 40);
+    let log = server.end();
+    assert!(!log.contains(&secret), "{log}");
+}
+
+#[test]
+fn other_machines_need_keys() {
+    let bench = Bench::new();
+    let open = bench.run("dev --no-app --listen 0.0.0.0:0");
+    assert_eq!(open.code, Some(5), "{}", open.err);
+    assert!(open.err.contains("credentials"), "{}", open.err);
+    assert_eq!(bench.run("dev --no-app --listen nowhere").code, Some(2));
+    let halved = bench.run("dev --no-app --credentials secretwithoutid");
+    assert_eq!(halved.code, Some(2));
+    assert!(!halved.err.contains("secretwithoutid"), "{}", halved.err);
+}
+
+#[test]
+fn the_log_names_executions_and_states_and_nothing_that_is_secret() {
+    const CANARY: &str = "canary-7f3a";
+    let bench = Bench::new();
+    let server = Server::start(&bench, "--no-app --log debug");
+    let definition = json!({ "StartAt": "Break", "States": { "Break": {
+        "Type": "Fail", "Error": format!("E.{CANARY}"), "Cause": CANARY,
+    } } });
+    let created = server.call(
+        "CreateStateMachine",
+        &json!({ "name": "m", "roleArn": ROLE, "definition": definition.to_string() }),
+    );
+    let input = json!({ "password": CANARY }).to_string();
+    let machine = &created["stateMachineArn"];
+    let started =
+        server.call("StartExecution", &json!({ "stateMachineArn": machine, "input": input, "name": "x" }));
+    let tested =
+        json!({ "definition": definition["States"]["Break"].to_string(), "roleArn": ROLE, "input": input });
+    server.call("TestState", &tested);
+    server.call("SendTaskSuccess", &json!({ "taskToken": CANARY, "output": input }));
+    let arn = started["executionArn"].as_str().expect("an ARN").to_owned();
+    while server.call("DescribeExecution", &json!({ "executionArn": arn }))["status"] == "RUNNING" {}
+    let log = server.end();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    let failed =
+        lines.iter().find(|line| line["message"] == "ExecutionFailed").expect("a line about the end");
+    assert_eq!((&failed["execution_arn"], &failed["state"]), (&json!(arn), &json!("Break")));
+    assert!(!log.contains(CANARY), "{log}");
+}

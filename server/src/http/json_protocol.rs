@@ -1,0 +1,203 @@
+//! AWS JSON 1.0: an operation and its parameters in a `POST /`, the operation
+//! named by `X-Amz-Target`. Several APIs share it by the first part of that name.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, Value};
+
+use super::body::{self, BodyError};
+use super::service::{Answer, Request, Response, Service, text, unknown};
+use super::sigv4::{Authentication, SignatureError};
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+/// Bytes of a request. Quotas: 1 MB "including the request header"; AWS's
+/// front end refuses bodies by the number in its message: 1 MiB and 1 KiB.
+const REQUEST_BYTES_MAX: usize = 1_049_600;
+
+static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// What an operation answers, on its way.
+pub type JsonAnswer = Pin<Box<dyn Future<Output = Result<Value, JsonError>> + Send>>;
+
+/// An error of the protocol or of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonError {
+    /// AWS's name of the error, without a namespace.
+    pub code: Cow<'static, str>,
+    /// AWS's words; empty = none.
+    pub message: String,
+    /// Status of the HTTP answer.
+    pub http_status: u16,
+}
+
+impl JsonError {
+    /// An error that is the caller's fault: status 400.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), message: message.into(), http_status: 400 }
+    }
+
+    /// An error that is ours.
+    pub fn internal() -> Self {
+        let message = "Internal Server Error".to_owned();
+        Self { code: Cow::Borrowed("InternalFailure"), message, http_status: 500 }
+    }
+}
+
+impl From<SignatureError> for JsonError {
+    fn from(error: SignatureError) -> Self {
+        Self::new(error.code, error.message)
+    }
+}
+
+impl From<BodyError> for JsonError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self {
+                code: Cow::Borrowed("RequestEntityTooLargeException"),
+                message: format!("HTTP content length exceeded {REQUEST_BYTES_MAX} bytes."),
+                http_status: 413,
+            },
+            BodyError::TooSlow => Self {
+                code: Cow::Borrowed("RequestTimeout"),
+                message: "The body of the request did not come in time.".to_owned(),
+                http_status: 408,
+            },
+            BodyError::Broken => Self::new("SerializationException", ""),
+        }
+    }
+}
+
+/// An API on the protocol.
+pub trait JsonApi: Send + Sync {
+    /// What its targets begin with, before the point, e.g. `AWSStepFunctions`.
+    fn target_prefix(&self) -> &'static str;
+
+    /// The name of the service in signatures, e.g. `states`.
+    fn signing_name(&self) -> &'static str;
+
+    /// Whether it has an operation of this name.
+    fn has(&self, operation: &str) -> bool;
+
+    /// Answers an operation it has.
+    fn call(self: Arc<Self>, operation: &str, parameters: Value) -> JsonAnswer;
+
+    /// The server ends: what waits for something is to be answered now.
+    fn stop(&self) {}
+}
+
+/// The protocol with its APIs: a service that takes every `POST /`.
+pub struct JsonProtocol {
+    apis: Vec<Arc<dyn JsonApi>>,
+    authentication: Authentication,
+    body_time: Duration,
+}
+
+impl fmt::Debug for JsonProtocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefixes = self.apis.iter().map(|api| api.target_prefix());
+        formatter.debug_list().entries(prefixes).finish()
+    }
+}
+
+impl JsonProtocol {
+    /// APIs behind one authentication. `body_time`: how long a body may take to come.
+    pub fn new(apis: Vec<Arc<dyn JsonApi>>, authentication: Authentication, body_time: Duration) -> Self {
+        Self { apis, authentication, body_time }
+    }
+
+    /// The API and the operation that a target names.
+    fn find<'t>(&self, headers: &'t HeaderMap) -> Option<(Arc<dyn JsonApi>, &'t str)> {
+        let (prefix, operation) = headers.get(&TARGET)?.to_str().ok()?.split_once('.')?;
+        let api = self.apis.iter().find(|api| api.target_prefix() == prefix)?;
+        api.has(operation).then(|| (Arc::clone(api), operation))
+    }
+
+    async fn run(&self, request: Request) -> Result<Value, JsonError> {
+        let (head, body) = request.into_parts();
+        let found = self.find(&head.headers);
+        let (api, operation) = found.ok_or_else(|| JsonError::new("UnknownOperationException", ""))?;
+        let body = body::read(&head.headers, body, REQUEST_BYTES_MAX, self.body_time).await?;
+        self.authentication.verify(&head, &body, api.signing_name())?;
+        let parameters = parameters(&body)?;
+        drop(body);
+        api.call(operation, parameters).await
+    }
+}
+
+impl Service for JsonProtocol {
+    fn takes(&self, head: &Parts) -> bool {
+        head.method == Method::POST && head.uri.path() == "/"
+    }
+
+    fn answer(self: Arc<Self>, request: Request) -> Answer {
+        Box::pin(async move {
+            // A body of another type may be a page's form: it is not looked at.
+            if !is_json(request.headers()) {
+                return unknown();
+            }
+            match self.run(request).await {
+                Ok(answer) => text(StatusCode::OK, CONTENT_TYPE, answer.to_string()),
+                Err(error) => refused(&error),
+            }
+        })
+    }
+
+    fn stop(&self) {
+        self.apis.iter().for_each(|api| api.stop());
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(content_type), None) = (types.next(), types.next()) else { return false };
+    let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case(CONTENT_TYPE)
+}
+
+fn parameters(body: &[u8]) -> Result<Value, JsonError> {
+    if body.is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    match serde_json::from_slice(body) {
+        Ok(parameters @ Value::Object(_)) => Ok(parameters),
+        _ => Err(JsonError::new("SerializationException", "")),
+    }
+}
+
+fn refused(error: &JsonError) -> Response {
+    let mut body = Map::new();
+    body.insert("__type".to_owned(), Value::String(format!("{}{}", namespace(&error.code), error.code)));
+    if !error.message.is_empty() {
+        body.insert("message".to_owned(), Value::String(error.message.clone()));
+    }
+    let status = StatusCode::from_u16(error.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = text(status, CONTENT_TYPE, Value::Object(body).to_string());
+    if matches!(error.http_status, 408 | 413) {
+        // What is left of the body is not read.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// AWS's front end names its own errors with a namespace; clients drop it.
+fn namespace(code: &str) -> &'static str {
+    match code {
+        "UnknownOperationException"
+        | "SerializationException"
+        | "MissingAuthenticationTokenException"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "IncompleteSignatureException"
+        | "RequestEntityTooLargeException" => "com.amazon.coral.service#",
+        "ValidationException" => "com.amazon.coral.validate#",
+        _ => "",
+    }
+}

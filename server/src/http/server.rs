@@ -1,0 +1,278 @@
+//! Listens, serves connections within limits, and ends without cutting answers off.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderValue;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::door::Door;
+use super::service::{Response, Service, request_id, unknown};
+
+/// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
+const STACK_BYTES: usize = 8 << 20;
+/// Threads that may wait for the journal at a time: what one commit takes up at most is half of it.
+const WAITING_THREADS_MAX: usize = 256;
+/// Files that may be open: connections, and what the engine and functions need.
+const OPEN_FILES: u64 = 16_384;
+/// How long is waited after the system refused a connection, for lack of files as a rule.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a connection may take. Ours, all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time; more wait to be accepted.
+    pub connections: usize,
+    /// Bytes of a request's first line and headers.
+    pub head_bytes: usize,
+    /// Headers of a request.
+    pub headers: usize,
+    /// How long a connection may take to send the head of its next request,
+    /// from its last answer: ends slow senders and idle connections.
+    pub head_time: Duration,
+    /// How long a body may take.
+    pub body_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            head_bytes: 32 << 10,
+            headers: 64,
+            head_time: Duration::from_mins(1),
+            body_time: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How to start a server.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// Where to listen; port 0 = any that is free.
+    pub listen: Vec<SocketAddr>,
+    /// Host names to answer for, beside those of loopback.
+    pub names: Vec<String>,
+    /// Limits of connections.
+    pub limits: Limits,
+    /// Whether callers have to sign. Without, only loopback is listened on.
+    pub is_authenticated: bool,
+    /// What answers: the first that takes a request.
+    pub services: Vec<Arc<dyn Service>>,
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ServerOptions").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Everybody who reaches the machine could call.
+    #[error(
+        "{address} can be reached from other machines, and callers would not have to prove who they are: \
+         configure credentials, or listen on 127.0.0.1"
+    )]
+    OpenToOthers {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start the threads of the server: {source}")]
+    Threads {
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// A server that listens. It goes on until [`Self::shutdown`].
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    runtime: Runtime,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    door: Door,
+    limits: Limits,
+    services: Vec<Arc<dyn Service>>,
+    slots: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("door", &self.door).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Begins to listen.
+    pub fn start(options: ServerOptions) -> Result<Self, ServerError> {
+        let ServerOptions { listen, names, limits, is_authenticated, services } = options;
+        let open_to_others =
+            |address: &&SocketAddr| !is_authenticated && !address.ip().to_canonical().is_loopback();
+        if let Some(&address) = listen.iter().find(open_to_others) {
+            return Err(ServerError::OpenToOthers { address });
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("stepwright-http")
+            .thread_stack_size(STACK_BYTES)
+            .max_blocking_threads(WAITING_THREADS_MAX)
+            .enable_all()
+            .build()
+            .map_err(|source| ServerError::Threads { source })?;
+        allow_many_files();
+        let listeners = runtime.block_on(bind(&listen))?;
+        let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        let stopping = watch::Sender::new(false);
+        let shared = Arc::new(Shared { door: Door::new(&names), limits, services, slots, stopping });
+        for listener in listeners {
+            runtime.spawn(accept(listener, Arc::clone(&shared)));
+        }
+        Ok(Self { addresses, runtime, shared })
+    }
+
+    /// Where it listens, in the order that was asked for.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Accepts nothing more, answers what is under way, and ends; what takes
+    /// longer than `grace` is cut off.
+    pub fn shutdown(self, grace: Duration) {
+        let Self { runtime, shared, .. } = self;
+        shared.stopping.send_replace(true);
+        shared.services.iter().for_each(|service| service.stop());
+        let all = u32::try_from(shared.limits.connections).unwrap_or(u32::MAX);
+        let slots = Arc::clone(&shared.slots);
+        // All slots are free when no connection is left.
+        let _ = runtime.block_on(async { tokio::time::timeout(grace, slots.acquire_many_owned(all)).await });
+        runtime.shutdown_timeout(Duration::ZERO);
+    }
+}
+
+/// Binds the addresses; those that want any port get the same one.
+async fn bind(listen: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for &wanted in listen {
+        let mut address = wanted;
+        if let (0, Some(first)) = (wanted.port(), listeners.first()) {
+            address.set_port(first.local_addr().map_or(0, |first| first.port()));
+        }
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|source| ServerError::Listen { address, source })?);
+    }
+    Ok(listeners)
+}
+
+/// A connection is an open file, of which a shell allows 1,024 as a rule; more may be asked for.
+fn allow_many_files() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let wanted = hard.min(OPEN_FILES);
+        if soft < wanted {
+            // Who does not get them has fewer connections.
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
+        }
+    }
+}
+
+/// Waits for the end of the server.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender gone is an end as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut stopping = shared.stopping.subscribe();
+    loop {
+        let slot = Arc::clone(&shared.slots).acquire_owned();
+        let accepted = tokio::select! {
+            () = stopped(&mut stopping) => return,
+            // The semaphore is never closed.
+            Ok(slot) = slot => tokio::select! {
+                () = stopped(&mut stopping) => return,
+                accepted = listener.accept() => accepted.map(|(stream, _)| (stream, slot)),
+            },
+            else => return,
+        };
+        match accepted {
+            Ok((stream, slot)) => drop(tokio::spawn(serve(stream, Arc::clone(&shared), slot))),
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection to its end.
+async fn serve(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePermit) {
+    // Answers are small and whole: nothing is gained by waiting for more to send.
+    let _ = stream.set_nodelay(true);
+    let Ok(reached) = stream.local_addr().map(|address| address.ip()) else { return };
+    let mut stopping = shared.stopping.subscribe();
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(respond(&shared, request, reached).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.limits.head_time)
+        .max_headers(shared.limits.headers)
+        .max_header_size(shared.limits.head_bytes)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: IpAddr) -> Response {
+    let (head, body) = request.into_parts();
+    let mut response = match shared.door.check(&head, reached) {
+        Err(refusal) => refusal.response(),
+        Ok(()) => match shared.services.iter().find(|service| service.takes(&head)) {
+            Some(service) => {
+                let request = super::Request::from_parts(head, Body::new(body));
+                Arc::clone(service).answer(request).await
+            }
+            None => unknown(),
+        },
+    };
+    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}

@@ -1,0 +1,146 @@
+//! The Step Functions API on the JSON protocol.
+//!
+//! Short operations run on threads of their own, because they wait for the
+//! journal; what can wait for minutes (`GetActivityTask`, `StartSyncExecution`)
+//! holds none.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::Instant;
+
+use super::json_protocol::{JsonAnswer, JsonApi, JsonError};
+use super::polls::Polls;
+use crate::api::{Api, ApiError};
+use crate::metrics::Metrics;
+
+/// Tests of states at a time: without a mock each waits for a task, up to five minutes. Ours.
+const TESTS_MAX: usize = 16;
+
+/// The API of an engine, for [`super::JsonProtocol`].
+pub struct States {
+    api: Api,
+    metrics: Arc<Metrics>,
+    polls: Arc<Polls>,
+    tests: Semaphore,
+    stopping: watch::Sender<bool>,
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("States").field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+impl States {
+    /// The API. Calls are counted in the metrics. One a process and engine:
+    /// the engine tells only the first of offered tasks.
+    pub fn new(api: Api, metrics: Arc<Metrics>) -> Self {
+        let polls = Arc::<Polls>::default();
+        let offered = Arc::downgrade(&polls);
+        api.engine().on_activity_task_offered(Arc::new(move |activity_arn| {
+            if let Some(polls) = offered.upgrade() {
+                match activity_arn {
+                    Some(activity_arn) => polls.offer(activity_arn),
+                    None => polls.end(),
+                }
+            }
+        }));
+        let (tests, stopping) = (Semaphore::new(TESTS_MAX), watch::Sender::new(false));
+        Self { api, metrics, polls, tests, stopping }
+    }
+
+    async fn answer(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
+        match operation {
+            "GetActivityTask" => self.activity_task(parameters).await,
+            "StartSyncExecution" => self.start_sync(parameters).await,
+            "TestState" => {
+                // The semaphore is never closed.
+                let _turn = self.tests.acquire().await;
+                self.blocking(operation, parameters).await
+            }
+            _ => self.blocking(operation, parameters).await,
+        }
+    }
+
+    async fn blocking(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
+        let (api, operation) = (self.api.clone(), operation.to_owned());
+        off_thread(move || api.call(&operation, parameters)).await
+    }
+
+    async fn start_sync(&self, parameters: Value) -> Result<Value, ApiError> {
+        let (ended, end) = oneshot::channel();
+        let api = self.api.clone();
+        let began = off_thread(move || {
+            // Who asked may have gone; the execution goes on.
+            api.begin_start_sync(&parameters, move |answer| drop(ended.send(answer)))
+        });
+        began.await?;
+        end.await.unwrap_or_else(|_| Err(ApiError::internal("the engine gave a synchronous execution up")))
+    }
+
+    /// Long polling: asks, and asks again whenever a task is offered.
+    async fn activity_task(&self, parameters: Value) -> Result<Value, ApiError> {
+        let (activity_arn, worker) = self.api.read_activity_poll(&parameters)?;
+        let until = Instant::now() + self.api.activity_poll();
+        let poll = self.polls.enter(&activity_arn);
+        let mut stopping = self.stopping.subscribe();
+        loop {
+            let offered = poll.offered.notified();
+            let mut offered = std::pin::pin!(offered);
+            // What is offered from here on is heard.
+            offered.as_mut().enable();
+            let (api, arn, name) = (self.api.clone(), activity_arn.clone(), worker.clone());
+            if let Some(task) = off_thread(move || api.activity_task_now(&arn, name.as_deref())).await? {
+                return Ok(task);
+            }
+            tokio::select! {
+                () = offered => {}
+                () = tokio::time::sleep_until(until) => return Ok(Api::no_activity_task()),
+                _ = stopping.wait_for(|stopping| *stopping) => return Ok(Api::no_activity_task()),
+            }
+        }
+    }
+}
+
+impl JsonApi for States {
+    fn target_prefix(&self) -> &'static str {
+        "AWSStepFunctions"
+    }
+
+    fn signing_name(&self) -> &'static str {
+        "states"
+    }
+
+    fn has(&self, operation: &str) -> bool {
+        Api::has(operation)
+    }
+
+    fn call(self: Arc<Self>, operation: &str, parameters: Value) -> JsonAnswer {
+        let operation = operation.to_owned();
+        Box::pin(async move {
+            let answer = self.answer(&operation, parameters).await;
+            self.metrics.called(&operation, answer.as_ref().err().map(|error| error.code));
+            answer.map_err(JsonError::from)
+        })
+    }
+
+    fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+}
+
+impl From<ApiError> for JsonError {
+    fn from(error: ApiError) -> Self {
+        Self { code: error.code.into(), message: error.message, http_status: error.http_status }
+    }
+}
+
+/// Does what waits for the journal where it holds nobody up.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+}

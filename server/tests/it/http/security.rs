@@ -1,0 +1,155 @@
+//! What web pages and strangers try.
+
+use std::time::Instant;
+
+use serde_json::json;
+use stepwright_server::http::{Server, ServerError, ServerOptions};
+
+use super::*;
+
+fn post_with(endpoint: &Endpoint, headers: &[(&str, &str)]) -> Reply {
+    let mut client = endpoint.client();
+    let mut all = vec![
+        ("Content-Type", "application/x-amz-json-1.0"),
+        ("X-Amz-Target", "AWSStepFunctions.ListStateMachines"),
+    ];
+    all.extend(headers);
+    client.post(&all, b"{}");
+    client.reply().expect("an answer")
+}
+
+#[test]
+fn requests_for_other_hosts_are_misdirected() {
+    let endpoint = Endpoint::with(Setup { names: vec!["stepwright".to_owned()], ..Setup::default() });
+    for (host, status) in [
+        ("evil.example", 421),
+        ("127.0.0.1.nip.example:4599", 421),
+        ("localhost:4599", 200),
+        ("sync-localhost", 200),
+        ("sync-stepwright:80", 200),
+    ] {
+        assert_eq!(post_with(&endpoint, &[("Host", host)]).status, status, "{host}");
+    }
+}
+
+#[test]
+fn pages_of_other_origins_get_nothing_and_are_allowed_nothing() {
+    let endpoint = Endpoint::open();
+    for header in [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")] {
+        let reply = post_with(&endpoint, &[header]);
+        assert_eq!(reply.status, 403, "{header:?}");
+        assert!(!reply.head.to_ascii_lowercase().contains("access-control"), "{reply:?}");
+    }
+    let mut client = endpoint.client();
+    let asked = [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST")];
+    client.send("OPTIONS / HTTP/1.1", &asked, b"");
+    let reply = client.reply().expect("an answer");
+    assert_eq!(reply.status, 403);
+    assert!(!reply.head.to_ascii_lowercase().contains("access-control"), "{reply:?}");
+}
+
+#[test]
+fn bodies_beyond_the_limit_are_refused_as_aws_does() {
+    let endpoint = Endpoint::open();
+    let target = ("X-Amz-Target", "AWSStepFunctions.CreateStateMachine");
+    let json = ("Content-Type", "application/x-amz-json-1.0");
+    let body = vec![b' '; 1_049_601];
+    let mut client = endpoint.client();
+    client.post(&[json, target], &body);
+    let reply = client.reply().expect("an answer");
+    assert_eq!(reply.status, 413);
+    assert_eq!(reply.json()["message"], "HTTP content length exceeded 1049600 bytes.");
+    assert!(client.reply().is_none(), "the connection is closed");
+
+    let mut client = endpoint.client();
+    client.send("POST / HTTP/1.1", &[json, target, ("Transfer-Encoding", "chunked")], b"");
+    let chunk = [b"10000\r\n".as_slice(), &body[..0x10000], b"\r\n"].concat();
+    (0..17).for_each(|_| client.raw(&chunk));
+    client.raw(b"0\r\n\r\n");
+    assert_eq!(client.reply().expect("an answer").status, 413, "its length was not told");
+
+    let mut client = endpoint.client();
+    client.post(&[json, target], &body[..1_049_600]);
+    assert_eq!(client.reply().expect("an answer").status, 400, "whitespace is no JSON, but small enough");
+    assert_eq!(client.call("ListStateMachines", &json!({})).status, 200, "the connection goes on");
+}
+
+#[test]
+fn who_announces_too_much_and_waits_is_told_at_once() {
+    let endpoint = Endpoint::open();
+    let mut client = endpoint.client();
+    let headers = [
+        ("Content-Type", "application/x-amz-json-1.0"),
+        ("X-Amz-Target", "AWSStepFunctions.CreateStateMachine"),
+        ("Content-Length", "99999999"),
+        ("Expect", "100-continue"),
+    ];
+    client.send("POST / HTTP/1.1", &headers, b"");
+    assert_eq!(client.reply().expect("an answer").status, 413);
+}
+
+#[test]
+fn slow_heads_and_slow_bodies_end() {
+    let short = Duration::from_millis(300);
+    let limits = Limits { head_time: short, body_time: short, ..Limits::default() };
+    let endpoint = Endpoint::with(Setup { limits, ..Setup::default() });
+    let began = Instant::now();
+    let mut client = endpoint.client();
+    client.raw(b"POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
+    let reply = client.reply();
+    assert!(reply.is_none_or(|reply| reply.status == 408));
+
+    let mut client = endpoint.client();
+    assert!(client.reply().is_none(), "a connection that says nothing");
+
+    let mut client = endpoint.client();
+    let headers = [
+        ("Content-Type", "application/x-amz-json-1.0"),
+        ("X-Amz-Target", "AWSStepFunctions.ListStateMachines"),
+        ("Content-Length", "100"),
+    ];
+    client.send("POST / HTTP/1.1", &headers, b"{");
+    assert_eq!(client.reply().expect("an answer").status, 408);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn heads_have_a_size_and_a_number_of_lines() {
+    let endpoint = Endpoint::open();
+    let long = "x".repeat(100_000);
+    let mut client = endpoint.client();
+    client.send("GET /healthz HTTP/1.1", &[("X-Long", &long)], b"");
+    assert!(client.reply().is_none_or(|reply| reply.status == 431));
+    let many = vec![("X-Many", "1"); 200];
+    let mut client = endpoint.client();
+    client.send("GET /healthz HTTP/1.1", &many, b"");
+    assert!(client.reply().is_none_or(|reply| reply.status == 431));
+    for garbage in
+        [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n"]
+    {
+        let mut client = endpoint.client();
+        client.raw(garbage);
+        client.raw(b"\r\n\r\n");
+        assert!(client.reply().is_none_or(|reply| reply.status == 400 || reply.status == 505));
+    }
+    assert_eq!(endpoint.client().get("/healthz", &[]).status, 200);
+}
+
+#[test]
+fn without_credentials_only_loopback_is_listened_on() {
+    let start = |address: &str, is_authenticated: bool| {
+        Server::start(ServerOptions {
+            listen: vec![address.parse().expect("an address")],
+            names: Vec::new(),
+            limits: Limits::default(),
+            is_authenticated,
+            services: Vec::new(),
+        })
+    };
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let refused = start(address, false);
+        assert!(matches!(refused, Err(ServerError::OpenToOthers { .. })), "{address}: {refused:?}");
+    }
+    let open = start("0.0.0.0:0", true).expect("callers sign");
+    open.shutdown(Duration::ZERO);
+}

@@ -1,0 +1,154 @@
+//! What every client does, with AWS's SDK for Rust: see `tests/src/clients/mod.rs`.
+//! Prints what it saw as JSON.
+
+use std::env;
+use std::error::Error;
+
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::config::interceptors::BeforeTransmitInterceptorContextMut;
+use aws_sdk_sfn::config::{ConfigBag, Credentials, Intercept, Region, RuntimeComponents};
+use aws_sdk_sfn::error::BoxError;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::types::{ExecutionStatus, RoutingConfigurationListItem, StateMachineType};
+use serde_json::{Value, json};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/orders";
+
+/// The SDK puts `sync-` before the host and knows no setting against it.
+#[derive(Debug)]
+struct WithoutPrefix;
+
+impl Intercept for WithoutPrefix {
+    fn name(&self) -> &'static str {
+        "WithoutPrefix"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        if let Some(rest) = request.uri().strip_prefix("http://sync-") {
+            let uri = format!("http://{rest}");
+            request.set_uri(uri)?;
+        }
+        Ok(())
+    }
+}
+
+fn client() -> Result<Client, Box<dyn Error>> {
+    let variable = |name: &str| env::var(name).map_err(|_| format!("{name} is not set"));
+    let keys = Credentials::new(
+        variable("AWS_ACCESS_KEY_ID")?,
+        variable("AWS_SECRET_ACCESS_KEY")?,
+        None,
+        None,
+        "environment",
+    );
+    let config = aws_sdk_sfn::Config::builder()
+        .endpoint_url(variable("AWS_ENDPOINT_URL_SFN")?)
+        .region(Region::new(variable("AWS_REGION")?))
+        .credentials_provider(keys)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .interceptor(WithoutPrefix);
+    Ok(Client::from_conf(config.build()))
+}
+
+async fn machine(
+    sfn: &Client,
+    name: &str,
+    definition: &Value,
+    kind: StateMachineType,
+) -> Result<String, Box<dyn Error>> {
+    let create = sfn.create_state_machine().name(name).definition(definition.to_string());
+    Ok(create.role_arn(ROLE).r#type(kind).send().await?.state_machine_arn)
+}
+
+async fn start(sfn: &Client, machine: &str, input: &str) -> Result<String, Box<dyn Error>> {
+    Ok(sfn.start_execution().state_machine_arn(machine).input(input).send().await?.execution_arn)
+}
+
+async fn wait(sfn: &Client, arn: &str) -> Result<DescribeExecutionOutput, Box<dyn Error>> {
+    loop {
+        let described = sfn.describe_execution().execution_arn(arn).send().await?;
+        if *described.status() != ExecutionStatus::Running {
+            return Ok(described);
+        }
+    }
+}
+
+async fn task(sfn: &Client, activity: &str) -> Result<String, Box<dyn Error>> {
+    let task = sfn.get_activity_task().activity_arn(activity).worker_name("w").send().await?;
+    Ok(task.task_token.ok_or("no task")?)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let sfn = client()?;
+    let double = json!({
+        "QueryLanguage": "JSONata", "StartAt": "Double", "States": {
+            "Double": { "Type": "Pass", "Output": { "twice": "{% $states.input.n * 2 %}" }, "End": true },
+        },
+    });
+    let doubling = machine(&sfn, "double", &double, StateMachineType::Standard).await?;
+    let arn = start(&sfn, &doubling, "{\"n\": 21}").await?;
+    let started = wait(&sfn, &arn).await?;
+    let mut history = Vec::new();
+    let mut pages =
+        sfn.get_execution_history().execution_arn(&arn).into_paginator().page_size(2).send();
+    while let Some(page) = pages.next().await {
+        history.extend(page?.events().iter().map(|event| event.r#type().as_str().to_owned()));
+    }
+
+    let activity = sfn.create_activity().name("work").send().await?.activity_arn;
+    let work = json!({
+        "StartAt": "Work", "States": { "Work": { "Type": "Task", "Resource": activity, "End": true } },
+    });
+    let works = machine(&sfn, "works", &work, StateMachineType::Standard).await?;
+    let arn = start(&sfn, &works, "\"in\"").await?;
+    let token = task(&sfn, &activity).await?;
+    sfn.send_task_failure().task_token(token).error("Work.Broken").cause("no luck").send().await?;
+    let failed = wait(&sfn, &arn).await?;
+    sfn.redrive_execution().execution_arn(&arn).send().await?;
+    let token = task(&sfn, &activity).await?;
+    sfn.send_task_success().task_token(token).output("\"out\"").send().await?;
+    let redriven = wait(&sfn, &arn).await?;
+
+    let version = sfn.publish_state_machine_version().state_machine_arn(&doubling).send().await?;
+    let route = RoutingConfigurationListItem::builder()
+        .state_machine_version_arn(version.state_machine_version_arn)
+        .weight(100);
+    let alias = sfn.create_state_machine_alias().name("live").routing_configuration(route.build()?);
+    let alias = alias.send().await?.state_machine_alias_arn;
+    let arn = start(&sfn, &alias, "{\"n\": 1}").await?;
+    let by_alias = wait(&sfn, &arn).await?;
+
+    let state = json!({ "Type": "Pass", "Result": 7, "Next": "Then" }).to_string();
+    let tested = sfn.test_state().definition(state).role_arn(ROLE).input("{}").send().await?;
+    let express = machine(&sfn, "express", &double, StateMachineType::Express).await?;
+    let sync = sfn.start_sync_execution().state_machine_arn(express).input("{\"n\": 4}").send().await?;
+
+    let refused = sfn.describe_execution().execution_arn(format!("{arn}-not")).send().await;
+    let error = refused.err().ok_or("an execution that is not there was described")?;
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let is_typed = error.as_service_error().is_some_and(|error| error.is_execution_does_not_exist());
+
+    let parsed = |text: Option<&str>| serde_json::from_str::<Value>(text.unwrap_or_default());
+    let seen = json!({
+        "started": [started.status().as_str(), parsed(started.output())?],
+        "history": history,
+        "failed": [
+            failed.status().as_str(), failed.error(), failed.cause(),
+            failed.redrive_status().map(|status| status.as_str()),
+        ],
+        "redriven": [redriven.status().as_str(), redriven.output(), redriven.redrive_count()],
+        "alias": by_alias.state_machine_version_arn().and_then(|arn| arn.rsplit(':').next()),
+        "tested": [tested.status().map(|status| status.as_str()), tested.output(), tested.next_state()],
+        "sync": [sync.status().as_str(), parsed(sync.output())?],
+        "error": [if is_typed { "ExecutionDoesNotExist" } else { "not typed" }, status],
+    });
+    println!("{seen}");
+    Ok(())
+}

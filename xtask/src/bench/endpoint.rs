@@ -1,0 +1,205 @@
+//! The endpoint under load, and beside it moto, the emulator that a plain
+//! `pip install` brings: the same calls, in the same run. moto is not durable.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{milliseconds, release_binaries, report, scratch};
+use crate::shim::command;
+use crate::{cargo, run, target, tools};
+
+/// Clock ticks of `/proc`: a constant of Linux's interface.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// moto takes a hundred times as long: so much less is asked of it.
+const PEER_SHARE: u64 = 40;
+
+/// A workload, how often it is run, and what is aimed at.
+const WORKLOADS: [(&str, u64, Option<&str>); 3] = [
+    ("w1", 20_000, Some("50,000 transitions/s, 12 ms CPU per 1,000")),
+    ("w2", 4_000, Some("100,000 transitions/s, 12 ms CPU per 1,000")),
+    ("w4", 2_000, Some("p50 0.6 ms, p99 3 ms")),
+];
+
+/// A server that is measured; it ends with this value.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing to do about a server that is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// All figures; with `load` among the filters also the minute of mixed calls.
+pub(super) fn figures(root: &Path, filters: &[String]) -> Result<(), String> {
+    let binaries = release_binaries(root)?;
+    run(cargo(root).args([
+        "build",
+        "--quiet",
+        "--release",
+        "--locked",
+        "-p",
+        "stepwright-tests",
+        "--bin",
+        "load",
+    ]))?;
+    let load = target(root).join("release/load");
+    let folder = scratch(root, "endpoint")?;
+    let began = Instant::now();
+    let ours = start_ours(&binaries, &folder.join("data"))?;
+    report("http_start_to_ready", milliseconds(began.elapsed()), "ms", json!({ "goal": 50 }));
+    report("http_idle_rss", resident_mib(&ours), "MiB", json!({ "goal": 25 }));
+    tools::ensure(root, &[tools::Tool::Python])?;
+    let peer = start_moto(root)?;
+    for (workload, executions, goal) in WORKLOADS {
+        let figures = measure(&load, &ours, workload, executions)?;
+        let of_peer = measure(&load, &peer, workload, (executions / PEER_SHARE).max(20))?;
+        let (value, unit, ratio) = if workload == "w4" {
+            (number(&figures, "p50_ms"), "ms", number(&of_peer, "p50_ms") / number(&figures, "p50_ms"))
+        } else {
+            let per_second = |of: &Value| number(of, "transitions_per_second");
+            (per_second(&figures), "transitions/s", per_second(&figures) / per_second(&of_peer))
+        };
+        let more = json!({ "goal": goal, "ours": figures, "moto": of_peer, "times_faster_than_moto": ratio });
+        report(&format!("http_{workload}"), value, unit, more);
+    }
+    report("http_rss_after", resident_mib(&ours), "MiB", json!({ "executions": 26_009, "goal": 100 }));
+    if filters.iter().any(|filter| filter.contains("load")) {
+        mixed(&load, &ours)?;
+    }
+    drop(ours);
+    fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))
+}
+
+fn mixed(load: &Path, server: &Server) -> Result<(), String> {
+    let mut client = command(load);
+    client.args([
+        "--address",
+        &server.address,
+        "--workload",
+        "mixed",
+        "--connections",
+        "1000",
+        "--seconds",
+        "60",
+    ]);
+    let figures = output(&mut client)?;
+    let rss = resident_mib(server);
+    let more = json!({ "goal": 50, "errors_goal": 0, "figures": figures, "rss_mib": rss });
+    report("http_load_start_p95", number(&figures, "start_p95_ms"), "ms", more);
+    Ok(())
+}
+
+fn start_ours(binaries: &Path, data: &Path) -> Result<Server, String> {
+    let mut process = command(binaries.join("stepwright"))
+        .args(["dev", "--no-app", "--listen", "127.0.0.1:0", "-o", "json", "--log", "error", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("stepwright dev: {e}"))?;
+    let mut line = String::new();
+    let stdout = process.stdout.take().ok_or("stepwright dev has no output")?;
+    BufReader::new(stdout).read_line(&mut line).map_err(|e| e.to_string())?;
+    let announced: Value = serde_json::from_str(&line).map_err(|e| format!("{line:?}: {e}"))?;
+    let endpoint = announced.get("endpoint").and_then(Value::as_str).unwrap_or_default();
+    let address = endpoint.trim_start_matches("http://").to_owned();
+    Ok(Server { process, address })
+}
+
+fn start_moto(root: &Path) -> Result<Server, String> {
+    let mut process = command(root.join(".tools/python/bin/moto_server"))
+        .args(["-H", "127.0.0.1", "-p", "0"])
+        .env("PYTHONUNBUFFERED", "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("moto_server: {e}"))?;
+    let stderr = process.stderr.take().ok_or("moto_server has no output")?;
+    let mut lines = BufReader::new(stderr).lines();
+    let address = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("Running on http://").map(|(_, address)| address.trim().to_owned()))
+        .ok_or("moto_server does not say where it is")?;
+    // What it logs later has to go somewhere, or it blocks on a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    let server = Server { process, address };
+    let configured = configure_moto(&server.address);
+    configured.map(|()| server).map_err(|e| format!("moto_server does not take its configuration: {e}"))
+}
+
+/// Without this moto runs no executions and only notes them as succeeded.
+fn configure_moto(address: &str) -> std::io::Result<()> {
+    const CONFIG: &str = r#"{"stepfunctions":{"execute_state_machine":true}}"#;
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "POST /moto-api/config HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{CONFIG}",
+        CONFIG.len()
+    )?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    if answer.contains(" 20") { Ok(()) } else { Err(std::io::Error::other(answer)) }
+}
+
+fn measure(load: &Path, server: &Server, workload: &str, executions: u64) -> Result<Value, String> {
+    let before = cpu_seconds(server.process.id());
+    let mut client = command(load);
+    client.args([
+        "--address",
+        &server.address,
+        "--workload",
+        workload,
+        "--executions",
+        &executions.to_string(),
+    ]);
+    let mut figures = output(&mut client)?;
+    let cpu = cpu_seconds(server.process.id()) - before;
+    let transitions = number(&figures, "transitions");
+    if let Some(figures) = figures.as_object_mut() {
+        let per_thousand = cpu * 1e6 / transitions;
+        figures.insert("cpu_ms_per_1000_transitions".to_owned(), json!((per_thousand * 1e3).round() / 1e3));
+    }
+    Ok(figures)
+}
+
+fn output(command: &mut Command) -> Result<Value, String> {
+    let output = command.stderr(Stdio::inherit()).output().map_err(|e| format!("{command:?}: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?} ended with {}", output.status));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("{command:?}: {e}"))
+}
+
+fn number(figures: &Value, name: &str) -> f64 {
+    figures.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
+}
+
+/// User and system time of a process, its threads included.
+fn cpu_seconds(process: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name, in brackets, may hold anything.
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+    let ticks: f64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    ticks / TICKS_PER_SECOND
+}
+
+fn resident_mib(server: &Server) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.process.id())).unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    resident
+        .and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok())
+        .map_or(f64::NAN, |kb| kb / 1024.0)
+}
