@@ -19,6 +19,11 @@ pub struct StateBudget {
     bytes: Cell<usize>,
 }
 
+/// The fields of a state took more steps than they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("The fields of the state take more than {} steps", limits::STATE_STEPS_MAX)]
+pub struct TooMuch;
+
 /// The fields of a state made more than they may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The fields of the state make more than {} bytes", limits::STATE_BYTES_MAX)]
@@ -48,6 +53,14 @@ impl StateBudget {
     /// Work that an evaluation with a bound of its own has done.
     pub(crate) fn spent(&self, steps: u64) {
         self.steps.set(self.steps.get().saturating_sub(steps));
+    }
+
+    /// Looks through something of that many bytes or small items, without a result of that size.
+    pub fn looks_through(&self, size: usize) -> Result<(), TooMuch> {
+        let steps = (size / limits::STATE_SIZE_PER_STEP) as u64 + 1;
+        let left = self.steps.get().checked_sub(steps);
+        self.steps.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or(TooMuch)
     }
 
     /// A part of a result of that many bytes comes into being.
@@ -99,6 +112,15 @@ mod tests {
         assert_eq!(budget.bytes_left(), 0);
         budget.spent(u64::MAX);
         assert_eq!(budget.steps_left(), 0);
+    }
+
+    #[test]
+    fn what_is_looked_through_takes_steps() {
+        let budget = StateBudget::new();
+        let size = limits::STATE_SIZE_PER_STEP * 1_000_000;
+        let times = (0..1_000).take_while(|_| budget.looks_through(size).is_ok()).count();
+        assert_eq!(times as u64, limits::STATE_STEPS_MAX / 1_000_001);
+        assert_eq!(budget.looks_through(1), Err(TooMuch));
     }
 
     #[test]

@@ -60,7 +60,7 @@ mod regex;
 pub mod template;
 pub mod timestamp;
 
-pub use budget::StateBudget;
+pub use budget::{StateBudget, TooMuch};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use document::{
     About, BooleanOrExpression, Catcher, Choice, ChoiceRule, Comparand, Condition, Distributed,

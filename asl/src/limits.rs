@@ -92,6 +92,8 @@ pub const DEFINITION_JSON_DEPTH_MAX: usize = 256;
 /// Steps the fields of one stay in a state may take together, in JSONPath, intrinsic functions and JSONata.
 /// Ours: AWS documents no time, and nothing may hang; as many take a second or two.
 pub const STATE_STEPS_MAX: u64 = JSONATA_STEPS_MAX;
+/// Bytes that are hashed or compared, or items that are compared, in the time of one step. Ours, from the time of hashes.
+pub const STATE_SIZE_PER_STEP: usize = 32;
 /// What the fields of one stay in a state may make together, in bytes of memory. Ours: the payloads a state can
 /// hand on take 10 MiB of memory each at most, and the longest sequence of JSONata 60 MiB.
 pub const STATE_BYTES_MAX: usize = 67_108_864;

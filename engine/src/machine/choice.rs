@@ -42,6 +42,13 @@ fn passes(variable: &Path, test: &Test, field: &str, scope: &Scope<'_>) -> Resul
         return Ok(variable.select(scope).is_ok() == *expected);
     }
     let value = value_at(variable, field, scope)?;
+    // A text may be as long as a payload, and there may be as many rules as a definition has room for.
+    let size = value.as_str().map_or(0, str::len);
+    scope.budget.looks_through(size).map_err(|error| QueryError {
+        error: errors::RUNTIME,
+        cause: error.to_string(),
+        field: field.to_owned(),
+    })?;
     Ok(match test {
         Test::Compare { comparand, relation, to: Operand::Literal(literal) } => {
             relates(*comparand, *relation, &value, literal)

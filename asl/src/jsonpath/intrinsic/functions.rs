@@ -101,6 +101,10 @@ impl Arguments<'_> {
         Err(Failure::Function(format!("Invalid arguments in {}: {reason}", self.function.name())))
     }
 
+    fn looks_through(&self, size: usize) -> Result<(), Failure> {
+        self.budget.looks_through(size).or_else(|error| self.invalid(&error.to_string()))
+    }
+
     fn exactly<const N: usize>(&self) -> Result<[&Value; N], Failure> {
         let count = self.values.len();
         let values: Vec<&Value> = self.values.iter().map(AsRef::as_ref).collect();
@@ -153,7 +157,9 @@ impl Arguments<'_> {
 
     fn array_contains(&self) -> Result<Value, Failure> {
         let [items, wanted] = self.exactly()?;
-        Ok(Value::Bool(self.array(items)?.contains(wanted)))
+        let items = self.array(items)?;
+        self.looks_through(items.len())?;
+        Ok(Value::Bool(items.contains(wanted)))
     }
 
     fn array_get_item(&self) -> Result<Value, Failure> {
@@ -253,7 +259,9 @@ impl Arguments<'_> {
     fn hash(&self) -> Result<Value, Failure> {
         let [text, algorithm] = self.exactly()?;
         let algorithm = self.string(algorithm)?;
-        match digest::hash(algorithm, self.data(text)?.as_bytes()) {
+        let data = self.data(text)?;
+        self.looks_through(data.len())?;
+        match digest::hash(algorithm, data.as_bytes()) {
             Some(digits) => Ok(Value::String(digits)),
             None => self.invalid(&format!(
                 "the algorithm '{algorithm}' is none of MD5, SHA-1, SHA-256, SHA-384 and SHA-512"

@@ -208,3 +208,18 @@ fn much_work_is_done_in_parts() {
     advance(&mut stopped, Input::Stop { error: None, cause: None }, 1_000).unwrap();
     assert_eq!(stopped.status(), Status::Aborted);
 }
+
+/// What only looks and makes nothing is paid for, too: a document has room for thousands of such looks.
+#[test]
+fn rules_that_look_through_too_much_fail() {
+    let rule = json!({ "Variable": "$.a", "StringMatches": "*aab*", "Next": "B" });
+    let states = json!({
+        "A": { "Type": "Choice", "Choices": vec![rule; 5_000], "Default": "B" },
+        "B": { "Type": "Succeed" }
+    });
+    let definition = document(json!({ "StartAt": "A", "States": states }));
+    let run = run(&definition, text(250_000), Vec::new());
+    assert_eq!(run.status, Status::Failed, "{:?}", run.output);
+    let cause = run.cause.unwrap_or_default();
+    assert!(cause.contains("take more than 20000000 steps"), "{cause}");
+}
