@@ -4,7 +4,8 @@
 //! Lambda runs, over the same Runtime API. [`api`] answers the operations of the
 //! Step Functions API, [`http`] speaks it to AWS's clients, [`metrics`] counts
 //! what executions do. [`integrations`] calls AWS's services and HTTP APIs for the
-//! tasks of executions. This crate knows HTTP and processes; it refuses to know
+//! tasks of executions. [`stores`] are what starts executions and what they send to: queues, an
+//! event bus, schedules, pipes. This crate knows HTTP and processes; it refuses to know
 //! workflows, terminals and step types.
 #![warn(missing_docs)]
 
@@ -13,8 +14,10 @@ pub mod http;
 pub mod integrations;
 pub mod metrics;
 pub mod runtime;
+pub mod stores;
 
 pub use api::{Api, ApiError};
-pub use integrations::{AwsSettings, Integrations};
+pub use integrations::{AwsSettings, Integrations, OwnEndpoint};
 pub use metrics::Metrics;
 pub use runtime::{Function, FunctionFigures, RuntimeHost, RuntimeHostError, RuntimeOptions};
+pub use stores::Stores;

@@ -12,7 +12,8 @@
 //! | `service` | the port to what answers, and the answers nobody else gives |
 //! | `body` | reading bodies, not without bound |
 //! | `sigv4` | Signature Version 4: signing and verifying |
-//! | `json_protocol` | AWS JSON 1.0: one operation a request |
+//! | `json_protocol` | AWS JSON 1.0 and 1.1: one operation a request |
+//! | `rest_protocol` | AWS's REST with JSON: operations by method and path |
 //! | `states`, `polls` | the Step Functions API on it, with what waits for minutes |
 //! | `own` | what the command asks of a running server, beyond AWS's operations |
 //! | `client` | a call of such an endpoint |
@@ -25,6 +26,7 @@ mod json_protocol;
 mod own;
 mod polls;
 mod probes;
+mod rest_protocol;
 mod server;
 mod service;
 mod sigv4;
@@ -34,6 +36,7 @@ pub use client::Call;
 pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;
 pub use probes::Probes;
+pub use rest_protocol::{RestApi, RestProtocol};
 pub use server::{Limits, Server, ServerError, ServerOptions};
 pub use service::{Answer, Request, Response, Service};
 pub use sigv4::{Authentication, Credentials, SignatureError, Signed, sign};
