@@ -126,8 +126,9 @@ fn a_change_is_built_and_served_while_executions_keep_their_definitions() {
 
     // What cannot be read leaves everything as it was.
     rebuild("{}");
-    let mut log = BufReader::new(server.process.stderr.take().expect("stderr")).lines().map_while(Result::ok);
-    assert!(log.by_ref().any(|line| line.contains("project::manifest")), "it says why");
+    let mut said =
+        BufReader::new(server.process.stderr.take().expect("stderr")).lines().map_while(Result::ok);
+    assert!(said.by_ref().any(|line| line.contains("project::manifest")), "it says why");
     assert_eq!(server.call("DescribeExecution", &json!({ "executionArn": long }))["status"], "RUNNING");
 
     let changed = serde_json::from_str::<Value>(&manifest).map(|mut manifest| {
