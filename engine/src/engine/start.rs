@@ -117,7 +117,7 @@ impl Engine {
         }
         if let Some(slot) = open.by_arn(&arn) {
             drop(open);
-            let started = self.started_before(&slot, &started.input)?;
+            let started = started_before(&slot, &started.input)?;
             // The other start may still be on its way to the journal.
             let release = move || durable(Accepted(Acceptance::Begun(started)));
             return self.scheduler.when_durable(Box::new(release));
@@ -194,17 +194,17 @@ impl Engine {
         self.scheduler.commit(slot, &mut live, transition, alongside);
         Ok(())
     }
+}
 
-    /// The name is taken by an open execution: the same input is the same request.
-    fn started_before(&self, slot: &Slot, input: &Payload) -> Result<Started, EngineError> {
-        let live = lock(&slot.live);
-        let execution_arn = slot.arn.to_string();
-        let same = live.execution.started().is_some_and(|started| started.input.value() == input.value());
-        if !same || live.execution.stop_millis().is_some() {
-            return Err(EngineError::ExecutionAlreadyExists { execution_arn });
-        }
-        Ok(Started { execution_arn, start_millis: live.execution.start_millis() })
+/// The name is taken by an open execution: the same input is the same request.
+fn started_before(slot: &Slot, input: &Payload) -> Result<Started, EngineError> {
+    let live = lock(&slot.live);
+    let execution_arn = slot.arn.to_string();
+    let same = live.execution.started().is_some_and(|started| started.input.value() == input.value());
+    if !same || live.execution.stop_millis().is_some() {
+        return Err(EngineError::ExecutionAlreadyExists { execution_arn });
     }
+    Ok(Started { execution_arn, start_millis: live.execution.start_millis() })
 }
 
 pub(crate) fn read_input(text: &str) -> Result<Payload, EngineError> {
