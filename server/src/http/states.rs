@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
@@ -55,7 +56,10 @@ impl States {
     async fn answer(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
         match operation {
             "GetActivityTask" => self.activity_task(parameters).await,
+            "StartExecution" => self.start(parameters).await,
             "StartSyncExecution" => self.start_sync(parameters).await,
+            // Reads a row or two, for which a thread of its own costs more than they do.
+            "DescribeExecution" => self.api.call(operation, parameters),
             "TestState" => {
                 // The semaphore is never closed.
                 let _turn = self.tests.acquire().await;
@@ -68,6 +72,29 @@ impl States {
     async fn blocking(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
         let (api, operation) = (self.api.clone(), operation.to_owned());
         off_thread(move || api.call(&operation, parameters)).await
+    }
+
+    /// Starts on this thread, and waits for the disk on none.
+    async fn start(&self, parameters: Value) -> Result<Value, ApiError> {
+        let (sender, answer) = oneshot::channel();
+        let (api, runtime) = (self.api.clone(), Handle::current());
+        self.api.begin_start(&parameters, move |accepted| {
+            // Who asked may have gone; the execution goes on.
+            let has_begun = accepted.has_begun();
+            let tell = move || drop(sender.send(api.started(accepted)));
+            if has_begun {
+                tell();
+            } else {
+                runtime.spawn_blocking(tell);
+            }
+        })?;
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let engine = self.api.engine().clone();
+                off_thread(move || Err(ApiError::of(engine.lost(), ""))).await
+            }
+        }
     }
 
     async fn start_sync(&self, parameters: Value) -> Result<Value, ApiError> {

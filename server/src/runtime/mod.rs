@@ -25,7 +25,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -41,7 +41,7 @@ use pool::{Invocation, Pool};
 use process::Call;
 
 /// One function: the bootstrap that serves it and how Lambda would run it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// Its name, as `FunctionName` in a state machine gives it. AWS: `[a-zA-Z0-9-_]`, at most 64 characters.
     pub name: String,
@@ -131,7 +131,15 @@ pub struct RuntimeHost {
 struct Inner {
     runtime: Option<tokio::runtime::Runtime>,
     shared: Arc<Shared>,
-    pools: BTreeMap<String, Arc<Pool>>,
+    log_dir: PathBuf,
+    /// Replaced as a whole by [`RuntimeHost::renew`].
+    pools: RwLock<Arc<BTreeMap<String, Arc<Pool>>>>,
+}
+
+impl Inner {
+    fn pools(&self) -> Arc<BTreeMap<String, Arc<Pool>>> {
+        Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What processes and HTTP share.
@@ -224,25 +232,68 @@ impl RuntimeHost {
             let _ = stream.set_nodelay(true);
         });
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { inner: Arc::new(Inner { runtime: Some(runtime), shared, pools }) })
+        let pools = RwLock::new(Arc::new(pools));
+        Ok(Self { inner: Arc::new(Inner { runtime: Some(runtime), shared, log_dir, pools }) })
+    }
+
+    /// Replaces the functions, while invocations run: these end where they are. What waits, and
+    /// what comes, goes to the new programs. Of a function that is as it was nothing changes; of
+    /// one that is gone what waits fails like any invocation of a function that there is not.
+    ///
+    /// # Errors
+    /// [`RuntimeHostError::FunctionName`], [`RuntimeHostError::FunctionTwice`]; then nothing changes.
+    pub fn renew(&self, functions: Vec<Function>) -> Result<(), RuntimeHostError> {
+        let mut pools = pools(functions, &self.inner.log_dir)?;
+        let mut current = self.inner.pools.write().unwrap_or_else(PoisonError::into_inner);
+        let before = Arc::clone(&current);
+        for (name, pool) in &mut pools {
+            if let Some(old) = before.get(name) {
+                if old.is_same(pool) {
+                    *pool = Arc::clone(old);
+                } else {
+                    pool.follow(old);
+                }
+            }
+        }
+        *current = Arc::new(pools);
+        let after = Arc::clone(&current);
+        drop(current);
+        for (name, old) in before.iter() {
+            let new = after.get(name);
+            if new.is_some_and(|new| Arc::ptr_eq(new, old)) {
+                continue;
+            }
+            for invocation in old.retire(new) {
+                match new {
+                    Some(new) => new.submit(&self.inner.shared, invocation),
+                    None => self.not_found(name, &invocation.request_id, invocation.done),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn not_found(&self, name: &str, request_id: &str, done: Completion) {
+        let shared = &self.inner.shared;
+        done.finish(answer::function_not_found(&shared.region, &shared.account_id, name, request_id));
     }
 
     /// Figures of every function since the start, by name.
     pub fn figures(&self) -> BTreeMap<String, FunctionFigures> {
-        self.inner.pools.iter().map(|(name, pool)| (name.clone(), pool.figures())).collect()
+        self.inner.pools().iter().map(|(name, pool)| (name.clone(), pool.figures())).collect()
     }
 
     /// The last lines of a function's log, oldest first; empty if the function is not known.
     pub fn log_tail(&self, function: &str, lines: usize) -> Vec<String> {
         self.inner
-            .pools
+            .pools()
             .get(answer::function_name(function))
             .map_or_else(Vec::new, |pool| pool.log.tail(lines))
     }
 
     /// Ends all processes. Invocations that wait or run get no answer: call it after the engine has stopped.
     pub fn shutdown(&self) {
-        for pool in self.inner.pools.values() {
+        for pool in self.inner.pools().values() {
             pool.close();
         }
         self.inner.shared.guard.kill_all();
@@ -251,7 +302,7 @@ impl RuntimeHost {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for pool in self.pools.values() {
+        for pool in self.pools().values() {
             pool.close();
         }
         self.shared.guard.kill_all();
@@ -279,11 +330,8 @@ impl TaskHost for RuntimeHost {
         };
         let request_id = uuid();
         let name = answer::function_name(given);
-        let Some(pool) = self.inner.pools.get(name) else {
-            let shared = &self.inner.shared;
-            done.finish(answer::function_not_found(&shared.region, &shared.account_id, name, &request_id));
-            return;
-        };
+        let pools = self.inner.pools();
+        let Some(pool) = pools.get(name) else { return self.not_found(name, &request_id, done) };
         let payload = engine::lambda_invoke_payload(&task.arguments);
         let invocation = Invocation {
             key: task.key,
@@ -299,7 +347,7 @@ impl TaskHost for RuntimeHost {
     /// Ends the process that works for nobody. (On AWS the function would run to its end unheard;
     /// here its memory and its cores are ours.)
     fn cancel(&self, task: &TaskKey) {
-        for pool in self.inner.pools.values() {
+        for pool in self.inner.pools().values() {
             pool.cancel(task);
         }
     }

@@ -12,7 +12,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use engine::{Completion, TaskKey};
@@ -59,6 +59,9 @@ pub(super) enum Work {
 pub(super) struct Pool {
     pub(super) function: Function,
     pub(super) log: Arc<FunctionLog>,
+    /// When the program was made, as far as it can be told: another program under the same name is
+    /// another function.
+    made: Option<SystemTime>,
     inner: Mutex<Inner>,
 }
 
@@ -73,6 +76,8 @@ struct Inner {
     /// Processes that have answered, or just started, and are about to ask for work.
     returning: usize,
     closed: bool,
+    /// Who takes what still comes to a pool that was retired.
+    successor: Option<Arc<Pool>>,
     figures: FunctionFigures,
 }
 
@@ -84,7 +89,29 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     pub(super) fn new(function: Function, log: FunctionLog) -> Self {
-        Self { function, log: Arc::new(log), inner: Mutex::default() }
+        let made = std::fs::metadata(&function.bootstrap).and_then(|metadata| metadata.modified()).ok();
+        Self { function, log: Arc::new(log), made, inner: Mutex::default() }
+    }
+
+    /// Whether both run the same program in the same way.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.function == other.function && self.made == other.made
+    }
+
+    /// Goes on with the figures of the pool it takes the place of.
+    pub(super) fn follow(&self, old: &Self) {
+        self.inner().figures = old.figures();
+    }
+
+    /// Takes no more work: free processes end, the others after their answer. Returns what waited.
+    pub(super) fn retire(&self, successor: Option<&Arc<Self>>) -> VecDeque<Invocation> {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.successor = successor.cloned();
+        inner.free.clear();
+        let waiting = std::mem::take(&mut inner.waiting);
+        inner.running.retain(|(key, _)| waiting.iter().all(|invocation| invocation.key != *key));
+        waiting
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -95,7 +122,13 @@ impl Pool {
     pub(super) fn submit(self: &Arc<Self>, shared: &Arc<Shared>, invocation: Invocation) {
         let mut inner = self.inner();
         if inner.closed {
-            return; // Dropped, after the lock: to an engine that still listens, an unknown outcome.
+            let successor = inner.successor.clone();
+            // Dropped, or handed on, after the lock: to an engine that still listens, an unknown outcome.
+            drop(inner);
+            if let Some(next) = successor {
+                next.submit(shared, invocation);
+            }
+            return;
         }
         inner.running.push((invocation.key.clone(), Arc::clone(&invocation.cancelled)));
         let mut invocation = invocation;
@@ -171,8 +204,15 @@ impl Pool {
     }
 
     /// A process died between taking an invocation and starting it: nothing has happened yet.
-    pub(super) fn put_back(&self, invocation: Invocation) {
-        self.inner().waiting.push_front(invocation);
+    pub(super) fn put_back(&self, shared: &Arc<Shared>, invocation: Invocation) {
+        let mut inner = self.inner();
+        match inner.successor.clone() {
+            None => inner.waiting.push_front(invocation),
+            Some(next) => {
+                drop(inner);
+                next.submit(shared, invocation);
+            }
+        }
     }
 
     /// A process has ended; others are started if invocations wait.

@@ -186,7 +186,7 @@ impl Process {
         }
         receiver.close();
         if let Ok(invocation) = receiver.try_recv() {
-            self.pool.put_back(invocation);
+            self.pool.put_back(&self.shared, invocation);
         }
         None
     }
@@ -241,7 +241,7 @@ impl Process {
     /// would do so again and again, so that invocation fails.
     fn hung_up(&self, invocation: Invocation, is_first: bool) {
         if !is_first {
-            return self.pool.put_back(invocation);
+            return self.pool.put_back(&self.shared, invocation);
         }
         let answer = Answer::exited(&invocation.request_id, None);
         self.pool.answered(&invocation, &answer, Duration::ZERO, None);
