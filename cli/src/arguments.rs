@@ -248,6 +248,9 @@ pub(crate) struct Dev {
     /// Answer only calls signed with this pair, KEY_ID:SECRET; `generate` makes one [default: anyone on this machine]
     #[arg(long, value_name = "KEYS", env = "STEPWRIGHT_CREDENTIALS", hide_env_values = true)]
     pub(crate) credentials: Option<String>,
+    /// What starts executions: queues, rules, schedules and pipes, as TOML or JSON; docs/triggers.md has its form
+    #[arg(long, value_name = "FILE", env = "STEPWRIGHT_TRIGGERS", hide_env_values = true)]
+    pub(crate) triggers: Option<PathBuf>,
     /// Serve without the project's workflows and functions
     #[arg(long, conflicts_with = "profile")]
     pub(crate) no_app: bool,

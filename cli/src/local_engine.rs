@@ -13,7 +13,7 @@ use engine::object_store::DirectoryStore;
 use engine::{Engine, EngineOptions, Notice, Observer};
 use infra::manifest::{Access, Function, ResourceKind, Workflow};
 use serde_json::{Value, json};
-use server::{AwsSettings, Integrations, RuntimeHost, RuntimeOptions};
+use server::{AwsSettings, Integrations, OwnEndpoint, RuntimeHost, RuntimeOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -60,21 +60,27 @@ pub(crate) enum Waited {
 impl LocalEngine {
     /// Opens it. Every open execution of the folder goes on.
     pub(crate) fn open(application: &Application, data: DataDir, coreview: String) -> Result<Self, Problem> {
-        Self::open_observed(Some(application), data, coreview, None)
+        Self::open_observed(Some(application), data, coreview, None, None)
     }
 
-    /// The same, seen by an observer; without an application there are no functions.
+    /// The same, seen by an observer; without an application there are no functions. `own`: the
+    /// endpoint that will serve what is served beside the engine.
     pub(crate) fn open_observed(
         application: Option<&Application>,
         data: DataDir,
         coreview: String,
         observer: Option<Arc<dyn Observer>>,
+        own: Option<OwnEndpoint>,
     ) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
         let host = start_host(application, &data, &coreview)?;
         let functions = application.iter().flat_map(|of| &of.manifest.functions);
         let functions = functions.map(|function| function.name.clone()).collect();
         let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
+        let settings = match own {
+            Some(own) => settings.with_own_endpoint(own),
+            None => settings,
+        };
         let integrations = Integrations::new(Arc::new(host.clone()), functions, settings);
         let mut options = EngineOptions::new(data.journal(), Arc::new(integrations.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));

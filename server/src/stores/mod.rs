@@ -28,6 +28,8 @@ mod schedules;
 mod schema;
 mod tags;
 mod template;
+#[cfg(test)]
+mod tests;
 mod time;
 mod triggers;
 

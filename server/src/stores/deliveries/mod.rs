@@ -12,8 +12,6 @@
 //! one, the log says what was given up.
 
 mod table;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -18,8 +18,6 @@ mod clockwork;
 pub mod expression;
 mod schedule;
 mod table;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use api::Schedules;
 pub(crate) use clockwork::Clockwork;
