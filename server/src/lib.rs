@@ -13,6 +13,7 @@ pub mod http;
 pub mod integrations;
 pub mod metrics;
 pub mod runtime;
+pub mod stores;
 
 pub use api::{Api, ApiError};
 pub use integrations::{AwsSettings, Integrations};
