@@ -1,5 +1,5 @@
 //! What starts executions, and what they send to, with nothing else installed: queues, an event
-//! bus with rules, schedules and pipes. AWS's own clients speak to them on the endpoint.
+//! bus with rules, schedules, pipes and buckets. AWS's own clients speak to them on the endpoint.
 //!
 //! | file | owns |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `events` | Amazon `EventBridge`: buses, rules, event patterns |
 //! | `schedules` | `EventBridge` Scheduler, and rules with a schedule |
 //! | `pipes` | `EventBridge` Pipes: from queues to executions |
+//! | `objects` | Amazon S3 over the folder of buckets |
 //! | `deliveries` | bringing events to executions and queues, once |
 //! | `triggers` | all of it from a file |
 //! | `request`, `template`, `tags`, `time`, `place`, `bell`, `core` | parts of the above |
@@ -20,6 +21,7 @@ mod core;
 mod database;
 mod deliveries;
 mod events;
+pub mod objects;
 mod pipes;
 mod place;
 mod queue;
@@ -51,6 +53,7 @@ use self::core::Core;
 use self::database::Database;
 use self::deliveries::{Deliveries, WORKERS};
 use self::events::Events;
+use self::objects::{NotRaised, ObjectEvent, ObjectEvents};
 use self::pipes::Pipes;
 use self::place::Place;
 use self::queue::{Moves, Queues};
@@ -158,15 +161,6 @@ impl Stores {
         vec![Arc::clone(&self.inner.schedules) as Arc<dyn RestApi>, Arc::clone(&self.inner.pipes) as _]
     }
 
-    /// Takes an event that another store raises, whole and with an id that is always the same: it may be
-    /// raised again, and is delivered once. When this answers, it survives a crash.
-    ///
-    /// # Errors
-    /// It was not taken, and is to be raised again.
-    pub fn raise(&self, event: &Value) -> Result<(), String> {
-        self.inner.events.raise(event).map_err(|failure| crate::http::JsonError::from(failure).message)
-    }
-
     /// Makes or changes what a document of triggers has.
     ///
     /// # Errors
@@ -196,6 +190,13 @@ impl Stores {
             let _ = thread.join();
         }
         inner.core.database.close();
+    }
+}
+
+impl ObjectEvents for Stores {
+    fn raise(&self, event: &ObjectEvent) -> Result<(), NotRaised> {
+        let raised = self.inner.events.raise(&event.to_event_bridge());
+        raised.map_err(|failure| NotRaised(crate::http::JsonError::from(failure).message))
     }
 }
 

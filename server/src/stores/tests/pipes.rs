@@ -24,7 +24,11 @@ fn send(lab: &Lab, url: &str, body: &str) {
 fn messages_start_executions_and_are_gone() {
     let lab = Lab::new();
     let url = lab.queue("work");
-    lab.ok("pipes", "CreatePipe", pipe(&json!({ "SourceParameters": { "SqsQueueParameters": { "BatchSize": 1 } } })));
+    lab.ok(
+        "pipes",
+        "CreatePipe",
+        pipe(&json!({ "SourceParameters": { "SqsQueueParameters": { "BatchSize": 1 } } })),
+    );
     for body in ["one", "two", "three"] {
         send(&lab, &url, body);
     }
@@ -35,7 +39,10 @@ fn messages_start_executions_and_are_gone() {
     bodies.sort_unstable();
     assert_eq!(bodies, ["one", "three", "two"]);
     let event = &inputs[0][0];
-    assert_eq!((&event["eventSource"], &event["eventSourceARN"], &event["awsRegion"]), (&json!("aws:sqs"), &json!(SOURCE), &json!("us-east-1")));
+    assert_eq!(
+        (&event["eventSource"], &event["eventSourceARN"], &event["awsRegion"]),
+        (&json!("aws:sqs"), &json!(SOURCE), &json!("us-east-1"))
+    );
     assert_eq!(event["attributes"]["ApproximateReceiveCount"], "1");
 }
 
@@ -86,7 +93,8 @@ fn a_message_that_starts_nothing_goes_to_the_dead_letter_queue() {
     let lab = Lab::new();
     lab.queue("dead");
     let url = lab.queue("work");
-    let policy = json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": 2 });
+    let policy =
+        json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": 2 });
     let attributes = json!({ "RedrivePolicy": policy.to_string(), "VisibilityTimeout": "5" });
     lab.ok("sqs", "SetQueueAttributes", json!({ "QueueUrl": url, "Attributes": attributes }));
     let gone = "arn:aws:states:us-east-1:123456789012:stateMachine:gone";
@@ -104,15 +112,32 @@ fn a_message_that_starts_nothing_goes_to_the_dead_letter_queue() {
 fn pipes_are_made_changed_listed_and_deleted() {
     let lab = Lab::new();
     lab.queue("work");
-    let made = lab.ok("pipes", "CreatePipe", pipe(&json!({ "DesiredState": "STOPPED", "Tags": { "a": "b" } })));
-    assert_eq!((&made["Arn"], &made["CurrentState"]), (&json!("arn:aws:pipes:us-east-1:123456789012:pipe/p"), &json!("STOPPED")));
+    let made =
+        lab.ok("pipes", "CreatePipe", pipe(&json!({ "DesiredState": "STOPPED", "Tags": { "a": "b" } })));
+    assert_eq!(
+        (&made["Arn"], &made["CurrentState"]),
+        (&json!("arn:aws:pipes:us-east-1:123456789012:pipe/p"), &json!("STOPPED"))
+    );
     assert_eq!(lab.code("pipes", "CreatePipe", pipe(&json!({}))), "ConflictException");
-    assert_eq!(lab.code("pipes", "CreatePipe", pipe(&json!({ "Name": "q", "Source": "arn:aws:kinesis:us-east-1:123456789012:stream/s" }))), "ValidationException");
+    assert_eq!(
+        lab.code(
+            "pipes",
+            "CreatePipe",
+            pipe(&json!({ "Name": "q", "Source": "arn:aws:kinesis:us-east-1:123456789012:stream/s" }))
+        ),
+        "ValidationException"
+    );
     let bad = json!({ "FilterCriteria": { "Filters": [{ "Pattern": "{\"a\": 1}" }] } });
-    assert_eq!(lab.code("pipes", "CreatePipe", pipe(&json!({ "Name": "q", "SourceParameters": bad }))), "ValidationException");
+    assert_eq!(
+        lab.code("pipes", "CreatePipe", pipe(&json!({ "Name": "q", "SourceParameters": bad }))),
+        "ValidationException"
+    );
     lab.ok("pipes", "UpdatePipe", json!({ "Name": "p", "RoleArn": ROLE, "Description": "new" }));
     let described = lab.ok("pipes", "DescribePipe", json!({ "Name": "p" }));
-    assert_eq!((&described["Description"], &described["Source"], &described["Tags"]), (&json!("new"), &json!(SOURCE), &json!({ "a": "b" })));
+    assert_eq!(
+        (&described["Description"], &described["Source"], &described["Tags"]),
+        (&json!("new"), &json!(SOURCE), &json!({ "a": "b" }))
+    );
     assert_eq!(lab.ok("pipes", "ListPipes", json!({ "CurrentState": "STOPPED" }))["Pipes"][0]["Name"], "p");
     assert_eq!(lab.ok("pipes", "DeletePipe", json!({ "Name": "p" }))["CurrentState"], "DELETING");
     assert_eq!(lab.code("pipes", "DescribePipe", json!({ "Name": "p" })), "NotFoundException");

@@ -62,7 +62,8 @@ fn a_schedule_that_fires_once_may_be_deleted_then() {
     lab.settle();
     assert_eq!(times(&lab), ["2026-01-31T11:00:00Z"]);
     lab.until("it is gone", |lab| {
-        lab.run("scheduler", "GetSchedule", json!({ "Name": "once" })).is_err_and(|error| error.code == "ResourceNotFoundException")
+        lab.run("scheduler", "GetSchedule", json!({ "Name": "once" }))
+            .is_err_and(|error| error.code == "ResourceNotFoundException")
     });
 }
 
@@ -89,7 +90,10 @@ fn a_rule_with_a_schedule_fires_when_its_time_has_passed() {
     lab.until("it fired", |lab| lab.inputs().len() == 1);
     lab.settle();
     let event = &lab.inputs()[0];
-    assert_eq!((&event["source"], &event["detail-type"], &event["time"]), (&json!("aws.events"), &json!("Scheduled Event"), &json!("2026-01-31T10:05:00Z")));
+    assert_eq!(
+        (&event["source"], &event["detail-type"], &event["time"]),
+        (&json!("aws.events"), &json!("Scheduled Event"), &json!("2026-01-31T10:05:00Z"))
+    );
     assert_eq!(event["resources"], json!(["arn:aws:events:us-east-1:123456789012:rule/tick"]));
 }
 
@@ -118,15 +122,26 @@ fn schedules_are_made_changed_listed_and_deleted() {
     changed["State"] = json!("DISABLED");
     lab.ok("scheduler", "UpdateSchedule", changed);
     let got = lab.ok("scheduler", "GetSchedule", json!({ "Name": "s" }));
-    assert_eq!((&got["State"], &got["ScheduleExpression"], &got["GroupName"]), (&json!("DISABLED"), &json!("cron(0 12 * * ? *)"), &json!("default")));
-    assert_eq!(got["Target"]["RetryPolicy"], json!({ "MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185 }));
+    assert_eq!(
+        (&got["State"], &got["ScheduleExpression"], &got["GroupName"]),
+        (&json!("DISABLED"), &json!("cron(0 12 * * ? *)"), &json!("default"))
+    );
+    assert_eq!(
+        got["Target"]["RetryPolicy"],
+        json!({ "MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185 })
+    );
     lab.ok("scheduler", "CreateScheduleGroup", json!({ "Name": "g" }));
     let mut grouped = schedule("t", "rate(1 days)");
     (grouped["GroupName"], grouped["State"]) = (json!("g"), json!("DISABLED"));
     lab.ok("scheduler", "CreateSchedule", grouped);
     let names = |parameters: Value| -> Vec<String> {
         let listed = lab.ok("scheduler", "ListSchedules", parameters);
-        listed["Schedules"].as_array().unwrap().iter().map(|one| one["Name"].as_str().unwrap().to_owned()).collect()
+        listed["Schedules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["Name"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(names(json!({})), ["s", "t"]);
     assert_eq!(names(json!({ "GroupName": "g" })), ["t"]);

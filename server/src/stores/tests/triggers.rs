@@ -29,11 +29,18 @@ fn a_document_is_put_any_number_of_times() {
     changed["Schedules"][0]["State"] = json!("DISABLED");
     changed["Pipes"][0]["DesiredState"] = json!("STOPPED");
     assert_eq!(lab.stores.put_triggers(&changed), Ok(6));
-    let attributes = lab.ok("sqs", "GetQueueAttributes", json!({ "QueueUrl": "work", "AttributeNames": ["VisibilityTimeout"] }));
+    let attributes = lab.ok(
+        "sqs",
+        "GetQueueAttributes",
+        json!({ "QueueUrl": "work", "AttributeNames": ["VisibilityTimeout"] }),
+    );
     assert_eq!(attributes["Attributes"]["VisibilityTimeout"], "31");
     let targets = lab.ok("events", "ListTargetsByRule", json!({ "Rule": "a", "EventBusName": "orders" }));
     assert_eq!(targets["Targets"], json!([{ "Id": "2", "Arn": MACHINE }]));
-    assert_eq!(lab.ok("scheduler", "GetSchedule", json!({ "Name": "s", "GroupName": "g" }))["State"], "DISABLED");
+    assert_eq!(
+        lab.ok("scheduler", "GetSchedule", json!({ "Name": "s", "GroupName": "g" }))["State"],
+        "DISABLED"
+    );
     assert_eq!(lab.ok("pipes", "DescribePipe", json!({ "Name": "p" }))["CurrentState"], "STOPPED");
 }
 
@@ -55,9 +62,15 @@ fn an_error_names_its_place() {
             "Event pattern is not valid. Reason: \"source\" must be an object or an array".to_owned()
         )
     );
-    assert_eq!(place("Rules", json!({ "Name": "a", "ScheduleExpression": "now" })), "Rules[0].ScheduleExpression");
+    assert_eq!(
+        place("Rules", json!({ "Name": "a", "ScheduleExpression": "now" })),
+        "Rules[0].ScheduleExpression"
+    );
     let target = json!([{ "Id": "1", "Arn": "nowhere" }]);
-    assert_eq!(place("Rules", json!({ "Name": "a", "ScheduleExpression": "rate(5 minutes)", "Targets": target })), "Rules[0].Targets");
+    assert_eq!(
+        place("Rules", json!({ "Name": "a", "ScheduleExpression": "rate(5 minutes)", "Targets": target })),
+        "Rules[0].Targets"
+    );
     let schedule = json!({ "Name": "s", "ScheduleExpression": "soon", "Target": { "Arn": MACHINE } });
     assert_eq!(place("Schedules", schedule), "Schedules[0].ScheduleExpression");
     assert_eq!(place("Pipes", json!({ "Name": "p", "Source": "x" })), "Pipes[0].Target");
