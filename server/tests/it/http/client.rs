@@ -89,6 +89,11 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// Nothing more will be sent.
+    pub(super) fn finish(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
     /// The next response; `None` = the connection was closed without one.
     pub(super) fn reply(&mut self) -> Option<Reply> {
         let end = loop {
