@@ -214,22 +214,25 @@ pub(super) struct StubHost {
     pub(super) stubs: Mutex<Stubs>,
     later: Mutex<BTreeMap<(i64, u64), (TaskOutcome, Completion)>>,
     never: Mutex<Vec<Completion>>,
-    /// What somebody outside will do with task tokens, by its time and its order.
-    deeds: Mutex<BTreeMap<(i64, usize), Deed>>,
+    deeds: Mutex<Deeds>,
     clock: ManualClock,
 }
 
-/// A task token, and what is done with it.
-type Deed = (String, TaskStep);
+/// What somebody outside will do with task tokens, by its time and in the order it was noted.
+#[derive(Default)]
+struct Deeds {
+    due: BTreeMap<(i64, usize), (String, TaskStep)>,
+    noted: usize,
+}
 
 impl StubHost {
     fn next_deed_millis(&self) -> Option<i64> {
-        lock(&self.deeds).first_key_value().map(|((due, _), _)| *due)
+        lock(&self.deeds).due.first_key_value().map(|((due, _), _)| *due)
     }
 
-    fn next_deed(&self, now_millis: i64) -> Option<Deed> {
+    fn next_deed(&self, now_millis: i64) -> Option<(String, TaskStep)> {
         let mut deeds = lock(&self.deeds);
-        let first = deeds.first_entry().filter(|first| first.key().0 <= now_millis)?;
+        let first = deeds.due.first_entry().filter(|first| first.key().0 <= now_millis)?;
         Some(first.remove())
     }
 
@@ -238,10 +241,9 @@ impl StubHost {
         let now = self.clock.now_millis();
         let mut deeds = lock(&self.deeds);
         for (millis, step) in steps {
-            let place = deeds.last_key_value().map_or(0, |((_, place), _)| place + 1);
-            // The last of them by time need not be the last that was noted.
-            let place = (place..).find(|place| !deeds.contains_key(&(now + millis, *place))).unwrap_or(place);
-            deeds.insert((now + millis, place), (token.to_owned(), step));
+            deeds.noted += 1;
+            let due = (now + millis, deeds.noted);
+            deeds.due.insert(due, (token.to_owned(), step));
         }
     }
 
