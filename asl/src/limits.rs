@@ -232,6 +232,85 @@ pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
 pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 6;
 /// How long an execution is kept after its end. Quotas, "Execution history retention time": 90 days.
 pub const EXECUTION_RETENTION_SECONDS: u64 = 90 * 86_400;
+/// The body of a request to the Step Functions API, in bytes. Quotas: 1 MB "including the request header"; AWS's front
+/// end refuses bodies by the number in its message, 1 MiB and 1 KiB.
+pub const REQUEST_BYTES_MAX: usize = 1_049_600;
+/// The events of one page of a history, in bytes of JSON text. API reference, `maxResults`: there may be fewer events
+/// than asked for; the number is ours.
+pub const HISTORY_PAGE_BYTES_MAX: usize = 4_194_304;
+/// Items of a page of a list when nobody says how many. Model, `maxResults`: 100.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// How long `GetActivityTask` waits for a task, in seconds. API reference: 60.
+pub const ACTIVITY_POLL_SECONDS: u64 = 60;
+/// Workers that wait for tasks of one activity. Quotas: 1,000 pollers calling `GetActivityTask` per ARN.
+pub const ACTIVITY_POLLERS_MAX: usize = 1_000;
+/// Tests of states that run at a time. Ours: without a mock each may wait for a task for five minutes.
+pub const TEST_STATES_RUNNING_MAX: usize = 16;
+/// Connections of an endpoint at a time; more wait to be accepted. Ours.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// The first line and the headers of a request, in bytes. Ours: a signed request has about 1 KiB of them.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32_768;
+/// Headers of a request. Ours: AWS's clients send about fifteen.
+pub const REQUEST_HEADERS_MAX: usize = 64;
+/// How long a connection may take to send the head of its next request, in seconds. Ours.
+pub const REQUEST_HEAD_SECONDS_MAX: u64 = 60;
+/// How long the body of a request may take, in seconds. Ours.
+pub const REQUEST_BODY_SECONDS_MAX: u64 = 30;
+/// What is read, at most, of a body that is refused for its size, so that its sender comes to read the answer, in
+/// bytes. Ours: four requests.
+pub const REFUSED_BODY_BYTES_MAX: usize = 4_194_304;
+/// How long who reads an answer may take for [`ANSWER_BYTES_MIN`] of it, in seconds. Ours.
+pub const ANSWER_SECONDS_MAX: u64 = 30;
+/// What who reads an answer takes of it in [`ANSWER_SECONDS_MAX`] at least, in bytes. Ours: nobody is that slow.
+pub const ANSWER_BYTES_MIN: u64 = 65_536;
+/// What waits to be written to the files of log groups, in bytes of text. Ours: more is left out and counted.
+pub const LOG_QUEUE_BYTES_MAX: usize = 33_554_432;
+/// One file of a log group, in bytes; the one before it is kept beside it. Ours.
+pub const LOG_FILE_BYTES_MAX: u64 = 268_435_456;
+
+/// How often an operation of the API may be called: calls at once, and calls a second. Quotas, "API action
+/// throttling", in US East (N. Virginia); `TestState` and `RedriveExecution` as measured by others; operations that
+/// are not on the page have the numbers of their kind. `StartSyncExecution` has none.
+pub const CALL_RATES: [(&str, u32, u32); 36] = [
+    ("CreateActivity", 100, 1),
+    ("CreateStateMachine", 100, 1),
+    ("CreateStateMachineAlias", 100, 1),
+    ("DeleteActivity", 100, 1),
+    ("DeleteStateMachine", 100, 1),
+    ("DeleteStateMachineAlias", 100, 1),
+    ("DeleteStateMachineVersion", 100, 1),
+    ("DescribeActivity", 200, 1),
+    ("DescribeExecution", 300, 15),
+    ("DescribeMapRun", 200, 1),
+    ("DescribeStateMachine", 200, 20),
+    ("DescribeStateMachineAlias", 200, 1),
+    ("DescribeStateMachineForExecution", 200, 1),
+    ("GetActivityTask", 3_000, 500),
+    ("GetExecutionHistory", 400, 20),
+    ("ListActivities", 100, 10),
+    ("ListExecutions", 200, 5),
+    ("ListMapRuns", 100, 1),
+    ("ListStateMachineAliases", 100, 1),
+    ("ListStateMachineVersions", 100, 1),
+    ("ListStateMachines", 100, 5),
+    ("ListTagsForResource", 100, 1),
+    ("PublishStateMachineVersion", 100, 1),
+    ("RedriveExecution", 1_300, 300),
+    ("SendTaskFailure", 3_000, 500),
+    ("SendTaskHeartbeat", 3_000, 500),
+    ("SendTaskSuccess", 3_000, 500),
+    ("StartExecution", 1_300, 300),
+    ("StopExecution", 1_000, 200),
+    ("TagResource", 200, 1),
+    ("TestState", 50, 10),
+    ("UntagResource", 200, 1),
+    ("UpdateMapRun", 100, 1),
+    ("UpdateStateMachine", 100, 1),
+    ("UpdateStateMachineAlias", 100, 1),
+    ("ValidateStateMachineDefinition", 100, 1),
+];
+/// The same of `StartExecution` of an Express workflow. Quotas: 6,000 and 6,000 a second.
+pub const EXPRESS_START_RATE: (u32, u32) = (6_000, 6_000);
 
 /// Characters that names of state machines and executions, and labels of distributed Maps, must
 /// not have. API reference, `StartExecution`; developer guide, "Distributed mode": white space,

@@ -95,6 +95,7 @@ impl Address {
         self.keys.as_ref().map(|keys| Credentials {
             access_key_id: keys.access_key_id.clone(),
             secret_access_key: keys.secret_access_key.clone(),
+            session_token: None,
         })
     }
 

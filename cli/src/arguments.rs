@@ -248,6 +248,9 @@ pub(crate) struct Dev {
     /// Answer only calls signed with this pair, KEY_ID:SECRET; `generate` makes one [default: anyone on this machine]
     #[arg(long, value_name = "KEYS", env = "STEPWRIGHT_CREDENTIALS", hide_env_values = true)]
     pub(crate) credentials: Option<String>,
+    /// Refuse calls that come too often, with ThrottlingException
+    #[arg(long, value_enum, value_name = "RATES")]
+    pub(crate) throttle: Option<Throttle>,
     /// Serve without the project's workflows and functions
     #[arg(long, conflicts_with = "profile")]
     pub(crate) no_app: bool,
@@ -264,6 +267,13 @@ pub(crate) struct Dev {
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
+}
+
+/// How often operations may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Throttle {
+    /// As often as AWS's default quotas let an account in us-east-1
+    Aws,
 }
 
 /// How much a server logs.

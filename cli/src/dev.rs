@@ -7,19 +7,19 @@ mod watch;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::{Engine, SystemClock};
 use serde_json::{Map, Value, json};
 use server::http::{
     Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, Server, ServerOptions, Service,
-    States,
+    States, Throttle, generate_credentials,
 };
 use server::{Api, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::address::Address;
-use crate::arguments::{Dev, Format};
+use crate::arguments::{self, Dev, Format};
 use crate::data::{DataDir, from_engine};
 use crate::local_engine::{LocalEngine, check_coreview};
 use crate::problem::Problem;
@@ -82,12 +82,13 @@ fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Problem> {
 
 fn credentials(given: &str) -> Result<Credentials, Problem> {
     if given == GENERATE {
-        return Credentials::generate().map_err(|error| Problem::Journal { detail: error.to_string() });
+        return generate_credentials().map_err(|error| Problem::Journal { detail: error.to_string() });
     }
     match given.split_once(':') {
         Some((id, secret)) if !id.is_empty() && !secret.is_empty() => Ok(Credentials {
             access_key_id: id.to_owned(),
             secret_access_key: secret.to_owned(),
+            session_token: None,
         }),
         // What was given may be a secret: it is not repeated.
         _ => Err(Problem::Usage {
@@ -125,7 +126,7 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: services(&self.local.engine, metrics, authentication, limits),
+            services: services(&self.local.engine, metrics, authentication, limits, self.arguments.throttle),
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
@@ -224,10 +225,12 @@ fn services(
     metrics: &Arc<Metrics>,
     authentication: Authentication,
     limits: Limits,
+    throttle: Option<arguments::Throttle>,
 ) -> Vec<Arc<dyn Service>> {
     let api = Api::new(engine.clone());
-    let apis: Vec<Arc<dyn JsonApi>> =
-        vec![Arc::new(States::new(api.clone(), Arc::clone(metrics))), Arc::new(Own::new(api))];
+    let throttle = throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
+    let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
+    let apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
     vec![
         Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
         Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),

@@ -10,10 +10,10 @@ use std::{
 };
 
 use engine::object_store::DirectoryStore;
-use engine::{Engine, EngineOptions, Notice, Observer};
+use engine::{Engine, EngineOptions, LogSink, Notice, Observer};
 use infra::manifest::{Access, Function, ResourceKind, Workflow};
 use serde_json::{Value, json};
-use server::{AwsSettings, Integrations, RuntimeHost, RuntimeOptions};
+use server::{AwsSettings, Integrations, LogGroups, RuntimeHost, RuntimeOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -39,6 +39,7 @@ pub(crate) struct LocalEngine {
     pub(crate) engine: Engine,
     pub(crate) host: RuntimeHost,
     integrations: Integrations,
+    logs: Arc<LogGroups>,
     pub(crate) data: DataDir,
     pub(crate) coreview: String,
 }
@@ -81,11 +82,15 @@ impl LocalEngine {
         options.crash = planned_crash();
         options.retention = data.retention()?.span();
         options.observer = observer;
+        let logs = data.log_groups();
+        let log_groups = LogGroups::in_folder(&logs);
+        let logs = Arc::new(log_groups.map_err(|source| Problem::NotWritten { path: logs, source })?);
+        options.logs = Some(Arc::clone(&logs) as Arc<dyn LogSink>);
         let engine = Engine::open(options).map_err(from_engine)?;
         integrations.attach(&engine);
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
-        Ok(Self { engine, host, integrations, data, coreview })
+        Ok(Self { engine, host, integrations, logs, data, coreview })
     }
 
     /// Takes another build of the application: new invocations run its functions. Executions keep
@@ -108,6 +113,7 @@ impl LocalEngine {
         self.engine.clone().shutdown();
         self.integrations.close();
         self.host.shutdown();
+        self.logs.close();
     }
 
     /// Events, Ctrl-C and a request to terminate in one channel.

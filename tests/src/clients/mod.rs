@@ -1,9 +1,12 @@
 //! AWS's own clients against `stepwright dev`. Each script does the same:
-//! creates, starts, waits, reads the history, fails, redrives, publishes,
-//! starts by an alias, tests a state, runs synchronously, and meets an error
-//! of the service. What it saw is compared here.
+//! creates, starts, waits, reads the history, works for an activity with
+//! heartbeats, fails, redrives, stops, publishes, starts by an alias, divides
+//! it between versions, tests and validates definitions, runs synchronously,
+//! runs a distributed Map, tags, and meets an error of the service. What it
+//! saw is compared here. Beside them, every operation of the service model.
 
 mod rust;
+mod secrets;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -70,7 +73,12 @@ fn expected() -> Value {
         "history": ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"],
         "failed": ["FAILED", "Work.Broken", "no luck", "REDRIVABLE"],
         "redriven": ["SUCCEEDED", "\"out\"", 1],
+        "stopped": ["ABORTED", "Stopped"],
         "alias": "1",
+        "routes": [["1", 30], ["2", 70]],
+        "mapped": ["SUCCEEDED", 2],
+        "tags": [["team", "a"]],
+        "validated": "FAIL",
         "tested": ["SUCCEEDED", "7", "Then"],
         "sync": ["SUCCEEDED", { "twice": 8 }],
         "error": ["ExecutionDoesNotExist", 400],
@@ -126,4 +134,35 @@ fn sdk_for_javascript() {
     let modules = folder.ancestors().nth(3).expect("the folder of node_modules").to_path_buf();
     let served = Served::start(&[]);
     check(served.client("node").arg(script("with_javascript.mjs")).arg(modules));
+}
+
+/// What `every_operation.py` has seen.
+#[test]
+fn every_operation_of_the_model() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/aws/sfn-service-2.stripped.json");
+    if !model.exists() {
+        println!("SKIPPED: ../shared/aws is not there, no operation was compared with the service model");
+        return;
+    }
+    let served = Served::start(&[]);
+    let output = served.client(python).arg(script("every_operation.py")).arg(model).output();
+    let output = output.expect("the client starts");
+    assert!(output.status.success(), "{}", crate::told(&output));
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let wrong = seen["wrong"].as_array().expect("a list");
+    assert!(wrong.is_empty(), "{} differences: {wrong:#?}", wrong.len());
+    assert_eq!((&seen["operations"], &seen["missing"]), (&json!(37), &json!([])), "all of them were called");
+    assert!(seen["refusals"].as_u64() >= Some(350), "{} requests were refused", seen["refusals"]);
+}
+
+/// Every operation has a command of AWS's command line, and every command an answer.
+#[test]
+fn every_command_of_the_aws_command_line() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let served = Served::start(&[]);
+    let output = served.client(python).arg(script("every_command.py")).output().expect("the client starts");
+    assert!(output.status.success(), "{}", crate::told(&output));
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(seen, json!({ "commands": 37, "unanswered": [] }));
 }
