@@ -272,6 +272,7 @@ fn start_host(
             timeout: Duration::from_secs(function.timeout_seconds.into()),
             environment: environment(function, data, coreview)?,
             concurrency_max: CONCURRENCY_MAX,
+            reserved_concurrency: None,
         });
     }
     for bucket in of_application().flat_map(|of| &of.manifest.buckets) {

@@ -17,4 +17,7 @@ pub mod runtime;
 pub use api::{Api, ApiError};
 pub use integrations::{AwsSettings, Integrations};
 pub use metrics::Metrics;
-pub use runtime::{Function, FunctionFigures, RuntimeHost, RuntimeHostError, RuntimeOptions};
+pub use runtime::{
+    FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, LoggedLine, RuntimeHost,
+    RuntimeHostError, RuntimeOptions, functions_in, read_logs,
+};

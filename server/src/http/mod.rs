@@ -14,6 +14,7 @@
 //! | `sigv4` | Signature Version 4: signing and verifying |
 //! | `json_protocol` | AWS JSON 1.0: one operation a request |
 //! | `states`, `polls` | the Step Functions API on it, with what waits for minutes |
+//! | `functions` | Lambda's `Invoke` for the functions of this process |
 //! | `own` | what the command asks of a running server, beyond AWS's operations |
 //! | `client` | a call of such an endpoint |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
@@ -21,6 +22,7 @@
 mod body;
 mod client;
 mod door;
+mod functions;
 mod json_protocol;
 mod own;
 mod polls;
@@ -31,6 +33,7 @@ mod sigv4;
 mod states;
 
 pub use client::Call;
+pub use functions::Functions;
 pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;
 pub use probes::Probes;

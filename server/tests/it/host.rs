@@ -28,6 +28,7 @@ pub(crate) fn function(dir: &Path, handler: &str, timeout: Duration) -> Function
         timeout,
         environment: BTreeMap::from([("ONLY_HERE".to_owned(), handler.to_owned())]),
         concurrency_max: 2,
+        reserved_concurrency: None,
     }
 }
 
@@ -59,6 +60,7 @@ fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
         arguments: json!({ "FunctionName": function, "Payload": payload }),
         timeout_seconds: None,
         token: None,
+        trace_header: None,
     }
 }
 
@@ -134,7 +136,7 @@ fn a_warm_process_serves_the_next_invocation() {
     assert_eq!((figures.invocations, figures.errors, figures.cold_starts), (2, 0, 1));
     assert!(figures.init_micros_max > 0 && figures.duration_micros_total > 0);
     let log = std::fs::read_to_string(bench.dir.path().join("logs/app-echo.log")).expect("log");
-    let reports: Vec<&str> = log.lines().filter(|line| line.starts_with("REPORT RequestId: ")).collect();
+    let reports: Vec<&str> = log.lines().filter(|line| line.contains("\tREPORT RequestId: ")).collect();
     assert_eq!(reports.len(), 2, "{log}");
     assert!(reports[0].contains("Init Duration: ") && !reports[1].contains("Init Duration: "), "{log}");
 }

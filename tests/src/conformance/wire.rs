@@ -231,6 +231,7 @@ impl Workers {
             arguments,
             timeout_seconds: None,
             token: Some(token.to_owned()),
+            trace_header: None,
         };
         let reply = lock(&world.host.stubs).answer(&task);
         let Reply::Steps(steps) = reply else { return };
