@@ -251,6 +251,9 @@ pub(crate) struct Dev {
     /// Serve without the project's workflows and functions
     #[arg(long, conflicts_with = "profile")]
     pub(crate) no_app: bool,
+    /// Build again when a source of the project changes, and serve that; executions keep their definitions
+    #[arg(long, conflicts_with = "no_app")]
+    pub(crate) watch: bool,
     /// What is logged, as JSON lines on stderr
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
     pub(crate) log: LogLevel,

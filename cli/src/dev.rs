@@ -3,6 +3,8 @@
 //! This is where everything that shares the endpoint is put together; what it
 //! consists of is in `server::http`.
 
+mod watch;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +23,10 @@ use crate::arguments::{Dev, Format};
 use crate::data::{DataDir, from_engine};
 use crate::local_engine::{LocalEngine, check_coreview};
 use crate::problem::Problem;
-use crate::project::Application;
+use crate::project::{Application, Seen};
 use crate::terminal::{Ink, Terminal};
 use crate::text;
+use watch::Watch;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,11 +41,14 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let listen = addresses(&arguments.listen)?;
     let credentials = arguments.credentials.as_deref().map(credentials).transpose()?;
     let application = application(arguments, terminal)?;
+    // As the sources are now: a change while this starts is a change.
+    let seen = application.as_ref().map(|application| application.sources().look());
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     let metrics = Arc::<Metrics>::default();
     let local = LocalEngine::open_observed(application.as_ref(), data, coreview, Some(metrics.clone()))?;
-    let serving = Serving { arguments, terminal, local: &local, credentials };
+    let watched = seen.filter(|_| arguments.watch);
+    let serving = Serving { arguments, terminal, local: &local, credentials, watched };
     let done = serving.run(application.as_ref(), listen, &metrics);
     local.close();
     done
@@ -97,6 +103,8 @@ struct Serving<'a> {
     terminal: Terminal,
     local: &'a LocalEngine,
     credentials: Option<Credentials>,
+    /// The sources of the application before it was served, if they are watched.
+    watched: Option<Seen>,
 }
 
 impl Serving<'_> {
@@ -106,7 +114,7 @@ impl Serving<'_> {
         listen: Vec<SocketAddr>,
         metrics: &Arc<Metrics>,
     ) -> Result<u8, Problem> {
-        let deployed = self.deploy(application)?;
+        let deployed = deploy(&self.local.engine, application)?;
         let authentication = match &self.credentials {
             Some(credentials) => Authentication::keys([credentials.clone()], Arc::new(SystemClock)),
             None => Authentication::open(),
@@ -124,6 +132,7 @@ impl Serving<'_> {
         let noted = address.write(self.local.data.journal());
         let ended = noted.and_then(|noted| {
             self.announce(&address, &deployed);
+            let _watch = self.watch(application)?;
             let ended = self.wait();
             noted.remove();
             ended
@@ -132,19 +141,9 @@ impl Serving<'_> {
         ended
     }
 
-    /// The workflows of the project as state machines, made or updated by their names.
-    fn deploy(&self, application: Option<&Application>) -> Result<Vec<Value>, Problem> {
-        let mut deployed = Vec::new();
-        for workflow in application.into_iter().flat_map(|application| &application.manifest.workflows) {
-            let put = self.local.engine.put_state_machine(&workflow.name, &workflow.definition, None);
-            let put = put.map_err(from_engine)?;
-            deployed.push(json!({
-                "name": workflow.name,
-                "stateMachineArn": put.state_machine_arn,
-                "changed": put.changed,
-            }));
-        }
-        Ok(deployed)
+    fn watch(&self, application: Option<&Application>) -> Result<Option<Watch>, Problem> {
+        let Some((application, seen)) = application.zip(self.watched.clone()) else { return Ok(None) };
+        Watch::start(self.local, application, seen, self.arguments.build.clone(), self.terminal).map(Some)
     }
 
     fn announce(&self, address: &Address, deployed: &[Value]) {
@@ -202,6 +201,21 @@ impl Serving<'_> {
             }
         })
     }
+}
+
+/// The workflows of the project as state machines, made or updated by their names.
+fn deploy(engine: &Engine, application: Option<&Application>) -> Result<Vec<Value>, Problem> {
+    let mut deployed = Vec::new();
+    for workflow in application.into_iter().flat_map(|application| &application.manifest.workflows) {
+        let put = engine.put_state_machine(&workflow.name, &workflow.definition, None);
+        let put = put.map_err(from_engine)?;
+        deployed.push(json!({
+            "name": workflow.name,
+            "stateMachineArn": put.state_machine_arn,
+            "changed": put.changed,
+        }));
+    }
+    Ok(deployed)
 }
 
 /// Everything that answers, in the order in which it is asked whether a request is its own.

@@ -33,7 +33,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Invocations of one function that run at a time.
 const CONCURRENCY_MAX: usize = 4;
 
-/// An engine on a data folder, with the functions of an application.
+/// An engine on a data folder, with the functions of an application. Clones share it.
+#[derive(Clone)]
 pub(crate) struct LocalEngine {
     pub(crate) engine: Engine,
     pub(crate) host: RuntimeHost,
@@ -85,6 +86,16 @@ impl LocalEngine {
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, integrations, data, coreview })
+    }
+
+    /// Takes another build of the application: new invocations run its functions. Executions keep
+    /// the definitions they were started with, as those that are deployed do.
+    pub(crate) fn renew(&self, application: &Application) -> Result<(), Problem> {
+        let functions = functions(Some(application), &self.data, &self.coreview)?;
+        let names = functions.iter().map(|function| function.name.clone()).collect();
+        self.host.renew(functions)?;
+        self.integrations.set_local_functions(names);
+        Ok(())
     }
 
     /// Says what was left out for its damage, if anything was: everything else goes on.
@@ -259,6 +270,21 @@ fn start_host(
     data: &DataDir,
     coreview: &str,
 ) -> Result<RuntimeHost, Problem> {
+    Ok(RuntimeHost::start(RuntimeOptions {
+        functions: functions(application, data, coreview)?,
+        environment: BTreeMap::new(),
+        log_dir: data.logs(),
+        region: engine::arn::DEFAULT_REGION.to_owned(),
+        account_id: engine::arn::DEFAULT_ACCOUNT.to_owned(),
+    })?)
+}
+
+/// The functions of an application; the buckets it asks for are made.
+fn functions(
+    application: Option<&Application>,
+    data: &DataDir,
+    coreview: &str,
+) -> Result<Vec<server::Function>, Problem> {
     let mut functions = Vec::new();
     let of_application = || application.into_iter();
     for (application, function) in
@@ -280,13 +306,7 @@ fn start_host(
         crate::data::create_private_dir(&folder)
             .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;
     }
-    Ok(RuntimeHost::start(RuntimeOptions {
-        functions,
-        environment: BTreeMap::new(),
-        log_dir: data.logs(),
-        region: engine::arn::DEFAULT_REGION.to_owned(),
-        account_id: engine::arn::DEFAULT_ACCOUNT.to_owned(),
-    })?)
+    Ok(functions)
 }
 
 /// A step gets what it was granted, and nothing else.

@@ -46,7 +46,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -69,7 +69,7 @@ use pool::Pool;
 use process::Call;
 
 /// One function: the bootstrap that serves it and how Lambda would run it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// Its name, as `FunctionName` in a state machine gives it. AWS: `[a-zA-Z0-9-_]`, at most 64 characters.
     pub name: String,
@@ -168,7 +168,19 @@ pub struct RuntimeHost {
 struct Inner {
     runtime: Option<tokio::runtime::Runtime>,
     shared: Arc<Shared>,
-    pools: BTreeMap<String, Arc<Pool>>,
+    log_dir: PathBuf,
+    /// Replaced as a whole by [`RuntimeHost::renew`].
+    pools: RwLock<Arc<BTreeMap<String, Arc<Pool>>>>,
+}
+
+impl Inner {
+    fn pools(&self) -> Arc<BTreeMap<String, Arc<Pool>>> {
+        Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn pool(&self, function: &str) -> Option<Arc<Pool>> {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).get(function).cloned()
+    }
 }
 
 /// What processes and HTTP share.
@@ -260,25 +272,73 @@ impl RuntimeHost {
             processes: Mutex::default(),
         });
         runtime.spawn(api::serve(listener, Arc::clone(&shared)));
-        Ok(Self { inner: Arc::new(Inner { runtime: Some(runtime), shared, pools }) })
+        let pools = RwLock::new(Arc::new(pools));
+        Ok(Self { inner: Arc::new(Inner { runtime: Some(runtime), shared, log_dir, pools }) })
+    }
+
+    /// Replaces the functions, while invocations run: these end where they are. What waits, and
+    /// what comes, goes to the new programs. Of a function that is as it was nothing changes; of
+    /// one that is gone what waits fails like any invocation of a function that there is not.
+    ///
+    /// # Errors
+    /// [`RuntimeHostError::FunctionName`], [`RuntimeHostError::FunctionTwice`]; then nothing changes.
+    pub fn renew(&self, functions: Vec<Function>) -> Result<(), RuntimeHostError> {
+        let shared = &self.inner.shared;
+        let mut pools = pools(functions, &shared.environment, &self.inner.log_dir)?;
+        let mut current = self.inner.pools.write().unwrap_or_else(PoisonError::into_inner);
+        let before = Arc::clone(&current);
+        for (name, pool) in &mut pools {
+            if let Some(old) = before.get(name) {
+                if old.is_same(pool) {
+                    *pool = Arc::clone(old);
+                } else {
+                    pool.follow(old);
+                }
+            }
+        }
+        *current = Arc::new(pools);
+        let after = Arc::clone(&current);
+        drop(current);
+        for (name, old) in before.iter() {
+            let new = after.get(name);
+            if new.is_some_and(|new| Arc::ptr_eq(new, old)) {
+                continue;
+            }
+            for invocation in old.retire(new) {
+                match new {
+                    Some(new) => hand_on(new, shared, invocation),
+                    None => self.gone(name, invocation),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The function of an invocation that waits is gone.
+    fn gone(&self, name: &str, invocation: Invocation) {
+        let shared = &self.inner.shared;
+        let (region, account) = (&shared.region, &shared.account_id);
+        // Another caller has no answer, and learns that there is none.
+        if let Reply::Task { done, .. } = invocation.reply {
+            let identifier = Identifier { name, qualifier: invocation.qualifier.as_deref() };
+            done.finish(answer::function_not_found(region, account, identifier, &invocation.request_id));
+        }
     }
 
     /// Figures of every function since the start, by name.
     pub fn figures(&self) -> BTreeMap<String, FunctionFigures> {
-        self.inner.pools.iter().map(|(name, pool)| (name.clone(), pool.figures())).collect()
+        self.inner.pools().iter().map(|(name, pool)| (name.clone(), pool.figures())).collect()
     }
 
     /// The last lines of a function's log, oldest first; empty if the function is not known.
     pub fn log_tail(&self, function: &str, lines: usize) -> Vec<String> {
-        self.inner
-            .pools
-            .get(Identifier::of(function).name)
-            .map_or_else(Vec::new, |pool| pool.log.tail(lines))
+        let pool = self.inner.pool(Identifier::of(function).name);
+        pool.map_or_else(Vec::new, |pool| pool.log.tail(lines))
     }
 
     /// Ends all processes. Invocations that wait or run get no answer: call it after the engine has stopped.
     pub fn shutdown(&self) {
-        for pool in self.inner.pools.values() {
+        for pool in self.inner.pools().values() {
             pool.close();
         }
         self.inner.shared.guard.kill_all();
@@ -287,7 +347,7 @@ impl RuntimeHost {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for pool in self.pools.values() {
+        for pool in self.pools().values() {
             pool.close();
         }
         self.shared.guard.kill_all();
@@ -361,11 +421,11 @@ impl RuntimeHost {
         Ok(receiver)
     }
 
-    fn find<'r>(&self, request: &'r InvokeRequest) -> Result<(&Arc<Pool>, Identifier<'r>), InvokeRefusal> {
+    fn find<'r>(&self, request: &'r InvokeRequest) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
         let identifier = Identifier::of(&request.function)
             .qualified(request.qualifier.as_deref())
             .ok_or(InvokeRefusal::QualifiersDiffer)?;
-        let pool = self.inner.pools.get(identifier.name).ok_or_else(|| {
+        let pool = self.inner.pool(identifier.name).ok_or_else(|| {
             let mut arn = self.inner.shared.function_arn(identifier.name);
             if let Some(qualifier) = identifier.qualifier {
                 arn.push(':');
@@ -423,7 +483,7 @@ impl TaskHost for RuntimeHost {
             Err(outcome) => return done.finish(outcome),
         };
         let (identifier, form, shared) = (call.identifier, call.form, &self.inner.shared);
-        let Some(pool) = self.inner.pools.get(identifier.name) else {
+        let Some(pool) = self.inner.pool(identifier.name) else {
             let (region, account) = (&shared.region, &shared.account_id);
             return done.finish(answer::function_not_found(region, account, identifier, &request_id));
         };
@@ -452,11 +512,7 @@ impl TaskHost for RuntimeHost {
         match (submitted, done) {
             (Ok(()), Some((done, outcome))) => done.finish(outcome),
             (Err(_), Some((done, _))) => done.finish(answer::throttled(&request_id)),
-            (Err(refused), None) => {
-                if let Reply::Task { done, .. } = refused.reply {
-                    done.finish(answer::throttled(&request_id));
-                }
-            }
+            (Err(refused), None) => throttle(*refused),
             (Ok(()), None) => {}
         }
     }
@@ -464,9 +520,24 @@ impl TaskHost for RuntimeHost {
     /// Ends the process that works for nobody. (On AWS the function would run to its end unheard;
     /// here its memory and its cores are ours.)
     fn cancel(&self, task: &TaskKey) {
-        for pool in self.inner.pools.values() {
+        for pool in self.inner.pools().values() {
             pool.cancel(task);
         }
+    }
+}
+
+/// To the pool that has taken the place of another.
+fn hand_on(pool: &Arc<Pool>, shared: &Arc<Shared>, invocation: Invocation) {
+    if let Err(refused) = pool.submit(shared, invocation) {
+        throttle(*refused);
+    }
+}
+
+/// Says that a function's reserved concurrency is used up. A caller of the API that is not told so
+/// learns that there is no answer.
+fn throttle(invocation: Invocation) {
+    if let Reply::Task { done, .. } = invocation.reply {
+        done.finish(answer::throttled(&invocation.request_id));
     }
 }
 

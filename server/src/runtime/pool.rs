@@ -13,7 +13,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use engine::TaskKey;
@@ -33,6 +33,9 @@ pub(super) enum Work {
 pub(super) struct Pool {
     pub(super) function: Function,
     pub(super) log: Arc<FunctionLog>,
+    /// When the program was made, as far as it can be told: another program under the same name is
+    /// another function.
+    made: Option<SystemTime>,
     inner: Mutex<Inner>,
 }
 
@@ -49,6 +52,8 @@ struct Inner {
     /// Processes that have answered, or just started, and are about to ask for work.
     returning: usize,
     closed: bool,
+    /// Who takes what still comes to a pool that was retired.
+    successor: Option<Arc<Pool>>,
     figures: FunctionFigures,
 }
 
@@ -60,7 +65,31 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     pub(super) fn new(function: Function, log: FunctionLog) -> Self {
-        Self { function, log: Arc::new(log), inner: Mutex::default() }
+        let made = std::fs::metadata(&function.bootstrap).and_then(|metadata| metadata.modified()).ok();
+        Self { function, log: Arc::new(log), made, inner: Mutex::default() }
+    }
+
+    /// Whether both run the same program in the same way.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.function == other.function && self.made == other.made
+    }
+
+    /// Goes on with the figures of the pool it takes the place of.
+    pub(super) fn follow(&self, old: &Self) {
+        self.inner().figures = old.figures();
+    }
+
+    /// Takes no more work: free processes end, the others after their answer. Returns what waited.
+    pub(super) fn retire(&self, successor: Option<&Arc<Self>>) -> VecDeque<Invocation> {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.successor = successor.cloned();
+        inner.free.clear();
+        let waiting = std::mem::take(&mut inner.waiting);
+        for invocation in &waiting {
+            inner.open.remove(&invocation.number);
+        }
+        waiting
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -76,7 +105,10 @@ impl Pool {
     ) -> Result<(), Box<Invocation>> {
         let mut inner = self.inner();
         if inner.closed {
-            return Ok(()); // Dropped, after the lock: to an engine that still listens, an unknown outcome.
+            let successor = inner.successor.clone();
+            // Dropped, or handed on, after the lock: to an engine that still listens, an unknown outcome.
+            drop(inner);
+            return successor.map_or(Ok(()), |next| next.submit(shared, invocation));
         }
         if self.function.reserved_concurrency.is_some_and(|reserved| inner.open.len() >= reserved as usize) {
             inner.figures.throttles += 1;
@@ -157,8 +189,16 @@ impl Pool {
     }
 
     /// A process died between taking an invocation and starting it: nothing has happened yet.
-    pub(super) fn put_back(&self, invocation: Invocation) {
-        self.inner().waiting.push_front(invocation);
+    pub(super) fn put_back(&self, shared: &Arc<Shared>, invocation: Invocation) {
+        let mut inner = self.inner();
+        match inner.successor.clone() {
+            None => inner.waiting.push_front(invocation),
+            Some(next) => {
+                inner.open.remove(&invocation.number);
+                drop(inner);
+                super::hand_on(&next, shared, invocation);
+            }
+        }
     }
 
     /// A process has ended; others are started if invocations wait.

@@ -224,7 +224,7 @@ impl Process {
                 biased;
                 invocation = &mut later => return invocation.ok(),
                 () = self.output.lines(&mut fresh) => self.keep(fresh),
-                _ = self.child.wait() => return unless_given(&mut later, &self.pool),
+                _ = self.child.wait() => return unless_given(&mut later, &self.shared, &self.pool),
             }
         }
     }
@@ -301,7 +301,7 @@ impl Process {
     /// would do so again and again, so that invocation fails.
     fn hung_up(&self, invocation: Invocation, is_first: bool) {
         if !is_first {
-            return self.pool.put_back(invocation);
+            return self.pool.put_back(&self.shared, invocation);
         }
         let answer = Answer::exited(&invocation.request_id, None);
         self.pool.answered(invocation.number, true, Duration::ZERO, None);
@@ -423,10 +423,14 @@ impl Process {
 const KILLED: &str = "signal: killed";
 
 /// A process has ended while it was free; work that reached it in the same moment goes back.
-fn unless_given(later: &mut oneshot::Receiver<Invocation>, pool: &Pool) -> Option<Invocation> {
+fn unless_given(
+    later: &mut oneshot::Receiver<Invocation>,
+    shared: &Arc<Shared>,
+    pool: &Pool,
+) -> Option<Invocation> {
     later.close();
     if let Ok(invocation) = later.try_recv() {
-        pool.put_back(invocation);
+        pool.put_back(shared, invocation);
     }
     None
 }

@@ -58,6 +58,13 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
             eprintln!("hanging pid={} child={}", std::process::id(), child.id());
             std::future::pending().await
         }
+        "until" => {
+            let awaited = std::path::PathBuf::from(event.payload["file"].as_str().expect("a path"));
+            while !awaited.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            Ok(json!(std::env::var("ONLY_HERE").unwrap_or_default()))
+        }
         "sized" => {
             let bytes = usize::try_from(event.payload["bytes"].as_u64().expect("bytes")).expect("small");
             Ok(json!("x".repeat(bytes)))

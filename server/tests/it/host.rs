@@ -325,3 +325,44 @@ fn dropping_the_host_ends_its_processes() {
     until(|| is_gone(number(&line, "child=")));
     drop(outcome);
 }
+
+#[test]
+fn functions_are_renewed_while_invocations_run() {
+    let bench = bench("until", Duration::from_secs(20));
+    let path = |name: &str| bench.dir.path().join(name);
+    let with = |environment: &str, concurrency_max: usize| Function {
+        environment: BTreeMap::from([("ONLY_HERE".to_owned(), environment.to_owned())]),
+        concurrency_max,
+        ..function(bench.dir.path(), "until", Duration::from_secs(20))
+    };
+    let result = |receiver: mpsc::Receiver<TaskOutcome>| match receiver
+        .recv_timeout(Duration::from_secs(30))
+        .expect("an outcome")
+    {
+        TaskOutcome::Succeeded(text) => {
+            serde_json::from_str::<Value>(&text).expect("JSON")["Payload"].clone()
+        }
+        TaskOutcome::Failed { error, cause } => json!(format!("{error}: {cause}")),
+    };
+    bench.host.renew(vec![with("old", 1)]).expect("functions");
+    let runs = bench.begin(request("app-until", json!({ "file": path("first") }), 1));
+    bench.log_line("app-until", "START");
+    std::fs::write(path("second"), "").expect("a file");
+    let waits = bench.begin(request("app-until", json!({ "file": path("second") }), 2));
+
+    let new = with("new", 1);
+    bench.host.renew(vec![new.clone()]).expect("functions");
+    assert_eq!(result(waits), "new", "what waited goes to the new program");
+    std::fs::write(path("first"), "").expect("a file");
+    assert_eq!(result(runs), "old", "what ran ends where it was");
+    let cold_starts_of =
+        |bench: &Bench| bench.host.figures().remove("app-until").expect("figures").cold_starts;
+    let cold_starts = cold_starts_of(&bench);
+    bench.host.renew(vec![new]).expect("functions");
+    assert_eq!(bench.payload("app-until", json!({ "file": path("second") })), "new");
+    assert_eq!(cold_starts_of(&bench), cold_starts, "a function that is as it was stays warm");
+
+    bench.host.renew(Vec::new()).expect("no functions");
+    let gone = bench.failure("app-until", json!({}));
+    assert_eq!(gone.0, "Lambda.ResourceNotFoundException");
+}
