@@ -282,7 +282,8 @@ fn trace_header(started: &Started, start_millis: i64) -> String {
     }
     let digest = Sha256::digest(started.execution_arn.as_bytes());
     let (high, low) = digest.split_at(8);
-    let number = |bytes: &[u8]| bytes.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let number =
+        |bytes: &[u8]| bytes.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     // 96 random bits.
     let (high, low) = (number(high), number(low) >> 32);
     format!("Root=1-{:08x}-{high:016x}{low:08x};Sampled=0", start_millis.max(0) / 1000)

@@ -194,10 +194,7 @@ impl Functions {
 
 fn answered(invoked: Invoked, wants_log: bool) -> Response {
     let mut response = text(StatusCode::OK, JSON, invoked.payload);
-    let mut headers = vec![
-        (&REQUEST_ID, invoked.request_id),
-        (&EXECUTED_VERSION, invoked.executed_version),
-    ];
+    let mut headers = vec![(&REQUEST_ID, invoked.request_id), (&EXECUTED_VERSION, invoked.executed_version)];
     if invoked.is_error {
         // Functions with a bootstrap of their own have no other kind.
         headers.push((&FUNCTION_ERROR, "Unhandled".to_owned()));
@@ -227,8 +224,8 @@ fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 fn invoke_request(head: &Parts, body: Vec<u8>) -> Result<InvokeRequest, Refusal> {
     let content =
         |message: String| Refusal::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message);
-    let mut payload =
-        String::from_utf8(body).map_err(|_| content("Could not parse request body into json: it is not UTF-8".to_owned()))?;
+    let mut payload = String::from_utf8(body)
+        .map_err(|_| content("Could not parse request body into json: it is not UTF-8".to_owned()))?;
     if payload.is_empty() {
         payload.push_str("{}");
     } else if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&payload) {
@@ -317,7 +314,12 @@ mod tests {
     #[test]
     fn a_path_names_a_function() {
         assert_eq!(function_in("/2015-03-31/functions/f/invocations"), Some("f"));
-        for other in ["/2015-03-31/functions//invocations", "/2015-03-31/functions/a/b/invocations", "/2015-03-31/functions/f", "/"] {
+        for other in [
+            "/2015-03-31/functions//invocations",
+            "/2015-03-31/functions/a/b/invocations",
+            "/2015-03-31/functions/f",
+            "/",
+        ] {
             assert_eq!(function_in(other), None, "{other}");
         }
         let arn = "arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Af%3A%24LATEST";

@@ -140,9 +140,7 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
-        async move {
-            Ok::<_, Infallible>(respond(&shared, request).await.unwrap_or_else(Refusal::into_response))
-        }
+        async move { Ok::<_, Infallible>(respond(&shared, request).await.unwrap_or_else(Refusal::into_response)) }
     });
     // A bootstrap that goes away is its process's end, which is noticed there.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

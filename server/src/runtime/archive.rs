@@ -56,7 +56,10 @@ pub enum ArchiveProblem {
     #[error("it has more than {} bytes, the most that Lambda takes of a zip", limits::FUNCTION_ZIP_BYTES_MAX)]
     TooLarge,
     /// It unpacks to more bytes than Lambda takes.
-    #[error("it unpacks to more than {} bytes, the most that Lambda takes", limits::FUNCTION_UNZIPPED_BYTES_MAX)]
+    #[error(
+        "it unpacks to more than {} bytes, the most that Lambda takes",
+        limits::FUNCTION_UNZIPPED_BYTES_MAX
+    )]
     UnpacksTooLarge,
     /// It unpacks to far more than itself.
     #[error("it unpacks to more than {} times its size", limits::FUNCTION_ZIP_RATIO_MAX)]
@@ -68,7 +71,9 @@ pub enum ArchiveProblem {
     #[error("two entries have one name")]
     Duplicate,
     /// The name is not one of a file below the zip's root.
-    #[error("the name is no plain path inside of the zip: it is absolute, or has `..`, `.`, `\\`, NUL or too many bytes")]
+    #[error(
+        "the name is no plain path inside of the zip: it is absolute, or has `..`, `.`, `\\`, NUL or too many bytes"
+    )]
     Name,
     /// The entry is a link, a device, or something of the kind.
     #[error("the entry is neither a plain file nor a directory")]
@@ -100,7 +105,8 @@ pub(super) fn unpack(zip: &Path, unpacked: &Path) -> Result<PathBuf, ArchiveErro
     if archive.len() > limits::FUNCTION_ZIP_ENTRIES_MAX {
         return Err(about(ArchiveProblem::TooManyEntries));
     }
-    let mut unpacking = Unpacking { root: &partial.0, files: BTreeSet::new(), written: 0, zipped: bytes.len() as u64 };
+    let mut unpacking =
+        Unpacking { root: &partial.0, files: BTreeSet::new(), written: 0, zipped: bytes.len() as u64 };
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at).map_err(damaged)?;
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();

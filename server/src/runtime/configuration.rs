@@ -97,7 +97,9 @@ impl Configuration {
         let unreadable = |source| FolderError::Unreadable { path: path.to_owned(), source };
         let mut text = String::new();
         let file = File::open(path).map_err(unreadable)?;
-        file.take(limits::FUNCTION_CONFIGURATION_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+        file.take(limits::FUNCTION_CONFIGURATION_BYTES_MAX + 1)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
         let wrong = |(field, problem)| FolderError::Configuration { path: path.to_owned(), field, problem };
         if text.len() as u64 > limits::FUNCTION_CONFIGURATION_BYTES_MAX {
             let most = limits::FUNCTION_CONFIGURATION_BYTES_MAX;
@@ -119,7 +121,8 @@ impl Configuration {
                 "Handler" => handler(value).map(|handler| configuration.handler = handler),
                 "MemorySize" => {
                     let (least, most) = limits::FUNCTION_MEMORY_MIB.into_inner();
-                    number(value, least.into(), most.into(), "MB").map(|memory| configuration.memory_mib = memory)
+                    number(value, least.into(), most.into(), "MB")
+                        .map(|memory| configuration.memory_mib = memory)
                 }
                 "Timeout" => {
                     let (least, most) = limits::FUNCTION_TIMEOUT_SECONDS.into_inner();
@@ -147,7 +150,10 @@ impl Configuration {
 fn handler(value: &Value) -> Result<String, String> {
     let most = limits::FUNCTION_HANDLER_CHARS_MAX;
     let fits = |text: &&str| {
-        !text.is_empty() && text.chars().count() <= most && !text.contains(char::is_whitespace) && !text.contains('\0')
+        !text.is_empty()
+            && text.chars().count() <= most
+            && !text.contains(char::is_whitespace)
+            && !text.contains('\0')
     };
     let given = value.as_str().filter(fits);
     given.map(str::to_owned).ok_or_else(|| format!("it is not 1 to {most} characters without white space"))
@@ -188,7 +194,10 @@ fn environment(value: &Value) -> Result<BTreeMap<String, String>, (String, Strin
     let bytes: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > limits::FUNCTION_ENVIRONMENT_BYTES_MAX {
         let most = limits::FUNCTION_ENVIRONMENT_BYTES_MAX;
-        return wrong("Environment.Variables", &format!("together they have {bytes} bytes; AWS takes {most}"));
+        return wrong(
+            "Environment.Variables",
+            &format!("together they have {bytes} bytes; AWS takes {most}"),
+        );
     }
     Ok(environment)
 }

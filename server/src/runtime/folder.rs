@@ -199,7 +199,8 @@ impl Found {
         let (beside, inside) = (folder.join(format!("{}.json", self.name)), root.join("function.json"));
         // A zip in a folder of its own has that folder's file.
         let own = folder.join(&self.name).join("function.json");
-        let mut found: Vec<PathBuf> = [beside, inside, own].into_iter().filter(|path| path.is_file()).collect();
+        let mut found: Vec<PathBuf> =
+            [beside, inside, own].into_iter().filter(|path| path.is_file()).collect();
         found.dedup();
         match found.len() {
             0 | 1 => Ok(found.pop()),

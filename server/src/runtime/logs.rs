@@ -60,9 +60,12 @@ impl FunctionLog {
 
     /// Takes the secrets out of a line.
     pub(super) fn blackened(&self, line: String) -> String {
-        self.secrets.iter().fold(line, |line, secret| {
-            if line.contains(secret) { line.replace(secret, BLACK) } else { line }
-        })
+        self.secrets.iter().fold(
+            line,
+            |line, secret| {
+                if line.contains(secret) { line.replace(secret, BLACK) } else { line }
+            },
+        )
     }
 
     /// Appends lines, without secrets already, in one write: lines of several processes do not

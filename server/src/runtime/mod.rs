@@ -56,8 +56,8 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 pub use answer::RESPONSE_BYTES_MAX;
-pub use figures::FunctionFigures;
 pub use archive::{ArchiveError, ArchiveProblem};
+pub use figures::FunctionFigures;
 pub use folder::{FolderError, functions_in};
 pub use invocation::Invoked;
 pub use logs::{LoggedLine, read as read_logs};

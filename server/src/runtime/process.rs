@@ -194,7 +194,9 @@ impl Process {
             }
         };
         self.output.written(&mut self.lines);
-        not_started(&self.pool, born, &mut self.lines, |id| failure.unwrap_or_else(|| Answer::exited(id, None)));
+        not_started(&self.pool, born, &mut self.lines, |id| {
+            failure.unwrap_or_else(|| Answer::exited(id, None))
+        });
         None
     }
 

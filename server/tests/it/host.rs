@@ -42,14 +42,19 @@ pub(crate) fn options(dir: &Path, functions: Vec<Function>) -> RuntimeOptions {
     }
 }
 
-fn bench(handler: &str, timeout: Duration) -> Bench {
+pub(crate) fn bench(handler: &str, timeout: Duration) -> Bench {
+    bench_with(handler, timeout, |_| ())
+}
+
+pub(crate) fn bench_with(handler: &str, timeout: Duration, change: impl FnOnce(&mut Function)) -> Bench {
     let dir = tempfile::tempdir().expect("temp dir");
-    let function = function(dir.path(), handler, timeout);
+    let mut function = function(dir.path(), handler, timeout);
+    change(&mut function);
     let host = RuntimeHost::start(options(dir.path(), vec![function])).expect("host starts");
     Bench { host, dir }
 }
 
-fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
+pub(crate) fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
     let execution_arn = "arn:aws:states:us-east-1:123456789012:execution:m:e".to_owned();
     TaskRequest {
         key: TaskKey { execution_arn: execution_arn.as_str().into(), event_id: event },
@@ -71,11 +76,11 @@ impl Bench {
         receiver
     }
 
-    fn invoke(&self, function: &str, payload: Value) -> TaskOutcome {
+    pub(crate) fn invoke(&self, function: &str, payload: Value) -> TaskOutcome {
         self.begin(request(function, payload, 1)).recv_timeout(Duration::from_secs(30)).expect("an outcome")
     }
 
-    fn payload(&self, function: &str, payload: Value) -> Value {
+    pub(crate) fn payload(&self, function: &str, payload: Value) -> Value {
         match self.invoke(function, payload) {
             TaskOutcome::Succeeded(text) => {
                 serde_json::from_str::<Value>(&text).expect("JSON")["Payload"].clone()
@@ -84,7 +89,7 @@ impl Bench {
         }
     }
 
-    fn failure(&self, function: &str, payload: Value) -> (String, String) {
+    pub(crate) fn failure(&self, function: &str, payload: Value) -> (String, String) {
         match self.invoke(function, payload) {
             TaskOutcome::Failed { error, cause } => (error, cause),
             TaskOutcome::Succeeded(text) => panic!("expected a failure, got {text:.200}"),

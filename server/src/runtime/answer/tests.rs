@@ -100,5 +100,10 @@ fn what_lambda_refuses_is_said_in_its_words() {
     else {
         panic!("a failure")
     };
-    assert!(cause.starts_with("Function not found: arn:aws:lambda:us-east-1:123456789012:function:f:PROD (Service"), "{cause}");
+    assert!(
+        cause.starts_with(
+            "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f:PROD (Service"
+        ),
+        "{cause}"
+    );
 }

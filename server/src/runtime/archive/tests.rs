@@ -92,7 +92,15 @@ fn a_zip_is_unpacked_once_for_its_owner_only() {
 
 #[test]
 fn names_that_lead_out_are_refused() {
-    for name in ["../../x/bootstrap", "/etc/passwd-bogus", "lib/../../escape1", "lib//x", "./bootstrap2", "a\\..\\b", "a\0b"] {
+    for name in [
+        "../../x/bootstrap",
+        "/etc/passwd-bogus",
+        "lib/../../escape1",
+        "lib//x",
+        "./bootstrap2",
+        "a\\..\\b",
+        "a\0b",
+    ] {
         let bench = Bench::new();
         let stand_in = "n".repeat(name.len());
         let zip = bench.zip(|writer| {

@@ -87,7 +87,9 @@ fn what_cannot_be_a_function_is_said_with_its_file() {
     assert!(matches!(bench.refused(), FolderError::NotExecutable { path } if path.ends_with("f/bootstrap")));
     fs::remove_dir_all(bench.at("f")).unwrap();
     bench.zip("f.zip", 0o644);
-    assert!(matches!(bench.refused(), FolderError::NotExecutable { path } if path.ends_with("f.zip/bootstrap")));
+    assert!(
+        matches!(bench.refused(), FolderError::NotExecutable { path } if path.ends_with("f.zip/bootstrap"))
+    );
 
     let bench = Bench::new();
     bench.write("f/bootstrap", "");

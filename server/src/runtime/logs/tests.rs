@@ -17,13 +17,18 @@ fn an_execution_finds_its_lines_in_the_logs_of_all_functions() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (log(folder.path(), "one", &[]), log(folder.path(), "two", &[]));
     one.append(origin(Some(MINE)), vec!["START".to_owned(), "a\tb".to_owned()]);
-    two.append(origin(Some("arn:aws:states:us-east-1:123456789012:execution:m:mine-2")), vec!["x".to_owned()]);
+    two.append(
+        origin(Some("arn:aws:states:us-east-1:123456789012:execution:m:mine-2")),
+        vec!["x".to_owned()],
+    );
     two.append(origin(None), vec!["nobody's".to_owned()]);
     two.append(origin(Some(MINE)), vec!["c".to_owned()]);
     std::fs::write(folder.path().join("other.log"), "no columns\n\u{fffd}").unwrap();
     let found = read(folder.path(), MINE).unwrap();
-    let mut seen: Vec<_> =
-        found.iter().map(|line| (line.function.as_str(), line.request_id.as_str(), line.text.as_str())).collect();
+    let mut seen: Vec<_> = found
+        .iter()
+        .map(|line| (line.function.as_str(), line.request_id.as_str(), line.text.as_str()))
+        .collect();
     seen.sort_unstable();
     assert_eq!(seen, [("one", "r-1", "START"), ("one", "r-1", "a\tb"), ("two", "r-1", "c")]);
     assert!(found.is_sorted_by_key(|line| &line.time));

@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod functions;
 mod operations;
 mod security;
 
