@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use engine::{Engine, SystemClock};
 use serde_json::{Map, Value, json};
 use server::http::{
-    Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, Server, ServerOptions, Service,
-    States, Throttle, generate_credentials,
+    Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, Server,
+    ServerOptions, Service, States, Throttle, generate_credentials,
 };
 use server::{Api, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,7 +46,13 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     let metrics = Arc::<Metrics>::default();
-    let local = LocalEngine::open_observed(application.as_ref(), data, coreview, Some(metrics.clone()))?;
+    let local = LocalEngine::open_observed(
+        application.as_ref(),
+        &arguments.functions,
+        data,
+        coreview,
+        Some(metrics.clone()),
+    )?;
     let watched = seen.filter(|_| arguments.watch);
     let serving = Serving { arguments, terminal, local: &local, credentials, watched };
     let done = serving.run(application.as_ref(), listen, &metrics);
@@ -62,7 +68,9 @@ fn application(arguments: &Dev, terminal: Terminal) -> Result<Option<Application
     match Application::ready(&arguments.build, terminal, true) {
         Ok(application) => Ok(Some(application)),
         Err(Problem::NoProject { .. } | Problem::NoApp { .. }) if arguments.build.app.is_none() => {
-            terminal.remark("no project is here: state machines come by the API, functions there are none");
+            terminal.remark(
+                "no project is here: state machines come by the API, functions from --functions only",
+            );
             Ok(None)
         }
         Err(problem) => Err(problem),
@@ -126,7 +134,7 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: services(&self.local.engine, metrics, authentication, limits, self.arguments.throttle),
+            services: services(self.local, metrics, authentication, limits, self.arguments.throttle),
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
@@ -221,18 +229,20 @@ fn deploy(engine: &Engine, application: Option<&Application>) -> Result<Vec<Valu
 
 /// Everything that answers, in the order in which it is asked whether a request is its own.
 fn services(
-    engine: &Engine,
+    local: &LocalEngine,
     metrics: &Arc<Metrics>,
     authentication: Authentication,
     limits: Limits,
     throttle: Option<arguments::Throttle>,
 ) -> Vec<Arc<dyn Service>> {
+    let engine = &local.engine;
     let api = Api::new(engine.clone());
     let throttle = throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
     let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
     let apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
     vec![
         Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+        Arc::new(Functions::new(local.host.clone(), authentication.clone(), limits.body_time)),
         Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
     ]
 }

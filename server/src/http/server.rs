@@ -293,7 +293,8 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
         },
     };
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
-        response.headers_mut().insert("x-amzn-requestid", id);
+        // A service may have told one of its own.
+        response.headers_mut().entry("x-amzn-requestid").or_insert(id);
     }
     if is_last {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
