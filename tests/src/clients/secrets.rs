@@ -61,7 +61,7 @@ impl Watched {
             if let Ok(announced) = serde_json::from_str(&line) {
                 break announced;
             }
-            assert!(began.elapsed() < Duration::from_secs(60), "nothing is announced");
+            assert!(began.elapsed() < Duration::from_mins(1), "nothing is announced");
             std::thread::yield_now();
         };
         let socket = announced["endpoint"].as_str().and_then(|url| url.strip_prefix("http://"));
@@ -74,14 +74,15 @@ impl Watched {
     }
 
     fn call_with(&self, keys: &Credentials, operation: &str, parameters: &Value) -> (u16, Value) {
+        let (target, body) = (format!("AWSStepFunctions.{operation}"), parameters.to_string());
         let call = Call {
             socket: self.socket,
             credentials: Some(keys.clone()),
             region: "us-east-1",
             service: "states",
-            target: &format!("AWSStepFunctions.{operation}"),
-            body: parameters.to_string().as_bytes(),
-            patience: Duration::from_secs(60),
+            target: &target,
+            body: body.as_bytes(),
+            patience: Duration::from_mins(1),
         };
         let (status, body) = call.send(Timestamp::now().as_millisecond()).expect("an answer");
         (status, serde_json::from_slice(&body).expect("JSON"))
@@ -97,7 +98,7 @@ impl Watched {
         let began = Instant::now();
         while self.succeed("DescribeExecution", &json!({ "executionArn": execution }))["status"] == "RUNNING"
         {
-            assert!(began.elapsed() < Duration::from_secs(60), "{execution} goes on");
+            assert!(began.elapsed() < Duration::from_mins(1), "{execution} goes on");
         }
     }
 
