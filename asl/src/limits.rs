@@ -38,6 +38,38 @@ pub const ERROR_CHARS_MAX: usize = 256;
 pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Events in the history of one execution. Quotas: 25,000.
 pub const HISTORY_EVENTS_MAX: usize = 25_000;
+/// The name of a function, in characters. Lambda model, `FunctionName`: 64 without what an ARN has around it.
+pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
+/// `Handler` of a function, in characters. Lambda model.
+pub const FUNCTION_HANDLER_CHARS_MAX: usize = 128;
+/// `MemorySize` of a function, in MB. Lambda quotas: 128 to 10,240; 128 unless it is said.
+pub const FUNCTION_MEMORY_MIB: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// `Timeout` of a function, in seconds. Lambda quotas: 1 to 900; 3 unless it is said.
+pub const FUNCTION_TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=900;
+/// `Timeout` of a function of which none is said, in seconds. Lambda developer guide.
+pub const FUNCTION_TIMEOUT_SECONDS_DEFAULT: u64 = 3;
+/// How long a function's process may take to get ready, in seconds. Lambda developer guide, "Init phase".
+pub const FUNCTION_INIT_SECONDS_MAX: u64 = 10;
+/// The environment variables of a function together, in bytes. Lambda quotas: 4 KB.
+pub const FUNCTION_ENVIRONMENT_BYTES_MAX: usize = 4096;
+/// A function's configuration in a file, in bytes. Ours: what AWS's fields may hold together is far less.
+pub const FUNCTION_CONFIGURATION_BYTES_MAX: u64 = 65_536;
+/// A function's zip, in bytes. Lambda quotas: 50 MB zipped, for direct upload.
+pub const FUNCTION_ZIP_BYTES_MAX: u64 = 52_428_800;
+/// What a function's zip unpacks to, in bytes. Lambda quotas: 250 MB unzipped.
+pub const FUNCTION_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Entries of a function's zip. Ours: a large Node.js function has some ten thousand files.
+pub const FUNCTION_ZIP_ENTRIES_MAX: usize = 50_000;
+/// How much larger than itself a zip may unpack to, beyond the first megabyte. Ours: programs reach 4, text 20.
+pub const FUNCTION_ZIP_RATIO_MAX: u64 = 100;
+/// Functions of one folder. Ours.
+pub const FUNCTIONS_MAX: usize = 1_000;
+/// Payload of a call of a function that waits, in bytes. Lambda quotas: 6 MB.
+pub const INVOKE_PAYLOAD_BYTES_MAX: usize = 6_291_456;
+/// Payload of a call of a function that does not wait, in bytes. Lambda quotas: 1 MB.
+pub const INVOKE_EVENT_BYTES_MAX: usize = 1_048_576;
+/// `ClientContext` of a call of a function, in bytes before base64. API reference, `Invoke`: 3,583.
+pub const INVOKE_CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// Duration of a Standard execution, in seconds. Quotas: 1 year.
 pub const STANDARD_EXECUTION_SECONDS_MAX: u64 = 31_536_000;
 /// Duration of an Express execution, in seconds. Quotas: 5 minutes.

@@ -71,6 +71,11 @@ impl DataDir {
         self.logs().join("groups")
     }
 
+    /// Where zips of functions are unpacked.
+    pub(crate) fn functions(&self) -> PathBuf {
+        self.root.join("functions")
+    }
+
     /// Refuses to go on with open executions that were started for another CoreView: the engine
     /// takes them up again when it opens the journal, and the secret is that of this run.
     pub(crate) fn check_coreview(&self, coreview: &str) -> Result<(), Problem> {

@@ -3,6 +3,8 @@
 //! This is where everything that shares the endpoint is put together; what it
 //! consists of is in `server::http`.
 
+mod watch;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +12,8 @@ use std::time::{Duration, Instant};
 use engine::{Engine, SystemClock};
 use serde_json::{Map, Value, json};
 use server::http::{
-    Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, Server, ServerOptions, Service,
-    States, Throttle, generate_credentials,
+    Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, Server,
+    ServerOptions, Service, States, Throttle, generate_credentials,
 };
 use server::{Api, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,9 +23,10 @@ use crate::arguments::{self, Dev, Format};
 use crate::data::{DataDir, from_engine};
 use crate::local_engine::{LocalEngine, check_coreview};
 use crate::problem::Problem;
-use crate::project::Application;
+use crate::project::{Application, Seen};
 use crate::terminal::{Ink, Terminal};
 use crate::text;
+use watch::Watch;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,11 +41,20 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let listen = addresses(&arguments.listen)?;
     let credentials = arguments.credentials.as_deref().map(credentials).transpose()?;
     let application = application(arguments, terminal)?;
+    // As the sources are now: a change while this starts is a change.
+    let seen = application.as_ref().map(|application| application.sources().look());
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     let metrics = Arc::<Metrics>::default();
-    let local = LocalEngine::open_observed(application.as_ref(), data, coreview, Some(metrics.clone()))?;
-    let serving = Serving { arguments, terminal, local: &local, credentials };
+    let local = LocalEngine::open_observed(
+        application.as_ref(),
+        &arguments.functions,
+        data,
+        coreview,
+        Some(metrics.clone()),
+    )?;
+    let watched = seen.filter(|_| arguments.watch);
+    let serving = Serving { arguments, terminal, local: &local, credentials, watched };
     let done = serving.run(application.as_ref(), listen, &metrics);
     local.close();
     done
@@ -56,7 +68,9 @@ fn application(arguments: &Dev, terminal: Terminal) -> Result<Option<Application
     match Application::ready(&arguments.build, terminal, true) {
         Ok(application) => Ok(Some(application)),
         Err(Problem::NoProject { .. } | Problem::NoApp { .. }) if arguments.build.app.is_none() => {
-            terminal.remark("no project is here: state machines come by the API, functions there are none");
+            terminal.remark(
+                "no project is here: state machines come by the API, functions from --functions only",
+            );
             Ok(None)
         }
         Err(problem) => Err(problem),
@@ -98,6 +112,8 @@ struct Serving<'a> {
     terminal: Terminal,
     local: &'a LocalEngine,
     credentials: Option<Credentials>,
+    /// The sources of the application before it was served, if they are watched.
+    watched: Option<Seen>,
 }
 
 impl Serving<'_> {
@@ -107,7 +123,7 @@ impl Serving<'_> {
         listen: Vec<SocketAddr>,
         metrics: &Arc<Metrics>,
     ) -> Result<u8, Problem> {
-        let deployed = self.deploy(application)?;
+        let deployed = deploy(&self.local.engine, application)?;
         let authentication = match &self.credentials {
             Some(credentials) => Authentication::keys([credentials.clone()], Arc::new(SystemClock)),
             None => Authentication::open(),
@@ -118,13 +134,14 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: services(&self.local.engine, metrics, authentication, limits, self.arguments.throttle),
+            services: services(self.local, metrics, authentication, limits, self.arguments.throttle),
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
         let noted = address.write(self.local.data.journal());
         let ended = noted.and_then(|noted| {
             self.announce(&address, &deployed);
+            let _watch = self.watch(application)?;
             let ended = self.wait();
             noted.remove();
             ended
@@ -133,19 +150,9 @@ impl Serving<'_> {
         ended
     }
 
-    /// The workflows of the project as state machines, made or updated by their names.
-    fn deploy(&self, application: Option<&Application>) -> Result<Vec<Value>, Problem> {
-        let mut deployed = Vec::new();
-        for workflow in application.into_iter().flat_map(|application| &application.manifest.workflows) {
-            let put = self.local.engine.put_state_machine(&workflow.name, &workflow.definition, None);
-            let put = put.map_err(from_engine)?;
-            deployed.push(json!({
-                "name": workflow.name,
-                "stateMachineArn": put.state_machine_arn,
-                "changed": put.changed,
-            }));
-        }
-        Ok(deployed)
+    fn watch(&self, application: Option<&Application>) -> Result<Option<Watch>, Problem> {
+        let Some((application, seen)) = application.zip(self.watched.clone()) else { return Ok(None) };
+        Watch::start(self.local, application, seen, self.arguments.build.clone(), self.terminal).map(Some)
     }
 
     fn announce(&self, address: &Address, deployed: &[Value]) {
@@ -205,20 +212,37 @@ impl Serving<'_> {
     }
 }
 
+/// The workflows of the project as state machines, made or updated by their names.
+fn deploy(engine: &Engine, application: Option<&Application>) -> Result<Vec<Value>, Problem> {
+    let mut deployed = Vec::new();
+    for workflow in application.into_iter().flat_map(|application| &application.manifest.workflows) {
+        let put = engine.put_state_machine(&workflow.name, &workflow.definition, None);
+        let put = put.map_err(from_engine)?;
+        deployed.push(json!({
+            "name": workflow.name,
+            "stateMachineArn": put.state_machine_arn,
+            "changed": put.changed,
+        }));
+    }
+    Ok(deployed)
+}
+
 /// Everything that answers, in the order in which it is asked whether a request is its own.
 fn services(
-    engine: &Engine,
+    local: &LocalEngine,
     metrics: &Arc<Metrics>,
     authentication: Authentication,
     limits: Limits,
     throttle: Option<arguments::Throttle>,
 ) -> Vec<Arc<dyn Service>> {
+    let engine = &local.engine;
     let api = Api::new(engine.clone());
     let throttle = throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
     let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
     let apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
     vec![
         Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+        Arc::new(Functions::new(local.host.clone(), authentication.clone(), limits.body_time)),
         Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
     ]
 }

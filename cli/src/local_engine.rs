@@ -17,7 +17,7 @@ use server::{AwsSettings, Integrations, LogGroups, RuntimeHost, RuntimeOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    arguments::Format,
+    arguments::{Format, FunctionFolders},
     data::{DataDir, from_engine},
     problem::Problem,
     progress::Progress,
@@ -33,7 +33,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Invocations of one function that run at a time.
 const CONCURRENCY_MAX: usize = 4;
 
-/// An engine on a data folder, with the functions of an application.
+/// An engine on a data folder, with the functions of an application. Clones share it.
+#[derive(Clone)]
 pub(crate) struct LocalEngine {
     pub(crate) engine: Engine,
     pub(crate) host: RuntimeHost,
@@ -41,6 +42,8 @@ pub(crate) struct LocalEngine {
     logs: Arc<LogGroups>,
     pub(crate) data: DataDir,
     pub(crate) coreview: String,
+    /// Where functions are that are not the project's.
+    folders: FunctionFolders,
 }
 
 /// What the waiting loop hears.
@@ -59,23 +62,29 @@ pub(crate) enum Waited {
 
 impl LocalEngine {
     /// Opens it. Every open execution of the folder goes on.
-    pub(crate) fn open(application: &Application, data: DataDir, coreview: String) -> Result<Self, Problem> {
-        Self::open_observed(Some(application), data, coreview, None)
+    pub(crate) fn open(
+        application: &Application,
+        folders: &FunctionFolders,
+        data: DataDir,
+        coreview: String,
+    ) -> Result<Self, Problem> {
+        Self::open_observed(Some(application), folders, data, coreview, None)
     }
 
-    /// The same, seen by an observer; without an application there are no functions.
+    /// The same, seen by an observer; without an application there are the functions of folders only.
     pub(crate) fn open_observed(
         application: Option<&Application>,
+        folders: &FunctionFolders,
         data: DataDir,
         coreview: String,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
-        let host = start_host(application, &data, &coreview)?;
-        let functions = application.iter().flat_map(|of| &of.manifest.functions);
-        let functions = functions.map(|function| function.name.clone()).collect();
+        let functions = functions(application, folders, &data, &coreview)?;
+        let names = functions.iter().map(|function| function.name.clone()).collect();
+        let host = start_host(functions, &data)?;
         let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
-        let integrations = Integrations::new(Arc::new(host.clone()), functions, settings);
+        let integrations = Integrations::new(Arc::new(host.clone()), names, settings);
         let mut options = EngineOptions::new(data.journal(), Arc::new(integrations.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
@@ -89,7 +98,17 @@ impl LocalEngine {
         integrations.attach(&engine);
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
-        Ok(Self { engine, host, integrations, logs, data, coreview })
+        Ok(Self { engine, host, integrations, logs, data, coreview, folders: folders.clone() })
+    }
+
+    /// Takes another build of the application: new invocations run its functions. Executions keep
+    /// the definitions they were started with, as those that are deployed do.
+    pub(crate) fn renew(&self, application: &Application) -> Result<(), Problem> {
+        let functions = functions(Some(application), &self.folders, &self.data, &self.coreview)?;
+        let names = functions.iter().map(|function| function.name.clone()).collect();
+        self.host.renew(functions)?;
+        self.integrations.set_local_functions(names);
+        Ok(())
     }
 
     /// Says what was left out for its damage, if anything was: everything else goes on.
@@ -260,11 +279,23 @@ pub(crate) fn check_coreview(url: Option<&str>) -> Result<(), Problem> {
 }
 
 /// Every function of the application: executions of other workflows may be open, too.
-fn start_host(
+fn start_host(functions: Vec<server::Function>, data: &DataDir) -> Result<RuntimeHost, Problem> {
+    Ok(RuntimeHost::start(RuntimeOptions {
+        functions,
+        environment: BTreeMap::new(),
+        log_dir: data.logs(),
+        region: engine::arn::DEFAULT_REGION.to_owned(),
+        account_id: engine::arn::DEFAULT_ACCOUNT.to_owned(),
+    })?)
+}
+
+/// The functions of an application and of folders; the buckets the application asks for are made.
+fn functions(
     application: Option<&Application>,
+    folders: &FunctionFolders,
     data: &DataDir,
     coreview: &str,
-) -> Result<RuntimeHost, Problem> {
+) -> Result<Vec<server::Function>, Problem> {
     let mut functions = Vec::new();
     let of_application = || application.into_iter();
     for (application, function) in
@@ -278,6 +309,7 @@ fn start_host(
             timeout: Duration::from_secs(function.timeout_seconds.into()),
             environment: environment(function, data, coreview)?,
             concurrency_max: CONCURRENCY_MAX,
+            reserved_concurrency: None,
         });
     }
     for bucket in of_application().flat_map(|of| &of.manifest.buckets) {
@@ -285,13 +317,10 @@ fn start_host(
         crate::data::create_private_dir(&folder)
             .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;
     }
-    Ok(RuntimeHost::start(RuntimeOptions {
-        functions,
-        environment: BTreeMap::new(),
-        log_dir: data.logs(),
-        region: engine::arn::DEFAULT_REGION.to_owned(),
-        account_id: engine::arn::DEFAULT_ACCOUNT.to_owned(),
-    })?)
+    for folder in &folders.folders {
+        functions.extend(server::functions_in(folder, &data.functions(), CONCURRENCY_MAX)?);
+    }
+    Ok(functions)
 }
 
 /// A step gets what it was granted, and nothing else.

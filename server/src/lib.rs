@@ -19,4 +19,7 @@ pub use api::{Api, ApiError};
 pub use integrations::{AwsSettings, Integrations};
 pub use log_groups::LogGroups;
 pub use metrics::Metrics;
-pub use runtime::{Function, FunctionFigures, RuntimeHost, RuntimeHostError, RuntimeOptions};
+pub use runtime::{
+    FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, LoggedLine, RuntimeHost,
+    RuntimeHostError, RuntimeOptions, functions_in, read_logs,
+};

@@ -3,7 +3,9 @@
 use asl::limits::HISTORY_PAGE_BYTES_MAX;
 use engine::log_events::without_execution_data;
 use engine::registry::StateMachineType;
-use engine::{ExecutionFilter, ExecutionSummary, RedriveExecution, StartExecution, Status, SyncExecution};
+use engine::{
+    ExecutionFilter, ExecutionSummary, RedriveExecution, StartExecution, Started, Status, SyncExecution,
+};
 use serde_json::{Value, json};
 
 use super::arns::{self, resource};
@@ -20,7 +22,11 @@ const BILLED_MILLIS: i64 = 100;
 pub(super) fn start(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let started = api.engine.start_execution(request).map_err(|error| ApiError::of(error, arn))?;
-    Ok(json!({ "executionArn": started.execution_arn, "startDate": seconds(started.start_millis) }))
+    Ok(started_answer(&started))
+}
+
+pub(super) fn started_answer(started: &Started) -> Value {
+    json!({ "executionArn": started.execution_arn, "startDate": seconds(started.start_millis) })
 }
 
 pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
@@ -83,9 +89,9 @@ pub(super) fn redrive(api: &Api, parameters: Parameters<'_>) -> Answer {
 
 pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = arns::execution(parameters.required("executionArn"))?;
-    let described = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
+    let described = api.engine.describe_for_redrive(arn);
+    let (described, redrive) = described.map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
-    let redrive = api.engine.redrive_status(&described).map_err(|error| ApiError::of(error, arn))?;
     let machine = machine_name(&described.state_machine_arn);
     // Recorded on AWS: an execution that timed out has neither error nor cause.
     let failed = described.status != Status::TimedOut;

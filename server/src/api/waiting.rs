@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use engine::EngineError;
 use engine::registry::StateMachineType;
+use engine::{Accepted, EngineError};
 use serde_json::Value;
 
 use super::error::{Answer, ApiError};
@@ -41,6 +41,23 @@ impl Api {
     /// How long `GetActivityTask` waits for a task.
     pub(crate) fn activity_poll(&self) -> Duration {
         self.activity_poll
+    }
+
+    /// `StartExecution`: starts, and calls back when the start is durable. `Err` = it did not start.
+    pub(crate) fn begin_start(
+        &self,
+        parameters: &Value,
+        durable: impl FnOnce(Accepted) + Send + 'static,
+    ) -> Answer<()> {
+        let (_, parameters) = super::checked("StartExecution", parameters)?;
+        let (arn, request) = executions::start_request(self, parameters)?;
+        self.engine.begin_execution(request, durable).map_err(|error| ApiError::of(error, arn))
+    }
+
+    /// `StartExecution`: the answer to a start that is durable.
+    pub(crate) fn started(&self, accepted: Accepted) -> Answer {
+        let started = self.engine.go_on(accepted).map_err(|error| ApiError::of(error, ""))?;
+        Ok(executions::started_answer(&started))
     }
 
     /// `StartSyncExecution`: starts, and calls back with the answer. `Err` = it did not start.

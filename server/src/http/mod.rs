@@ -16,6 +16,7 @@
 //! | `slow` | connections whose reader does not read |
 //! | `throttle` | calls that come too often |
 //! | `states`, `polls` | the Step Functions API on it, with what waits for minutes |
+//! | `functions` | Lambda's `Invoke` for the functions of this process |
 //! | `own` | what the command asks of a running server, beyond AWS's operations |
 //! | `client` | a call of such an endpoint |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
@@ -24,6 +25,7 @@ mod authentication;
 mod body;
 mod client;
 mod door;
+mod functions;
 mod json_protocol;
 mod own;
 mod polls;
@@ -38,6 +40,7 @@ pub use authentication::{
     Authentication, Caller, ExpectedBody, SignatureError, SignatureProblem, SignedBody, generate_credentials,
 };
 pub use client::Call;
+pub use functions::Functions;
 pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;
 pub use probes::Probes;

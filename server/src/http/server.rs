@@ -114,6 +114,9 @@ pub enum ServerError {
     },
 }
 
+/// Threads that answer at least, however few cores there are. Ours.
+const WORKERS_MIN: usize = 4;
+
 /// A server that listens. It goes on until [`Self::shutdown`].
 #[derive(Debug)]
 pub struct Server {
@@ -147,6 +150,7 @@ impl Server {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("stepwright-http")
+            .worker_threads(workers())
             .thread_stack_size(STACK_BYTES)
             .max_blocking_threads(WAITING_THREADS_MAX)
             .enable_all()
@@ -181,6 +185,12 @@ impl Server {
         let _ = runtime.block_on(async { tokio::time::timeout(grace, slots.acquire_many_owned(all)).await });
         runtime.shutdown_timeout(Duration::ZERO);
     }
+}
+
+/// Threads that answer. Starts and short reads are done on them: one that takes long holds up
+/// one of them, and not the endpoint.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN))
 }
 
 /// Binds the addresses; those that want any port get the same one.
@@ -283,7 +293,8 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
         },
     };
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
-        response.headers_mut().insert("x-amzn-requestid", id);
+        // A service may have told one of its own.
+        response.headers_mut().entry("x-amzn-requestid").or_insert(id);
     }
     if is_last {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

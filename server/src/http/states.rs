@@ -10,6 +10,7 @@ use std::sync::Arc;
 use asl::limits::TEST_STATES_RUNNING_MAX;
 use engine::EngineError;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
@@ -72,7 +73,10 @@ impl States {
         self.admit(operation, &parameters)?;
         match operation {
             "GetActivityTask" => self.activity_task(parameters).await,
+            "StartExecution" => self.start(parameters).await,
             "StartSyncExecution" => self.start_sync(parameters).await,
+            // Reads a row or two, for which a thread of its own costs more than they do.
+            "DescribeExecution" => self.api.call(operation, parameters),
             "TestState" => {
                 // The semaphore is never closed.
                 let _turn = self.tests.acquire().await;
@@ -85,6 +89,27 @@ impl States {
     async fn blocking(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
         let (api, operation) = (self.api.clone(), operation.to_owned());
         off_thread(move || api.call(&operation, parameters)).await
+    }
+
+    /// Starts on this thread, and waits for the disk on none.
+    async fn start(&self, parameters: Value) -> Result<Value, ApiError> {
+        let (sender, answer) = oneshot::channel();
+        let (api, runtime) = (self.api.clone(), Handle::current());
+        self.api.begin_start(&parameters, move |accepted| {
+            // Who asked may have gone; the execution goes on.
+            let has_begun = accepted.has_begun();
+            let tell = move || drop(sender.send(api.started(accepted)));
+            if has_begun {
+                tell();
+            } else {
+                runtime.spawn_blocking(tell);
+            }
+        })?;
+        if let Ok(answer) = answer.await {
+            return answer;
+        }
+        let engine = self.api.engine().clone();
+        off_thread(move || Err(ApiError::of(engine.lost(), ""))).await
     }
 
     async fn start_sync(&self, parameters: Value) -> Result<Value, ApiError> {

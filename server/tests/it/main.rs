@@ -15,6 +15,7 @@
 )]
 
 mod bootstrap;
+mod functions;
 mod host;
 mod http;
 mod killed;

@@ -44,6 +44,8 @@ enum Workload {
     W1,
     /// A Map over 100 items, one Pass inside.
     W2,
+    /// A chain of five Task states that call the function `replay`, a real process.
+    W3,
     /// A chain of five Pass states, one execution at a time.
     W4,
     /// Calls of several operations on many connections.
@@ -55,6 +57,7 @@ impl Workload {
         match self {
             Self::W1 | Self::Mixed => chain(10),
             Self::W4 => chain(5),
+            Self::W3 => tasks(5),
             Self::W2 => json!({ "StartAt": "Each", "States": { "Each": {
                 "Type": "Map", "ItemsPath": "$.items", "End": true, "ItemProcessor": {
                     "ProcessorConfig": { "Mode": "INLINE" },
@@ -68,7 +71,7 @@ impl Workload {
         match self {
             Self::W1 | Self::Mixed => 10,
             Self::W2 => 101,
-            Self::W4 => 5,
+            Self::W3 | Self::W4 => 5,
         }
     }
 
@@ -81,10 +84,29 @@ impl Workload {
 }
 
 fn chain(length: usize) -> Value {
+    states(length, &json!({ "Type": "Pass" }))
+}
+
+fn tasks(length: usize) -> Value {
+    states(
+        length,
+        &json!({
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": { "FunctionName": "replay", "Payload.$": "$" },
+            "OutputPath": "$.Payload",
+        }),
+    )
+}
+
+/// So many states of one kind, one after the other.
+fn states(length: usize, kind: &Value) -> Value {
     let states = (0..length).map(|at| {
         let next =
             if at + 1 < length { ("Next", json!(format!("S{}", at + 1))) } else { ("End", json!(true)) };
-        (format!("S{at}"), json!({ "Type": "Pass", next.0: next.1 }))
+        let mut state = kind.clone();
+        state[next.0] = next.1;
+        (format!("S{at}"), state)
     });
     json!({ "StartAt": "S0", "States": states.collect::<serde_json::Map<_, _>>() })
 }

@@ -210,6 +210,7 @@ fn take(world: &World, arn: &str, token: &str, input: &Value) {
         arguments,
         timeout_seconds: None,
         token: Some(token.to_owned()),
+        trace_header: None,
     };
     let reply = lock(&world.host.stubs).answer(&task);
     if let Reply::Steps(steps) = reply {

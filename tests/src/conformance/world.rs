@@ -33,7 +33,7 @@ const PATIENCE_MILLIS: i64 = 90_000;
 
 /// Runs a case of the API.
 pub(super) fn run(case: &Case, bindings: Bindings, transport: Transport) -> Verdict {
-    let stubs = match Stubs::new(case, &bindings) {
+    let stubs = match Stubs::new(case, &bindings).and_then(|stubs| stubs.served(transport)) {
         Ok(stubs) => stubs,
         Err(reason) => return Verdict::not_run(case, &reason),
     };
@@ -88,7 +88,7 @@ impl World {
         let exists = move |arn: &str| arn.split(':').nth(6).is_some_and(|name| lock(&known).contains(name));
         let api = Api::new(engine).with_log_groups(Arc::new(exists)).with_activity_poll(Duration::ZERO);
         let wire = match transport {
-            Transport::InProcess => None,
+            Transport::InProcess | Transport::Processes => None,
             Transport::Http => Some(Wire::open(&api)?),
         };
         Ok(Self { api, clock, host, logs, log_groups, objects, wire, _folder: folder })

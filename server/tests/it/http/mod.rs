@@ -2,6 +2,7 @@
 
 mod client;
 mod connections;
+mod functions;
 mod fuzz;
 mod operations;
 mod security;
