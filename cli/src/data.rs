@@ -30,7 +30,9 @@ impl DataDir {
         let root = dir.canonicalize().map_err(not_written)?;
         if is_new {
             // It may lie in a repository; business data does not belong there.
-            std::fs::write(root.join(".gitignore"), "*\n").map_err(not_written)?;
+            let mut note = NamedTempFile::new_in(&root).map_err(not_written)?;
+            note.write_all(b"*\n").map_err(not_written)?;
+            note.persist(root.join(".gitignore")).map_err(|error| not_written(error.error))?;
         }
         Ok(Self { root })
     }

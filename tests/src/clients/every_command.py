@@ -23,9 +23,12 @@ MORE = {"list-executions": ["state-machine-arn"], "update-map-run": ["max-concur
 VALUES["max-concurrency"] = "1"
 
 driver = awscli.clidriver.create_clidriver()
-commands = driver.subcommand_table["stepfunctions"].subcommand_table
+# The command line has no other way to list its commands.
+commands = driver._get_command_table()["stepfunctions"]._get_command_table()
+# Running one adds `help`.
+commands = sorted(commands.items())
 unanswered = []
-for name, command in sorted(commands.items()):
+for name, command in commands:
     needed = [argument for argument, model in command.arg_table.items() if model.required]
     arguments = ["stepfunctions", name]
     for argument in needed + MORE.get(name, []):
