@@ -66,6 +66,11 @@ impl DataDir {
         self.root.join("logs")
     }
 
+    /// Where calls of functions are kept that nobody waits for.
+    pub(crate) fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
     /// Where zips of functions are unpacked.
     pub(crate) fn functions(&self) -> PathBuf {
         self.root.join("functions")

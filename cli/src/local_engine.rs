@@ -91,6 +91,8 @@ impl LocalEngine {
         options.observer = observer;
         let engine = Engine::open(options).map_err(from_engine)?;
         integrations.attach(&engine);
+        // Only now is the folder ours alone.
+        host.keep_events(&data.events())?;
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, integrations, data, coreview, folders: folders.clone() })
