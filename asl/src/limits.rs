@@ -62,6 +62,8 @@ pub const FUNCTION_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
 pub const FUNCTION_ZIP_ENTRIES_MAX: usize = 50_000;
 /// How much larger than itself a zip may unpack to, beyond the first megabyte. Ours: programs reach 4, text 20.
 pub const FUNCTION_ZIP_RATIO_MAX: u64 = 100;
+/// Calls of functions that nobody waits for and that have not taken place yet. Ours: their payloads may have 1 MB each.
+pub const FUNCTION_EVENTS_MAX: usize = 1_000;
 /// Functions of one folder. Ours.
 pub const FUNCTIONS_MAX: usize = 1_000;
 /// Payload of a call of a function that waits, in bytes. Lambda quotas: 6 MB.

@@ -102,6 +102,8 @@ impl LocalEngine {
         options.logs = Some(Arc::clone(&logs) as Arc<dyn LogSink>);
         let engine = Engine::open(options).map_err(from_engine)?;
         integrations.attach(&engine);
+        // Only now is the folder ours alone.
+        host.keep_events(&data.events())?;
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, integrations, logs, data, coreview, folders: folders.clone() })
