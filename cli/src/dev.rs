@@ -8,19 +8,19 @@ mod watch;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine::{Engine, SystemClock};
 use serde_json::{Map, Value, json};
 use server::http::{
-    Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, RestProtocol, Server, ServerOptions,
-    Service, States,
+    Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, RestProtocol, Server,
+    ServerOptions, Service, States, Throttle, generate_credentials,
 };
 use server::{Api, Metrics, OwnEndpoint, Stores};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::address::Address;
-use crate::arguments::{Dev, Format};
+use crate::arguments::{self, Dev, Format};
 use crate::data::{DataDir, from_engine};
 use crate::local_engine::{LocalEngine, check_coreview};
 use crate::problem::Problem;
@@ -50,8 +50,14 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let triggers = arguments.triggers.as_deref().map(triggers::read).transpose()?;
     let metrics = Arc::<Metrics>::default();
     let (observer, own) = (metrics.clone(), OwnEndpoint::default());
-    let local =
-        LocalEngine::open_observed(application.as_ref(), data, coreview, Some(observer), Some(own.clone()))?;
+    let local = LocalEngine::open_observed(
+        application.as_ref(),
+        &arguments.functions,
+        data,
+        coreview,
+        Some(observer),
+        Some(own.clone()),
+    )?;
     let watched = seen.filter(|_| arguments.watch);
     let serving = Serving { arguments, terminal, local: &local, credentials, watched, own, triggers };
     let done = serving.run(application.as_ref(), listen, &metrics);
@@ -67,7 +73,9 @@ fn application(arguments: &Dev, terminal: Terminal) -> Result<Option<Application
     match Application::ready(&arguments.build, terminal, true) {
         Ok(application) => Ok(Some(application)),
         Err(Problem::NoProject { .. } | Problem::NoApp { .. }) if arguments.build.app.is_none() => {
-            terminal.remark("no project is here: state machines come by the API, functions there are none");
+            terminal.remark(
+                "no project is here: state machines come by the API, functions from --functions only",
+            );
             Ok(None)
         }
         Err(problem) => Err(problem),
@@ -87,12 +95,13 @@ fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Problem> {
 
 fn credentials(given: &str) -> Result<Credentials, Problem> {
     if given == GENERATE {
-        return Credentials::generate().map_err(|error| Problem::Journal { detail: error.to_string() });
+        return generate_credentials().map_err(|error| Problem::Journal { detail: error.to_string() });
     }
     match given.split_once(':') {
         Some((id, secret)) if !id.is_empty() && !secret.is_empty() => Ok(Credentials {
             access_key_id: id.to_owned(),
             secret_access_key: secret.to_owned(),
+            session_token: None,
         }),
         // What was given may be a secret: it is not repeated.
         _ => Err(Problem::Usage {
@@ -182,11 +191,13 @@ impl Serving<'_> {
     ) -> Vec<Arc<dyn Service>> {
         let engine = &self.local.engine;
         let api = Api::new(engine.clone());
-        let mut apis: Vec<Arc<dyn JsonApi>> =
-            vec![Arc::new(States::new(api.clone(), Arc::clone(metrics))), Arc::new(Own::new(api))];
+        let throttle = self.arguments.throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
+        let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
+        let mut apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
         apis.extend(stores.json_apis());
         vec![
             Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+            Arc::new(Functions::new(self.local.host.clone(), authentication.clone(), limits.body_time)),
             Arc::new(RestProtocol::new(stores.rest_apis(), authentication.clone(), limits.body_time)),
             Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
         ]

@@ -235,7 +235,20 @@ impl Engine {
             return Ok(shown);
         }
         let limit = limit.unwrap_or(usize::MAX);
-        self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit))
+        let page = self.history_page(execution_arn, reverse, from, limit, usize::MAX);
+        page.map(|(events, _)| events)
+    }
+
+    /// The same, but no more than about `bytes`; and whether there are more.
+    pub fn history_page(
+        &self,
+        execution_arn: &str,
+        reverse: bool,
+        from: usize,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<(Vec<HistoryEvent>, bool), EngineError> {
+        self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit, bytes))
     }
 
     /// The region and the account of this engine's ARNs.

@@ -16,9 +16,8 @@ pub(super) struct Triggers {
 
 /// Reads a file: JSON if its name ends so, else TOML.
 pub(super) fn read(file: &Path) -> Result<Triggers, Problem> {
-    let written = std::fs::read_to_string(file).map_err(|source| {
-        Problem::file("the file of triggers cannot be read:", file.to_owned(), source)
-    })?;
+    let written = std::fs::read_to_string(file)
+        .map_err(|source| Problem::file("the file of triggers cannot be read:", file.to_owned(), source))?;
     let is_json = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let document = if is_json {
         serde_json::from_str(&written).map_err(|error| error.to_string())

@@ -1,5 +1,6 @@
 //! Executions: started, stopped, described, listed, and their histories.
 
+use asl::limits::HISTORY_PAGE_BYTES_MAX;
 use engine::log_events::without_execution_data;
 use engine::registry::StateMachineType;
 use engine::{
@@ -180,23 +181,27 @@ pub(super) fn history(api: &Api, parameters: Parameters<'_>) -> Answer {
     let reverse = parameters.flag("reverseOrder").unwrap_or_default();
     let page = Page::of(parameters, &["GetExecutionHistory", arn, if reverse { "reverse" } else { "" }])?;
     let from: usize = page.after_number()?.unwrap_or_default();
-    let mut events = api
+    let (events, mut more) = api
         .engine
-        .execution_history(arn, reverse, from, Some(page.one_more()))
+        .history_page(arn, reverse, from, page.size, HISTORY_PAGE_BYTES_MAX)
         .map_err(|error| ApiError::of(error, arn))?;
-    let next = page.cut(&mut events, |_| (from + page.size).to_string());
     let with_data = parameters.flag("includeExecutionData").unwrap_or(true);
-    let events: Vec<Value> = events
-        .iter()
-        .map(|event| {
-            let mut event = serde_json::to_value(event).unwrap_or_default();
-            if !with_data {
-                without_execution_data(&mut event);
-            }
-            event
-        })
-        .collect();
-    Ok(Fields::default().with("events", events).maybe("nextToken", next).into())
+    let (mut answered, mut bytes) = (Vec::new(), 0);
+    for event in &events {
+        let mut event = serde_json::to_value(event).unwrap_or_default();
+        if !with_data {
+            without_execution_data(&mut event);
+        }
+        bytes += event.to_string().len();
+        // API reference, `maxResults`: there may be fewer. One there is always.
+        if bytes > HISTORY_PAGE_BYTES_MAX && !answered.is_empty() {
+            more = true;
+            break;
+        }
+        answered.push(event);
+    }
+    let next = more.then(|| page.token(&(from + answered.len()).to_string()));
+    Ok(Fields::default().with("events", answered).maybe("nextToken", next).into())
 }
 
 /// What to start, and the ARN it was asked for with.

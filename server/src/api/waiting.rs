@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use engine::registry::StateMachineType;
 use engine::{Accepted, EngineError};
 use serde_json::Value;
 
@@ -13,6 +14,28 @@ impl Api {
     /// Whether there is an operation of this name.
     pub(crate) fn has(operation: &str) -> bool {
         super::shapes::operation(operation).is_some()
+    }
+
+    /// The names of all operations.
+    #[cfg(test)]
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        super::operations::ALL.iter().map(|operation| operation.name)
+    }
+
+    /// Whether a request is for an Express workflow.
+    pub(crate) fn is_for_express(&self, parameters: &Value) -> bool {
+        let arn = parameters.get("stateMachineArn").and_then(Value::as_str);
+        let machine = arn.and_then(|arn| self.place.state_machine(arn).ok());
+        let kind = machine.and_then(|machine| self.engine.state_machine_type(machine.name));
+        kind == Some(StateMachineType::Express)
+    }
+
+    /// Too many ask for tasks of one activity. Model: the error; Quotas: the words.
+    pub(crate) fn too_many_workers() -> ApiError {
+        ApiError::new(
+            "ActivityWorkerLimitExceeded",
+            "The maximum number of workers concurrently polling for activity tasks has been reached.",
+        )
     }
 
     /// How long `GetActivityTask` waits for a task.

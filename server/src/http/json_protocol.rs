@@ -8,20 +8,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asl::limits::REQUEST_BYTES_MAX;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
+use super::authentication::{Authentication, SignatureProblem, SignedBody};
 use super::body::{self, BodyError};
 use super::service::{Answer, Request, Response, Service, text, unknown};
-use super::sigv4::{Authentication, SignatureError};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
-
-/// Bytes of a request. Quotas: 1 MB "including the request header"; AWS's
-/// front end refuses bodies by the number in its message: 1 MiB and 1 KiB.
-const REQUEST_BYTES_MAX: usize = 1_049_600;
 
 static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 static QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
@@ -53,9 +50,10 @@ impl JsonError {
     }
 }
 
-impl From<SignatureError> for JsonError {
-    fn from(error: SignatureError) -> Self {
-        Self::new(error.code, error.message)
+impl From<SignatureProblem> for JsonError {
+    fn from(problem: SignatureProblem) -> Self {
+        let error = problem.json();
+        Self { code: Cow::Borrowed(error.code), message: error.message, http_status: error.http_status }
     }
 }
 
@@ -160,7 +158,7 @@ impl JsonProtocol {
         let limit = api.request_bytes_max();
         let body = body::read(&head.headers, body, limit, self.body_time).await;
         let body = body.map_err(|error| JsonError::of_body(error, limit))?;
-        self.authentication.verify(&head, &body, api.signing_name())?;
+        self.authentication.verify(&head, SignedBody::Whole(&body), api.signing_name())?;
         let parameters = parameters(&body)?;
         drop(body);
         api.call(&operation, parameters).await

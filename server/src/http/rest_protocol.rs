@@ -8,19 +8,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asl::limits::REQUEST_BYTES_MAX;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use engine::services::{self, Location, Operation, Structure};
 use serde_json::{Map, Number, Value};
 
+use super::authentication::{Authentication, SignedBody};
 use super::body;
 use super::json_protocol::{JsonAnswer, JsonError, parameters};
 use super::service::{Answer, Request, Response, Service, text};
-use super::sigv4::Authentication;
 
 const CONTENT_TYPE: &str = "application/json";
-/// Bytes of a request. Ours: that of the JSON protocol, so far above what these services take.
-const REQUEST_BYTES_MAX: usize = 1_049_600;
 
 static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
@@ -67,7 +66,7 @@ impl RestProtocol {
         })?;
         let body = body::read(&head.headers, body, REQUEST_BYTES_MAX, self.body_time).await;
         let body = body.map_err(|error| JsonError::of_body(error, REQUEST_BYTES_MAX))?;
-        self.authentication.verify(&head, &body, api.model().about.signing_name())?;
+        self.authentication.verify(&head, SignedBody::Whole(&body), api.model().about.signing_name())?;
         if let Value::Object(body) = parameters(&body)? {
             for (name, value) in body {
                 given.entry(name).or_insert(value);

@@ -28,6 +28,7 @@ pub(crate) fn function(dir: &Path, handler: &str, timeout: Duration) -> Function
         timeout,
         environment: BTreeMap::from([("ONLY_HERE".to_owned(), handler.to_owned())]),
         concurrency_max: 2,
+        reserved_concurrency: None,
     }
 }
 
@@ -41,14 +42,19 @@ pub(crate) fn options(dir: &Path, functions: Vec<Function>) -> RuntimeOptions {
     }
 }
 
-fn bench(handler: &str, timeout: Duration) -> Bench {
+pub(crate) fn bench(handler: &str, timeout: Duration) -> Bench {
+    bench_with(handler, timeout, |_| ())
+}
+
+pub(crate) fn bench_with(handler: &str, timeout: Duration, change: impl FnOnce(&mut Function)) -> Bench {
     let dir = tempfile::tempdir().expect("temp dir");
-    let function = function(dir.path(), handler, timeout);
+    let mut function = function(dir.path(), handler, timeout);
+    change(&mut function);
     let host = RuntimeHost::start(options(dir.path(), vec![function])).expect("host starts");
     Bench { host, dir }
 }
 
-fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
+pub(crate) fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
     let execution_arn = "arn:aws:states:us-east-1:123456789012:execution:m:e".to_owned();
     TaskRequest {
         key: TaskKey { execution_arn: execution_arn.as_str().into(), event_id: event },
@@ -59,6 +65,7 @@ fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
         arguments: json!({ "FunctionName": function, "Payload": payload }),
         timeout_seconds: None,
         token: None,
+        trace_header: None,
     }
 }
 
@@ -69,11 +76,11 @@ impl Bench {
         receiver
     }
 
-    fn invoke(&self, function: &str, payload: Value) -> TaskOutcome {
+    pub(crate) fn invoke(&self, function: &str, payload: Value) -> TaskOutcome {
         self.begin(request(function, payload, 1)).recv_timeout(Duration::from_secs(30)).expect("an outcome")
     }
 
-    fn payload(&self, function: &str, payload: Value) -> Value {
+    pub(crate) fn payload(&self, function: &str, payload: Value) -> Value {
         match self.invoke(function, payload) {
             TaskOutcome::Succeeded(text) => {
                 serde_json::from_str::<Value>(&text).expect("JSON")["Payload"].clone()
@@ -82,7 +89,7 @@ impl Bench {
         }
     }
 
-    fn failure(&self, function: &str, payload: Value) -> (String, String) {
+    pub(crate) fn failure(&self, function: &str, payload: Value) -> (String, String) {
         match self.invoke(function, payload) {
             TaskOutcome::Failed { error, cause } => (error, cause),
             TaskOutcome::Succeeded(text) => panic!("expected a failure, got {text:.200}"),
@@ -134,7 +141,7 @@ fn a_warm_process_serves_the_next_invocation() {
     assert_eq!((figures.invocations, figures.errors, figures.cold_starts), (2, 0, 1));
     assert!(figures.init_micros_max > 0 && figures.duration_micros_total > 0);
     let log = std::fs::read_to_string(bench.dir.path().join("logs/app-echo.log")).expect("log");
-    let reports: Vec<&str> = log.lines().filter(|line| line.starts_with("REPORT RequestId: ")).collect();
+    let reports: Vec<&str> = log.lines().filter(|line| line.contains("\tREPORT RequestId: ")).collect();
     assert_eq!(reports.len(), 2, "{log}");
     assert!(reports[0].contains("Init Duration: ") && !reports[1].contains("Init Duration: "), "{log}");
 }
