@@ -44,12 +44,7 @@ const MESSAGE_BYTES_MAX: i64 = QUEUE_MESSAGE_BYTES_MAX.cast_signed() as i64;
 /// Attributes with a number: name, smallest, largest, default.
 const NUMBERS: [(&str, i64, i64, i64); 6] = [
     ("DelaySeconds", 0, QUEUE_DELAY_SECONDS_MAX, 0),
-    (
-        "MaximumMessageSize",
-        QUEUE_MESSAGE_BYTES_MIN,
-        MESSAGE_BYTES_MAX,
-        MESSAGE_BYTES_MAX,
-    ),
+    ("MaximumMessageSize", QUEUE_MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX),
     ("MessageRetentionPeriod", QUEUE_RETENTION_SECONDS_MIN, QUEUE_RETENTION_SECONDS_MAX, 345_600),
     ("ReceiveMessageWaitTimeSeconds", 0, QUEUE_WAIT_SECONDS_MAX, 0),
     ("VisibilityTimeout", 0, QUEUE_VISIBILITY_SECONDS_MAX, 30),
