@@ -140,7 +140,7 @@ impl Database {
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let writer = std::thread::Builder::new()
             .name("stepwright-stores".to_owned())
-            .spawn(move || write_all(connection, &receiver))
+            .spawn(move || write_all(&connection, &receiver))
             .map_err(|source| StoresError::Threads { source })?;
         Ok(Self {
             path,
@@ -230,7 +230,7 @@ fn within<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Done<T>)
     done
 }
 
-fn write_all(connection: Connection, work: &Receiver<Work>) {
+fn write_all(connection: &Connection, work: &Receiver<Work>) {
     while let Ok(first) = work.recv() {
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
             tracing::error!(%error, "the database of queues and events takes no changes");
@@ -239,7 +239,7 @@ fn write_all(connection: Connection, work: &Receiver<Work>) {
         let mut releases: Vec<Release> = Vec::new();
         let more = work.try_iter().take(WORK_MAX - 1);
         for work in std::iter::once(first).chain(more) {
-            releases.extend(work(&connection));
+            releases.extend(work(connection));
         }
         match connection.execute_batch("COMMIT") {
             Ok(()) => releases.into_iter().for_each(|release| release()),

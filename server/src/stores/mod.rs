@@ -97,14 +97,14 @@ impl Stores {
         let (region, account) = engine.region_and_account();
         let core = Arc::new(Core {
             database: Database::open(folder, clock.now_millis())?,
-            clock: Arc::clone(&clock),
+            clock,
             place: Place { region: region.to_owned(), account: account.to_owned() },
             arrivals: Arrivals::default(),
             endpoint: OnceLock::new(),
         });
         let inner = Inner::new(&core, engine).ok_or(StoresError::Models)?;
         let bells = [Arc::clone(&inner.deliveries.bell), Arc::clone(&inner.clockwork), inner.pipes.bell()];
-        clock.on_jump(Arc::new(move || bells.iter().for_each(|bell| bell.ring())));
+        core.clock.on_jump(Arc::new(move || bells.iter().for_each(|bell| bell.ring())));
         let stores = Self { inner: Arc::new(inner) };
         match stores.begin() {
             Ok(()) => Ok(stores),

@@ -44,7 +44,9 @@ fn many_write_at_a_time_and_what_was_answered_is_there_again() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     database.close();
     assert!(database.write(|_| Ok(())).is_err(), "it is closed");
     assert_eq!(count(&Database::open(folder.path(), 0).unwrap()), 320);

@@ -73,9 +73,13 @@ impl Pipes {
                     Err(error) => tracing::error!(pipe = name, %error, "a pipe does not start"),
                 }
             }
-            running.values().for_each(|(_, bell, _)| bell.ring());
+            for (_, bell, _) in running.values() {
+                bell.ring();
+            }
             if !self.bell.wait(heard, None) {
-                running.values().for_each(|(_, bell, _)| bell.end());
+                for (_, bell, _) in running.values() {
+                    bell.end();
+                }
                 for (_, _, thread) in running.into_values() {
                     let _ = thread.join();
                 }

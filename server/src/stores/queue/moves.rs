@@ -37,7 +37,7 @@ struct Move {
     per_second: Option<i64>,
     status: String,
     to_move: i64,
-    moved: i64,
+    done: i64,
     failure: Option<String>,
     started_millis: i64,
 }
@@ -54,7 +54,7 @@ fn move_of(row: &Row<'_>) -> rusqlite::Result<Move> {
         per_second: row.get(4)?,
         status: row.get(5)?,
         to_move: row.get(6)?,
-        moved: row.get(7)?,
+        done: row.get(7)?,
         failure: row.get(8)?,
         started_millis: row.get(9)?,
     })
@@ -176,7 +176,7 @@ impl Moves {
                 let found = connection.query_row(&query, [&handle], move_of).optional()?;
                 let Some(one) = found else { return Err(no_resource().into()) };
                 end(connection, &handle, "CANCELLED", None)?;
-                Ok(json!({ "ApproximateNumberOfMessagesMoved": one.moved }))
+                Ok(json!({ "ApproximateNumberOfMessagesMoved": one.done }))
             })
             .map_err(JsonError::from)
     }
@@ -242,7 +242,7 @@ fn shown(one: &Move) -> Value {
     put("SourceArn", json!(one.source_arn));
     put("DestinationArn", json!(one.destination_arn));
     put("MaxNumberOfMessagesPerSecond", json!(one.per_second));
-    put("ApproximateNumberOfMessagesMoved", json!(one.moved));
+    put("ApproximateNumberOfMessagesMoved", json!(one.done));
     put("ApproximateNumberOfMessagesToMove", json!(one.to_move));
     put("FailureReason", json!(one.failure));
     put("StartedTimestamp", json!(one.started_millis));

@@ -29,8 +29,9 @@ impl Queues {
         let name = given.required("QueueName").to_owned();
         check_name(&name)?;
         let wanted = given.object("Attributes").cloned().unwrap_or_default();
-        if name.ends_with(".fifo") != (wanted.get("FifoQueue").and_then(Value::as_str) == Some("true")) {
-            return Err(if name.ends_with(".fifo") {
+        let is_named_fifo = name.strip_suffix(".fifo").is_some();
+        if is_named_fifo != (wanted.get("FifoQueue").and_then(Value::as_str) == Some("true")) {
+            return Err(if is_named_fifo {
                 refusal::value(
                     &name,
                     "QueueName",

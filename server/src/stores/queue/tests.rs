@@ -42,6 +42,7 @@ impl Lab {
         self.run(operation, parameters).unwrap_err().code.into_owned()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "who calls has no further use for them")]
     fn create(&self, name: &str, attributes: Value) -> String {
         let answer = self.run("CreateQueue", json!({ "QueueName": name, "Attributes": attributes })).unwrap();
         answer["QueueUrl"].as_str().unwrap().to_owned()
@@ -133,19 +134,19 @@ fn a_message_that_is_received_too_often_goes_to_the_dead_letter_queue_and_back()
     // A move takes what is visible.
     lab.clock.advance_millis(60_000);
     let source = "arn:aws:sqs:us-east-1:123456789012:dead";
-    let moves = Arc::new(Moves::new(Arc::clone(&lab.core)));
-    let mover = Arc::clone(&moves);
+    let own = Arc::new(Moves::new(Arc::clone(&lab.core)));
+    let worker = Arc::clone(&own);
     lab.run("StartMessageMoveTask", json!({ "SourceArn": source })).unwrap();
-    let thread = std::thread::spawn(move || mover.run());
-    let moved =
+    let thread = std::thread::spawn(move || worker.run());
+    let state =
         || lab.run("ListMessageMoveTasks", json!({ "SourceArn": source })).unwrap()["Results"][0].clone();
-    while moved()["Status"] == "RUNNING" {
+    while state()["Status"] == "RUNNING" {
         std::thread::yield_now();
     }
-    moves.end();
+    own.end();
     thread.join().unwrap();
     assert_eq!(
-        (&moved()["Status"], &moved()["ApproximateNumberOfMessagesMoved"]),
+        (&state()["Status"], &state()["ApproximateNumberOfMessagesMoved"]),
         (&json!("COMPLETED"), &json!(1))
     );
     assert_eq!(lab.bodies(&url), ["poison"]);

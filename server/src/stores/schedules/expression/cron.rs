@@ -121,7 +121,7 @@ impl Days {
             Self::LastWorking => vec![working_day(last)],
             Self::OfWeek(weekdays) => every().filter(|day| weekdays.contains(&weekday(*day))).collect(),
             Self::LastOfWeek(wanted) => {
-                every().filter(|day| weekday(*day) == *wanted).last().into_iter().collect()
+                every().filter(|day| weekday(*day) == *wanted).next_back().into_iter().collect()
             }
             Self::NthOfWeek(wanted, nth) => {
                 let nth = usize::try_from(nth - 1).unwrap_or_default();
@@ -214,8 +214,8 @@ fn read_number(
     (min, max): (i16, i16),
     names: &[&str],
 ) -> Result<i16, InvalidExpression> {
-    let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-    let number = match named {
+    let position = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+    let number = match position {
         Some(at) => i16::try_from(at).ok().map(|at| at + 1),
         None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
         None => None,

@@ -129,7 +129,7 @@ proptest! {
         let found = expression.next_after(after, &zone, 0).unwrap();
         prop_assert!(found > after && found - after <= 49 * 3_600_000);
         prop_assert_eq!(expression.next_after(found - 1, &zone, 0), Some(found));
-        prop_assert_eq!(expression.next_after((after + found) / 2, &zone, 0), Some(found));
+        prop_assert_eq!(expression.next_after(i64::midpoint(after, found), &zone, 0), Some(found));
     }
 
     #[test]
