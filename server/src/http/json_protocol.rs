@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use asl::limits::REQUEST_BYTES_MAX;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::authentication::{Authentication, SignatureProblem, SignedBody};
 use super::body::{self, BodyError};
-use super::service::{Answer, Request, Response, Service, text, unknown};
+use super::service::{Answer, Request, Response, Service, text, unknown, unlooked};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
@@ -120,9 +120,10 @@ impl JsonProtocol {
 
     async fn run(&self, request: Request) -> Result<Value, JsonError> {
         let (head, body) = request.into_parts();
+        // Also of what is refused: who has sent it all may send the next request on the connection.
+        let body = body::read(&head.headers, body, REQUEST_BYTES_MAX, self.body_time).await?;
         let found = self.find(&head.headers);
         let (api, operation) = found.ok_or_else(|| JsonError::new("UnknownOperationException", ""))?;
-        let body = body::read(&head.headers, body, REQUEST_BYTES_MAX, self.body_time).await?;
         self.authentication.verify(&head, SignedBody::Whole(&body), api.signing_name())?;
         let parameters = parameters(&body)?;
         drop(body);
@@ -139,7 +140,7 @@ impl Service for JsonProtocol {
         Box::pin(async move {
             // A body of another type may be a page's form: it is not looked at.
             if !is_json(request.headers()) {
-                return unknown();
+                return unlooked(unknown());
             }
             match self.run(request).await {
                 Ok(answer) => text(StatusCode::OK, CONTENT_TYPE, answer.to_string()),
@@ -179,8 +180,7 @@ fn refused(error: &JsonError) -> Response {
     let status = StatusCode::from_u16(error.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = text(status, CONTENT_TYPE, Value::Object(body).to_string());
     if matches!(error.http_status, 408 | 413) {
-        // What is left of the body is not read.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return unlooked(response);
     }
     response
 }

@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::door::Door;
-use super::service::{Response, Service, request_id, unknown};
+use super::service::{Response, Service, request_id, unknown, unlooked};
 use super::slow::Impatient;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
@@ -283,13 +283,13 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
     // request past a proxy. Hyper keeps one of them to itself, so no such connection goes on.
     let is_last = head.headers.contains_key(header::TRANSFER_ENCODING);
     let mut response = match shared.door.check(&head, reached) {
-        Err(refusal) => refusal.response(),
+        Err(refusal) => unlooked(refusal.response()),
         Ok(()) => match shared.services.iter().find(|service| service.takes(&head)) {
             Some(service) => {
                 let request = super::Request::from_parts(head, Body::new(body));
                 Arc::clone(service).answer(request).await
             }
-            None => unknown(),
+            None => unlooked(unknown()),
         },
     };
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
@@ -297,7 +297,7 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
         response.headers_mut().entry("x-amzn-requestid").or_insert(id);
     }
     if is_last {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response = unlooked(response);
     }
     response
 }
