@@ -62,6 +62,8 @@ pub const FUNCTION_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
 pub const FUNCTION_ZIP_ENTRIES_MAX: usize = 50_000;
 /// How much larger than itself a zip may unpack to, beyond the first megabyte. Ours: programs reach 4, text 20.
 pub const FUNCTION_ZIP_RATIO_MAX: u64 = 100;
+/// Calls of functions that nobody waits for and that have not taken place yet. Ours: their payloads may have 1 MB each.
+pub const FUNCTION_EVENTS_MAX: usize = 1_000;
 /// Functions of one folder. Ours.
 pub const FUNCTIONS_MAX: usize = 1_000;
 /// Payload of a call of a function that waits, in bytes. Lambda quotas: 6 MB.
@@ -343,6 +345,61 @@ pub const CALL_RATES: [(&str, u32, u32); 36] = [
 ];
 /// The same of `StartExecution` of an Express workflow. Quotas: 6,000 and 6,000 a second.
 pub const EXPRESS_START_RATE: (u32, u32) = (6_000, 6_000);
+
+/// A message of a queue with its attributes, and all messages of a batch together, in bytes. SQS developer guide,
+/// "Amazon SQS message quotas": 1 MiB (1,048,576 bytes) since August 2025.
+pub const QUEUE_MESSAGE_BYTES_MAX: usize = 1_048_576;
+/// The smallest `MaximumMessageSize` of a queue. API reference, `SetQueueAttributes`: 1,024 bytes.
+pub const QUEUE_MESSAGE_BYTES_MIN: i64 = 1_024;
+/// A request to a queue, in bytes. Ours: ten messages that hold 1 MiB together, each byte written as an escape.
+pub const QUEUE_REQUEST_BYTES_MAX: usize = 8_388_608;
+/// Entries of a batch, and messages of a receive. SQS developer guide, "Amazon SQS message quotas": 10.
+pub const QUEUE_BATCH_ENTRIES_MAX: usize = 10;
+/// Attributes of a message. SQS developer guide, "Amazon SQS message quotas": 10.
+pub const QUEUE_MESSAGE_ATTRIBUTES_MAX: usize = 10;
+/// How long a message can be delayed. SQS developer guide, "Amazon SQS message quotas": 15 minutes.
+pub const QUEUE_DELAY_SECONDS_MAX: i64 = 900;
+/// How short a queue can keep messages. SQS developer guide, "Amazon SQS message quotas": one minute.
+pub const QUEUE_RETENTION_SECONDS_MIN: i64 = 60;
+/// How long a queue can keep messages. SQS developer guide, "Amazon SQS message quotas": 14 days.
+pub const QUEUE_RETENTION_SECONDS_MAX: i64 = 1_209_600;
+/// How long a received message can stay invisible. SQS developer guide, "Amazon SQS message quotas": 12 hours.
+pub const QUEUE_VISIBILITY_SECONDS_MAX: i64 = 43_200;
+/// How long a receive can wait. API reference, `ReceiveMessage`: 20 seconds.
+pub const QUEUE_WAIT_SECONDS_MAX: i64 = 20;
+/// The largest `maxReceiveCount`. SQS developer guide, "Dead-letter queues": 1,000.
+pub const QUEUE_RECEIVE_COUNT_MAX: i64 = 1_000;
+/// Messages of a queue that are received and not yet deleted. SQS developer guide, "Amazon SQS message quotas": 120,000.
+pub const QUEUE_IN_FLIGHT_MAX: i64 = 120_000;
+/// How long a deduplication id is known. SQS developer guide, "Exactly-once processing": 5 minutes.
+pub const QUEUE_DEDUPLICATION_SECONDS: i64 = 300;
+/// Tags of a queue. SQS developer guide, "Amazon SQS queue quotas": 50.
+pub const QUEUE_TAGS_MAX: usize = 50;
+/// Entries of a `PutEvents`. API reference, `PutEvents`: 10.
+pub const EVENTS_ENTRIES_MAX: usize = 10;
+/// An event as it is put, and all events of a request together, in bytes. `EventBridge` user guide, "Calculating
+/// `PutEvents` event entry size": 256 KB.
+pub const EVENT_BYTES_MAX: usize = 262_144;
+/// An event pattern, in bytes. Model, `EventPattern`: 4,096.
+pub const EVENT_PATTERN_BYTES_MAX: usize = 4_096;
+/// Rules of an event bus. `EventBridge` quotas: 300.
+pub const EVENT_RULES_MAX: usize = 300;
+/// Targets of a rule. `EventBridge` quotas: 5.
+pub const EVENT_TARGETS_MAX: usize = 5;
+/// Event buses. `EventBridge` quotas: 100.
+pub const EVENT_BUSES_MAX: usize = 100;
+/// Attempts to bring an event to a target beside the first, unless its policy says fewer. `EventBridge` user guide,
+/// "Retry policy": 185.
+pub const DELIVERY_RETRIES_MAX: i64 = 185;
+/// How long it is tried to bring an event to a target, unless its policy says less. `EventBridge` user guide,
+/// "Retry policy": 24 hours.
+pub const DELIVERY_AGE_SECONDS_MAX: i64 = 86_400;
+/// Schedules. `EventBridge` Scheduler quotas: 1,000,000; ours is what one machine fires in a minute.
+pub const SCHEDULES_MAX: usize = 10_000;
+/// Groups of schedules. `EventBridge` Scheduler quotas: 500.
+pub const SCHEDULE_GROUPS_MAX: usize = 500;
+/// Pipes. `EventBridge` Pipes quotas: 1,000; ours, because each has a thread.
+pub const PIPES_MAX: usize = 100;
 
 /// Characters that names of state machines and executions, and labels of distributed Maps, must
 /// not have. API reference, `StartExecution`; developer guide, "Distributed mode": white space,

@@ -105,6 +105,10 @@ impl Address {
         vec![
             ("AWS_ENDPOINT_URL_SFN", self.endpoint.clone()),
             ("AWS_ENDPOINT_URL_LAMBDA", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_SQS", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_SCHEDULER", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_PIPES", self.endpoint.clone()),
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),
             ("AWS_ACCESS_KEY_ID", key(|keys| &keys.access_key_id)),

@@ -262,6 +262,9 @@ pub(crate) struct Dev {
     /// Refuse calls that come too often, with ThrottlingException
     #[arg(long, value_enum, value_name = "RATES")]
     pub(crate) throttle: Option<Throttle>,
+    /// What starts executions: queues, rules, schedules and pipes, as TOML or JSON; docs/triggers.md has its form
+    #[arg(long, value_name = "FILE", env = "STEPWRIGHT_TRIGGERS", hide_env_values = true)]
+    pub(crate) triggers: Option<PathBuf>,
     /// Serve without the project's workflows and functions
     #[arg(long, conflicts_with = "profile")]
     pub(crate) no_app: bool,

@@ -73,6 +73,11 @@ impl DataDir {
         self.logs().join("groups")
     }
 
+    /// Where calls of functions are kept that nobody waits for.
+    pub(crate) fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
     /// Where zips of functions are unpacked.
     pub(crate) fn functions(&self) -> PathBuf {
         self.root.join("functions")

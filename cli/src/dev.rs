@@ -3,6 +3,7 @@
 //! This is where everything that shares the endpoint is put together; what it
 //! consists of is in `server::http`.
 
+mod triggers;
 mod watch;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -12,10 +13,10 @@ use std::time::{Duration, Instant};
 use engine::{Engine, SystemClock};
 use serde_json::{Map, Value, json};
 use server::http::{
-    Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, Server,
+    Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, RestProtocol, Server,
     ServerOptions, Service, States, Throttle, generate_credentials,
 };
-use server::{Api, Metrics};
+use server::{Api, Metrics, OwnEndpoint, Stores};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::address::Address;
@@ -26,6 +27,7 @@ use crate::problem::Problem;
 use crate::project::{Application, Seen};
 use crate::terminal::{Ink, Terminal};
 use crate::text;
+use triggers::Triggers;
 use watch::Watch;
 
 /// How long answers that are under way may take when the server ends.
@@ -45,16 +47,19 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let seen = application.as_ref().map(|application| application.sources().look());
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
+    let triggers = arguments.triggers.as_deref().map(triggers::read).transpose()?;
     let metrics = Arc::<Metrics>::default();
+    let (observer, own) = (metrics.clone(), OwnEndpoint::default());
     let local = LocalEngine::open_observed(
         application.as_ref(),
         &arguments.functions,
         data,
         coreview,
-        Some(metrics.clone()),
+        Some(observer),
+        Some(own.clone()),
     )?;
     let watched = seen.filter(|_| arguments.watch);
-    let serving = Serving { arguments, terminal, local: &local, credentials, watched };
+    let serving = Serving { arguments, terminal, local: &local, credentials, watched, own, triggers };
     let done = serving.run(application.as_ref(), listen, &metrics);
     local.close();
     done
@@ -114,6 +119,10 @@ struct Serving<'a> {
     credentials: Option<Credentials>,
     /// The sources of the application before it was served, if they are watched.
     watched: Option<Seen>,
+    /// Where tasks of executions find what is served here.
+    own: OwnEndpoint,
+    /// What starts executions, from a file.
+    triggers: Option<Triggers>,
 }
 
 impl Serving<'_> {
@@ -124,6 +133,22 @@ impl Serving<'_> {
         metrics: &Arc<Metrics>,
     ) -> Result<u8, Problem> {
         let deployed = deploy(&self.local.engine, application)?;
+        let stores = Stores::open(self.local.data.journal(), &self.local.engine, Arc::new(SystemClock));
+        let stores = stores.map_err(|error| Problem::Journal { detail: error.to_string() })?;
+        let put = self.triggers.as_ref().map_or(Ok(()), |triggers| triggers.put(&stores));
+        let served = put.and_then(|()| self.serve(application, listen, metrics, &stores, &deployed));
+        stores.close();
+        served
+    }
+
+    fn serve(
+        &self,
+        application: Option<&Application>,
+        listen: Vec<SocketAddr>,
+        metrics: &Arc<Metrics>,
+        stores: &Stores,
+        deployed: &[Value],
+    ) -> Result<u8, Problem> {
         let authentication = match &self.credentials {
             Some(credentials) => Authentication::keys([credentials.clone()], Arc::new(SystemClock)),
             None => Authentication::open(),
@@ -134,13 +159,19 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: services(self.local, metrics, authentication, limits, self.arguments.throttle),
+            services: self.services(metrics, stores, authentication, limits),
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
+        stores.serve_at(&address.endpoint);
+        let keys = self.credentials.as_ref();
+        self.own.open(
+            &address.endpoint,
+            keys.map(|keys| (keys.access_key_id.clone(), keys.secret_access_key.clone())),
+        );
         let noted = address.write(self.local.data.journal());
         let ended = noted.and_then(|noted| {
-            self.announce(&address, &deployed);
+            self.announce(&address, deployed);
             let _watch = self.watch(application)?;
             let ended = self.wait();
             noted.remove();
@@ -148,6 +179,28 @@ impl Serving<'_> {
         });
         server.shutdown(GRACE);
         ended
+    }
+
+    /// Everything that answers, in the order in which it is asked whether a request is its own.
+    fn services(
+        &self,
+        metrics: &Arc<Metrics>,
+        stores: &Stores,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Vec<Arc<dyn Service>> {
+        let engine = &self.local.engine;
+        let api = Api::new(engine.clone());
+        let throttle = self.arguments.throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
+        let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
+        let mut apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
+        apis.extend(stores.json_apis());
+        vec![
+            Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+            Arc::new(Functions::new(self.local.host.clone(), authentication.clone(), limits.body_time)),
+            Arc::new(RestProtocol::new(stores.rest_apis(), authentication.clone(), limits.body_time)),
+            Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
+        ]
     }
 
     fn watch(&self, application: Option<&Application>) -> Result<Option<Watch>, Problem> {
@@ -225,26 +278,6 @@ fn deploy(engine: &Engine, application: Option<&Application>) -> Result<Vec<Valu
         }));
     }
     Ok(deployed)
-}
-
-/// Everything that answers, in the order in which it is asked whether a request is its own.
-fn services(
-    local: &LocalEngine,
-    metrics: &Arc<Metrics>,
-    authentication: Authentication,
-    limits: Limits,
-    throttle: Option<arguments::Throttle>,
-) -> Vec<Arc<dyn Service>> {
-    let engine = &local.engine;
-    let api = Api::new(engine.clone());
-    let throttle = throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
-    let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
-    let apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
-    vec![
-        Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
-        Arc::new(Functions::new(local.host.clone(), authentication.clone(), limits.body_time)),
-        Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
-    ]
 }
 
 /// As a shell takes it.

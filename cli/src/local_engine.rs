@@ -13,7 +13,7 @@ use engine::object_store::DirectoryStore;
 use engine::{Engine, EngineOptions, LogSink, Notice, Observer};
 use infra::manifest::{Access, Function, ResourceKind, Workflow};
 use serde_json::{Value, json};
-use server::{AwsSettings, Integrations, LogGroups, RuntimeHost, RuntimeOptions};
+use server::{AwsSettings, Integrations, LogGroups, OwnEndpoint, RuntimeHost, RuntimeOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -68,22 +68,28 @@ impl LocalEngine {
         data: DataDir,
         coreview: String,
     ) -> Result<Self, Problem> {
-        Self::open_observed(Some(application), folders, data, coreview, None)
+        Self::open_observed(Some(application), folders, data, coreview, None, None)
     }
 
     /// The same, seen by an observer; without an application there are the functions of folders only.
+    /// `own`: the endpoint that will serve what is served beside the engine.
     pub(crate) fn open_observed(
         application: Option<&Application>,
         folders: &FunctionFolders,
         data: DataDir,
         coreview: String,
         observer: Option<Arc<dyn Observer>>,
+        own: Option<OwnEndpoint>,
     ) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
         let functions = functions(application, folders, &data, &coreview)?;
         let names = functions.iter().map(|function| function.name.clone()).collect();
         let host = start_host(functions, &data)?;
         let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
+        let settings = match own {
+            Some(own) => settings.with_own_endpoint(own),
+            None => settings,
+        };
         let integrations = Integrations::new(Arc::new(host.clone()), names, settings);
         let mut options = EngineOptions::new(data.journal(), Arc::new(integrations.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
@@ -96,6 +102,8 @@ impl LocalEngine {
         options.logs = Some(Arc::clone(&logs) as Arc<dyn LogSink>);
         let engine = Engine::open(options).map_err(from_engine)?;
         integrations.attach(&engine);
+        // Only now is the folder ours alone.
+        host.keep_events(&data.events())?;
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self { engine, host, integrations, logs, data, coreview, folders: folders.clone() })

@@ -64,6 +64,10 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message)
     }
 
+    fn service(message: &str) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", message)
+    }
+
     fn into_response(self) -> Response {
         let kind = if self.status.is_server_error() { "Service" } else { "User" };
         // The model spells the member in two ways.
@@ -176,16 +180,15 @@ impl Functions {
                 self.host.check(&call)?;
                 Ok(bare(StatusCode::NO_CONTENT))
             }
-            Kind::Event => {
-                // The function runs to its end unheard.
-                drop(self.host.call(call)?);
-                Ok(bare(StatusCode::ACCEPTED))
-            }
+            Kind::Event => match self.host.call_event(call)?.await {
+                Ok(Ok(request_id)) => Ok(accepted(request_id)),
+                // Why is in the log.
+                Ok(Err(_)) | Err(_) => Err(Refusal::service("The event cannot be kept.")),
+            },
             Kind::RequestResponse => {
                 let wants_log = header_text(&head.headers, "x-amz-log-type") == Some("Tail");
-                let invoked = self.host.call(call)?.await.map_err(|_| {
-                    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", "The server ends.")
-                })?;
+                let invoked = self.host.call(call)?.await;
+                let invoked = invoked.map_err(|_| Refusal::service("The server ends."))?;
                 Ok(answered(invoked, wants_log))
             }
         }
@@ -206,6 +209,15 @@ fn answered(invoked: Invoked, wants_log: bool) -> Response {
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name.clone(), value);
         }
+    }
+    response
+}
+
+/// A call that nobody waits for will take place.
+fn accepted(request_id: String) -> Response {
+    let mut response = bare(StatusCode::ACCEPTED);
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(REQUEST_ID.clone(), id);
     }
     response
 }

@@ -12,7 +12,8 @@
 //! | `service` | the port to what answers, and the answers nobody else gives |
 //! | `body` | reading bodies, not without bound |
 //! | `authentication` | who may call: keys, signatures, AWS's words for who may not |
-//! | `json_protocol` | AWS JSON 1.0: one operation a request |
+//! | `json_protocol` | AWS JSON 1.0 and 1.1: one operation a request |
+//! | `rest_protocol` | AWS's REST with JSON: operations by method and path |
 //! | `slow` | connections whose reader does not read |
 //! | `throttle` | calls that come too often |
 //! | `states`, `polls` | the Step Functions API on it, with what waits for minutes |
@@ -30,6 +31,7 @@ mod json_protocol;
 mod own;
 mod polls;
 mod probes;
+mod rest_protocol;
 mod server;
 mod service;
 mod slow;
@@ -44,6 +46,7 @@ pub use functions::Functions;
 pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;
 pub use probes::Probes;
+pub use rest_protocol::{RestApi, RestProtocol};
 pub use server::{Limits, Server, ServerError, ServerOptions};
 pub use service::{Answer, Request, Response, Service};
 pub use sigv4::Credentials;

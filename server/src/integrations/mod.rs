@@ -46,7 +46,7 @@ use engine::{Completion, Engine, TaskHost, TaskKey, TaskOutcome, TaskRequest};
 use serde_json::Value;
 
 pub use http_task::HTTP_HOSTS;
-pub use settings::{AwsSettings, REAL_SERVICES};
+pub use settings::{AwsSettings, OwnEndpoint, REAL_SERVICES};
 
 use crate::api::Api;
 use children::Children;

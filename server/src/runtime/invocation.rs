@@ -22,6 +22,8 @@ pub(super) struct Invocation {
     pub(super) number: u64,
     /// The task it is of.
     pub(super) key: Option<TaskKey>,
+    /// The execution it is of, if it is of no task that waits.
+    pub(super) execution_arn: Option<String>,
     pub(super) request_id: String,
     pub(super) trace_id: String,
     /// The version or alias that was asked for.
@@ -42,8 +44,6 @@ pub(super) enum Reply {
     Task { done: Completion, form: Form },
     /// A caller of Lambda's API.
     Caller(oneshot::Sender<Invoked>),
-    /// Nobody: the call of a task that does not wait.
-    Nobody,
 }
 
 /// What a call of Lambda's API came to.
@@ -67,6 +67,7 @@ impl Invocation {
         Self {
             number: 0,
             key,
+            execution_arn: None,
             request_id: super::uuid(),
             trace_id,
             qualifier: None,
@@ -103,7 +104,6 @@ impl Invocation {
                     log_tail: logged.tail.clone(),
                 });
             }
-            Reply::Nobody => {}
         }
     }
 }
@@ -132,7 +132,10 @@ impl InvocationLog {
     pub(super) fn of(invocation: &Invocation) -> Self {
         Self {
             request_id: invocation.request_id.clone(),
-            execution_arn: invocation.key.as_ref().map(|key| key.execution_arn.to_string()),
+            execution_arn: match &invocation.key {
+                Some(key) => Some(key.execution_arn.to_string()),
+                None => invocation.execution_arn.clone(),
+            },
             version: invocation.executed_version().to_owned(),
             wants_tail: matches!(invocation.reply, Reply::Caller(_)),
             ..Self::default()

@@ -22,6 +22,7 @@
 //! | `api` | the Runtime API as bootstraps see it |
 //! | `environment` | what processes are started with |
 //! | `invocation`, `identifier`, `answer` | one call, how functions are named, AWS's words |
+//! | `events` | calls that nobody waits for, on disk until they are done |
 //! | `output`, `logs` | what functions write |
 //! | `memory`, `figures` | what they take |
 //! | `guard` | no process outlives us |
@@ -31,6 +32,7 @@ mod api;
 mod archive;
 mod configuration;
 mod environment;
+mod events;
 mod figures;
 mod folder;
 mod guard;
@@ -46,6 +48,7 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -63,6 +66,7 @@ pub use invocation::Invoked;
 pub use logs::{LoggedLine, read as read_logs};
 
 use answer::{CallIdentity, Form};
+use events::{Event, Events};
 use identifier::{Identifier, executed_version};
 use invocation::{Invocation, Reply};
 use pool::Pool;
@@ -130,6 +134,14 @@ pub enum RuntimeHostError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The folder of events cannot be made or read.
+    #[error("cannot keep the events of functions in {}: {source}", path.display())]
+    Events {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Threads or the guard shell cannot be started.
     #[error("cannot start {what}: {source}")]
     Start {
@@ -169,6 +181,8 @@ struct Inner {
     runtime: Option<tokio::runtime::Runtime>,
     shared: Arc<Shared>,
     log_dir: PathBuf,
+    events: Events,
+    has_ended: AtomicBool,
     /// Replaced as a whole by [`RuntimeHost::renew`].
     pools: RwLock<Arc<BTreeMap<String, Arc<Pool>>>>,
 }
@@ -273,7 +287,16 @@ impl RuntimeHost {
         });
         runtime.spawn(api::serve(listener, Arc::clone(&shared)));
         let pools = RwLock::new(Arc::new(pools));
-        Ok(Self { inner: Arc::new(Inner { runtime: Some(runtime), shared, log_dir, pools }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                runtime: Some(runtime),
+                shared,
+                log_dir,
+                events: Events::default(),
+                has_ended: AtomicBool::new(false),
+                pools,
+            }),
+        })
     }
 
     /// Replaces the functions, while invocations run: these end where they are. What waits, and
@@ -338,6 +361,7 @@ impl RuntimeHost {
 
     /// Ends all processes. Invocations that wait or run get no answer: call it after the engine has stopped.
     pub fn shutdown(&self) {
+        self.inner.has_ended.store(true, Ordering::SeqCst);
         for pool in self.inner.pools().values() {
             pool.close();
         }
@@ -421,6 +445,79 @@ impl RuntimeHost {
         Ok(receiver)
     }
 
+    /// Calls a function that nobody waits for (`InvocationType` `Event`). What comes through the
+    /// receiver is the id of the request, once the call is sure to take place.
+    ///
+    /// # Errors
+    /// See [`InvokeRefusal`]; [`InvokeRefusal::Throttled`] if too many wait to take place.
+    pub fn call_event(
+        &self,
+        request: InvokeRequest,
+    ) -> Result<oneshot::Receiver<std::io::Result<String>>, InvokeRefusal> {
+        let (_, identifier) = self.find(&request)?;
+        let event = Event {
+            request_id: uuid(),
+            function: identifier.name.to_owned(),
+            qualifier: identifier.qualifier.map(str::to_owned),
+            client_context: request.client_context,
+            trace_id: trace_id(request.trace_header.as_deref()),
+            payload: request.payload,
+            execution_arn: None,
+            failures: 0,
+            accepted_millis: jiff::Timestamp::now().as_millisecond(),
+        };
+        let (sender, receiver) = oneshot::channel();
+        let request_id = event.request_id.clone();
+        self.begin_event(event, move |kept| {
+            // A caller that went away needs no answer.
+            let _ = sender.send(kept.map(|()| request_id));
+        })?;
+        Ok(receiver)
+    }
+
+    /// Keeps calls that nobody waits for in a folder until they are done, and takes up those that
+    /// are there. Without, they are lost with the process. For who holds the folder alone.
+    ///
+    /// # Errors
+    /// [`RuntimeHostError::Events`].
+    pub fn keep_events(&self, folder: &Path) -> Result<(), RuntimeHostError> {
+        let failed = |source| RuntimeHostError::Events { path: folder.to_owned(), source };
+        for event in self.inner.events.open(folder).map_err(failed)? {
+            self.inner.shared.spawn(events::take_place(Arc::downgrade(&self.inner), event));
+        }
+        Ok(())
+    }
+
+    fn begin_event(
+        &self,
+        event: Event,
+        kept: impl FnOnce(std::io::Result<()>) + Send + 'static,
+    ) -> Result<(), InvokeRefusal> {
+        let slot = self.inner.events.slot().ok_or(InvokeRefusal::Throttled)?;
+        self.inner.shared.spawn(events::run(Arc::downgrade(&self.inner), event, slot, kept));
+        Ok(())
+    }
+
+    /// The same for a task, which succeeds with the answer of the call.
+    fn begin_task_event(
+        &self,
+        event: Event,
+        done: Completion,
+        accepted: impl FnOnce(&str) -> engine::TaskOutcome + Send + 'static,
+    ) {
+        let Some(slot) = self.inner.events.slot() else {
+            return done.finish(answer::throttled(&event.request_id));
+        };
+        let request_id = event.request_id.clone();
+        let kept = move |kept: std::io::Result<()>| {
+            done.finish(match kept {
+                Ok(()) => accepted(&request_id),
+                Err(error) => engine::TaskOutcome::unknown(format!("The event cannot be kept: {error}")),
+            });
+        };
+        self.inner.shared.spawn(events::run(Arc::downgrade(&self.inner), event, slot, kept));
+    }
+
     fn find<'r>(&self, request: &'r InvokeRequest) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
         let identifier = Identifier::of(&request.function)
             .qualified(request.qualifier.as_deref())
@@ -488,32 +585,40 @@ impl TaskHost for RuntimeHost {
             return done.finish(answer::function_not_found(region, account, identifier, &request_id));
         };
         let trace_id = trace_id(task.trace_header.as_deref());
-        let accepted = |status: u16| {
-            let version = executed_version(identifier.qualifier);
-            let (request_id, trace_id, date) = (request_id.as_str(), trace_id.as_str(), &http_date());
+        let accepted = |status: u16, request_id: &str, trace_id: &str, version: &str| {
+            let date = &http_date();
             answer::accepted(status, &CallIdentity { request_id, trace_id, version, date })
-        };
-        let (reply, done) = match call.kind {
-            "DryRun" => return done.finish(accepted(204)),
-            "Event" => (Reply::Nobody, Some((done, accepted(202)))),
-            _ => (Reply::Task { done, form }, None),
         };
         let payload = match form {
             Form::Direct => task.arguments.to_string(),
             Form::Optimised => engine::lambda_invoke_payload(&task.arguments),
         };
-        let qualifier = identifier.qualifier.map(str::to_owned);
-        let invocation = Invocation {
-            qualifier,
-            request_id: request_id.clone(),
-            ..Invocation::new(Some(task.key), trace_id, payload, reply)
-        };
-        let submitted = pool.submit(shared, invocation);
-        match (submitted, done) {
-            (Ok(()), Some((done, outcome))) => done.finish(outcome),
-            (Err(_), Some((done, _))) => done.finish(answer::throttled(&request_id)),
-            (Err(refused), None) => throttle(*refused),
-            (Ok(()), None) => {}
+        let (qualifier, version) =
+            (identifier.qualifier.map(str::to_owned), executed_version(identifier.qualifier).to_owned());
+        match call.kind {
+            "DryRun" => done.finish(accepted(204, &request_id, &trace_id, &version)),
+            "Event" => {
+                let event = Event {
+                    request_id: request_id.clone(),
+                    function: identifier.name.to_owned(),
+                    qualifier,
+                    client_context: None,
+                    trace_id: trace_id.clone(),
+                    payload,
+                    execution_arn: Some(task.execution_arn.clone()),
+                    failures: 0,
+                    accepted_millis: jiff::Timestamp::now().as_millisecond(),
+                };
+                self.begin_task_event(event, done, move |id| accepted(202, id, &trace_id, &version));
+            }
+            _ => {
+                let invocation = Invocation {
+                    qualifier,
+                    request_id,
+                    ..Invocation::new(Some(task.key), trace_id, payload, Reply::Task { done, form })
+                };
+                hand_on(&pool, shared, invocation);
+            }
         }
     }
 

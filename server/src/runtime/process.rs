@@ -42,10 +42,8 @@ const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 const NEXT_MAX: Duration = Duration::from_secs(10);
 /// Lines of output between invocations that are kept for the next one. Ours.
 const LINES_KEPT_MAX: usize = 1000;
-/// An invocation that was quicker takes no more memory than is soon noticed: pages come at a
-/// few GiB a second.
-const QUICK: Duration = Duration::from_millis(1);
-/// How old what is known of a process's memory may be after a quick invocation. Ours.
+/// How old what is known of a process's memory may be when it has answered. Ours: a look costs as
+/// much as a quick invocation.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What the HTTP side hears from a bootstrap.
@@ -252,7 +250,7 @@ impl Process {
         let served = self.answer(&cancelled, began, &mut log).await;
         let duration = began.elapsed();
         let served = match served {
-            Served::Answered(answer) if self.exceeded(duration) => {
+            Served::Answered(answer) if self.exceeded() => {
                 drop(answer);
                 Served::Gone(Answer::exited(&invocation.request_id, Some(KILLED)))
             }
@@ -393,9 +391,9 @@ impl Process {
 
     /// Whether a process that has answered had more memory than it may have: on AWS it would not
     /// have come to answer.
-    fn exceeded(&mut self, duration: Duration) -> bool {
+    fn exceeded(&mut self) -> bool {
         let is_recent = self.usage.is_some_and(|(_, seen)| seen.elapsed() < LOOK_AGAIN);
-        (duration >= QUICK || !is_recent) && self.uses_too_much()
+        !is_recent && self.uses_too_much()
     }
 
     /// Reads what the ended process still had to say, so that its last words stand in the log first.

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 #[test]
 fn serve() {
     let Ok(handler) = std::env::var("_HANDLER") else { return };
+    // The test harness has begun a line.
+    println!();
     match handler.as_str() {
         "exits-at-start" => std::process::exit(7),
         "never-ready" => std::thread::park(),

@@ -72,10 +72,10 @@ fn a_qualifier_is_told_back_and_must_not_contradict_the_name() {
 
     let dry = succeeded(&bench, with("app-echo", "InvocationType", "DryRun"));
     assert_eq!((&dry["StatusCode"], &dry["Payload"]), (&json!(204), &Value::Null));
-    assert_eq!(bench.host.figures()["app-echo"].invocations, 0);
+    assert_eq!(bench.host.figures()["app-echo"].invocations, 2);
     let event = succeeded(&bench, with("app-echo", "InvocationType", "Event"));
     assert_eq!(event["StatusCode"], 202);
-    until(|| (bench.host.figures()["app-echo"].invocations == 1).then_some(()));
+    until(|| (bench.host.figures()["app-echo"].invocations == 3).then_some(()));
 }
 
 #[test]

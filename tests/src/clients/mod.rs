@@ -109,6 +109,75 @@ fn boto3() {
     check(served.client(python).arg(script("with_boto3.py")));
 }
 
+/// A folder with functions: one gives back what it gets, one fails, one is switched off and packed.
+fn functions(folder: &Path) -> PathBuf {
+    use std::io::Write as _;
+    let functions = folder.join("functions");
+    let bootstrap = crate::conformance::replay_bootstrap();
+    let write = |path: &str, text: &Value| {
+        std::fs::write(functions.join(path), text.to_string()).expect("written");
+    };
+    for name in ["echo", "broken"] {
+        std::fs::create_dir_all(functions.join(name)).expect("a folder");
+        std::fs::copy(bootstrap, functions.join(name).join("bootstrap")).expect("copied");
+    }
+    let told = |told: Value| json!({ "Variables": { "STEPWRIGHT_REPLAY": told.to_string() } });
+    let echo = told(json!({ "print": "said by echo" }));
+    write("echo/function.json", &json!({ "MemorySize": 256, "Timeout": 20, "Environment": echo }));
+    let broken = told(json!({ "raise": { "errorType": "Replay.Broken", "errorMessage": "no luck" } }));
+    write("broken.json", &json!({ "Timeout": 20, "Environment": broken }));
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(functions.join("off.zip")).expect("a file"));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    zip.start_file("bootstrap", options).expect("an entry");
+    zip.write_all(&std::fs::read(bootstrap).expect("read")).expect("packed");
+    zip.finish().expect("packed");
+    write("off.json", &json!({ "ReservedConcurrentExecutions": 0 }));
+    functions
+}
+
+#[test]
+fn boto3_invokes_functions() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = functions(folder.path());
+    let served = Served::start(&["--functions", folder.to_str().expect("text")]);
+    let output =
+        served.client(python).arg(script("invoke_with_boto3.py")).output().expect("the client starts");
+    assert!(output.status.success(), "{}", crate::told(&output));
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let expected = json!({
+        "answered": [200, { "n": 1 }, "$LATEST"],
+        "log": [true, true, true],
+        "failed": [200, "Unhandled", "Replay.Broken"],
+        "event": 202,
+        "dry": 204,
+        "missing": ["ResourceNotFoundException", 404, null],
+        "throttled": ["TooManyRequestsException", 429, "ReservedFunctionConcurrentInvocationLimitExceeded"],
+        "too_large": ["RequestTooLargeException", 413, null],
+        "execution": ["SUCCEEDED", "2"],
+        "events": [
+            "LambdaFunctionScheduled", "LambdaFunctionStarted", "LambdaFunctionSucceeded",
+            "TaskScheduled", "TaskStarted", "TaskFailed",
+        ],
+    });
+    assert_eq!(seen, expected);
+
+    let data = served.folder.path().join("data");
+    let shown = Command::new(crate::binaries().join("stepwright"))
+        .args(["show", "calls-1", "--logs", "-o", "json", "--data"])
+        .arg(data)
+        .output()
+        .expect("it runs");
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let said: Vec<&str> = shown["lines"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter_map(|line| line["text"].as_str()?.split(' ').next())
+        .collect();
+    assert_eq!(said, ["START", "said", "END", "REPORT", "START", "END", "REPORT"], "{shown:#}");
+}
+
 #[test]
 fn boto3_signs_and_strangers_do_not() {
     let Some(python) = tool("python/bin/python") else { return };

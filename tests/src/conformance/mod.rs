@@ -47,6 +47,7 @@ use std::time::Duration;
 pub use bindings::Bindings;
 pub use case::{Case, Kind, load, recordings};
 pub use history::unify_histories;
+pub use processes::bootstrap as replay_bootstrap;
 pub use report::{Counts, Report, Verdict};
 pub use script::{Refusal, Service, run_script};
 pub use services::{Services, needs_services};

@@ -62,8 +62,8 @@ fn function(name: &str, mut stub: Value) -> Function {
     }
 }
 
-/// The program, built once a process.
-pub(crate) fn bootstrap() -> &'static Path {
+/// The bootstrap that answers as it is told, built once a process.
+pub fn bootstrap() -> &'static Path {
     static BUILT: OnceLock<std::path::PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let arguments = ["-p", "stepwright-step-misbehave", "--bin", "replay-bootstrap"];

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use engine::{Completion, TaskHost, TaskOutcome, TaskRequest};
 use serde_json::{Value, json};
 use stepwright_server::http::{Authentication, Functions, Limits, Server, ServerOptions};
-use stepwright_server::{AwsSettings, Integrations};
+use stepwright_server::{AwsSettings, Integrations, RuntimeHost};
 
 use super::client::{Client, Reply};
 use crate::host::{Bench, bench, bench_with, request, until};
@@ -89,8 +89,6 @@ fn a_function_is_invoked() {
         "{log}"
     );
 
-    let qualified = lambda.invoke("app-context/invocations?Qualifier=7&x=/..", &[], b"");
-    assert_eq!(qualified.status, 404, "the path is another");
     let mut client = Client::connect(lambda.address());
     let line = "POST /2015-03-31/functions/app-context/invocations?Qualifier=7 HTTP/1.1";
     client.send(line, &[("Content-Length", "0")], b"");
@@ -118,6 +116,7 @@ fn a_call_may_not_wait_or_only_ask() {
     let event = lambda.invoke("app-echo", &[("X-Amz-Invocation-Type", "Event")], b"{}");
     assert_eq!((event.status, event.body.as_str()), (202, ""));
     until(|| (lambda.bench.host.figures()["app-echo"].invocations == 1).then_some(()));
+    assert!(event.header("x-amzn-requestid").is_some());
     let other = lambda.invoke("app-echo", &[("X-Amz-Invocation-Type", "Whenever")], b"{}");
     assert_eq!(refusal(&other).1, "InvalidParameterValueException");
 }
@@ -150,6 +149,36 @@ fn what_is_throttled_may_come_again() {
     let reply = Lambda::of(off).invoke("app-echo", &[], b"{}");
     assert_eq!(refusal(&reply), (429, "TooManyRequestsException".to_owned(), json!("Rate Exceeded.")));
     assert_eq!(reply.json()["Reason"], "ReservedFunctionConcurrentInvocationLimitExceeded");
+}
+
+#[test]
+fn what_was_accepted_takes_place_after_a_restart() {
+    let lambda =
+        Lambda::of(bench_with("until", Duration::from_mins(1), |function| function.concurrency_max = 1));
+    let (dir, file) = (lambda.bench.dir.path(), lambda.bench.dir.path().join("there"));
+    lambda.bench.host.keep_events(&dir.join("events")).expect("a folder");
+    let body = json!({ "file": file }).to_string();
+    let accepted = lambda.invoke("app-until", &[("X-Amz-Invocation-Type", "Event")], body.as_bytes());
+    assert_eq!(accepted.status, 202);
+    let kept = || {
+        let entries = std::fs::read_dir(dir.join("events")).expect("a folder");
+        entries
+            .filter(|entry| {
+                entry.as_ref().is_ok_and(|entry| entry.path().extension().is_some_and(|of| of == "json"))
+            })
+            .count()
+    };
+    assert_eq!(kept(), 1);
+    lambda.bench.host.shutdown();
+    assert_eq!(kept(), 1, "it has not taken place");
+
+    std::fs::write(&file, "").expect("a file");
+    let function = crate::host::function(dir, "until", Duration::from_mins(1));
+    let next = RuntimeHost::start(crate::host::options(dir, vec![function])).expect("host starts");
+    next.keep_events(&dir.join("events")).expect("a folder");
+    until(|| (kept() == 0).then_some(()));
+    assert_eq!(next.figures()["app-until"].invocations, 1);
+    assert_eq!(next.figures()["app-until"].errors, 0);
 }
 
 /// No function is run by this host.
