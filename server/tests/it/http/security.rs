@@ -200,7 +200,8 @@ fn an_absolute_target_for_another_host_is_misdirected() {
         "POST / HTTP/1.1\r\n",
         "POST / HTTP/1.0\r\n",
     ] {
-        let statuses = answers(&endpoint, format!("{line}Connection: close\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        let statuses =
+            answers(&endpoint, format!("{line}Connection: close\r\nContent-Length: 0\r\n\r\n").as_bytes());
         assert!(matches!(statuses.as_slice(), [400 | 421]), "{line:?}: {statuses:?}");
     }
     assert_eq!(answers(&endpoint, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n"), [421]);
