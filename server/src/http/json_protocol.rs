@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asl::limits::REQUEST_BYTES_MAX;
+use axum::body::HttpBody as _;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
@@ -180,7 +181,8 @@ impl Service for JsonProtocol {
         Box::pin(async move {
             // A body of another type may be a page's form: it is not looked at.
             if !is_json(request.headers()) {
-                return unlooked(unknown());
+                let is_read = request.body().is_end_stream();
+                return if is_read { unknown() } else { unlooked(unknown()) };
             }
             let found = self.find(request.headers()).map(|(api, operation)| (api, operation.to_owned()));
             let api = found.as_ref().map(|(api, _)| Arc::clone(api));
