@@ -7,6 +7,7 @@
 
 mod rust;
 mod secrets;
+mod triggers;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
