@@ -29,7 +29,7 @@ pub(crate) struct Moves {
 }
 
 /// A move that was asked for.
-struct Move {
+struct Moving {
     handle: String,
     source_id: i64,
     source_arn: String,
@@ -45,8 +45,8 @@ struct Move {
 const MOVE: &str = "SELECT handle, source_id, source_arn, destination_arn, per_second, status, to_move, moved, \
      failure, started_millis FROM message_moves";
 
-fn move_of(row: &Row<'_>) -> rusqlite::Result<Move> {
-    Ok(Move {
+fn move_of(row: &Row<'_>) -> rusqlite::Result<Moving> {
+    Ok(Moving {
         handle: row.get(0)?,
         source_id: row.get(1)?,
         source_arn: row.get(2)?,
@@ -94,7 +94,7 @@ impl Moves {
     }
 
     /// Some messages of one move.
-    fn step(&self, one: Move) {
+    fn step(&self, one: Moving) {
         let limit = one.per_second.map_or(STEP, |rate| (rate / 10).max(1)).min(STEP);
         let (now, place) = (self.core.now(), self.core.place.clone());
         let told = self.core.database.write(move |connection| {
@@ -229,7 +229,7 @@ fn no_resource() -> JsonError {
     }
 }
 
-fn shown(one: &Move) -> Value {
+fn shown(one: &Moving) -> Value {
     let mut shown = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {

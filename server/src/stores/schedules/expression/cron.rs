@@ -120,9 +120,7 @@ impl Days {
             Self::Nearest(number) => day(*number).map(working_day).into_iter().collect(),
             Self::LastWorking => vec![working_day(last)],
             Self::OfWeek(weekdays) => every().filter(|day| weekdays.contains(&weekday(*day))).collect(),
-            Self::LastOfWeek(wanted) => {
-                every().filter(|day| weekday(*day) == *wanted).next_back().into_iter().collect()
-            }
+            Self::LastOfWeek(wanted) => every().rfind(|day| weekday(*day) == *wanted).into_iter().collect(),
             Self::NthOfWeek(wanted, nth) => {
                 let nth = usize::try_from(nth - 1).unwrap_or_default();
                 every().filter(|day| weekday(*day) == *wanted).nth(nth).into_iter().collect()
