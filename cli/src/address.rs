@@ -103,6 +103,7 @@ impl Address {
         let key = |of: fn(&Keys) -> &String| self.keys.as_ref().map_or(ANY_KEY, |keys| of(keys)).to_owned();
         vec![
             ("AWS_ENDPOINT_URL_SFN", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_S3", self.endpoint.clone()),
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),
             ("AWS_ACCESS_KEY_ID", key(|keys| &keys.access_key_id)),

@@ -7,12 +7,13 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Engine, SystemClock};
+use engine::SystemClock;
 use serde_json::{Map, Value, json};
 use server::http::{
     Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, Server, ServerOptions, Service,
     States,
 };
+use server::stores::objects::{NoEvents, Objects, ObjectsOptions};
 use server::{Api, Metrics};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -117,7 +118,7 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: services(&self.local.engine, metrics, authentication, limits),
+            services: self.services(metrics, authentication, limits)?,
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
@@ -130,6 +131,41 @@ impl Serving<'_> {
         });
         server.shutdown(GRACE);
         ended
+    }
+
+    /// Everything that answers, in the order in which it is asked whether a request is its own.
+    fn services(
+        &self,
+        metrics: &Arc<Metrics>,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Result<Vec<Arc<dyn Service>>, Problem> {
+        let engine = &self.local.engine;
+        let api = Api::new(engine.clone());
+        let apis: Vec<Arc<dyn JsonApi>> =
+            vec![Arc::new(States::new(api.clone(), Arc::clone(metrics))), Arc::new(Own::new(api))];
+        let objects = self.objects(authentication.clone(), limits)?;
+        Ok(vec![
+            Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+            Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
+            // Takes what nobody else does.
+            Arc::new(objects),
+        ])
+    }
+
+    /// The buckets that the engine and the steps use.
+    fn objects(&self, authentication: Authentication, limits: Limits) -> Result<Objects, Problem> {
+        let (region, account) = self.local.engine.region_and_account();
+        let options = ObjectsOptions {
+            root: self.local.data.objects(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            authentication,
+            events: Arc::new(NoEvents),
+            clock: Arc::new(SystemClock),
+            idle: limits.body_time,
+        };
+        Objects::open(options).map_err(|error| Problem::Journal { detail: error.to_string() })
     }
 
     /// The workflows of the project as state machines, made or updated by their names.
@@ -202,22 +238,6 @@ impl Serving<'_> {
             }
         })
     }
-}
-
-/// Everything that answers, in the order in which it is asked whether a request is its own.
-fn services(
-    engine: &Engine,
-    metrics: &Arc<Metrics>,
-    authentication: Authentication,
-    limits: Limits,
-) -> Vec<Arc<dyn Service>> {
-    let api = Api::new(engine.clone());
-    let apis: Vec<Arc<dyn JsonApi>> =
-        vec![Arc::new(States::new(api.clone(), Arc::clone(metrics))), Arc::new(Own::new(api))];
-    vec![
-        Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
-        Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
-    ]
 }
 
 /// As a shell takes it.

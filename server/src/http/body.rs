@@ -13,7 +13,7 @@ const DRAINED_BYTES_MAX: usize = 4 << 20;
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyError {
+pub(crate) enum BodyError {
     /// It is larger than the limit.
     TooLarge,
     /// It did not come in time.
@@ -23,7 +23,7 @@ pub(super) enum BodyError {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read(
+pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,

@@ -18,7 +18,7 @@
 //! | `client` | a call of such an endpoint |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 
-mod body;
+pub(crate) mod body;
 mod client;
 mod door;
 mod json_protocol;
@@ -26,8 +26,8 @@ mod own;
 mod polls;
 mod probes;
 mod server;
-mod service;
-mod sigv4;
+pub(crate) mod service;
+pub(crate) mod sigv4;
 mod states;
 
 pub use client::Call;
@@ -35,6 +35,6 @@ pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;
 pub use probes::Probes;
 pub use server::{Limits, Server, ServerError, ServerOptions};
-pub use service::{Answer, Request, Response, Service};
+pub use service::{Answer, Peer, Request, Response, Service};
 pub use sigv4::{Authentication, Credentials, SignatureError, Signed, sign};
 pub use states::States;

@@ -141,6 +141,16 @@ impl Authentication {
         }
     }
 
+    /// The secret of a key; `None` = nobody has it.
+    pub(crate) fn secret_of(&self, access_key_id: &str) -> Option<&str> {
+        self.keys.as_ref()?.get(access_key_id).map(String::as_str)
+    }
+
+    /// The time that signatures are compared with, in milliseconds since the epoch.
+    pub(crate) fn now_millis(&self) -> i64 {
+        self.clock.now_millis()
+    }
+
     /// Checks a name and a password that are a pair of keys, for who cannot sign.
     pub(super) fn knows(&self, name: &str, password: &str) -> bool {
         let Some(keys) = &self.keys else { return true };
@@ -314,10 +324,10 @@ pub fn sign(
 }
 
 /// What a key is made for.
-struct Scope<'a> {
-    date: &'a str,
-    region: &'a str,
-    service: &'a str,
+pub(crate) struct Scope<'a> {
+    pub(crate) date: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) service: &'a str,
 }
 
 impl fmt::Display for Scope<'_> {
@@ -328,18 +338,22 @@ impl fmt::Display for Scope<'_> {
 
 impl Scope<'_> {
     /// The signature of a canonical request, not yet finished, so that it can be compared.
-    fn mac(&self, secret: &str, time: &str, canonical_request: &str) -> Hmac<Sha256> {
+    pub(crate) fn mac(&self, secret: &str, time: &str, canonical_request: &str) -> Hmac<Sha256> {
         let hash = hex(&Sha256::digest(canonical_request.as_bytes()));
-        let text = format!("{ALGORITHM}\n{time}\n{self}\n{hash}");
+        hmac(&self.key(secret), format!("{ALGORITHM}\n{time}\n{self}\n{hash}").as_bytes())
+    }
+
+    /// The key that signs in this scope.
+    pub(crate) fn key(&self, secret: &str) -> Vec<u8> {
         let mut key = hmac(format!("AWS4{secret}").as_bytes(), self.date.as_bytes()).finalize().into_bytes();
         for part in [self.region, self.service, TERMINATOR] {
             key = hmac(&key, part.as_bytes()).finalize().into_bytes();
         }
-        hmac(&key, text.as_bytes())
+        key.to_vec()
     }
 }
 
-fn hmac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
+pub(crate) fn hmac(key: &[u8], data: &[u8]) -> Hmac<Sha256> {
     // Keys of any length are taken, so there is no error.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&[0; 64].into()));
     mac.update(data);
@@ -360,7 +374,7 @@ fn canonical_request(
 }
 
 /// One line each of the headers that are signed, in their order.
-fn canonical_headers(headers: &HeaderMap, signed_headers: &str) -> String {
+pub(crate) fn canonical_headers(headers: &HeaderMap, signed_headers: &str) -> String {
     let mut lines = String::new();
     for name in signed_headers.split(';') {
         let values = headers
@@ -399,7 +413,7 @@ fn canonical_path(path: &str) -> String {
 }
 
 /// The parameters, decoded and encoded in one way, sorted.
-fn canonical_query(query: &str) -> String {
+pub(crate) fn canonical_query(query: &str) -> String {
     let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
     let mut parameters: Vec<(String, String)> = parameters
         .map(|parameter| {
@@ -411,7 +425,7 @@ fn canonical_query(query: &str) -> String {
     parameters.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
 }
 
-fn encoded(bytes: impl Iterator<Item = u8>) -> String {
+pub(crate) fn encoded(bytes: impl Iterator<Item = u8>) -> String {
     let mut text = String::new();
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -423,7 +437,7 @@ fn encoded(bytes: impl Iterator<Item = u8>) -> String {
     text
 }
 
-fn decoded(text: &str) -> Vec<u8> {
+pub(crate) fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -440,21 +454,21 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits =
         text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2));
     digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
 /// Seconds since the epoch of `20150830T123600Z`.
-fn read_time(text: &str) -> Option<i64> {
+pub(crate) fn read_time(text: &str) -> Option<i64> {
     let time = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }

@@ -3,6 +3,7 @@
 //! starts by an alias, tests a state, runs synchronously, and meets an error
 //! of the service. What it saw is compared here.
 
+mod objects;
 mod rust;
 
 use std::io::{BufRead as _, BufReader};
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 /// A running `stepwright dev`; it ends with this value.
 pub(crate) struct Served {
-    process: Child,
+    pub(crate) process: Child,
     pub(crate) announced: Value,
     pub(crate) folder: TempDir,
 }
