@@ -38,6 +38,40 @@ pub const ERROR_CHARS_MAX: usize = 256;
 pub const CAUSE_CHARS_MAX: usize = 32_768;
 /// Events in the history of one execution. Quotas: 25,000.
 pub const HISTORY_EVENTS_MAX: usize = 25_000;
+/// The name of a function, in characters. Lambda model, `FunctionName`: 64 without what an ARN has around it.
+pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
+/// `Handler` of a function, in characters. Lambda model.
+pub const FUNCTION_HANDLER_CHARS_MAX: usize = 128;
+/// `MemorySize` of a function, in MB. Lambda quotas: 128 to 10,240; 128 unless it is said.
+pub const FUNCTION_MEMORY_MIB: std::ops::RangeInclusive<u32> = 128..=10_240;
+/// `Timeout` of a function, in seconds. Lambda quotas: 1 to 900; 3 unless it is said.
+pub const FUNCTION_TIMEOUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=900;
+/// `Timeout` of a function of which none is said, in seconds. Lambda developer guide.
+pub const FUNCTION_TIMEOUT_SECONDS_DEFAULT: u64 = 3;
+/// How long a function's process may take to get ready, in seconds. Lambda developer guide, "Init phase".
+pub const FUNCTION_INIT_SECONDS_MAX: u64 = 10;
+/// The environment variables of a function together, in bytes. Lambda quotas: 4 KB.
+pub const FUNCTION_ENVIRONMENT_BYTES_MAX: usize = 4096;
+/// A function's configuration in a file, in bytes. Ours: what AWS's fields may hold together is far less.
+pub const FUNCTION_CONFIGURATION_BYTES_MAX: u64 = 65_536;
+/// A function's zip, in bytes. Lambda quotas: 50 MB zipped, for direct upload.
+pub const FUNCTION_ZIP_BYTES_MAX: u64 = 52_428_800;
+/// What a function's zip unpacks to, in bytes. Lambda quotas: 250 MB unzipped.
+pub const FUNCTION_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Entries of a function's zip. Ours: a large Node.js function has some ten thousand files.
+pub const FUNCTION_ZIP_ENTRIES_MAX: usize = 50_000;
+/// How much larger than itself a zip may unpack to, beyond the first megabyte. Ours: programs reach 4, text 20.
+pub const FUNCTION_ZIP_RATIO_MAX: u64 = 100;
+/// Calls of functions that nobody waits for and that have not taken place yet. Ours: their payloads may have 1 MB each.
+pub const FUNCTION_EVENTS_MAX: usize = 1_000;
+/// Functions of one folder. Ours.
+pub const FUNCTIONS_MAX: usize = 1_000;
+/// Payload of a call of a function that waits, in bytes. Lambda quotas: 6 MB.
+pub const INVOKE_PAYLOAD_BYTES_MAX: usize = 6_291_456;
+/// Payload of a call of a function that does not wait, in bytes. Lambda quotas: 1 MB.
+pub const INVOKE_EVENT_BYTES_MAX: usize = 1_048_576;
+/// `ClientContext` of a call of a function, in bytes before base64. API reference, `Invoke`: 3,583.
+pub const INVOKE_CLIENT_CONTEXT_BYTES_MAX: usize = 3_583;
 /// Duration of a Standard execution, in seconds. Quotas: 1 year.
 pub const STANDARD_EXECUTION_SECONDS_MAX: u64 = 31_536_000;
 /// Duration of an Express execution, in seconds. Quotas: 5 minutes.
@@ -232,6 +266,140 @@ pub const REGEX_LOCKSTEP_SLOTS_MAX: usize = 2_097_152;
 pub const REGEX_INSTRUCTIONS_PER_STEP: u64 = 6;
 /// How long an execution is kept after its end. Quotas, "Execution history retention time": 90 days.
 pub const EXECUTION_RETENTION_SECONDS: u64 = 90 * 86_400;
+/// The body of a request to the Step Functions API, in bytes. Quotas: 1 MB "including the request header"; AWS's front
+/// end refuses bodies by the number in its message, 1 MiB and 1 KiB.
+pub const REQUEST_BYTES_MAX: usize = 1_049_600;
+/// The events of one page of a history, in bytes of JSON text. API reference, `maxResults`: there may be fewer events
+/// than asked for; the number is ours.
+pub const HISTORY_PAGE_BYTES_MAX: usize = 4_194_304;
+/// Items of a page of a list when nobody says how many. Model, `maxResults`: 100.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// How long `GetActivityTask` waits for a task, in seconds. API reference: 60.
+pub const ACTIVITY_POLL_SECONDS: u64 = 60;
+/// Workers that wait for tasks of one activity. Quotas: 1,000 pollers calling `GetActivityTask` per ARN.
+pub const ACTIVITY_POLLERS_MAX: usize = 1_000;
+/// Tests of states that run at a time. Ours: without a mock each may wait for a task for five minutes.
+pub const TEST_STATES_RUNNING_MAX: usize = 16;
+/// Connections of an endpoint at a time; more wait to be accepted. Ours.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// The first line and the headers of a request, in bytes. Ours: a signed request has about 1 KiB of them.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32_768;
+/// Headers of a request. Ours: AWS's clients send about fifteen.
+pub const REQUEST_HEADERS_MAX: usize = 64;
+/// How long a connection may take to send the head of its next request, in seconds. Ours.
+pub const REQUEST_HEAD_SECONDS_MAX: u64 = 60;
+/// How long the body of a request may take, in seconds. Ours.
+pub const REQUEST_BODY_SECONDS_MAX: u64 = 30;
+/// What is read, at most, of a body that is refused for its size, so that its sender comes to read the answer, in
+/// bytes. Ours: four requests.
+pub const REFUSED_BODY_BYTES_MAX: usize = 4_194_304;
+/// How long who reads an answer may take for [`ANSWER_BYTES_MIN`] of it, in seconds. Ours.
+pub const ANSWER_SECONDS_MAX: u64 = 30;
+/// What who reads an answer takes of it in [`ANSWER_SECONDS_MAX`] at least, in bytes. Ours: nobody is that slow.
+pub const ANSWER_BYTES_MIN: u64 = 65_536;
+/// What waits to be written to the files of log groups, in bytes of text. Ours: more is left out and counted.
+pub const LOG_QUEUE_BYTES_MAX: usize = 33_554_432;
+/// One file of a log group, in bytes; the one before it is kept beside it. Ours.
+pub const LOG_FILE_BYTES_MAX: u64 = 268_435_456;
+
+/// How often an operation of the API may be called: calls at once, and calls a second. Quotas, "API action
+/// throttling", in US East (N. Virginia); `TestState` and `RedriveExecution` as measured by others; operations that
+/// are not on the page have the numbers of their kind. `StartSyncExecution` has none.
+pub const CALL_RATES: [(&str, u32, u32); 36] = [
+    ("CreateActivity", 100, 1),
+    ("CreateStateMachine", 100, 1),
+    ("CreateStateMachineAlias", 100, 1),
+    ("DeleteActivity", 100, 1),
+    ("DeleteStateMachine", 100, 1),
+    ("DeleteStateMachineAlias", 100, 1),
+    ("DeleteStateMachineVersion", 100, 1),
+    ("DescribeActivity", 200, 1),
+    ("DescribeExecution", 300, 15),
+    ("DescribeMapRun", 200, 1),
+    ("DescribeStateMachine", 200, 20),
+    ("DescribeStateMachineAlias", 200, 1),
+    ("DescribeStateMachineForExecution", 200, 1),
+    ("GetActivityTask", 3_000, 500),
+    ("GetExecutionHistory", 400, 20),
+    ("ListActivities", 100, 10),
+    ("ListExecutions", 200, 5),
+    ("ListMapRuns", 100, 1),
+    ("ListStateMachineAliases", 100, 1),
+    ("ListStateMachineVersions", 100, 1),
+    ("ListStateMachines", 100, 5),
+    ("ListTagsForResource", 100, 1),
+    ("PublishStateMachineVersion", 100, 1),
+    ("RedriveExecution", 1_300, 300),
+    ("SendTaskFailure", 3_000, 500),
+    ("SendTaskHeartbeat", 3_000, 500),
+    ("SendTaskSuccess", 3_000, 500),
+    ("StartExecution", 1_300, 300),
+    ("StopExecution", 1_000, 200),
+    ("TagResource", 200, 1),
+    ("TestState", 50, 10),
+    ("UntagResource", 200, 1),
+    ("UpdateMapRun", 100, 1),
+    ("UpdateStateMachine", 100, 1),
+    ("UpdateStateMachineAlias", 100, 1),
+    ("ValidateStateMachineDefinition", 100, 1),
+];
+/// The same of `StartExecution` of an Express workflow. Quotas: 6,000 and 6,000 a second.
+pub const EXPRESS_START_RATE: (u32, u32) = (6_000, 6_000);
+
+/// A message of a queue with its attributes, and all messages of a batch together, in bytes. SQS developer guide,
+/// "Amazon SQS message quotas": 1 MiB (1,048,576 bytes) since August 2025.
+pub const QUEUE_MESSAGE_BYTES_MAX: usize = 1_048_576;
+/// The smallest `MaximumMessageSize` of a queue. API reference, `SetQueueAttributes`: 1,024 bytes.
+pub const QUEUE_MESSAGE_BYTES_MIN: i64 = 1_024;
+/// A request to a queue, in bytes. Ours: ten messages that hold 1 MiB together, each byte written as an escape.
+pub const QUEUE_REQUEST_BYTES_MAX: usize = 8_388_608;
+/// Entries of a batch, and messages of a receive. SQS developer guide, "Amazon SQS message quotas": 10.
+pub const QUEUE_BATCH_ENTRIES_MAX: usize = 10;
+/// Attributes of a message. SQS developer guide, "Amazon SQS message quotas": 10.
+pub const QUEUE_MESSAGE_ATTRIBUTES_MAX: usize = 10;
+/// How long a message can be delayed. SQS developer guide, "Amazon SQS message quotas": 15 minutes.
+pub const QUEUE_DELAY_SECONDS_MAX: i64 = 900;
+/// How short a queue can keep messages. SQS developer guide, "Amazon SQS message quotas": one minute.
+pub const QUEUE_RETENTION_SECONDS_MIN: i64 = 60;
+/// How long a queue can keep messages. SQS developer guide, "Amazon SQS message quotas": 14 days.
+pub const QUEUE_RETENTION_SECONDS_MAX: i64 = 1_209_600;
+/// How long a received message can stay invisible. SQS developer guide, "Amazon SQS message quotas": 12 hours.
+pub const QUEUE_VISIBILITY_SECONDS_MAX: i64 = 43_200;
+/// How long a receive can wait. API reference, `ReceiveMessage`: 20 seconds.
+pub const QUEUE_WAIT_SECONDS_MAX: i64 = 20;
+/// The largest `maxReceiveCount`. SQS developer guide, "Dead-letter queues": 1,000.
+pub const QUEUE_RECEIVE_COUNT_MAX: i64 = 1_000;
+/// Messages of a queue that are received and not yet deleted. SQS developer guide, "Amazon SQS message quotas": 120,000.
+pub const QUEUE_IN_FLIGHT_MAX: i64 = 120_000;
+/// How long a deduplication id is known. SQS developer guide, "Exactly-once processing": 5 minutes.
+pub const QUEUE_DEDUPLICATION_SECONDS: i64 = 300;
+/// Tags of a queue. SQS developer guide, "Amazon SQS queue quotas": 50.
+pub const QUEUE_TAGS_MAX: usize = 50;
+/// Entries of a `PutEvents`. API reference, `PutEvents`: 10.
+pub const EVENTS_ENTRIES_MAX: usize = 10;
+/// An event as it is put, and all events of a request together, in bytes. `EventBridge` user guide, "Calculating
+/// `PutEvents` event entry size": 256 KB.
+pub const EVENT_BYTES_MAX: usize = 262_144;
+/// An event pattern, in bytes. Model, `EventPattern`: 4,096.
+pub const EVENT_PATTERN_BYTES_MAX: usize = 4_096;
+/// Rules of an event bus. `EventBridge` quotas: 300.
+pub const EVENT_RULES_MAX: usize = 300;
+/// Targets of a rule. `EventBridge` quotas: 5.
+pub const EVENT_TARGETS_MAX: usize = 5;
+/// Event buses. `EventBridge` quotas: 100.
+pub const EVENT_BUSES_MAX: usize = 100;
+/// Attempts to bring an event to a target beside the first, unless its policy says fewer. `EventBridge` user guide,
+/// "Retry policy": 185.
+pub const DELIVERY_RETRIES_MAX: i64 = 185;
+/// How long it is tried to bring an event to a target, unless its policy says less. `EventBridge` user guide,
+/// "Retry policy": 24 hours.
+pub const DELIVERY_AGE_SECONDS_MAX: i64 = 86_400;
+/// Schedules. `EventBridge` Scheduler quotas: 1,000,000; ours is what one machine fires in a minute.
+pub const SCHEDULES_MAX: usize = 10_000;
+/// Groups of schedules. `EventBridge` Scheduler quotas: 500.
+pub const SCHEDULE_GROUPS_MAX: usize = 500;
+/// Pipes. `EventBridge` Pipes quotas: 1,000; ours, because each has a thread.
+pub const PIPES_MAX: usize = 100;
 
 /// Characters that names of state machines and executions, and labels of distributed Maps, must
 /// not have. API reference, `StartExecution`; developer guide, "Distributed mode": white space,

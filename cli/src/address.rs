@@ -95,6 +95,7 @@ impl Address {
         self.keys.as_ref().map(|keys| Credentials {
             access_key_id: keys.access_key_id.clone(),
             secret_access_key: keys.secret_access_key.clone(),
+            session_token: None,
         })
     }
 
@@ -104,6 +105,11 @@ impl Address {
         vec![
             ("AWS_ENDPOINT_URL_SFN", self.endpoint.clone()),
             ("AWS_ENDPOINT_URL_S3", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_LAMBDA", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_SQS", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_SCHEDULER", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_PIPES", self.endpoint.clone()),
             ("AWS_REGION", self.region.clone()),
             ("AWS_DEFAULT_REGION", self.region.clone()),
             ("AWS_ACCESS_KEY_ID", key(|keys| &keys.access_key_id)),

@@ -168,6 +168,14 @@ impl Keep {
     }
 }
 
+/// Functions beside those of the project.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct FunctionFolders {
+    /// Also run the functions of this folder: NAME/bootstrap and NAME.zip; also several times
+    #[arg(long = "functions", value_name = "DIR")]
+    pub(crate) folders: Vec<PathBuf>,
+}
+
 /// How the application is found and built.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Build {
@@ -217,6 +225,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) keep: Keep,
     #[command(flatten)]
+    pub(crate) functions: FunctionFolders,
+    #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
@@ -227,6 +237,7 @@ pub(crate) struct Run {
 #[command(before_help = "Examples:
   stepwright dev                                   the project's workflows as state machines
   stepwright dev --no-app --data /tmp/playground   the engine alone
+  stepwright dev --functions target/lambda         with functions that `cargo lambda build` made
   stepwright dev --listen 0.0.0.0:4599 --credentials generate --allow-host build-7
 
 Prints the environment that points AWS's command line and SDKs here, and serves until Ctrl-C. What was
@@ -248,9 +259,18 @@ pub(crate) struct Dev {
     /// Answer only calls signed with this pair, KEY_ID:SECRET; `generate` makes one [default: anyone on this machine]
     #[arg(long, value_name = "KEYS", env = "STEPWRIGHT_CREDENTIALS", hide_env_values = true)]
     pub(crate) credentials: Option<String>,
+    /// Refuse calls that come too often, with ThrottlingException
+    #[arg(long, value_enum, value_name = "RATES")]
+    pub(crate) throttle: Option<Throttle>,
+    /// What starts executions: queues, rules, schedules and pipes, as TOML or JSON; docs/triggers.md has its form
+    #[arg(long, value_name = "FILE", env = "STEPWRIGHT_TRIGGERS", hide_env_values = true)]
+    pub(crate) triggers: Option<PathBuf>,
     /// Serve without the project's workflows and functions
     #[arg(long, conflicts_with = "profile")]
     pub(crate) no_app: bool,
+    /// Build again when a source of the project changes, and serve that; executions keep their definitions
+    #[arg(long, conflicts_with = "no_app")]
+    pub(crate) watch: bool,
     /// What is logged, as JSON lines on stderr
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
     pub(crate) log: LogLevel,
@@ -258,9 +278,18 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
     pub(crate) coreview: Option<String>,
     #[command(flatten)]
+    pub(crate) functions: FunctionFolders,
+    #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
+}
+
+/// How often operations may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Throttle {
+    /// As often as AWS's default quotas let an account in us-east-1
+    Aws,
 }
 
 /// How much a server logs.
@@ -488,7 +517,8 @@ pub(crate) struct List {
   stepwright show latest
   stepwright show coreview-delivery-20261121-101500-4c1f --events
   stepwright show latest --io Reconcile
-  stepwright show latest --events -o jsonl | jq .type")]
+  stepwright show latest --events -o jsonl | jq .type
+  stepwright show latest --logs                    what its functions wrote")]
 pub(crate) struct Show {
     /// ARN, name or unique beginning of a name; or `latest`
     pub(crate) execution: String,
@@ -501,6 +531,9 @@ pub(crate) struct Show {
     /// What went into a state and what came out
     #[arg(long, group = "view", value_name = "STATE")]
     pub(crate) io: Option<String>,
+    /// What its functions wrote, and what Lambda would report of them
+    #[arg(long, group = "view")]
+    pub(crate) logs: bool,
     /// How times are written
     #[arg(long, value_enum, default_value_t)]
     pub(crate) time: Time,
@@ -588,6 +621,8 @@ pub(crate) struct Redrive {
     #[command(flatten)]
     pub(crate) keep: Keep,
     #[command(flatten)]
+    pub(crate) functions: FunctionFolders,
+    #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]
     pub(crate) build: Build,
@@ -607,6 +642,8 @@ pub(crate) struct Resume {
     /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
     #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
     pub(crate) coreview: Option<String>,
+    #[command(flatten)]
+    pub(crate) functions: FunctionFolders,
     #[command(flatten)]
     pub(crate) data: Data,
     #[command(flatten)]

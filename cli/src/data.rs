@@ -30,7 +30,9 @@ impl DataDir {
         let root = dir.canonicalize().map_err(not_written)?;
         if is_new {
             // It may lie in a repository; business data does not belong there.
-            std::fs::write(root.join(".gitignore"), "*\n").map_err(not_written)?;
+            let mut note = NamedTempFile::new_in(&root).map_err(not_written)?;
+            note.write_all(b"*\n").map_err(not_written)?;
+            note.persist(root.join(".gitignore")).map_err(|error| not_written(error.error))?;
         }
         Ok(Self { root })
     }
@@ -64,6 +66,21 @@ impl DataDir {
     /// Where the logs of the steps go.
     pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    /// Where the log groups of state machines go.
+    pub(crate) fn log_groups(&self) -> PathBuf {
+        self.logs().join("groups")
+    }
+
+    /// Where calls of functions are kept that nobody waits for.
+    pub(crate) fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
+    /// Where zips of functions are unpacked.
+    pub(crate) fn functions(&self) -> PathBuf {
+        self.root.join("functions")
     }
 
     /// Refuses to go on with open executions that were started for another CoreView: the engine

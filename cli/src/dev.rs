@@ -3,28 +3,33 @@
 //! This is where everything that shares the endpoint is put together; what it
 //! consists of is in `server::http`.
 
+mod triggers;
+mod watch;
+
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use engine::SystemClock;
+use engine::{Engine, SystemClock};
 use serde_json::{Map, Value, json};
 use server::http::{
-    Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, Server, ServerOptions, Service,
-    States,
+    Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, RestProtocol, Server,
+    ServerOptions, Service, States, Throttle, generate_credentials,
 };
-use server::stores::objects::{NoEvents, Objects, ObjectsOptions};
-use server::{Api, Metrics};
+use server::stores::objects::{Objects, ObjectsOptions};
+use server::{Api, Metrics, OwnEndpoint, Stores};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::address::Address;
-use crate::arguments::{Dev, Format};
+use crate::arguments::{self, Dev, Format};
 use crate::data::{DataDir, from_engine};
 use crate::local_engine::{LocalEngine, check_coreview};
 use crate::problem::Problem;
-use crate::project::Application;
+use crate::project::{Application, Seen};
 use crate::terminal::{Ink, Terminal};
 use crate::text;
+use triggers::Triggers;
+use watch::Watch;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -39,11 +44,23 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let listen = addresses(&arguments.listen)?;
     let credentials = arguments.credentials.as_deref().map(credentials).transpose()?;
     let application = application(arguments, terminal)?;
+    // As the sources are now: a change while this starts is a change.
+    let seen = application.as_ref().map(|application| application.sources().look());
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
+    let triggers = arguments.triggers.as_deref().map(triggers::read).transpose()?;
     let metrics = Arc::<Metrics>::default();
-    let local = LocalEngine::open_observed(application.as_ref(), data, coreview, Some(metrics.clone()))?;
-    let serving = Serving { arguments, terminal, local: &local, credentials };
+    let (observer, own) = (metrics.clone(), OwnEndpoint::default());
+    let local = LocalEngine::open_observed(
+        application.as_ref(),
+        &arguments.functions,
+        data,
+        coreview,
+        Some(observer),
+        Some(own.clone()),
+    )?;
+    let watched = seen.filter(|_| arguments.watch);
+    let serving = Serving { arguments, terminal, local: &local, credentials, watched, own, triggers };
     let done = serving.run(application.as_ref(), listen, &metrics);
     local.close();
     done
@@ -57,7 +74,9 @@ fn application(arguments: &Dev, terminal: Terminal) -> Result<Option<Application
     match Application::ready(&arguments.build, terminal, true) {
         Ok(application) => Ok(Some(application)),
         Err(Problem::NoProject { .. } | Problem::NoApp { .. }) if arguments.build.app.is_none() => {
-            terminal.remark("no project is here: state machines come by the API, functions there are none");
+            terminal.remark(
+                "no project is here: state machines come by the API, functions from --functions only",
+            );
             Ok(None)
         }
         Err(problem) => Err(problem),
@@ -77,12 +96,13 @@ fn addresses(listen: &str) -> Result<Vec<SocketAddr>, Problem> {
 
 fn credentials(given: &str) -> Result<Credentials, Problem> {
     if given == GENERATE {
-        return Credentials::generate().map_err(|error| Problem::Journal { detail: error.to_string() });
+        return generate_credentials().map_err(|error| Problem::Journal { detail: error.to_string() });
     }
     match given.split_once(':') {
         Some((id, secret)) if !id.is_empty() && !secret.is_empty() => Ok(Credentials {
             access_key_id: id.to_owned(),
             secret_access_key: secret.to_owned(),
+            session_token: None,
         }),
         // What was given may be a secret: it is not repeated.
         _ => Err(Problem::Usage {
@@ -98,6 +118,12 @@ struct Serving<'a> {
     terminal: Terminal,
     local: &'a LocalEngine,
     credentials: Option<Credentials>,
+    /// The sources of the application before it was served, if they are watched.
+    watched: Option<Seen>,
+    /// Where tasks of executions find what is served here.
+    own: OwnEndpoint,
+    /// What starts executions, from a file.
+    triggers: Option<Triggers>,
 }
 
 impl Serving<'_> {
@@ -107,7 +133,23 @@ impl Serving<'_> {
         listen: Vec<SocketAddr>,
         metrics: &Arc<Metrics>,
     ) -> Result<u8, Problem> {
-        let deployed = self.deploy(application)?;
+        let deployed = deploy(&self.local.engine, application)?;
+        let stores = Stores::open(self.local.data.journal(), &self.local.engine, Arc::new(SystemClock));
+        let stores = stores.map_err(|error| Problem::Journal { detail: error.to_string() })?;
+        let put = self.triggers.as_ref().map_or(Ok(()), |triggers| triggers.put(&stores));
+        let served = put.and_then(|()| self.serve(application, listen, metrics, &stores, &deployed));
+        stores.close();
+        served
+    }
+
+    fn serve(
+        &self,
+        application: Option<&Application>,
+        listen: Vec<SocketAddr>,
+        metrics: &Arc<Metrics>,
+        stores: &Stores,
+        deployed: &[Value],
+    ) -> Result<u8, Problem> {
         let authentication = match &self.credentials {
             Some(credentials) => Authentication::keys([credentials.clone()], Arc::new(SystemClock)),
             None => Authentication::open(),
@@ -118,13 +160,20 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: self.services(metrics, authentication, limits)?,
+            services: self.services(metrics, stores, authentication, limits)?,
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
+        stores.serve_at(&address.endpoint);
+        let keys = self.credentials.as_ref();
+        self.own.open(
+            &address.endpoint,
+            keys.map(|keys| (keys.access_key_id.clone(), keys.secret_access_key.clone())),
+        );
         let noted = address.write(self.local.data.journal());
         let ended = noted.and_then(|noted| {
-            self.announce(&address, &deployed);
+            self.announce(&address, deployed);
+            let _watch = self.watch(application)?;
             let ended = self.wait();
             noted.remove();
             ended
@@ -137,16 +186,21 @@ impl Serving<'_> {
     fn services(
         &self,
         metrics: &Arc<Metrics>,
+        stores: &Stores,
         authentication: Authentication,
         limits: Limits,
     ) -> Result<Vec<Arc<dyn Service>>, Problem> {
         let engine = &self.local.engine;
         let api = Api::new(engine.clone());
-        let apis: Vec<Arc<dyn JsonApi>> =
-            vec![Arc::new(States::new(api.clone(), Arc::clone(metrics))), Arc::new(Own::new(api))];
-        let objects = self.objects(authentication.clone(), limits)?;
+        let throttle = self.arguments.throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
+        let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
+        let mut apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
+        apis.extend(stores.json_apis());
+        let objects = self.objects(stores, authentication.clone(), limits)?;
         Ok(vec![
             Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+            Arc::new(Functions::new(self.local.host.clone(), authentication.clone(), limits.body_time)),
+            Arc::new(RestProtocol::new(stores.rest_apis(), authentication.clone(), limits.body_time)),
             Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
             // Takes what nobody else does.
             Arc::new(objects),
@@ -154,33 +208,28 @@ impl Serving<'_> {
     }
 
     /// The buckets that the engine and the steps use.
-    fn objects(&self, authentication: Authentication, limits: Limits) -> Result<Objects, Problem> {
+    fn objects(
+        &self,
+        stores: &Stores,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Result<Objects, Problem> {
         let (region, account) = self.local.engine.region_and_account();
         let options = ObjectsOptions {
             root: self.local.data.objects(),
             region: region.to_owned(),
             account: account.to_owned(),
             authentication,
-            events: Arc::new(NoEvents),
+            events: Arc::new(stores.clone()),
             clock: Arc::new(SystemClock),
             idle: limits.body_time,
         };
         Objects::open(options).map_err(|error| Problem::Journal { detail: error.to_string() })
     }
 
-    /// The workflows of the project as state machines, made or updated by their names.
-    fn deploy(&self, application: Option<&Application>) -> Result<Vec<Value>, Problem> {
-        let mut deployed = Vec::new();
-        for workflow in application.into_iter().flat_map(|application| &application.manifest.workflows) {
-            let put = self.local.engine.put_state_machine(&workflow.name, &workflow.definition, None);
-            let put = put.map_err(from_engine)?;
-            deployed.push(json!({
-                "name": workflow.name,
-                "stateMachineArn": put.state_machine_arn,
-                "changed": put.changed,
-            }));
-        }
-        Ok(deployed)
+    fn watch(&self, application: Option<&Application>) -> Result<Option<Watch>, Problem> {
+        let Some((application, seen)) = application.zip(self.watched.clone()) else { return Ok(None) };
+        Watch::start(self.local, application, seen, self.arguments.build.clone(), self.terminal).map(Some)
     }
 
     fn announce(&self, address: &Address, deployed: &[Value]) {
@@ -238,6 +287,21 @@ impl Serving<'_> {
             }
         })
     }
+}
+
+/// The workflows of the project as state machines, made or updated by their names.
+fn deploy(engine: &Engine, application: Option<&Application>) -> Result<Vec<Value>, Problem> {
+    let mut deployed = Vec::new();
+    for workflow in application.into_iter().flat_map(|application| &application.manifest.workflows) {
+        let put = engine.put_state_machine(&workflow.name, &workflow.definition, None);
+        let put = put.map_err(from_engine)?;
+        deployed.push(json!({
+            "name": workflow.name,
+            "stateMachineArn": put.state_machine_arn,
+            "changed": put.changed,
+        }));
+    }
+    Ok(deployed)
 }
 
 /// As a shell takes it.

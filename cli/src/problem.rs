@@ -249,6 +249,16 @@ pub(crate) enum Problem {
     )]
     Host(#[from] server::RuntimeHostError),
 
+    #[error("{0}")]
+    #[diagnostic(
+        code(functions::refused),
+        help(
+            "--functions takes a folder with NAME/bootstrap or NAME.zip, and NAME/function.json or NAME.json beside \
+             it for what Lambda calls MemorySize, Timeout, Handler, Environment and ReservedConcurrentExecutions"
+        )
+    )]
+    Functions(#[from] server::FolderError),
+
     #[error("no execution matches `{given}`{}", similar.as_deref().map(|s| format!(". Did you mean `{s}`?")).unwrap_or_default())]
     #[diagnostic(code(execution::not_found), help("`stepwright list` shows what there is"))]
     NoExecution { given: String, similar: Option<String> },

@@ -23,6 +23,10 @@ use crate::{
     terminal::Terminal,
 };
 
+mod sources;
+
+pub(crate) use sources::{Seen, Sources};
+
 /// A workspace with an application.
 #[derive(Debug)]
 pub(crate) struct Project {
@@ -30,6 +34,8 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
     app: Package,
     steps: Vec<Package>,
+    /// Folders of the packages that the application and its steps are made of.
+    needed: BTreeSet<PathBuf>,
     /// Names of the packages that `cargo build` builds here.
     default_members: BTreeSet<String>,
 }
@@ -51,6 +57,7 @@ pub(crate) struct Application {
     /// Folder of its package, if it is known: what a relative sample is relative to.
     pub(crate) package_dir: Option<PathBuf>,
     executables: BTreeMap<String, PathBuf>,
+    sources: Sources,
 }
 
 impl Application {
@@ -76,7 +83,13 @@ impl Application {
         }
         // The sample lies in the project; outside of one there is none.
         let package_dir = Project::discover().ok().map(|project| project.app.dir);
-        Ok(Self { manifest, binary, package_dir, executables })
+        let sources = Sources::of_binaries(executables.values().cloned().chain([binary.clone()]));
+        Ok(Self { manifest, binary, package_dir, executables, sources })
+    }
+
+    /// The files it was made from.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// The program that serves a function.
@@ -172,13 +185,14 @@ impl Project {
             .map(MetadataPackage::to_package)
             .filter(|package| needed.contains(package.dir.as_path()) && !package.binaries.is_empty())
             .collect();
+        let needed = reached(&metadata.packages, &app.dir);
         let default_members = metadata
             .packages
             .iter()
             .filter(|package| metadata.workspace_default_members.contains(&package.id))
             .map(|package| package.name.clone())
             .collect();
-        Ok(Self { root: metadata.workspace_root, app, steps, default_members })
+        Ok(Self { root: metadata.workspace_root, app, steps, needed, default_members })
     }
 
     /// Builds the application, and its steps if they are wanted, and reads the manifest.
@@ -205,7 +219,9 @@ impl Project {
             missing.dedup();
             executables.extend(self.compile(&missing, profile, terminal)?);
         }
-        Ok(Application { manifest, binary, package_dir: Some(self.app.dir), executables })
+        let made: Vec<&Path> = executables.values().map(PathBuf::as_path).collect();
+        let sources = Sources::of_packages(&self.root, &self.needed, &made);
+        Ok(Application { manifest, binary, package_dir: Some(self.app.dir), executables, sources })
     }
 
     /// What is built together. Cargo unites the features of what it builds in one
@@ -254,12 +270,31 @@ impl Project {
     }
 }
 
+/// Folders of a package and of all that it is built from and that lies on this machine.
+fn reached(packages: &[MetadataPackage], from: &Path) -> BTreeSet<PathBuf> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(dir) = open.pop() {
+        let package = packages.iter().find(|package| package.dir() == dir);
+        if reached.insert(dir) {
+            let of_builds = package.into_iter().flat_map(|package| &package.dependencies);
+            let of_builds = of_builds.filter(|dependency| dependency.kind.as_deref() != Some("dev"));
+            open.extend(of_builds.filter_map(|dependency| dependency.path.clone()));
+        }
+    }
+    reached
+}
+
 impl MetadataPackage {
+    fn dir(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(&self.manifest_path)
+    }
+
     fn to_package(&self) -> Package {
         let is_binary = |target: &&MetadataTarget| target.kind.iter().any(|kind| kind == "bin");
         Package {
             name: self.name.clone(),
-            dir: self.manifest_path.parent().map(Path::to_owned).unwrap_or_default(),
+            dir: self.dir().to_owned(),
             binaries: self.targets.iter().filter(is_binary).map(|target| target.name.clone()).collect(),
         }
     }

@@ -50,7 +50,7 @@ pub(crate) fn redrive(arguments: &Redrive, terminal: Terminal) -> Result<u8, Pro
     arguments.keep.note(&data)?;
     let coreview = coreview(arguments, &data, &plans, terminal)?;
     let application = Application::ready(&arguments.build, terminal, true)?;
-    let local = LocalEngine::open(&application, data, coreview)?;
+    let local = LocalEngine::open(&application, &arguments.functions, data, coreview)?;
     let is_left_out = local.tell_left_out(terminal);
     let work = Work { arguments, terminal, local: &local };
     let done = work.run(&plans);

@@ -31,7 +31,7 @@ pub(crate) fn resume(arguments: &Resume, terminal: Terminal) -> Result<u8, Probl
         None => data.coreview_of(open.iter().map(|(name, _)| name.clone()))?,
     };
     let application = Application::ready(&arguments.build, terminal, true)?;
-    let local = LocalEngine::open(&application, data, coreview)?;
+    let local = LocalEngine::open(&application, &arguments.functions, data, coreview)?;
     let done = watch(&local, &open, terminal);
     local.close();
     done

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     data.check_coreview(&coreview)?;
     let left_open = left_open(&data, &workflow)?;
-    let local = LocalEngine::open(&application, data, coreview)?;
+    let local = LocalEngine::open(&application, &arguments.functions, data, coreview)?;
     let input = given.into_input(&workflow, &local.data)?;
     let is_left_out = local.tell_left_out(terminal);
     let session = Session { terminal, local, workflow, left_open };

@@ -1,5 +1,7 @@
 //! `show`: one execution, as a tree, as events, or one state's input and output.
 
+use std::path::Path;
+
 use engine::{ExecutionDescription, ExecutionFilter, ExecutionSummary, Reader};
 use serde_json::{Value, json};
 
@@ -21,6 +23,9 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
     let reader = DataDir::read(&arguments.data.dir)?;
     let described = described(&reader, &arguments.execution)?;
     let arn = described.execution_arn.clone();
+    if arguments.logs {
+        return logs(&arguments.data.dir.join("logs"), &arn, terminal);
+    }
     let gone = || Problem::NoExecution { given: arguments.execution.clone(), similar: None };
     let history = reader.execution_history(&arn).map_err(from_journal)?.ok_or_else(gone)?;
     let history: Vec<Value> = history.iter().filter_map(|event| serde_json::to_value(event).ok()).collect();
@@ -156,6 +161,39 @@ fn events(history: &[Value], time: Time, terminal: Terminal) {
             }
         }
     }
+}
+
+/// What the functions of an execution wrote, in the order of time.
+fn logs(folder: &Path, execution_arn: &str, terminal: Terminal) -> Result<u8, Problem> {
+    let lines = server::read_logs(folder, execution_arn)
+        .map_err(|source| Problem::file("cannot read the logs in", folder, source))?;
+    match terminal.format {
+        Format::Json => {
+            let value = json!({ "lines": lines.iter().map(line_json).collect::<Vec<_>>() });
+            terminal.data(&document(&value, terminal));
+        }
+        Format::Jsonl => lines.iter().for_each(|line| terminal.data(&line_json(line).to_string())),
+        Format::Text => {
+            for line in &lines {
+                let place = format!("{} {}", line.time, line.function);
+                let text = text::safe(&line.text.replace('\t', "  "));
+                terminal.data(&format!("{}  {text}", terminal.out.ink(Ink::Faint, &place)));
+            }
+            if lines.is_empty() {
+                terminal.note("its functions wrote nothing here, or it had none");
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn line_json(line: &server::LoggedLine) -> Value {
+    json!({
+        "time": line.time,
+        "function": line.function,
+        "requestId": line.request_id,
+        "text": line.text,
+    })
 }
 
 /// One event in a line: number, time, type, and what it is about.

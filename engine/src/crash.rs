@@ -101,7 +101,6 @@ impl CrashPoints {
 #[cfg(feature = "planted-faults")]
 mod planted {
     use std::collections::BTreeMap;
-    use std::sync::mpsc::SyncSender;
     use std::sync::{Arc, Mutex};
 
     use super::PlantedFault;
@@ -130,12 +129,14 @@ mod planted {
         pub(crate) fn release_too_early(
             self: &Arc<Self>,
             slot: &Arc<Slot>,
-            mut answer: Option<SyncSender<()>>,
+            mut answer: Option<Release>,
             mut effects: Vec<Effect>,
-        ) -> (Option<SyncSender<()>>, Vec<Effect>) {
+        ) -> (Option<Release>, Vec<Effect>) {
             match self.crash_points.planted {
                 Some(PlantedFault::AcknowledgeBeforeRecord) => {
-                    let _ = answer.take().map(|answer| answer.send(()));
+                    if let Some(answer) = answer.take() {
+                        answer();
+                    }
                 }
                 Some(PlantedFault::EffectBeforeRecord) => {
                     let is_call = |effect: &mut Effect| matches!(effect, Effect::Invoke(_));

@@ -32,7 +32,7 @@ use crate::task::TaskHost;
 pub use error::EngineError;
 pub use opening::LeftOut;
 pub use redrive::{NotRedrivable, RedriveExecution, RedriveStatus, Redriven};
-pub use start::{StartExecution, Started};
+pub use start::{Accepted, StartExecution, Started};
 pub(crate) use start::{check_name, name_of_time, random_name, random_seed, read_input};
 
 /// Stack of the engine's threads: expressions nest up to 100 levels.
@@ -191,7 +191,24 @@ impl Engine {
 
     /// Describes an execution.
     pub fn describe_execution(&self, execution_arn: &str) -> Result<ExecutionDescription, EngineError> {
-        self.found(execution_arn, |reader| reader.describe_execution(execution_arn))
+        match self.scheduler.described(execution_arn) {
+            Some((described, _)) => Ok(described),
+            None => self.found(execution_arn, |reader| reader.describe_execution(execution_arn)),
+        }
+    }
+
+    /// Describes an execution, and says whether it can be redriven now.
+    pub fn describe_for_redrive(
+        &self,
+        execution_arn: &str,
+    ) -> Result<(ExecutionDescription, RedriveStatus), EngineError> {
+        if let Some((described, is_deleting)) = self.scheduler.described(execution_arn) {
+            let status = RedriveStatus::of(&described, is_deleting, self.now_millis());
+            return Ok((described, status));
+        }
+        let described = self.describe_execution(execution_arn)?;
+        let status = self.redrive_status(&described)?;
+        Ok((described, status))
     }
 
     /// Whether an execution can be redriven now.
@@ -218,7 +235,20 @@ impl Engine {
             return Ok(shown);
         }
         let limit = limit.unwrap_or(usize::MAX);
-        self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit))
+        let page = self.history_page(execution_arn, reverse, from, limit, usize::MAX);
+        page.map(|(events, _)| events)
+    }
+
+    /// The same, but no more than about `bytes`; and whether there are more.
+    pub fn history_page(
+        &self,
+        execution_arn: &str,
+        reverse: bool,
+        from: usize,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<(Vec<HistoryEvent>, bool), EngineError> {
+        self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit, bytes))
     }
 
     /// The region and the account of this engine's ARNs.

@@ -12,9 +12,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 
 use crate::arn::{express_arn, state_machine_arn};
-use crate::engine::{
-    Engine, EngineError, StartExecution, Started, check_name, random_name, random_seed, read_input,
-};
+use crate::engine::{Engine, EngineError, StartExecution, check_name, random_name, random_seed, read_input};
+use crate::journal::{Change, Message};
 use crate::machine::{Execution, Input, Started as StartedRecord, Status, advance};
 use crate::registry::{
     ExpressStart, RegistryError, StateMachineType, Target, delete_express, insert_express,
@@ -91,12 +90,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts an Express execution that nobody waits for. When this answers, it will run, whatever happens.
-    pub(crate) fn start_express(
+    /// Notes an Express execution that nobody waits for. When `noted` is called, it will run,
+    /// whatever happens; who is called sees to it that it begins.
+    pub(crate) fn note_express(
         &self,
         target: &Target,
         request: &StartExecution,
-    ) -> Result<Started, EngineError> {
+        noted: impl FnOnce(Arc<Slot>, Box<StartedRecord>) + Send + 'static,
+    ) -> Result<(), EngineError> {
         let name = chosen_name(request.name.as_deref())?;
         let arn = self.express_arn(target, &name)?;
         let row = ExpressStart {
@@ -110,14 +111,9 @@ impl Engine {
             alias: target.alias.clone(),
         };
         let (slot, started) = self.express_slot(target, request, name, &Occasion::Async(&arn))?;
-        let noted = self.scheduler.change(Box::new(move |connection| insert_express(connection, &row)));
-        if let Err(error) = noted {
-            lock(&self.scheduler.open).remove(&slot);
-            return Err(error);
-        }
-        self.begin_express(&slot, started)?;
-        let start_millis = lock(&slot.live).execution.start_millis();
-        Ok(Started { execution_arn: slot.arn.to_string(), start_millis })
+        let change: Change = Box::new(move |connection| insert_express(connection, &row));
+        // When the writer is gone, so is the engine: nothing is left to be taken back.
+        self.scheduler.send(Message::Change(change, Box::new(move || noted(slot, started))))
     }
 
     /// Starts again what was accepted and did not end before the engine did. What cannot start
@@ -196,7 +192,11 @@ impl Engine {
         Ok((slot, started))
     }
 
-    fn begin_express(&self, slot: &Arc<Slot>, started: Box<StartedRecord>) -> Result<(), EngineError> {
+    pub(crate) fn begin_express(
+        &self,
+        slot: &Arc<Slot>,
+        started: Box<StartedRecord>,
+    ) -> Result<(), EngineError> {
         let mut live = lock(&slot.live);
         match advance(&mut live.execution, Input::Start(started), self.scheduler.now_millis()) {
             Ok(transition) => {

@@ -139,8 +139,8 @@ pub use clock::{Clock, Jumped, ManualClock, SystemClock};
 pub use crash::PlantedFault;
 pub use crash::{Crash, CrashPlan};
 pub use engine::{
-    Engine, EngineError, EngineOptions, LeftOut, NotRedrivable, Notice, PutStateMachine, RedriveExecution,
-    RedriveStatus, Redriven, StartExecution, Started,
+    Accepted, Engine, EngineError, EngineOptions, LeftOut, NotRedrivable, Notice, PutStateMachine,
+    RedriveExecution, RedriveStatus, Redriven, StartExecution, Started,
 };
 pub use express::SyncExecution;
 pub use journal::{

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,7 +14,10 @@ use asl::StateMachine;
 use crate::clock::{Clock, EngineTime};
 use crate::crash::CrashPoints;
 use crate::engine::{EngineError, LeftOut, Notice, Trust};
-use crate::journal::{Append, Backlog, Change, Closed, End, Message, NewExecution, Readers, Release, encode};
+use crate::journal::{
+    Append, Backlog, Change, Closed, End, ExecutionDescription, Message, NewExecution, Readers, Release,
+    encode,
+};
 use crate::log_events::{LogEvent, LogSink, log_document};
 use crate::machine::{
     Effect, Execution, Fact, HistoryEvent, Input, Record, ReplayError, TaskRequest, TimerId, Transition,
@@ -29,10 +32,12 @@ use crate::timers::{Timers, YEAR_END};
 use crate::tokens::Activities;
 
 mod age;
+mod recent;
 mod slot;
 #[cfg(test)]
 mod tests;
 
+use recent::Recent;
 pub(crate) use slot::{Belonging, Keeping, Live, Slot};
 
 /// Notices a subscriber may be behind before it is cut off.
@@ -43,6 +48,15 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is called when something is durable, and where that is heard.
+pub(crate) fn answer() -> (Release, Receiver<()>) {
+    let (sender, receiver) = sync_channel(1);
+    let release: Release = Box::new(move || {
+        let _ = sender.send(());
+    });
+    (release, receiver)
+}
+
 /// What becomes durable in one transaction with the records of a transition.
 #[derive(Default)]
 pub(crate) struct Alongside {
@@ -50,8 +64,8 @@ pub(crate) struct Alongside {
     pub(crate) new: Option<NewExecution>,
     /// Anything else.
     pub(crate) change: Option<Change>,
-    /// Hears when it is durable.
-    pub(crate) answer: Option<SyncSender<()>>,
+    /// Called when it is durable, on the writer's thread; dropped when it never will be.
+    pub(crate) answer: Option<Release>,
 }
 
 /// Open executions by number and by ARN.
@@ -129,6 +143,7 @@ pub(crate) struct Scheduler {
     pub(crate) redriving: Mutex<()>,
     pub(crate) readers: Readers,
     pub(crate) open: Mutex<Open>,
+    pub(crate) recent: Recent,
     pub(crate) registry: Registry,
     pub(crate) definitions: Mutex<Definitions>,
     pub(crate) timers: Arc<Timers>,
@@ -188,6 +203,7 @@ impl Scheduler {
             map_runs: MapRuns::default(),
             redriving: Mutex::default(),
             open: Mutex::default(),
+            recent: Recent::default(),
             registry: Registry::default(),
             definitions: Mutex::default(),
             timers: Arc::default(),
@@ -309,12 +325,14 @@ impl Scheduler {
 
     /// Makes a change of the journal, and waits until it is durable.
     pub(crate) fn change(&self, change: Change) -> Result<(), EngineError> {
-        let (answer, answered) = sync_channel(1);
-        let release: Release = Box::new(move || {
-            let _ = answer.send(());
-        });
+        let (release, answered) = answer();
         self.send(Message::Change(change, release))?;
         answered.recv().map_err(|_| self.gone())
+    }
+
+    /// Calls when everything sent so far is durable.
+    pub(crate) fn when_durable(&self, release: Release) -> Result<(), EngineError> {
+        self.send(Message::Change(Box::new(|_| Ok(())), release))
     }
 
     /// Why an answer of the writer will never come. The writer drops what it
@@ -339,6 +357,15 @@ impl Scheduler {
         if self.stopped().is_none() {
             subscribers.push(subscriber);
         }
+    }
+
+    /// An execution as the journal has it, without reading it; and whether its state machine is
+    /// being deleted. `None`: nobody knows but the journal.
+    pub(crate) fn described(&self, arn: &str) -> Option<(ExecutionDescription, bool)> {
+        // One that was redriven is open again: the end it had counts no more.
+        let open = lock(&self.open).by_arn(arn);
+        let slot = open.or_else(|| self.recent.find(arn))?;
+        slot.description().map(|described| (described, slot.is_deleting()))
     }
 
     /// Gives an input to an open execution.
@@ -435,7 +462,7 @@ impl Scheduler {
                 }
                 scheduler.notify(&slot, &records, 0);
                 if let Some(answer) = answer {
-                    let _ = answer.send(());
+                    answer();
                 }
                 scheduler.release(&slot, effects);
             }));
@@ -464,7 +491,7 @@ impl Scheduler {
             release: Box::new(move || {
                 scheduler.notify(&released, &records, redrive_count);
                 if let Some(answer) = answer {
-                    let _ = answer.send(());
+                    answer();
                 }
                 scheduler.release(&released, effects);
             }),
@@ -481,7 +508,7 @@ impl Scheduler {
         self: &Arc<Self>,
         slot: &Arc<Slot>,
         change: Option<Change>,
-        answer: Option<SyncSender<()>>,
+        answer: Option<Release>,
         effects: Vec<Effect>,
     ) {
         if change.is_none() && answer.is_none() && effects.is_empty() {
@@ -491,7 +518,7 @@ impl Scheduler {
         let (scheduler, slot) = (Arc::clone(self), Arc::clone(slot));
         let release: Release = Box::new(move || {
             if let Some(answer) = answer {
-                let _ = answer.send(());
+                answer();
             }
             scheduler.release(&slot, effects);
         });
@@ -526,6 +553,7 @@ impl Scheduler {
         let change: Change = Box::new(move |connection| delete_machine(connection, id, now_millis));
         let release: Release = Box::new(move || {
             if let Some(scheduler) = scheduler.upgrade() {
+                scheduler.recent.clear();
                 scheduler.registry.forget(&entry);
             }
         });
@@ -620,6 +648,7 @@ impl Scheduler {
             let _ = self.send(Message::Change(change, Box::new(|| {})));
         }
         *lock(&slot.ended) = true;
+        self.recent.keep(slot);
         slot.signal.notify_all();
         slot.tell_end(self);
         if slot.is_deleting()

@@ -1,20 +1,42 @@
-//! Signature Version 4, in the `Authorization` header.
+//! Signature Version 4: signs requests to AWS, and checks requests that were signed.
 //!
-//! Source: AWS General Reference, "Create a signed AWS API request". Written
-//! here because `hmac` and `sha2` are in every step anyway, while the crate
-//! `aws-sigv4` would bring twenty more. The steps and the engine's integrations
-//! sign with it.
+//! Source: AWS General Reference, "Create a signed AWS API request", and the
+//! API reference of S3, "Authenticating Requests". Written here because `hmac`
+//! and `sha2` are in every step anyway, while the crate `aws-sigv4` would bring
+//! twenty more. The steps and the engine's integrations sign with it, the
+//! endpoint verifies with it. It knows neither clocks nor keys nor sockets:
+//! who calls brings them.
 //!
-//! Refused: paths with `.` and `..` in them, and chunked bodies. No request of
-//! ours has them.
+//! | file | owns |
+//! |---|---|
+//! | `canonical` | the form of a request whose digest is signed |
+//! | `key` | what a secret key signs with, for a day, a region and a service |
+//! | `claim` | what a received request says of its signature, and whether it holds |
+//! | `chunks` | bodies that are signed chunk by chunk (`aws-chunked`) |
 #![warn(missing_docs, clippy::disallowed_methods, clippy::disallowed_types)]
 
-use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+mod canonical;
+mod chunks;
+mod claim;
+mod key;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use std::collections::BTreeMap;
+use std::fmt;
+
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
+
+pub use canonical::{decoded, encoded, encoded_path};
+pub use chunks::{ChunkError, ChunkSignatures, Chunks, Trailer};
+pub use claim::{Claim, PRESIGNED_SECONDS_MAX, Problem, Received, SKEW_MINUTES, time_text};
+pub use key::digest;
+
+use canonical::{Content, canonical_path, canonical_query, canonical_request, header_line};
+use key::{CredentialScope, SigningKey};
+
+/// The one algorithm.
+pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// Stands for the digest of a body that is not signed. S3 API reference, "Authenticating Requests".
+pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// Who signs.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,11 +80,9 @@ pub struct Scope<'a> {
     pub service: &'a str,
 }
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-
 impl<'h> Request<'_, 'h> {
     /// The headers to send: the request's own, the time, the session and the
-    /// signature. AWS refuses a time that is wrong by more than five minutes.
+    /// signature. AWS refuses a time that is wrong by more than fifteen minutes.
     ///
     /// # Examples
     /// ```
@@ -93,85 +113,27 @@ impl<'h> Request<'_, 'h> {
             self.headers.insert("x-amz-security-token", token.clone());
         }
         let names = self.headers.keys().copied().collect::<Vec<_>>().join(";");
-        let canonical = self.canonical(&names, scope);
-        let Scope { region, service } = scope;
-        let credential_scope = format!("{date}/{region}/{service}/aws4_request");
-        let to_sign = format!("{ALGORITHM}\n{time}\n{credential_scope}\n{}", digest(canonical.as_bytes()));
-        let secret = format!("AWS4{}", credentials.secret_access_key);
-        let key = [date.as_str(), region, service, "aws4_request"]
-            .iter()
-            .fold(secret.into_bytes(), |key, part| authenticate(&key, part));
-        let signature = hex(&authenticate(&key, &to_sign));
+        let headers: String =
+            self.headers.iter().map(|(name, value)| header_line(name, [value.as_bytes()])).collect();
+        let query = self.query.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let canonical = canonical_request(&Content {
+            method: self.method,
+            path: &canonical_path(self.path, scope.service),
+            query: &canonical_query(query),
+            headers: &headers,
+            signed_headers: &names,
+            digest: &digest(self.body),
+        });
+        let scope = CredentialScope { date: &date, region: scope.region, service: scope.service };
+        let key = SigningKey::derive(&credentials.secret_access_key, &scope);
+        let signature = key.signature(&scope.to_sign(&time, &canonical));
         let authorization = format!(
-            "{ALGORITHM} Credential={}/{credential_scope}, SignedHeaders={names}, Signature={signature}",
+            "{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
             credentials.access_key_id
         );
         self.headers.insert("authorization", authorization);
         self.headers
     }
-
-    /// The request in the form whose digest is signed.
-    fn canonical(&self, names: &str, scope: &Scope<'_>) -> String {
-        let headers = self.headers.iter().fold(String::new(), |mut lines, (name, value)| {
-            let value = value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-            // Writing into a String cannot fail.
-            let _ = writeln!(lines, "{name}:{value}");
-            lines
-        });
-        // S3 signs paths as they are sent; everybody else encodes them once more.
-        let path =
-            if scope.service.starts_with("s3") { self.path.to_owned() } else { encoded_path(self.path) };
-        let mut query: Vec<(String, String)> =
-            self.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
-        query.sort();
-        let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let (method, query, body) = (self.method, query.join("&"), digest(self.body));
-        format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{body}")
-    }
-}
-
-/// A text as it stands in a path or query: everything but letters, digits and
-/// `-._~` is encoded.
-///
-/// # Examples
-/// ```
-/// assert_eq!(sigv4::encoded("a/b ü"), "a%2Fb%20%C3%BC");
-/// ```
-pub fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing into a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
-/// Like [`encoded`], with the slashes between the segments as they are.
-pub fn encoded_path(path: &str) -> String {
-    path.split('/').map(encoded).collect::<Vec<_>>().join("/")
-}
-
-/// The SHA-256 of a body in hexadecimal digits, as `x-amz-content-sha256` has it.
-pub fn digest(content: &[u8]) -> String {
-    hex(&Sha256::digest(content))
-}
-
-fn authenticate(key: &[u8], text: &str) -> Vec<u8> {
-    // A key of any length is a key: HMAC hashes what is longer than a block.
-    let Ok(mut code) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
-    code.update(text.as_bytes());
-    code.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ impl Account {
             arguments,
             timeout_seconds: None,
             token: None,
+            trace_header: None,
         };
         self.host.invoke(task, Completion::new(move |outcome| sender.send(outcome).unwrap()));
         receiver.recv().unwrap()

@@ -43,6 +43,13 @@ fn the_steps_are_the_applications_direct_dependencies_with_a_binary() {
 }
 
 #[test]
+fn what_the_application_is_made_of_is_found_through_its_dependencies() {
+    let project = Project::from_metadata(&metadata(&json!("orders"))).expect("a project");
+    let expected = ["/p/sdk", "/p/steps/parse", "/p/steps/post", "/p/workflows"].map(PathBuf::from);
+    assert_eq!(project.needed, BTreeSet::from(expected));
+}
+
+#[test]
 fn the_default_members_are_built_together_unless_it_is_for_deployment() {
     let mut project = Project::from_metadata(&metadata(&json!("orders"))).expect("a project");
     let together = ["orders", "orders-parse", "orders-post", "tool"];

@@ -6,7 +6,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use super::Bench;
 /// A running server; it is killed with this value unless it was ended.
 struct Server {
     process: Child,
+    stdout: BufReader<ChildStdout>,
     announced: Value,
 }
 
@@ -26,10 +27,17 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
+        let stdout = BufReader::new(process.stdout.take().expect("stdout"));
+        let mut server = Self { process, stdout, announced: Value::Null };
+        server.announced = server.told();
+        server
+    }
+
+    /// The next line of its data.
+    fn told(&mut self) -> Value {
         let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
-        let announced = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
-        Self { process, announced }
+        self.stdout.read_line(&mut line).expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"))
     }
 
     fn endpoint(&self) -> &str {
@@ -96,6 +104,60 @@ fn the_workflows_of_the_project_are_state_machines() {
     };
     assert_eq!(described["output"], "{\"twice\":8}");
     server.end();
+}
+
+#[test]
+fn a_change_is_built_and_served_while_executions_keep_their_definitions() {
+    let bench = Bench::new();
+    let mut server = Server::start(&bench, "--watch");
+    let machine =
+        |server: &Server, at: usize| server.announced["stateMachines"][at]["stateMachineArn"].clone();
+    let (double, rest) = (machine(&server, 0), machine(&server, 3));
+    let long = server.call("StartExecution", &json!({ "stateMachineArn": rest }))["executionArn"].clone();
+    let manifest = std::fs::read_to_string(bench.path("manifest.json")).expect("the manifest");
+    let rebuild = |manifest: &str| {
+        std::fs::write(bench.path("manifest.json"), manifest).expect("a manifest");
+        let script = std::fs::read_to_string(bench.path("app")).expect("the app");
+        // In the place of the old one, which may be running.
+        std::fs::write(bench.path("new"), format!("{script}# built again\n")).expect("an app");
+        std::fs::set_permissions(bench.path("new"), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+        std::fs::rename(bench.path("new"), bench.path("app")).expect("an app");
+    };
+
+    // What cannot be read leaves everything as it was.
+    rebuild("{}");
+    let mut said =
+        BufReader::new(server.process.stderr.take().expect("stderr")).lines().map_while(Result::ok);
+    assert!(said.by_ref().any(|line| line.contains("project::manifest")), "it says why");
+    assert_eq!(server.call("DescribeExecution", &json!({ "executionArn": long }))["status"], "RUNNING");
+
+    let changed = serde_json::from_str::<Value>(&manifest).map(|mut manifest| {
+        for (at, before, after) in [(0, "* 2", "* 3"), (3, "3600", "7200")] {
+            let workflow = &mut manifest["workflows"][at];
+            let definition = workflow["definition"].as_str().expect("text").replace(before, after);
+            workflow["definitionSha256"] = json!(infra::sha256_hex(definition.as_bytes()));
+            workflow["definition"] = json!(definition);
+        }
+        manifest.to_string()
+    });
+    rebuild(&changed.expect("JSON"));
+    let told = server.told();
+    let changed: Vec<bool> = (0..4).map(|at| told["stateMachines"][at]["changed"] == json!(true)).collect();
+    assert_eq!(changed, [true, false, false, true]);
+
+    let of = |arn: &Value| server.call("DescribeStateMachineForExecution", &json!({ "executionArn": arn }));
+    assert!(of(&long)["definition"].as_str().is_some_and(|text| text.contains("3600")), "it keeps its own");
+    let next = server.call("StartExecution", &json!({ "stateMachineArn": rest }))["executionArn"].clone();
+    assert!(of(&next)["definition"].as_str().is_some_and(|text| text.contains("7200")));
+    let sync = json!({ "stateMachineArn": double, "input": "{\"n\":4}" });
+    let started = server.call("StartExecution", &sync)["executionArn"].clone();
+    let output = loop {
+        let described = server.call("DescribeExecution", &json!({ "executionArn": started }));
+        if described["status"] != "RUNNING" {
+            break described["output"].clone();
+        }
+    };
+    assert_eq!(output, "{\"twice\":12}");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use asl::StateMachine;
 use asl::limits::{
@@ -14,7 +13,7 @@ use super::{Engine, EngineError};
 use crate::journal::{ExecutionDescription, JournalError, Reader, reopen_execution};
 use crate::machine::{Execution, Input, Redrive, Status, TakenRedrive, advance};
 use crate::map_run::child_definition;
-use crate::scheduler::{Alongside, Scheduler, Slot, lock};
+use crate::scheduler::{Alongside, Scheduler, Slot, answer, lock};
 
 /// A request to redrive an execution that ended without success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,6 +151,7 @@ impl Engine {
             return Err(refused(NotRedrivable::StateMachineDeleting));
         }
         open.admit(&slot)?;
+        self.scheduler.recent.forget(arn);
         let mut live = lock(&slot.live);
         drop(open);
         let redrive = Redrive {
@@ -171,7 +171,7 @@ impl Engine {
         };
         let redriven = last(&live.execution, now);
         let (id, Redriven { redrive_millis, redrive_count }) = (slot.id, redriven);
-        let (answer, answered) = sync_channel(1);
+        let (answer, answered) = answer();
         let alongside = Alongside {
             change: Some(Box::new(move |connection| {
                 reopen_execution(connection, id, redrive_count, redrive_millis)

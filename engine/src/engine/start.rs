@@ -1,12 +1,13 @@
 //! Starting executions.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, MutexGuard};
 
 use super::{Engine, EngineError};
 use crate::arn::{execution_arn, state_machine_arn};
-use crate::journal::NewExecution;
+use crate::journal::{NewExecution, Release};
 use crate::machine::{Execution, Input, Payload, Started as StartedRecord, advance};
 use crate::registry::{RegistryError, StateMachineType, Target};
 use crate::scheduler::{Alongside, Keeping, Live, Scheduler, Slot, lock};
@@ -34,16 +35,62 @@ pub struct Started {
     pub start_millis: i64,
 }
 
+/// A start that is durable. [`Engine::go_on`] makes of it what is acknowledged.
+pub struct Accepted(Acceptance);
+
+enum Acceptance {
+    /// It has begun.
+    Begun(Started),
+    /// An Express execution, which begins when it is noted.
+    Express(Arc<Slot>, Box<StartedRecord>),
+}
+
+impl Accepted {
+    /// Whether [`Engine::go_on`] has nothing left to do but to tell. Otherwise it works, on the
+    /// thread of the caller, until the execution waits for something.
+    pub fn has_begun(&self) -> bool {
+        matches!(self.0, Acceptance::Begun(_))
+    }
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arn = match &self.0 {
+            Acceptance::Begun(started) => started.execution_arn.as_str(),
+            Acceptance::Express(slot, _) => &slot.arn,
+        };
+        formatter.debug_tuple("Accepted").field(&arn).finish()
+    }
+}
+
 impl Engine {
     /// Starts an execution. When this answers, the start survives a crash; of
     /// an Express execution that means that it runs at least once.
     pub fn start_execution(&self, request: StartExecution) -> Result<Started, EngineError> {
+        let (sender, accepted) = sync_channel(1);
+        self.begin_execution(request, move |accepted| {
+            let _ = sender.send(accepted);
+        })?;
+        self.go_on(accepted.recv().map_err(|_| self.scheduler.gone())?)
+    }
+
+    /// Starts an execution without waiting for the disk, for who has many starts under way and no
+    /// thread for each. `durable` is called when the start survives a crash, on the thread that
+    /// writes the journal: it must not wait. It is dropped without a call if that never comes to
+    /// pass; [`Self::lost`] says why.
+    pub fn begin_execution(
+        &self,
+        request: StartExecution,
+        durable: impl FnOnce(Accepted) + Send + 'static,
+    ) -> Result<(), EngineError> {
         self.scheduler.admit()?;
         self.scheduler.expire_if_due();
         let input = read_input(&request.input)?;
         let target = self.target(&request.state_machine)?;
         if target.entry.kind == StateMachineType::Express {
-            return self.start_express(&target, &request);
+            return self.note_express(&target, &request, move |slot, started| {
+                durable(Accepted(Acceptance::Express(slot, started)));
+            });
         }
         let definition = self.definition_to_run(&target.entry, &target.revision)?;
         let is_named = request.name.is_some();
@@ -70,7 +117,10 @@ impl Engine {
         }
         if let Some(slot) = open.by_arn(&arn) {
             drop(open);
-            return self.started_before(&slot, &started.input);
+            let started = started_before(&slot, &started.input)?;
+            // The other start may still be on its way to the journal.
+            let release = move || durable(Accepted(Acceptance::Begun(started)));
+            return self.scheduler.when_durable(Box::new(release));
         }
         if is_named && self.scheduler.readers.with(|reader| reader.has_execution(target.entry.id, &name))? {
             return Err(EngineError::ExecutionAlreadyExists { execution_arn: arn.to_string() });
@@ -83,7 +133,24 @@ impl Engine {
         // Whoever finds the slot waits until the execution has begun.
         let live = lock(&slot.live);
         drop(open);
-        self.start(&slot, live, &target, started)
+        self.start(&slot, live, &target, started, durable)
+    }
+
+    /// What is acknowledged of a start that is durable. An Express execution begins now.
+    pub fn go_on(&self, accepted: Accepted) -> Result<Started, EngineError> {
+        match accepted.0 {
+            Acceptance::Begun(started) => Ok(started),
+            Acceptance::Express(slot, started) => {
+                self.begin_express(&slot, started)?;
+                let start_millis = lock(&slot.live).execution.start_millis();
+                Ok(Started { execution_arn: slot.arn.to_string(), start_millis })
+            }
+        }
+    }
+
+    /// Why what was begun will never be durable. Waits a moment for who knows.
+    pub fn lost(&self) -> EngineError {
+        self.scheduler.gone()
     }
 
     fn start(
@@ -92,8 +159,8 @@ impl Engine {
         mut live: MutexGuard<'_, Live>,
         target: &Target,
         started: Box<StartedRecord>,
-    ) -> Result<Started, EngineError> {
-        let (answer, answered) = sync_channel(1);
+        durable: impl FnOnce(Accepted) + Send + 'static,
+    ) -> Result<(), EngineError> {
         let name = Arc::clone(&started.name);
         let now = self.scheduler.now_millis();
         let transition = match advance(&mut live.execution, Input::Start(started), now) {
@@ -117,27 +184,27 @@ impl Engine {
             map_run: None,
             place: None,
         };
+        let started = Started { execution_arn: slot.arn.to_string(), start_millis };
+        let begun = Arc::clone(slot);
+        let answer: Release = Box::new(move || {
+            begun.set_begun();
+            durable(Accepted(Acceptance::Begun(started)));
+        });
         let alongside = Alongside { new: Some(new), answer: Some(answer), ..Alongside::default() };
         self.scheduler.commit(slot, &mut live, transition, alongside);
-        drop(live);
-        answered.recv().map_err(|_| self.scheduler.gone())?;
-        Ok(Started { execution_arn: slot.arn.to_string(), start_millis })
+        Ok(())
     }
+}
 
-    /// The name is taken by an open execution: the same input is the same request.
-    fn started_before(&self, slot: &Slot, input: &Payload) -> Result<Started, EngineError> {
-        let live = lock(&slot.live);
-        let execution_arn = slot.arn.to_string();
-        let same = live.execution.started().is_some_and(|started| started.input.value() == input.value());
-        if !same || live.execution.stop_millis().is_some() {
-            return Err(EngineError::ExecutionAlreadyExists { execution_arn });
-        }
-        let start_millis = live.execution.start_millis();
-        drop(live);
-        // The other start may still be on its way to the journal.
-        self.scheduler.sync()?;
-        Ok(Started { execution_arn, start_millis })
+/// The name is taken by an open execution: the same input is the same request.
+fn started_before(slot: &Slot, input: &Payload) -> Result<Started, EngineError> {
+    let live = lock(&slot.live);
+    let execution_arn = slot.arn.to_string();
+    let same = live.execution.started().is_some_and(|started| started.input.value() == input.value());
+    if !same || live.execution.stop_millis().is_some() {
+        return Err(EngineError::ExecutionAlreadyExists { execution_arn });
     }
+    Ok(Started { execution_arn, start_millis: live.execution.start_millis() })
 }
 
 pub(crate) fn read_input(text: &str) -> Result<Payload, EngineError> {

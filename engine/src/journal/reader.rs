@@ -244,22 +244,25 @@ impl Reader {
 
     /// The whole history of an execution; `None` = there is no such execution.
     pub fn execution_history(&self, arn: &str) -> Found<Option<Vec<HistoryEvent>>> {
-        self.history_page(arn, false, 0, usize::MAX)
+        let page = self.history_page(arn, false, 0, usize::MAX, usize::MAX)?;
+        Ok(page.map(|(events, _)| events))
     }
 
     /// A part of the history of an execution, in its order or reversed: at
-    /// most `limit` events after the first `from`. Memory holds this part and
-    /// one segment, however long the history is.
+    /// most `limit` events after the first `from`, and no more than the segment
+    /// with which they are `bytes` long; and whether there are more. Memory
+    /// holds this part and one segment, however long the history is.
     pub fn history_page(
         &self,
         arn: &str,
         reverse: bool,
         from: usize,
         limit: usize,
-    ) -> Found<Option<Vec<HistoryEvent>>> {
+        bytes: usize,
+    ) -> Found<Option<(Vec<HistoryEvent>, bool)>> {
         self.at_one_moment(|| {
             let Some((id, _)) = self.find(arn)? else { return Ok(None) };
-            self.events(id, arn, reverse, from, limit).map(Some)
+            self.events(id, arn, reverse, (from, limit, bytes)).map(Some)
         })
     }
 
@@ -268,9 +271,8 @@ impl Reader {
         id: i64,
         arn: &str,
         reverse: bool,
-        from: usize,
-        limit: usize,
-    ) -> Found<Vec<HistoryEvent>> {
+        (from, limit, bytes_max): (usize, usize, usize),
+    ) -> Found<(Vec<HistoryEvent>, bool)> {
         let order = if reverse { "DESC" } else { "ASC" };
         let query = format!("{SEGMENTS} ORDER BY first_record {order}");
         let failed = |source| self.failed(source);
@@ -278,7 +280,7 @@ impl Reader {
         let mut rows = statement.query([id]).map_err(failed)?;
         // Where the next segment has to begin, or reversed to end; what is the last one of all only the rows know.
         let mut edge = (!reverse).then_some(0);
-        let (mut skipped, mut events) = (0, Vec::new());
+        let (mut skipped, mut events, mut held) = (0, Vec::new(), 0_usize);
         while let Some(row) = rows.next().map_err(failed)? {
             let first: u64 = row.get::<_, i64>(0).map_err(failed)?.cast_unsigned();
             let bytes: Vec<u8> = row.get(1).map_err(failed)?;
@@ -295,16 +297,19 @@ impl Reader {
             for event in records.iter().filter_map(HistoryEvent::of) {
                 if skipped < from {
                     skipped += 1;
-                } else if events.len() < limit {
+                } else if events.len() < limit && held < bytes_max {
                     events.push(event);
                 } else {
-                    return Ok(events);
+                    return Ok((events, true));
                 }
+            }
+            if !events.is_empty() {
+                held = held.saturating_add(bytes.len());
             }
         }
         match edge {
             None | Some(0) if events.is_empty() && skipped == 0 => Err(damaged(arn, 0, "it is missing")),
-            _ => Ok(events),
+            _ => Ok((events, false)),
         }
     }
 

@@ -60,6 +60,9 @@ pub struct TaskRequest {
     pub timeout_seconds: Option<u64>,
     /// The task's token: of `.waitForTaskToken` and of activities.
     pub token: Option<String>,
+    /// `X-Amzn-Trace-Id` of the execution: what the caller of `StartExecution` sent, or else a trace
+    /// of its own that nobody samples.
+    pub trace_header: Option<String>,
 }
 
 impl TaskRequest {

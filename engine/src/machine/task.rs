@@ -3,12 +3,13 @@
 //! has submitted, or what somebody who has the task's token says.
 
 use asl::Task;
+use sha2::{Digest as _, Sha256};
 
 use super::execution::{Execution, Phase, Stage};
 use super::flow::NumberField;
 use super::integration::{Integration, Pattern};
 use super::payload::{Payload, is_too_deep};
-use super::record::{Fact, FrameId, Scheduled, Text, Timer, TimerId};
+use super::record::{Fact, FrameId, Scheduled, Started, Text, Timer, TimerId};
 use super::retry::{Failure, Nature, errors};
 use super::run::{Run, Step, TaskKey, TaskRequest, Trouble, bounded};
 use super::token;
@@ -268,7 +269,24 @@ pub(super) fn request(execution: &Execution, id: FrameId, key: TaskKey) -> Optio
         arguments: scheduled.arguments.value().clone(),
         timeout_seconds: scheduled.timeout_seconds,
         token: visit.token.as_ref().filter(|_| has_token).map(ToString::to_string),
+        trace_header: execution.started().map(|started| trace_header(started, execution.start_millis)),
     })
+}
+
+/// The trace all tasks of an execution belong to. One that the caller did not give is made from
+/// the execution's name and start: the same after a recovery.
+/// Form: X-Ray developer guide, "Tracing header"; the time in a root is that of the first request.
+fn trace_header(started: &Started, start_millis: i64) -> String {
+    if let Some(header) = &started.trace_header {
+        return header.to_string();
+    }
+    let digest = Sha256::digest(started.execution_arn.as_bytes());
+    let (high, low) = digest.split_at(8);
+    let number =
+        |bytes: &[u8]| bytes.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    // 96 random bits.
+    let (high, low) = (number(high), number(low) >> 32);
+    format!("Root=1-{:08x}-{high:016x}{low:08x};Sampled=0", start_millis.max(0) / 1000)
 }
 
 /// What the submission of a task answered that a host has to go on with after a recovery.

@@ -300,6 +300,7 @@ impl Engine {
         if open {
             self.scheduler.delete_if_idle(&entry);
         } else {
+            self.scheduler.recent.clear();
             self.scheduler.registry.forget(&entry);
         }
         Ok(())

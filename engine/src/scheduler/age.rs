@@ -44,6 +44,9 @@ impl Scheduler {
         });
         let scheduler = Arc::downgrade(self);
         let release: Release = Box::new(move || {
+            if let Some(scheduler) = scheduler.upgrade() {
+                scheduler.recent.clear();
+            }
             let next = lock(&removed).next;
             if let (Some(scheduler), Some(next)) = (scheduler.upgrade(), next) {
                 scheduler.expire(ended_before_millis, next);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Scheduler, lock};
 use crate::journal::ExecutionDescription;
-use crate::machine::Execution;
+use crate::machine::{Execution, Status};
 use crate::map_run::ChildOf;
 use crate::registry::{Configuration, Entry, Revision};
 
@@ -63,6 +63,8 @@ pub(crate) struct Slot {
     pub(super) child_of: OnceLock<ChildOf>,
     /// When it started, in milliseconds since the epoch; known without the lock of what it does.
     pub(super) start_millis: AtomicI64,
+    /// That it started is durable, and nothing was taken back since.
+    begun: AtomicBool,
     pub(super) ended: Mutex<bool>,
     pub(super) signal: Condvar,
     at_end: Mutex<Option<AtEnd>>,
@@ -90,7 +92,20 @@ impl Slot {
         let live = Mutex::new(Live { execution, records });
         let (ended, signal, at_end) = (Mutex::new(false), Condvar::new(), Mutex::default());
         let child_of = OnceLock::new();
-        Arc::new(Self { id, arn, live, keeping, belonging, child_of, start_millis, ended, signal, at_end })
+        let begun = AtomicBool::new(false);
+        Arc::new(Self {
+            id,
+            arn,
+            live,
+            keeping,
+            belonging,
+            child_of,
+            start_millis,
+            begun,
+            ended,
+            signal,
+            at_end,
+        })
     }
 
     /// Says whose child the execution is, before anything happens to it.
@@ -134,33 +149,66 @@ impl Slot {
         *ended
     }
 
-    /// What the journal says of an execution whose end is durable, without reading it.
-    /// `None`: nobody knows but the journal.
+    /// That it started is durable.
+    pub(crate) fn set_begun(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether its input and output are no longer than this together.
+    pub(super) fn is_light(&self, bytes_max: usize) -> bool {
+        let live = lock(&self.live);
+        let input = live.execution.started().map_or(0, |started| started.input.text().len());
+        let output = live.execution.output().map_or(0, |output| output.text().len());
+        input + output <= bytes_max
+    }
+
+    /// What the journal says of an execution, without reading it. `None`: nobody knows but the journal.
     pub(crate) fn description(&self) -> Option<ExecutionDescription> {
-        if self.keeping != Keeping::Journal || self.child_of.get().is_some() || !*lock(&self.ended) {
+        if self.keeping != Keeping::Journal || self.child_of.get().is_some() {
             return None;
         }
-        let live = lock(&self.live);
-        let execution = &live.execution;
-        let started = execution.started()?;
+        let has_ended = *lock(&self.ended);
+        if has_ended {
+            return described(self, &lock(&self.live).execution);
+        }
+        if !self.begun.load(Ordering::Acquire) {
+            return None;
+        }
+        // Who works on it may take a while.
+        let live = self.live.try_lock().ok()?;
+        // What it has come to since may not be durable yet.
         Some(ExecutionDescription {
-            execution_arn: self.arn.to_string(),
-            state_machine_arn: started.state_machine_arn.to_string(),
-            name: started.name.to_string(),
-            status: execution.status(),
-            start_millis: execution.start_millis(),
-            stop_millis: execution.stop_millis(),
-            input: started.input.text().to_owned(),
-            output: execution.output().map(|output| output.text().to_owned()),
-            error: execution.error().map(str::to_owned),
-            cause: execution.cause().map(str::to_owned),
-            trace_header: started.trace_header.as_deref().map(str::to_owned),
-            version: self.belonging.version,
-            alias: self.belonging.alias.as_deref().map(str::to_owned),
-            map_run_arn: None,
-            events: execution.event_count(),
-            redrive_count: execution.redrive_count(),
-            redrive_millis: execution.redrives().last().map(|redrive| redrive.at_millis),
+            status: Status::Running,
+            stop_millis: None,
+            output: None,
+            error: None,
+            cause: None,
+            events: 0,
+            ..described(self, &live.execution)?
         })
     }
+}
+
+/// An execution as it is in memory.
+fn described(slot: &Slot, execution: &Execution) -> Option<ExecutionDescription> {
+    let started = execution.started()?;
+    Some(ExecutionDescription {
+        execution_arn: slot.arn.to_string(),
+        state_machine_arn: started.state_machine_arn.to_string(),
+        name: started.name.to_string(),
+        status: execution.status(),
+        start_millis: execution.start_millis(),
+        stop_millis: execution.stop_millis(),
+        input: started.input.text().to_owned(),
+        output: execution.output().map(|output| output.text().to_owned()),
+        error: execution.error().map(str::to_owned),
+        cause: execution.cause().map(str::to_owned),
+        trace_header: started.trace_header.as_deref().map(str::to_owned),
+        version: slot.belonging.version,
+        alias: slot.belonging.alias.as_deref().map(str::to_owned),
+        map_run_arn: None,
+        events: execution.event_count(),
+        redrive_count: execution.redrive_count(),
+        redrive_millis: execution.redrives().last().map(|redrive| redrive.at_millis),
+    })
 }

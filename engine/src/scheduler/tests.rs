@@ -186,3 +186,77 @@ fn whatever_would_be_written_is_refused_while_the_writer_is_behind() {
     assert_eq!(engine.describe_execution(&failed).unwrap().redrive_count, 1);
     engine.shutdown();
 }
+
+/// An execution is described from memory or from the journal, and nobody can tell.
+#[test]
+fn what_memory_says_is_what_the_journal_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = Arc::new(Tokens::default());
+    let engine = Engine::open(EngineOptions::new(directory.path(), host)).unwrap();
+    let begin = |name: &str, definition: &str| {
+        engine.put_state_machine(name, definition, None).unwrap();
+        let request = StartExecution { state_machine: name.into(), ..StartExecution::default() };
+        engine.start_execution(request).unwrap().execution_arn
+    };
+    let arns = [begin("pass", PASS), begin("ask", ASK), begin("fail", FAIL)];
+    engine.settle().unwrap();
+    let same = |arn: &str| {
+        let told = engine.describe_execution(arn).unwrap();
+        let kept =
+            Engine::open_read_only(directory.path()).unwrap().describe_execution(arn).unwrap().unwrap();
+        assert_eq!(told, kept);
+        told.status
+    };
+    let statuses = arns.each_ref().map(|arn| same(arn));
+    assert_eq!(statuses, [Status::Succeeded, Status::Running, Status::Failed]);
+    assert!(arns.iter().all(|arn| engine.scheduler.described(arn).is_some()), "no journal was read");
+
+    // A redrive takes the end back, and the next end counts.
+    let again = RedriveExecution { execution_arn: arns[2].clone(), client_token: None, reason: None };
+    engine.redrive_execution(&again).unwrap();
+    engine.settle().unwrap();
+    assert_eq!(same(&arns[2]), Status::Failed);
+    assert_eq!(engine.describe_execution(&arns[2]).unwrap().redrive_count, 1);
+}
+
+/// What is not durable is not shown: neither a start nor an end.
+#[test]
+fn nothing_is_described_before_it_is_durable() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(EngineOptions::new(directory.path(), Arc::new(Tokens::default()))).unwrap();
+    engine.put_state_machine("ask", ASK, None).unwrap();
+    let named = |name: &str| StartExecution {
+        state_machine: "ask".into(),
+        name: Some(name.into()),
+        ..StartExecution::default()
+    };
+    let runs = engine.start_execution(named("runs")).unwrap().execution_arn;
+    engine.settle().unwrap();
+
+    let gate = stall(&engine);
+    let (told, durable) = channel();
+    engine
+        .begin_execution(named("begins"), move |accepted| {
+            let _ = told.send(accepted);
+        })
+        .unwrap();
+    let begins = runs.replace(":runs", ":begins");
+    assert!(matches!(engine.describe_execution(&begins), Err(EngineError::ExecutionDoesNotExist { .. })));
+    assert!(durable.try_recv().is_err());
+    let stopping = thread::spawn({
+        let (engine, runs) = (engine.clone(), runs.clone());
+        move || engine.stop_execution(&runs, None, None)
+    });
+    let slot = lock(&engine.scheduler.open).by_arn(&runs).unwrap();
+    while lock(&slot.live).execution.stop_millis().is_none() {
+        thread::yield_now();
+    }
+    assert_eq!(engine.describe_execution(&runs).unwrap().status, Status::Running);
+
+    drop(gate);
+    let started = engine.go_on(durable.recv().unwrap()).unwrap();
+    assert_eq!(started.execution_arn, begins);
+    assert_eq!(engine.describe_execution(&begins).unwrap().status, Status::Running);
+    stopping.join().unwrap().unwrap();
+    assert_eq!(engine.describe_execution(&runs).unwrap().status, Status::Aborted);
+}

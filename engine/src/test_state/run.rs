@@ -170,6 +170,7 @@ impl<'t> Test<'t> {
             arguments: arguments.value().clone(),
             timeout_seconds,
             token: None,
+            trace_header: None,
         };
         match self.host.run(request) {
             TaskOutcome::Succeeded(text) if text.len() > asl::limits::PAYLOAD_BYTES_MAX => {

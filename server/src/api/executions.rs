@@ -1,8 +1,11 @@
 //! Executions: started, stopped, described, listed, and their histories.
 
+use asl::limits::HISTORY_PAGE_BYTES_MAX;
 use engine::log_events::without_execution_data;
 use engine::registry::StateMachineType;
-use engine::{ExecutionFilter, ExecutionSummary, RedriveExecution, StartExecution, Status, SyncExecution};
+use engine::{
+    ExecutionFilter, ExecutionSummary, RedriveExecution, StartExecution, Started, Status, SyncExecution,
+};
 use serde_json::{Value, json};
 
 use super::arns::{self, resource};
@@ -19,7 +22,11 @@ const BILLED_MILLIS: i64 = 100;
 pub(super) fn start(api: &Api, parameters: Parameters<'_>) -> Answer {
     let (arn, request) = start_request(api, parameters)?;
     let started = api.engine.start_execution(request).map_err(|error| ApiError::of(error, arn))?;
-    Ok(json!({ "executionArn": started.execution_arn, "startDate": seconds(started.start_millis) }))
+    Ok(started_answer(&started))
+}
+
+pub(super) fn started_answer(started: &Started) -> Value {
+    json!({ "executionArn": started.execution_arn, "startDate": seconds(started.start_millis) })
 }
 
 pub(super) fn start_sync(api: &Api, parameters: Parameters<'_>) -> Answer {
@@ -82,9 +89,9 @@ pub(super) fn redrive(api: &Api, parameters: Parameters<'_>) -> Answer {
 
 pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
     let arn = arns::execution(parameters.required("executionArn"))?;
-    let described = api.engine.describe_execution(arn).map_err(|error| ApiError::of(error, arn))?;
+    let described = api.engine.describe_for_redrive(arn);
+    let (described, redrive) = described.map_err(|error| ApiError::of(error, arn))?;
     let with_data = with_data(parameters);
-    let redrive = api.engine.redrive_status(&described).map_err(|error| ApiError::of(error, arn))?;
     let machine = machine_name(&described.state_machine_arn);
     // Recorded on AWS: an execution that timed out has neither error nor cause.
     let failed = described.status != Status::TimedOut;
@@ -174,23 +181,27 @@ pub(super) fn history(api: &Api, parameters: Parameters<'_>) -> Answer {
     let reverse = parameters.flag("reverseOrder").unwrap_or_default();
     let page = Page::of(parameters, &["GetExecutionHistory", arn, if reverse { "reverse" } else { "" }])?;
     let from: usize = page.after_number()?.unwrap_or_default();
-    let mut events = api
+    let (events, mut more) = api
         .engine
-        .execution_history(arn, reverse, from, Some(page.one_more()))
+        .history_page(arn, reverse, from, page.size, HISTORY_PAGE_BYTES_MAX)
         .map_err(|error| ApiError::of(error, arn))?;
-    let next = page.cut(&mut events, |_| (from + page.size).to_string());
     let with_data = parameters.flag("includeExecutionData").unwrap_or(true);
-    let events: Vec<Value> = events
-        .iter()
-        .map(|event| {
-            let mut event = serde_json::to_value(event).unwrap_or_default();
-            if !with_data {
-                without_execution_data(&mut event);
-            }
-            event
-        })
-        .collect();
-    Ok(Fields::default().with("events", events).maybe("nextToken", next).into())
+    let (mut answered, mut bytes) = (Vec::new(), 0);
+    for event in &events {
+        let mut event = serde_json::to_value(event).unwrap_or_default();
+        if !with_data {
+            without_execution_data(&mut event);
+        }
+        bytes += event.to_string().len();
+        // API reference, `maxResults`: there may be fewer. One there is always.
+        if bytes > HISTORY_PAGE_BYTES_MAX && !answered.is_empty() {
+            more = true;
+            break;
+        }
+        answered.push(event);
+    }
+    let next = more.then(|| page.token(&(from + answered.len()).to_string()));
+    Ok(Fields::default().with("events", answered).maybe("nextToken", next).into())
 }
 
 /// What to start, and the ARN it was asked for with.

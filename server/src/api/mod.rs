@@ -38,6 +38,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use asl::limits::ACTIVITY_POLL_SECONDS;
 use engine::Engine;
 use serde_json::{Map, Value};
 
@@ -45,9 +46,6 @@ pub use error::ApiError;
 
 use arns::Place;
 use parameters::Parameters;
-
-/// How long `GetActivityTask` waits for a task. Model: 60 seconds.
-const ACTIVITY_POLL: Duration = Duration::from_mins(1);
 
 /// What a request without a body has.
 static NO_PARAMETERS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
@@ -76,7 +74,12 @@ impl Api {
     pub fn new(engine: Engine) -> Self {
         let (region, account) = engine.region_and_account();
         let place = Place { region: region.to_owned(), account: account.to_owned() };
-        Self { engine, place, log_group_exists: Arc::new(|_| true), activity_poll: ACTIVITY_POLL }
+        Self {
+            engine,
+            place,
+            log_group_exists: Arc::new(|_| true),
+            activity_poll: Duration::from_secs(ACTIVITY_POLL_SECONDS),
+        }
     }
 
     /// Refuses logging configurations with log groups that do not exist.

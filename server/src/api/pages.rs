@@ -6,11 +6,10 @@
 
 use std::fmt::Write;
 
+use asl::limits::PAGE_ITEMS_DEFAULT;
+
 use super::error::{Answer, ApiError};
 use super::parameters::Parameters;
-
-/// Items of a page when nobody says how many. Model, `maxResults`: 100.
-const PAGE_DEFAULT: usize = 100;
 
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +25,7 @@ impl Page {
     pub(super) fn of(parameters: Parameters<'_>, scope: &[&str]) -> Answer<Self> {
         let scope = scope.join("\n");
         let asked = parameters.number("maxResults").and_then(|size| usize::try_from(size).ok());
-        let size = asked.filter(|size| *size > 0).unwrap_or(PAGE_DEFAULT);
+        let size = asked.filter(|size| *size > 0).unwrap_or(PAGE_ITEMS_DEFAULT);
         let after = match parameters.text("nextToken") {
             None => None,
             Some(token) => Some(position(token, &scope).ok_or_else(ApiError::invalid_token)?),

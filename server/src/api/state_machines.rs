@@ -112,7 +112,7 @@ pub(super) fn describe(api: &Api, parameters: Parameters<'_>) -> Answer {
         .with("stateMachineArn", target.arn)
         .with("name", details.name.as_str())
         .with("status", details.status.as_str())
-        .maybe("definition", definition_of(&details, parameters))
+        .with("definition", definition_of(&details, parameters))
         .with("roleArn", details.role_arn.as_str())
         .with("type", details.kind.as_str())
         .with("creationDate", seconds(created_millis))
@@ -133,7 +133,7 @@ pub(super) fn describe_for_execution(api: &Api, parameters: Parameters<'_>) -> A
     Ok(Fields::default()
         .with("stateMachineArn", execution.state_machine_arn.as_str())
         .with("name", details.name.as_str())
-        .maybe("definition", definition_of(&details, parameters))
+        .with("definition", definition_of(&details, parameters))
         .maybe("mapRunArn", execution.map_run_arn.as_deref())
         .maybe("label", label)
         .with("roleArn", details.role_arn.as_str())
@@ -274,12 +274,14 @@ pub(super) fn encryption_answer(encryption: &Encryption) -> Value {
         .into()
 }
 
-/// The definition, unless only metadata are wanted. AWS leaves it out only where a key of
-/// the caller's protects it. Model, `DescribeStateMachine`.
-fn definition_of(details: &StateMachineDetails, parameters: Parameters<'_>) -> Option<String> {
-    let metadata_only = parameters.text("includedData") == Some("METADATA_ONLY");
-    let protected = details.configuration.encryption.kms_key_id.is_some();
-    (!(metadata_only && protected)).then(|| details.definition.clone())
+/// What stands for a definition where only metadata are wanted. API reference, `DescribeStateMachineOutput`.
+const NO_DEFINITION: &str = "{}";
+
+fn definition_of(details: &StateMachineDetails, parameters: Parameters<'_>) -> String {
+    match parameters.text("includedData") {
+        Some("METADATA_ONLY") => NO_DEFINITION.to_owned(),
+        _ => details.definition.clone(),
+    }
 }
 
 /// The variables that states read, by state; nothing when none does. Recorded on AWS.

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use engine::EngineError;
+use engine::registry::StateMachineType;
+use engine::{Accepted, EngineError};
 use serde_json::Value;
 
 use super::error::{Answer, ApiError};
@@ -15,9 +16,48 @@ impl Api {
         super::shapes::operation(operation).is_some()
     }
 
+    /// The names of all operations.
+    #[cfg(test)]
+    pub(crate) fn operations() -> impl Iterator<Item = &'static str> {
+        super::operations::ALL.iter().map(|operation| operation.name)
+    }
+
+    /// Whether a request is for an Express workflow.
+    pub(crate) fn is_for_express(&self, parameters: &Value) -> bool {
+        let arn = parameters.get("stateMachineArn").and_then(Value::as_str);
+        let machine = arn.and_then(|arn| self.place.state_machine(arn).ok());
+        let kind = machine.and_then(|machine| self.engine.state_machine_type(machine.name));
+        kind == Some(StateMachineType::Express)
+    }
+
+    /// Too many ask for tasks of one activity. Model: the error; Quotas: the words.
+    pub(crate) fn too_many_workers() -> ApiError {
+        ApiError::new(
+            "ActivityWorkerLimitExceeded",
+            "The maximum number of workers concurrently polling for activity tasks has been reached.",
+        )
+    }
+
     /// How long `GetActivityTask` waits for a task.
     pub(crate) fn activity_poll(&self) -> Duration {
         self.activity_poll
+    }
+
+    /// `StartExecution`: starts, and calls back when the start is durable. `Err` = it did not start.
+    pub(crate) fn begin_start(
+        &self,
+        parameters: &Value,
+        durable: impl FnOnce(Accepted) + Send + 'static,
+    ) -> Answer<()> {
+        let (_, parameters) = super::checked("StartExecution", parameters)?;
+        let (arn, request) = executions::start_request(self, parameters)?;
+        self.engine.begin_execution(request, durable).map_err(|error| ApiError::of(error, arn))
+    }
+
+    /// `StartExecution`: the answer to a start that is durable.
+    pub(crate) fn started(&self, accepted: Accepted) -> Answer {
+        let started = self.engine.go_on(accepted).map_err(|error| ApiError::of(error, ""))?;
+        Ok(executions::started_answer(&started))
     }
 
     /// `StartSyncExecution`: starts, and calls back with the answer. `Err` = it did not start.

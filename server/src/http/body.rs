@@ -4,12 +4,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
+use asl::limits::REFUSED_BODY_BYTES_MAX;
 use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, header};
-
-/// What is read, at most, of a body that is refused for its size, so that its
-/// sender comes to read the answer. Ours: four requests.
-const DRAINED_BYTES_MAX: usize = 4 << 20;
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +50,7 @@ async fn collect(body: Body, limit: usize, mut bytes: Vec<u8>) -> Result<Vec<u8>
         seen = seen.saturating_add(data.len());
         if seen <= limit {
             bytes.extend_from_slice(&data);
-        } else if seen > limit.saturating_add(DRAINED_BYTES_MAX) {
+        } else if seen > limit.saturating_add(REFUSED_BODY_BYTES_MAX) {
             return Err(BodyError::TooLarge);
         }
     }

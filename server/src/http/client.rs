@@ -1,11 +1,13 @@
 //! The other side of the endpoint: one call, e.g. of a command that wants
 //! something of the server that holds the journal.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::sigv4::{Credentials, sign};
+use jiff::Timestamp;
+use sigv4::{Credentials, Request, Scope};
 
 /// One operation at an endpoint, in AWS JSON 1.0.
 #[derive(Debug)]
@@ -37,14 +39,20 @@ impl Call<'_> {
             .proxy(None)
             .build();
         let host = socket.to_string();
-        let headers = [("host", host.as_str()), ("x-amz-target", target)];
         let mut request = ureq::Agent::from(config)
             .post(format!("http://{host}/"))
             .header("x-amz-target", target)
             .content_type("application/x-amz-json-1.0");
         if let Some(credentials) = credentials {
-            let signed = sign(&credentials, &headers, body, region, service, now_millis);
-            request = request.header("x-amz-date", signed.date).header("authorization", signed.authorization);
+            let headers = BTreeMap::from([("host", host), ("x-amz-target", target.to_owned())]);
+            let signed = Request { method: "POST", path: "/", query: &[], headers, body };
+            let now = Timestamp::from_millisecond(now_millis).map_err(io::Error::other)?;
+            for (name, value) in signed.signed(&credentials, &Scope { region, service }, now) {
+                // These two are there already.
+                if !matches!(name, "host" | "x-amz-target") {
+                    request = request.header(name, value);
+                }
+            }
         }
         let mut answer = request.send(body).map_err(io::Error::other)?;
         let status = answer.status().as_u16();

@@ -1,4 +1,4 @@
-//! AWS JSON 1.0: an operation and its parameters in a `POST /`, the operation
+//! AWS JSON 1.0 and 1.1: an operation and its parameters in a `POST /`, the operation
 //! named by `X-Amz-Target`. Several APIs share it by the first part of that name.
 
 use std::borrow::Cow;
@@ -8,21 +8,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asl::limits::REQUEST_BYTES_MAX;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
+use super::authentication::{Authentication, SignatureProblem, SignedBody};
 use super::body::{self, BodyError};
 use super::service::{Answer, Request, Response, Service, text, unknown};
-use super::sigv4::{Authentication, SignatureError};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
-
-/// Bytes of a request. Quotas: 1 MB "including the request header"; AWS's
-/// front end refuses bodies by the number in its message: 1 MiB and 1 KiB.
-const REQUEST_BYTES_MAX: usize = 1_049_600;
+const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
 
 static TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+static QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 /// What an operation answers, on its way.
 pub type JsonAnswer = Pin<Box<dyn Future<Output = Result<Value, JsonError>> + Send>>;
@@ -51,18 +50,20 @@ impl JsonError {
     }
 }
 
-impl From<SignatureError> for JsonError {
-    fn from(error: SignatureError) -> Self {
-        Self::new(error.code, error.message)
+impl From<SignatureProblem> for JsonError {
+    fn from(problem: SignatureProblem) -> Self {
+        let error = problem.json();
+        Self { code: Cow::Borrowed(error.code), message: error.message, http_status: error.http_status }
     }
 }
 
-impl From<BodyError> for JsonError {
-    fn from(error: BodyError) -> Self {
+impl JsonError {
+    /// A body that could not be read within `limit` bytes.
+    pub(super) fn of_body(error: BodyError, limit: usize) -> Self {
         match error {
             BodyError::TooLarge => Self {
                 code: Cow::Borrowed("RequestEntityTooLargeException"),
-                message: format!("HTTP content length exceeded {REQUEST_BYTES_MAX} bytes."),
+                message: format!("HTTP content length exceeded {limit} bytes."),
                 http_status: 413,
             },
             BodyError::TooSlow => Self {
@@ -91,6 +92,33 @@ pub trait JsonApi: Send + Sync {
 
     /// The server ends: what waits for something is to be answered now.
     fn stop(&self) {}
+
+    /// Whether it speaks AWS JSON 1.1, and not 1.0.
+    fn is_1_1(&self) -> bool {
+        false
+    }
+
+    /// Bytes of a request.
+    fn request_bytes_max(&self) -> usize {
+        REQUEST_BYTES_MAX
+    }
+
+    /// Whether its requests may come to any path: those of a queue come to the queue's URL.
+    fn has_own_paths(&self) -> bool {
+        false
+    }
+
+    /// What stands before the names of its errors, e.g. `com.amazonaws.sqs#`.
+    fn error_namespace(&self) -> &'static str {
+        ""
+    }
+
+    /// The name that an error had in the query protocol, for services that changed from it
+    /// to this one: old clients, and new ones that keep their names, read it in a header.
+    fn query_error(&self, code: &str) -> Option<Cow<'static, str>> {
+        let _ = code;
+        None
+    }
 }
 
 /// The protocol with its APIs: a service that takes every `POST /`.
@@ -120,21 +148,31 @@ impl JsonProtocol {
         api.has(operation).then(|| (Arc::clone(api), operation))
     }
 
-    async fn run(&self, request: Request) -> Result<Value, JsonError> {
+    async fn run(
+        &self,
+        found: Option<(Arc<dyn JsonApi>, String)>,
+        request: Request,
+    ) -> Result<Value, JsonError> {
         let (head, body) = request.into_parts();
-        let found = self.find(&head.headers);
         let (api, operation) = found.ok_or_else(|| JsonError::new("UnknownOperationException", ""))?;
-        let body = body::read(&head.headers, body, REQUEST_BYTES_MAX, self.body_time).await?;
-        self.authentication.verify(&head, &body, api.signing_name())?;
+        let limit = api.request_bytes_max();
+        let body = body::read(&head.headers, body, limit, self.body_time).await;
+        let body = body.map_err(|error| JsonError::of_body(error, limit))?;
+        self.authentication.verify(&head, SignedBody::Whole(&body), api.signing_name())?;
         let parameters = parameters(&body)?;
         drop(body);
-        api.call(operation, parameters).await
+        api.call(&operation, parameters).await
     }
 }
 
 impl Service for JsonProtocol {
     fn takes(&self, head: &Parts) -> bool {
-        head.method == Method::POST && head.uri.path() == "/"
+        let has_own_path = || {
+            let target = head.headers.get(&TARGET).and_then(|target| target.to_str().ok());
+            let prefix = target.and_then(|target| target.split_once('.')).map(|(prefix, _)| prefix);
+            self.apis.iter().any(|api| api.has_own_paths() && prefix == Some(api.target_prefix()))
+        };
+        head.method == Method::POST && (head.uri.path() == "/" || has_own_path())
     }
 
     fn answer(self: Arc<Self>, request: Request) -> Answer {
@@ -143,9 +181,13 @@ impl Service for JsonProtocol {
             if !is_json(request.headers()) {
                 return unknown();
             }
-            match self.run(request).await {
-                Ok(answer) => text(StatusCode::OK, CONTENT_TYPE, answer.to_string()),
-                Err(error) => refused(&error),
+            let found = self.find(request.headers()).map(|(api, operation)| (api, operation.to_owned()));
+            let api = found.as_ref().map(|(api, _)| Arc::clone(api));
+            let is_1_1 = api.as_ref().is_some_and(|api| api.is_1_1());
+            let content_type = if is_1_1 { CONTENT_TYPE_1_1 } else { CONTENT_TYPE };
+            match self.run(found, request).await {
+                Ok(answer) => text(StatusCode::OK, content_type, answer.to_string()),
+                Err(error) => refused(&error, content_type, api.as_deref()),
             }
         })
     }
@@ -159,10 +201,10 @@ fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(content_type), None) = (types.next(), types.next()) else { return false };
     let media_type = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-    media_type.trim().eq_ignore_ascii_case(CONTENT_TYPE)
+    [CONTENT_TYPE, CONTENT_TYPE_1_1].iter().any(|known| media_type.trim().eq_ignore_ascii_case(known))
 }
 
-fn parameters(body: &[u8]) -> Result<Value, JsonError> {
+pub(super) fn parameters(body: &[u8]) -> Result<Value, JsonError> {
     if body.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
@@ -172,14 +214,22 @@ fn parameters(body: &[u8]) -> Result<Value, JsonError> {
     }
 }
 
-fn refused(error: &JsonError) -> Response {
+fn refused(error: &JsonError, content_type: &'static str, api: Option<&dyn JsonApi>) -> Response {
     let mut body = Map::new();
-    body.insert("__type".to_owned(), Value::String(format!("{}{}", namespace(&error.code), error.code)));
+    let namespace = namespace(&error.code);
+    let namespace = if namespace.is_empty() { api.map_or("", JsonApi::error_namespace) } else { namespace };
+    body.insert("__type".to_owned(), Value::String(format!("{namespace}{}", error.code)));
     if !error.message.is_empty() {
         body.insert("message".to_owned(), Value::String(error.message.clone()));
     }
     let status = StatusCode::from_u16(error.http_status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = text(status, CONTENT_TYPE, Value::Object(body).to_string());
+    let mut response = text(status, content_type, Value::Object(body).to_string());
+    if let Some(code) = api.and_then(|api| api.query_error(&error.code)) {
+        let fault = if error.http_status < 500 { "Sender" } else { "Receiver" };
+        if let Ok(value) = HeaderValue::from_str(&format!("{code};{fault}")) {
+            response.headers_mut().insert(&QUERY_ERROR, value);
+        }
+    }
     if matches!(error.http_status, 408 | 413) {
         // What is left of the body is not read.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use asl::limits::ACTIVITY_POLLERS_MAX;
 use tokio::sync::Notify;
 
 /// Who waits, by the ARN of the activity.
@@ -23,10 +24,17 @@ impl Polls {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A worker begins to wait.
-    pub(super) fn enter(self: &Arc<Self>, activity_arn: &str) -> Poll {
-        let offered = Arc::clone(self.waiting().entry(activity_arn.to_owned()).or_default());
-        Poll { polls: Arc::clone(self), activity_arn: activity_arn.to_owned(), offered }
+    /// A worker begins to wait; `None` = too many do.
+    pub(super) fn enter(self: &Arc<Self>, activity_arn: &str) -> Option<Poll> {
+        let mut waiting = self.waiting();
+        let offered = waiting.entry(activity_arn.to_owned()).or_default();
+        // One of them is the map's.
+        if Arc::strong_count(offered) > ACTIVITY_POLLERS_MAX {
+            return None;
+        }
+        let offered = Arc::clone(offered);
+        drop(waiting);
+        Some(Poll { polls: Arc::clone(self), activity_arn: activity_arn.to_owned(), offered })
     }
 
     /// One more task of an activity: wakes who has waited longest.
@@ -59,10 +67,20 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_who_has_left() {
         let polls = Arc::new(Polls::default());
-        let (one, other) = (polls.enter("a"), polls.enter("a"));
+        let (one, other) = (polls.enter("a").unwrap(), polls.enter("a").unwrap());
         drop(one);
         assert_eq!(polls.waiting().len(), 1);
         drop(other);
         assert_eq!(polls.waiting().len(), 0);
+    }
+
+    #[test]
+    fn so_many_workers_may_wait_and_no_more() {
+        let polls = Arc::new(Polls::default());
+        let mut waiting: Vec<Poll> = (0..ACTIVITY_POLLERS_MAX).map_while(|_| polls.enter("a")).collect();
+        assert_eq!(waiting.len(), ACTIVITY_POLLERS_MAX);
+        assert!(polls.enter("a").is_none() && polls.enter("b").is_some());
+        waiting.pop();
+        assert!(polls.enter("a").is_some());
     }
 }

@@ -10,8 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::Engine;
 
+use super::authentication::Authentication;
 use super::service::{Answer, Request, Response, Service, text};
-use super::sigv4::Authentication;
+
 use crate::metrics::Metrics;
 
 const PLAIN: &str = "text/plain; charset=utf-8";

@@ -7,8 +7,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asl::limits::{
+    ANSWER_SECONDS_MAX, CONNECTIONS_MAX, REQUEST_BODY_SECONDS_MAX, REQUEST_HEAD_BYTES_MAX,
+    REQUEST_HEAD_SECONDS_MAX, REQUEST_HEADERS_MAX,
+};
 use axum::body::Body;
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::door::Door;
 use super::service::{Peer, Response, Service, request_id, unknown};
+use super::slow::Impatient;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
 const STACK_BYTES: usize = 8 << 20;
@@ -29,7 +34,7 @@ const OPEN_FILES: u64 = 16_384;
 /// How long is waited after the system refused a connection, for lack of files as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a connection may take. Ours, all of them.
+/// What a connection may take. The usual ones are in `asl::limits`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at a time; more wait to be accepted.
@@ -43,16 +48,19 @@ pub struct Limits {
     pub head_time: Duration,
     /// How long a body may take.
     pub body_time: Duration,
+    /// How long who reads an answer may take for a part of it.
+    pub answer_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 4096,
-            head_bytes: 32 << 10,
-            headers: 64,
-            head_time: Duration::from_mins(1),
-            body_time: Duration::from_secs(30),
+            connections: CONNECTIONS_MAX,
+            head_bytes: REQUEST_HEAD_BYTES_MAX,
+            headers: REQUEST_HEADERS_MAX,
+            head_time: Duration::from_secs(REQUEST_HEAD_SECONDS_MAX),
+            body_time: Duration::from_secs(REQUEST_BODY_SECONDS_MAX),
+            answer_time: Duration::from_secs(ANSWER_SECONDS_MAX),
         }
     }
 }
@@ -106,6 +114,9 @@ pub enum ServerError {
     },
 }
 
+/// Threads that answer at least, however few cores there are. Ours.
+const WORKERS_MIN: usize = 4;
+
 /// A server that listens. It goes on until [`Self::shutdown`].
 #[derive(Debug)]
 pub struct Server {
@@ -139,6 +150,7 @@ impl Server {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("stepwright-http")
+            .worker_threads(workers())
             .thread_stack_size(STACK_BYTES)
             .max_blocking_threads(WAITING_THREADS_MAX)
             .enable_all()
@@ -173,6 +185,12 @@ impl Server {
         let _ = runtime.block_on(async { tokio::time::timeout(grace, slots.acquire_many_owned(all)).await });
         runtime.shutdown_timeout(Duration::ZERO);
     }
+}
+
+/// Threads that answer. Starts and short reads are done on them: one that takes long holds up
+/// one of them, and not the endpoint.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(WORKERS_MIN, |cores| cores.get().max(WORKERS_MIN))
 }
 
 /// Binds the addresses; those that want any port get the same one.
@@ -247,7 +265,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePerm
         .header_read_timeout(shared.limits.head_time)
         .max_headers(shared.limits.headers)
         .max_header_size(shared.limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, shared.limits.answer_time)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -263,6 +281,9 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePerm
 
 async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: IpAddr) -> Response {
     let (head, body) = request.into_parts();
+    // RFC 9112, 6.1: who says the length of a body in two ways may be somebody who smuggles a second
+    // request past a proxy. Hyper keeps one of them to itself, so no such connection goes on.
+    let is_last = head.headers.contains_key(header::TRANSFER_ENCODING);
     let mut response = match shared.door.check(&head, reached) {
         Err(refusal) => refusal.response(),
         Ok(()) => match shared.services.iter().find(|service| service.takes(&head)) {
@@ -274,7 +295,11 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
         },
     };
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
-        response.headers_mut().insert("x-amzn-requestid", id);
+        // A service may have told one of its own.
+        response.headers_mut().entry("x-amzn-requestid").or_insert(id);
+    }
+    if is_last {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -7,17 +7,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use asl::limits::TEST_STATES_RUNNING_MAX;
+use engine::EngineError;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::json_protocol::{JsonAnswer, JsonApi, JsonError};
 use super::polls::Polls;
+use super::throttle::Throttle;
 use crate::api::{Api, ApiError};
 use crate::metrics::Metrics;
-
-/// Tests of states at a time: without a mock each waits for a task, up to five minutes. Ours.
-const TESTS_MAX: usize = 16;
 
 /// The API of an engine, for [`super::JsonProtocol`].
 pub struct States {
@@ -25,6 +26,7 @@ pub struct States {
     metrics: Arc<Metrics>,
     polls: Arc<Polls>,
     tests: Semaphore,
+    throttle: Option<Throttle>,
     stopping: watch::Sender<bool>,
 }
 
@@ -48,14 +50,33 @@ impl States {
                 }
             }
         }));
-        let (tests, stopping) = (Semaphore::new(TESTS_MAX), watch::Sender::new(false));
-        Self { api, metrics, polls, tests, stopping }
+        let (tests, stopping) = (Semaphore::new(TEST_STATES_RUNNING_MAX), watch::Sender::new(false));
+        Self { api, metrics, polls, tests, throttle: None, stopping }
+    }
+
+    /// Refuses calls that come too often.
+    #[must_use]
+    pub fn with_throttle(self, throttle: Option<Throttle>) -> Self {
+        Self { throttle, ..self }
+    }
+
+    fn admit(&self, operation: &str, parameters: &Value) -> Result<(), ApiError> {
+        let Some(throttle) = &self.throttle else { return Ok(()) };
+        let of_express = operation == "StartExecution" && self.api.is_for_express(parameters);
+        if throttle.admits(operation, of_express, std::time::Instant::now()) {
+            return Ok(());
+        }
+        Err(ApiError::of(EngineError::Throttled, ""))
     }
 
     async fn answer(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
+        self.admit(operation, &parameters)?;
         match operation {
             "GetActivityTask" => self.activity_task(parameters).await,
+            "StartExecution" => self.start(parameters).await,
             "StartSyncExecution" => self.start_sync(parameters).await,
+            // Reads a row or two, for which a thread of its own costs more than they do.
+            "DescribeExecution" => self.api.call(operation, parameters),
             "TestState" => {
                 // The semaphore is never closed.
                 let _turn = self.tests.acquire().await;
@@ -68,6 +89,27 @@ impl States {
     async fn blocking(&self, operation: &str, parameters: Value) -> Result<Value, ApiError> {
         let (api, operation) = (self.api.clone(), operation.to_owned());
         off_thread(move || api.call(&operation, parameters)).await
+    }
+
+    /// Starts on this thread, and waits for the disk on none.
+    async fn start(&self, parameters: Value) -> Result<Value, ApiError> {
+        let (sender, answer) = oneshot::channel();
+        let (api, runtime) = (self.api.clone(), Handle::current());
+        self.api.begin_start(&parameters, move |accepted| {
+            // Who asked may have gone; the execution goes on.
+            let has_begun = accepted.has_begun();
+            let tell = move || drop(sender.send(api.started(accepted)));
+            if has_begun {
+                tell();
+            } else {
+                runtime.spawn_blocking(tell);
+            }
+        })?;
+        if let Ok(answer) = answer.await {
+            return answer;
+        }
+        let engine = self.api.engine().clone();
+        off_thread(move || Err(ApiError::of(engine.lost(), ""))).await
     }
 
     async fn start_sync(&self, parameters: Value) -> Result<Value, ApiError> {
@@ -85,7 +127,7 @@ impl States {
     async fn activity_task(&self, parameters: Value) -> Result<Value, ApiError> {
         let (activity_arn, worker) = self.api.read_activity_poll(&parameters)?;
         let until = Instant::now() + self.api.activity_poll();
-        let poll = self.polls.enter(&activity_arn);
+        let poll = self.polls.enter(&activity_arn).ok_or_else(Api::too_many_workers)?;
         let mut stopping = self.stopping.subscribe();
         loop {
             let offered = poll.offered.notified();

@@ -46,7 +46,7 @@ use engine::{Completion, Engine, TaskHost, TaskKey, TaskOutcome, TaskRequest};
 use serde_json::Value;
 
 pub use http_task::HTTP_HOSTS;
-pub use settings::{AwsSettings, REAL_SERVICES};
+pub use settings::{AwsSettings, OwnEndpoint, REAL_SERVICES};
 
 use crate::api::Api;
 use children::Children;
@@ -72,7 +72,7 @@ pub struct Integrations {
 
 struct Inner {
     functions: Arc<dyn TaskHost>,
-    local_functions: BTreeSet<String>,
+    local_functions: Mutex<BTreeSet<String>>,
     client: Client,
     http: HttpTasks,
     pool: Pool,
@@ -115,7 +115,7 @@ impl Integrations {
         let http = HttpTasks::new(&settings);
         let inner = Inner {
             functions,
-            local_functions,
+            local_functions: Mutex::new(local_functions),
             client: Client::new(settings),
             http,
             pool: Pool::default(),
@@ -124,6 +124,11 @@ impl Integrations {
             running: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Says anew which functions the inner host has.
+    pub fn set_local_functions(&self, functions: BTreeSet<String>) {
+        *lock(&self.inner.local_functions) = functions;
     }
 
     /// Says which engine child executions run on: the one whose tasks these
@@ -154,7 +159,7 @@ impl TaskHost for Integrations {
         let function = function_of(&task);
         // Known here before anything is read: a local function is no business of a pool.
         if let Some(function) = &function
-            && self.inner.local_functions.contains(functions::name(function))
+            && lock(&self.inner.local_functions).contains(functions::name(function))
         {
             self.inner.functions.invoke(task, done);
             return;

@@ -122,6 +122,7 @@ mod tests {
             arguments,
             timeout_seconds: None,
             token: None,
+            trace_header: None,
         }
     }
 

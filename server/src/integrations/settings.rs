@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine::services::About;
@@ -34,6 +34,50 @@ const CREDENTIALS_KEPT: Duration = Duration::from_mins(15);
 /// AWS's SDKs renew credentials some minutes before they expire.
 const EXPIRY_MARGIN_SECONDS: i64 = 300;
 
+/// Services that are served beside the engine: their ids in the SDKs.
+const OWN_SERVICES: [&str; 5] = ["SQS", "EventBridge", "S3", "Scheduler", "Pipes"];
+
+/// How long a call waits until they are served: tasks go on while the endpoint opens.
+const OWN_OPENING: Duration = Duration::from_secs(30);
+
+/// The endpoint of this process, which serves some services itself: where tasks find them
+/// when nobody says that they are elsewhere. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct OwnEndpoint(Arc<(Mutex<Option<Own>>, Condvar)>);
+
+#[derive(Debug, Clone)]
+struct Own {
+    url: String,
+    credentials: Option<Credentials>,
+}
+
+impl OwnEndpoint {
+    /// It is there, and wants these keys if any: id and secret.
+    pub fn open(&self, url: &str, keys: Option<(String, String)>) {
+        let credentials = keys.map(|(access_key_id, secret_access_key)| Credentials {
+            access_key_id,
+            secret_access_key,
+            session_token: None,
+        });
+        let own = Own { url: url.trim_end_matches('/').to_owned(), credentials };
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is there.
+    fn get(&self) -> Option<Own> {
+        let own = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.1.wait_timeout_while(own, OWN_OPENING, |own| own.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Its keys, if a URL is its own.
+    fn credentials(&self, url: &str) -> Option<Credentials> {
+        let own = self.0.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        own.credentials.filter(|_| own.url == url)
+    }
+}
+
 /// Settings of one profile: its keys, and those of the service sections it names.
 type Section = BTreeMap<String, String>;
 
@@ -47,6 +91,7 @@ pub struct AwsSettings {
     services: BTreeMap<String, Section>,
     default_region: String,
     kept: Mutex<Option<(Credentials, Instant)>>,
+    own: Option<OwnEndpoint>,
 }
 
 /// Where a service is.
@@ -91,7 +136,19 @@ impl AwsSettings {
             environment,
             default_region: default_region.to_owned(),
             kept: Mutex::default(),
+            own: None,
         }
+    }
+
+    /// With an endpoint of this process for the services it serves.
+    #[must_use]
+    pub fn with_own_endpoint(self, own: OwnEndpoint) -> Self {
+        Self { own: Some(own), ..self }
+    }
+
+    /// The endpoint of this process, where it serves a service.
+    fn own(&self, about: &About) -> Option<&OwnEndpoint> {
+        self.own.as_ref().filter(|_| OWN_SERVICES.contains(&about.id.as_str()))
     }
 
     /// The region.
@@ -107,7 +164,7 @@ impl AwsSettings {
 
     /// Whether somebody said where a service is.
     pub(super) fn names_endpoint(&self, about: &About) -> bool {
-        self.configured(about).is_some() || self.may_be_real(about)
+        self.configured(about).is_some() || self.may_be_real(about) || self.own(about).is_some()
     }
 
     /// Whether somebody said where this one service is, and not only where all are.
@@ -128,7 +185,8 @@ impl AwsSettings {
             return Ok(Endpoint { url, region });
         }
         if !self.may_be_real(about) {
-            return Err(not_allowed(about));
+            let own = self.own(about).and_then(OwnEndpoint::get);
+            return own.map(|own| Endpoint { url: own.url, region }).ok_or_else(|| not_allowed(about));
         }
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         match &about.global {
@@ -177,6 +235,9 @@ impl AwsSettings {
 
     /// The keys to sign requests to an endpoint with.
     pub(super) fn credentials(&self, endpoint: &str) -> Result<Credentials, Problem> {
+        if let Some(own) = self.own.as_ref().and_then(|own| own.credentials(endpoint)) {
+            return Ok(own);
+        }
         let environment = |name: &str| self.environment.get(name).cloned();
         let of_section = |section: &Section| {
             Some(Credentials {

@@ -362,6 +362,7 @@ fn what_is_no_integration_is_told() {
             arguments: json!({}),
             timeout_seconds: None,
             token: None,
+            trace_header: None,
         };
         host.invoke(task, Completion::new(move |outcome| sender.send(outcome).unwrap()));
         match receiver.recv().unwrap() {

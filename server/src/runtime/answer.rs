@@ -8,6 +8,8 @@ use std::time::Duration;
 use engine::TaskOutcome;
 use serde_json::{Value, json};
 
+use super::identifier::Identifier;
+
 /// Largest response a function may give, in bytes.
 /// AWS quota: "Invocation payload, synchronous: 6 MB each for request and response", enforced at this figure.
 pub const RESPONSE_BYTES_MAX: usize = 6_291_556;
@@ -102,15 +104,27 @@ impl Answer {
         matches!(self, Self::FunctionError { .. })
     }
 
-    /// Puts the answer into the words of `lambda:invoke`.
-    pub(super) fn into_outcome(self, call: &CallIdentity<'_>) -> TaskOutcome {
-        match self {
-            Self::Payload(payload) => TaskOutcome::Succeeded(invoke_result(&payload, call)),
-            Self::FunctionError { error_type, document } => {
+    /// Puts the answer into the words of the resource that asked.
+    pub(super) fn into_outcome(self, form: Form, call: &CallIdentity<'_>) -> TaskOutcome {
+        match (self, form) {
+            (Self::Payload(payload), Form::Direct) => TaskOutcome::Succeeded(payload),
+            (Self::Payload(payload), Form::Optimised) => {
+                TaskOutcome::Succeeded(invoke_result(Some(&payload), 200, call))
+            }
+            (Self::FunctionError { error_type, document }, _) => {
                 TaskOutcome::Failed { error: error_type, cause: document }
             }
         }
     }
+}
+
+/// What asked for a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `arn:aws:states:::lambda:invoke`: the result is the answer of Lambda's API.
+    Optimised,
+    /// The function's ARN as `Resource`: the result is what the function returns.
+    Direct,
 }
 
 /// What the metadata of a result names.
@@ -118,6 +132,8 @@ impl Answer {
 pub(super) struct CallIdentity<'a> {
     pub(super) request_id: &'a str,
     pub(super) trace_id: &'a str,
+    /// What was executed: `$LATEST`, or the version that was asked for.
+    pub(super) version: &'a str,
     /// RFC 9110, as in a `Date` header.
     pub(super) date: &'a str,
 }
@@ -125,65 +141,77 @@ pub(super) struct CallIdentity<'a> {
 /// The result object of `arn:aws:states:::lambda:invoke`, key for key as the service gives it.
 ///
 /// `payload` is put in as it stands, so that numbers keep the digits the function wrote.
-fn invoke_result(payload: &str, call: &CallIdentity<'_>) -> String {
-    let length = payload.len().to_string();
-    let CallIdentity { request_id, trace_id, date } = call;
-    let all_headers = json!({
-        "X-Amz-Executed-Version": ["$LATEST"],
-        "x-amzn-Remapped-Content-Length": ["0"],
-        "Connection": ["keep-alive"],
-        "x-amzn-RequestId": [request_id],
-        "Content-Length": [length],
-        "Date": [date],
-        "X-Amzn-Trace-Id": [trace_id],
-        "Content-Type": ["application/json"],
-    });
-    let headers = json!({
-        "Connection": "keep-alive",
-        "Content-Length": length,
-        "Content-Type": "application/json",
-        "Date": date,
-        "X-Amz-Executed-Version": "$LATEST",
-        "x-amzn-Remapped-Content-Length": "0",
-        "x-amzn-RequestId": request_id,
-        "X-Amzn-Trace-Id": trace_id,
-    });
-    let request = json!({ "RequestId": request_id });
+fn invoke_result(payload: Option<&str>, status: u16, call: &CallIdentity<'_>) -> String {
+    let payload = payload.unwrap_or("null");
+    let length = if status == 200 { payload.len() } else { 0 };
+    let CallIdentity { request_id, trace_id, version, date } = call;
+    // None of these holds a character that JSON would escape.
     format!(
-        "{{\"ExecutedVersion\":\"$LATEST\",\"Payload\":{payload},\"SdkHttpMetadata\":{{\"AllHttpHeaders\":{all_headers},\
-         \"HttpHeaders\":{headers},\"HttpStatusCode\":200}},\"SdkResponseMetadata\":{request},\"StatusCode\":200}}"
+        "{{\"ExecutedVersion\":\"{version}\",\"Payload\":{payload},\"SdkHttpMetadata\":{{\"AllHttpHeaders\":{{\
+         \"X-Amz-Executed-Version\":[\"{version}\"],\"x-amzn-Remapped-Content-Length\":[\"0\"],\
+         \"Connection\":[\"keep-alive\"],\"x-amzn-RequestId\":[\"{request_id}\"],\"Content-Length\":[\"{length}\"],\
+         \"Date\":[\"{date}\"],\"X-Amzn-Trace-Id\":[\"{trace_id}\"],\"Content-Type\":[\"application/json\"]}},\
+         \"HttpHeaders\":{{\"Connection\":\"keep-alive\",\"Content-Length\":\"{length}\",\
+         \"Content-Type\":\"application/json\",\"Date\":\"{date}\",\"X-Amz-Executed-Version\":\"{version}\",\
+         \"x-amzn-Remapped-Content-Length\":\"0\",\"x-amzn-RequestId\":\"{request_id}\",\
+         \"X-Amzn-Trace-Id\":\"{trace_id}\"}},\"HttpStatusCode\":{status}}},\
+         \"SdkResponseMetadata\":{{\"RequestId\":\"{request_id}\"}},\"StatusCode\":{status}}}"
     )
+}
+
+/// The result of a call that nobody waits for (`Event`, status 202), or that checks only (`DryRun`, 204).
+/// The answer has no payload.
+pub(super) fn accepted(status: u16, call: &CallIdentity<'_>) -> TaskOutcome {
+    TaskOutcome::Succeeded(invoke_result(None, status, call))
 }
 
 /// Lambda's answer for a function that does not exist.
 pub(super) fn function_not_found(
     region: &str,
     account: &str,
-    function: &str,
+    function: Identifier<'_>,
     request_id: &str,
 ) -> TaskOutcome {
+    let (function, qualifier) = (function.name, function.qualifier.unwrap_or("$LATEST"));
     TaskOutcome::Failed {
         error: "Lambda.ResourceNotFoundException".to_owned(),
         cause: format!(
-            "Function not found: arn:aws:lambda:{region}:{account}:function:{function}:$LATEST \
+            "Function not found: arn:aws:lambda:{region}:{account}:function:{function}:{qualifier} \
              (Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException; \
              Request ID: {request_id}; Proxy: null)"
         ),
     }
 }
 
+/// Lambda's answer when a function's reserved concurrency is used up.
+pub(super) fn throttled(request_id: &str) -> TaskOutcome {
+    TaskOutcome::Failed {
+        error: "Lambda.TooManyRequestsException".to_owned(),
+        cause: format!(
+            "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException; \
+             Request ID: {request_id}; Proxy: null)"
+        ),
+    }
+}
+
+/// Lambda's answer to two qualifiers that contradict each other.
+pub(super) fn qualifiers_differ(request_id: &str) -> TaskOutcome {
+    TaskOutcome::Failed {
+        error: "Lambda.InvalidParameterValueException".to_owned(),
+        cause: format!(
+            "{QUALIFIERS_DIFFER} (Service: AWSLambda; Status Code: 400; Error Code: \
+             InvalidParameterValueException; Request ID: {request_id}; Proxy: null)"
+        ),
+    }
+}
+
+/// Lambda's words for two qualifiers that contradict each other.
+pub(super) const QUALIFIERS_DIFFER: &str =
+    "The derived qualifier from the function name does not match the specified qualifier.";
+
 /// A task this host cannot run: a definition error, not a transient one.
 pub(super) fn refused(cause: String) -> TaskOutcome {
     TaskOutcome::Failed { error: "States.Runtime".to_owned(), cause }
-}
-
-/// The plain function name in `FunctionName`: a name, `name:qualifier`, a partial ARN or an ARN.
-pub(super) fn function_name(given: &str) -> &str {
-    let name = match given.split_once(":function:") {
-        Some((_, rest)) => rest,
-        None => given,
-    };
-    name.split_once(':').map_or(name, |(name, _qualifier)| name)
 }
 
 #[cfg(test)]

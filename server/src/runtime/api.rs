@@ -4,29 +4,38 @@
 //! of one process: other local users, and web pages, cannot guess it, and a bootstrap
 //! cannot speak for another. The Rust runtime client keeps the base path of
 //! `AWS_LAMBDA_RUNTIME_API`.
+//!
+//! Every invocation takes two requests, so this is hyper without a router above it.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::{
-    Router,
-    body::{Body, HttpBody as _},
-    extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Function, Shared,
-    answer::{Answer, RESPONSE_BYTES_MAX},
-    pool::Invocation,
-    process::Call,
-};
+use super::answer::{Answer, RESPONSE_BYTES_MAX};
+use super::invocation::Invocation;
+use super::process::Call;
+use super::{Function, Shared};
 
 /// Largest error object read, in bytes; the rest is dropped. Ours: an error is no data channel.
 const ERROR_BYTES_MAX: usize = 256 * 1024;
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+static DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+static FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+static TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+static CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
+static ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
 /// One invocation on its way to a bootstrap.
 #[derive(Debug)]
@@ -35,58 +44,112 @@ pub(super) struct Delivery {
     deadline_millis: u128,
     function_arn: String,
     trace_id: String,
+    client_context: Option<String>,
     payload: String,
 }
 
 impl Delivery {
-    pub(super) fn new(shared: &Shared, function: &Function, invocation: &Invocation) -> Self {
+    /// Takes the payload out of the invocation; [`Self::into_payload`] gives it back.
+    pub(super) fn new(shared: &Shared, function: &Function, invocation: &mut Invocation) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let mut function_arn = shared.function_arn(&function.name);
+        if let Some(qualifier) = &invocation.qualifier {
+            function_arn.push(':');
+            function_arn.push_str(qualifier);
+        }
         Self {
             request_id: invocation.request_id.clone(),
             deadline_millis: (now + function.timeout).as_millis(),
-            function_arn: format!(
-                "arn:aws:lambda:{}:{}:function:{}",
-                shared.region, shared.account_id, function.name
-            ),
+            function_arn,
             trace_id: invocation.trace_id.clone(),
-            payload: invocation.payload.clone(),
+            client_context: invocation.client_context.clone(),
+            payload: std::mem::take(&mut invocation.payload),
         }
     }
-}
 
-impl IntoResponse for Delivery {
-    fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.payload));
+    /// The payload of an invocation that did not reach its process.
+    pub(super) fn into_payload(self) -> String {
+        self.payload
+    }
+
+    fn into_response(self) -> Response<Whole> {
+        let mut response = Response::new(Whole::of(self.payload));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in [
-            ("lambda-runtime-aws-request-id", self.request_id),
-            ("lambda-runtime-deadline-ms", self.deadline_millis.to_string()),
-            ("lambda-runtime-invoked-function-arn", self.function_arn),
-            ("lambda-runtime-trace-id", self.trace_id),
+            (&REQUEST_ID, Some(self.request_id)),
+            (&DEADLINE, Some(self.deadline_millis.to_string())),
+            (&FUNCTION_ARN, Some(self.function_arn)),
+            (&TRACE_ID, Some(self.trace_id)),
+            (&CLIENT_CONTEXT, self.client_context),
         ] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                headers.insert(name.clone(), value);
             }
         }
         response
     }
 }
 
-/// The routes. Anything else, and any wrong secret, is 404 without a word.
-pub(super) fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/{token}/2018-06-01/runtime/invocation/next", get(next))
-        .route("/{token}/2018-06-01/runtime/invocation/{request_id}/response", post(response))
-        .route("/{token}/2018-06-01/runtime/invocation/{request_id}/error", post(error))
-        .route("/{token}/2018-06-01/runtime/init/error", post(init_error))
-        .with_state(shared)
+/// A body that is there as a whole.
+#[derive(Debug)]
+struct Whole(Option<Bytes>);
+
+impl Whole {
+    fn of(text: impl Into<Bytes>) -> Self {
+        let bytes: Bytes = text.into();
+        Self((!bytes.is_empty()).then_some(bytes))
+    }
+}
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}
+
+/// Accepts the connections of bootstraps until the host ends.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => shared.spawn(connection(stream, Arc::clone(&shared))),
+            Err(error) => {
+                tracing::warn!(%error, "a connection of a step process was not accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+    // Requests and answers are small: waiting to fill a packet would cost 40 ms each.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(respond(&shared, request).await.unwrap_or_else(Refusal::into_response)) }
+    });
+    // A bootstrap that goes away is its process's end, which is noticed there.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Why a request gets no answer of its own.
 #[derive(Debug)]
 enum Refusal {
-    /// No process has this secret.
+    /// No process has this secret, or there is no such resource: 404 without a word.
     Unknown,
     /// The answer is for another invocation than the process has.
     InvalidRequestId,
@@ -94,81 +157,97 @@ enum Refusal {
     Gone,
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Refusal {
+    fn into_response(self) -> Response<Whole> {
+        let bare = |status: StatusCode| {
+            let mut response = Response::new(Whole(None));
+            *response.status_mut() = status;
+            response
+        };
         match self {
-            Self::Unknown => StatusCode::NOT_FOUND.into_response(),
+            Self::Unknown => bare(StatusCode::NOT_FOUND),
             Self::InvalidRequestId => {
                 problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
             }
-            Self::Gone => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            Self::Gone => bare(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
 
-/// The process behind a secret.
-fn process(shared: &Shared, token: &str) -> Result<mpsc::Sender<Call>, Refusal> {
-    shared.process(token).ok_or(Refusal::Unknown)
+/// What a path asks for.
+enum Asked<'p> {
+    Next,
+    Response(&'p str),
+    Error(&'p str),
+    InitError,
 }
 
-async fn next(State(shared): State<Arc<Shared>>, Path(token): Path<String>) -> Result<Delivery, Refusal> {
-    let calls = process(&shared, &token)?;
-    let (sender, receiver) = oneshot::channel();
-    calls.send(Call::Next(sender)).await.map_err(|_| Refusal::Gone)?;
-    // Waits as long as there is no work: AWS keeps this request open, too.
-    receiver.await.map_err(|_| Refusal::Gone)
+impl<'p> Asked<'p> {
+    /// The secret of a path, and what is asked for.
+    fn read(method: &Method, path: &'p str) -> Option<(&'p str, Self)> {
+        let (token, rest) = path.strip_prefix('/')?.split_once('/')?;
+        let rest = rest.strip_prefix("2018-06-01/runtime/")?;
+        let asked = match (method, rest) {
+            (&Method::GET, "invocation/next") => Self::Next,
+            (&Method::POST, "init/error") => Self::InitError,
+            (&Method::POST, _) => match rest.strip_prefix("invocation/")?.split_once('/')? {
+                (id, "response") => Self::Response(id),
+                (id, "error") => Self::Error(id),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some((token, asked))
+    }
+}
+
+async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<Response<Whole>, Refusal> {
+    let (head, body) = request.into_parts();
+    let (token, asked) = Asked::read(&head.method, head.uri.path()).ok_or(Refusal::Unknown)?;
+    let calls = shared.process(token).ok_or(Refusal::Unknown)?;
+    match asked {
+        Asked::Next => {
+            let (sender, receiver) = oneshot::channel();
+            calls.send(Call::Next(sender)).await.map_err(|_| Refusal::Gone)?;
+            // Waits as long as there is no work: AWS keeps this request open, too.
+            receiver.await.map(Delivery::into_response).map_err(|_| Refusal::Gone)
+        }
+        Asked::Response(id) => response(&calls, id, body).await,
+        Asked::Error(id) => {
+            let read = read(body, ERROR_BYTES_MAX).await?;
+            answered(&calls, id, Answer::from_error(&read.bytes, error_type(&head.headers))).await
+        }
+        Asked::InitError => {
+            let read = read(body, ERROR_BYTES_MAX).await?;
+            let answer = Answer::from_error(&read.bytes, error_type(&head.headers));
+            calls.send(Call::InitError(answer)).await.map_err(|_| Refusal::Gone)?;
+            Ok(accepted())
+        }
+    }
 }
 
 async fn response(
-    State(shared): State<Arc<Shared>>,
-    Path((token, request_id)): Path<(String, String)>,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let calls = process(&shared, &token)?;
-    let (answer, too_large) = match read(body, RESPONSE_BYTES_MAX).await {
-        Ok(Read { bytes, truncated: false }) => (Answer::from_response(bytes), false),
-        Ok(_) => (Answer::response_too_large(), true),
-        Err(_) => return Err(Refusal::Gone),
-    };
-    let accepted = answered(&calls, request_id, answer).await?;
-    if too_large {
-        let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
-        return Ok(problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message));
+    calls: &mpsc::Sender<Call>,
+    request_id: &str,
+    body: Incoming,
+) -> Result<Response<Whole>, Refusal> {
+    let read = read(body, RESPONSE_BYTES_MAX).await?;
+    if !read.truncated {
+        return answered(calls, request_id, Answer::from_response(read.bytes)).await;
     }
-    Ok(accepted)
-}
-
-async fn error(
-    State(shared): State<Arc<Shared>>,
-    Path((token, request_id)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let calls = process(&shared, &token)?;
-    let read = read(body, ERROR_BYTES_MAX).await.map_err(|_| Refusal::Gone)?;
-    answered(&calls, request_id, Answer::from_error(&read.bytes, error_type(&headers))).await
-}
-
-async fn init_error(
-    State(shared): State<Arc<Shared>>,
-    Path(token): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Refusal> {
-    let calls = process(&shared, &token)?;
-    let read = read(body, ERROR_BYTES_MAX).await.map_err(|_| Refusal::Gone)?;
-    let answer = Answer::from_error(&read.bytes, error_type(&headers));
-    calls.send(Call::InitError(answer)).await.map_err(|_| Refusal::Gone)?;
-    Ok(accepted())
+    answered(calls, request_id, Answer::response_too_large()).await?;
+    let message = format!("Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).");
+    Ok(problem(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message))
 }
 
 /// Passes an answer on; 400 if it is not for the invocation the process has.
 async fn answered(
     calls: &mpsc::Sender<Call>,
-    request_id: String,
+    request_id: &str,
     answer: Answer,
-) -> Result<Response, Refusal> {
+) -> Result<Response<Whole>, Refusal> {
     let (sender, receiver) = oneshot::channel();
+    let request_id = request_id.to_owned();
     calls.send(Call::Answer { request_id, answer, accepted: sender }).await.map_err(|_| Refusal::Gone)?;
     match receiver.await {
         Ok(true) => Ok(accepted()),
@@ -177,19 +256,23 @@ async fn answered(
 }
 
 fn error_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get("lambda-runtime-function-error-type")?.to_str().ok()
+    headers.get(&ERROR_TYPE)?.to_str().ok()
 }
 
-fn accepted() -> Response {
-    json_response(StatusCode::ACCEPTED, &json!({ "status": "OK" }))
+fn accepted() -> Response<Whole> {
+    json_response(StatusCode::ACCEPTED, Bytes::from_static(br#"{"status":"OK"}"#))
 }
 
-fn problem(status: StatusCode, error_type: &str, message: &str) -> Response {
-    json_response(status, &json!({ "errorType": error_type, "errorMessage": message }))
+fn problem(status: StatusCode, error_type: &str, message: &str) -> Response<Whole> {
+    let body = json!({ "errorType": error_type, "errorMessage": message });
+    json_response(status, Bytes::from(body.to_string()))
 }
 
-fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+fn json_response(status: StatusCode, body: Bytes) -> Response<Whole> {
+    let mut response = Response::new(Whole::of(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 struct Read {
@@ -199,12 +282,12 @@ struct Read {
 
 /// Reads a body to its end but keeps at most `limit` bytes: a client that is cut off while
 /// it writes reports a broken connection instead of the real reason.
-async fn read(body: Body, limit: usize) -> Result<Read, axum::Error> {
+async fn read(body: Incoming, limit: usize) -> Result<Read, Refusal> {
     let mut body = std::pin::pin!(body);
     let mut bytes = Vec::new();
     let mut truncated = false;
     while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
-        if let Ok(data) = frame?.into_data() {
+        if let Ok(data) = frame.map_err(|_| Refusal::Gone)?.into_data() {
             let room = limit.saturating_sub(bytes.len());
             truncated |= data.len() > room;
             bytes.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());

@@ -12,6 +12,8 @@ pub struct FunctionFigures {
     pub invocations: u64,
     /// Of them, those that failed.
     pub errors: u64,
+    /// Invocations refused because the function's reserved concurrency was used up.
+    pub throttles: u64,
     /// Processes started that became ready.
     pub cold_starts: u64,
     /// Time from start to the first `next`, summed over the cold starts.

@@ -1,7 +1,7 @@
 //! Steps as real `bootstrap` processes: what runs locally is what is deployed.
 //!
-//! [`RuntimeHost`] is the [`engine::TaskHost`] of `arn:aws:states:::lambda:invoke`. It
-//! starts a function's bootstrap on demand, speaks the Lambda Runtime API with it, keeps
+//! [`RuntimeHost`] is the [`engine::TaskHost`] of `arn:aws:states:::lambda:invoke` and of functions
+//! whose ARN is a state's `Resource`, and what answers calls of Lambda's `Invoke`. It starts a function's bootstrap on demand, speaks the Lambda Runtime API with it, keeps
 //! it warm for the next invocation, and gives the state machine the answers and errors
 //! AWS Lambda gives. It refuses every other resource, and it runs only the functions it
 //! was started with: no request can name a command.
@@ -9,15 +9,38 @@
 //! ```text
 //!  engine ── invoke ─► Pool (per function) ─► Process task ── spawn ─► bootstrap
 //!                                                 ▲  ▲                    │
-//!                       figures, logs ◄───────────┘  └── api (axum) ◄─────┘
+//!                       figures, logs ◄───────────┘  └── api (hyper) ◄────┘
 //!                                                        127.0.0.1:port/<secret>/2018-06-01/runtime/…
 //! ```
+//!
+//! | file | owns |
+//! |---|---|
+//! | `folder`, `configuration` | functions from a folder: bootstraps, zips, what is said of them |
+//! | `archive` | zips, which nobody trusts |
+//! | `pool` | the processes of a function: who is warm, what waits, what is throttled |
+//! | `process` | the life of one process |
+//! | `api` | the Runtime API as bootstraps see it |
+//! | `environment` | what processes are started with |
+//! | `invocation`, `identifier`, `answer` | one call, how functions are named, AWS's words |
+//! | `events` | calls that nobody waits for, on disk until they are done |
+//! | `output`, `logs` | what functions write |
+//! | `memory`, `figures` | what they take |
+//! | `guard` | no process outlives us |
 
 mod answer;
 mod api;
+mod archive;
+mod configuration;
+mod environment;
+mod events;
 mod figures;
+mod folder;
 mod guard;
+mod identifier;
+mod invocation;
 mod logs;
+mod memory;
+mod output;
 mod pool;
 mod process;
 
@@ -25,23 +48,32 @@ use std::{
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::atomic::{AtomicBool, Ordering},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
-use axum::serve::ListenerExt as _;
+use engine::machine::Integration;
 use engine::{Completion, TaskHost, TaskKey, TaskRequest};
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, oneshot};
 
 pub use answer::RESPONSE_BYTES_MAX;
+pub use archive::{ArchiveError, ArchiveProblem};
 pub use figures::FunctionFigures;
+pub use folder::{FolderError, functions_in};
+pub use invocation::Invoked;
+pub use logs::{LoggedLine, read as read_logs};
 
-use pool::{Invocation, Pool};
+use answer::{CallIdentity, Form};
+use events::{Event, Events};
+use identifier::{Identifier, executed_version};
+use invocation::{Invocation, Reply};
+use pool::Pool;
 use process::Call;
 
 /// One function: the bootstrap that serves it and how Lambda would run it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
     /// Its name, as `FunctionName` in a state machine gives it. AWS: `[a-zA-Z0-9-_]`, at most 64 characters.
     pub name: String,
@@ -49,7 +81,7 @@ pub struct Function {
     pub bootstrap: PathBuf,
     /// `_HANDLER`: which step of the program this function is.
     pub handler: String,
-    /// Told to the process; not enforced here.
+    /// A process that has taken more is killed. AWS: 128 to 10,240 MB.
     pub memory_mib: u32,
     /// An invocation that runs longer is killed. AWS quota: 900 seconds.
     pub timeout: Duration,
@@ -57,6 +89,15 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// Processes at most; further invocations wait.
     pub concurrency_max: usize,
+    /// Invocations at a time at most; further ones are throttled. 0 = the function is off.
+    pub reserved_concurrency: Option<u32>,
+}
+
+impl Function {
+    /// Where its code is: the folder of its bootstrap.
+    fn task_root(&self) -> Option<&Path> {
+        self.bootstrap.parent().filter(|folder| !folder.as_os_str().is_empty())
+    }
 }
 
 /// What a host is started with.
@@ -88,6 +129,14 @@ pub enum RuntimeHostError {
     /// The log folder cannot be made.
     #[error("cannot create the log folder {}: {source}", path.display())]
     LogDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The folder of events cannot be made or read.
+    #[error("cannot keep the events of functions in {}: {source}", path.display())]
+    Events {
         /// The folder.
         path: PathBuf,
         /// What the system said.
@@ -131,7 +180,21 @@ pub struct RuntimeHost {
 struct Inner {
     runtime: Option<tokio::runtime::Runtime>,
     shared: Arc<Shared>,
-    pools: BTreeMap<String, Arc<Pool>>,
+    log_dir: PathBuf,
+    events: Events,
+    has_ended: AtomicBool,
+    /// Replaced as a whole by [`RuntimeHost::renew`].
+    pools: RwLock<Arc<BTreeMap<String, Arc<Pool>>>>,
+}
+
+impl Inner {
+    fn pools(&self) -> Arc<BTreeMap<String, Arc<Pool>>> {
+        Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn pool(&self, function: &str) -> Option<Arc<Pool>> {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).get(function).cloned()
+    }
 }
 
 /// What processes and HTTP share.
@@ -175,6 +238,10 @@ impl Shared {
         self.processes().remove(token);
     }
 
+    fn function_arn(&self, function: &str) -> String {
+        format!("arn:aws:lambda:{}:{}:function:{function}", self.region, self.account_id)
+    }
+
     fn process(&self, token: &str) -> Option<mpsc::Sender<Call>> {
         self.processes().get(token).cloned()
     }
@@ -189,7 +256,7 @@ impl RuntimeHost {
         let RuntimeOptions { functions, environment, log_dir, region, account_id } = options;
         create_private_dir(&log_dir)
             .map_err(|source| RuntimeHostError::LogDir { path: log_dir.clone(), source })?;
-        let pools = pools(functions, &log_dir)?;
+        let pools = pools(functions, &environment, &log_dir)?;
         // Asked once, so that later draws cannot fail for want of a source.
         getrandom::fill(&mut [0; 16]).map_err(|e| RuntimeHostError::Random { reason: e.to_string() })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -218,31 +285,84 @@ impl RuntimeHost {
             handle: runtime.handle().clone(),
             processes: Mutex::default(),
         });
-        let router = api::router(Arc::clone(&shared));
-        // Requests and answers are small: waiting to fill a packet would cost 40 ms each.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { inner: Arc::new(Inner { runtime: Some(runtime), shared, pools }) })
+        runtime.spawn(api::serve(listener, Arc::clone(&shared)));
+        let pools = RwLock::new(Arc::new(pools));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                runtime: Some(runtime),
+                shared,
+                log_dir,
+                events: Events::default(),
+                has_ended: AtomicBool::new(false),
+                pools,
+            }),
+        })
+    }
+
+    /// Replaces the functions, while invocations run: these end where they are. What waits, and
+    /// what comes, goes to the new programs. Of a function that is as it was nothing changes; of
+    /// one that is gone what waits fails like any invocation of a function that there is not.
+    ///
+    /// # Errors
+    /// [`RuntimeHostError::FunctionName`], [`RuntimeHostError::FunctionTwice`]; then nothing changes.
+    pub fn renew(&self, functions: Vec<Function>) -> Result<(), RuntimeHostError> {
+        let shared = &self.inner.shared;
+        let mut pools = pools(functions, &shared.environment, &self.inner.log_dir)?;
+        let mut current = self.inner.pools.write().unwrap_or_else(PoisonError::into_inner);
+        let before = Arc::clone(&current);
+        for (name, pool) in &mut pools {
+            if let Some(old) = before.get(name) {
+                if old.is_same(pool) {
+                    *pool = Arc::clone(old);
+                } else {
+                    pool.follow(old);
+                }
+            }
+        }
+        *current = Arc::new(pools);
+        let after = Arc::clone(&current);
+        drop(current);
+        for (name, old) in before.iter() {
+            let new = after.get(name);
+            if new.is_some_and(|new| Arc::ptr_eq(new, old)) {
+                continue;
+            }
+            for invocation in old.retire(new) {
+                match new {
+                    Some(new) => hand_on(new, shared, invocation),
+                    None => self.gone(name, invocation),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The function of an invocation that waits is gone.
+    fn gone(&self, name: &str, invocation: Invocation) {
+        let shared = &self.inner.shared;
+        let (region, account) = (&shared.region, &shared.account_id);
+        // Another caller has no answer, and learns that there is none.
+        if let Reply::Task { done, .. } = invocation.reply {
+            let identifier = Identifier { name, qualifier: invocation.qualifier.as_deref() };
+            done.finish(answer::function_not_found(region, account, identifier, &invocation.request_id));
+        }
     }
 
     /// Figures of every function since the start, by name.
     pub fn figures(&self) -> BTreeMap<String, FunctionFigures> {
-        self.inner.pools.iter().map(|(name, pool)| (name.clone(), pool.figures())).collect()
+        self.inner.pools().iter().map(|(name, pool)| (name.clone(), pool.figures())).collect()
     }
 
     /// The last lines of a function's log, oldest first; empty if the function is not known.
     pub fn log_tail(&self, function: &str, lines: usize) -> Vec<String> {
-        self.inner
-            .pools
-            .get(answer::function_name(function))
-            .map_or_else(Vec::new, |pool| pool.log.tail(lines))
+        let pool = self.inner.pool(Identifier::of(function).name);
+        pool.map_or_else(Vec::new, |pool| pool.log.tail(lines))
     }
 
     /// Ends all processes. Invocations that wait or run get no answer: call it after the engine has stopped.
     pub fn shutdown(&self) {
-        for pool in self.inner.pools.values() {
+        self.inner.has_ended.store(true, Ordering::SeqCst);
+        for pool in self.inner.pools().values() {
             pool.close();
         }
         self.inner.shared.guard.kill_all();
@@ -251,7 +371,7 @@ impl RuntimeHost {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for pool in self.pools.values() {
+        for pool in self.pools().values() {
             pool.close();
         }
         self.shared.guard.kill_all();
@@ -262,64 +382,295 @@ impl Drop for Inner {
     }
 }
 
+/// A call of Lambda's `Invoke` that waits for the answer.
+#[derive(Debug, Clone, Default)]
+pub struct InvokeRequest {
+    /// A name, a partial ARN or an ARN, each with or without a version or alias.
+    pub function: String,
+    /// The version or alias, if it is not in `function`.
+    pub qualifier: Option<String>,
+    /// JSON text.
+    pub payload: String,
+    /// `ClientContext`: JSON text.
+    pub client_context: Option<String>,
+    /// `X-Amzn-Trace-Id` of the caller.
+    pub trace_header: Option<String>,
+}
+
+/// Why nothing was invoked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeRefusal {
+    /// There is no such function.
+    #[error("Function not found: {arn}")]
+    NotFound {
+        /// Its ARN.
+        arn: String,
+    },
+    /// Its reserved concurrency is used up.
+    #[error("Rate Exceeded.")]
+    Throttled,
+    /// The name and the parameter have different qualifiers.
+    #[error("{}", answer::QUALIFIERS_DIFFER)]
+    QualifiersDiffer,
+}
+
+impl RuntimeHost {
+    /// Whether a call would be let through: what `InvocationType` `DryRun` asks.
+    ///
+    /// # Errors
+    /// That of the call, but for throttling.
+    pub fn check(&self, request: &InvokeRequest) -> Result<(), InvokeRefusal> {
+        self.find(request).map(drop)
+    }
+
+    /// Calls a function. The answer comes through the receiver, which ends without one if the
+    /// host is shut down.
+    ///
+    /// # Errors
+    /// See [`InvokeRefusal`]; a function that fails is an answer.
+    pub fn call(&self, request: InvokeRequest) -> Result<oneshot::Receiver<Invoked>, InvokeRefusal> {
+        let (pool, identifier) = self.find(&request)?;
+        let (sender, receiver) = oneshot::channel();
+        let invocation = Invocation {
+            qualifier: identifier.qualifier.map(str::to_owned),
+            client_context: request.client_context,
+            ..Invocation::new(
+                None,
+                trace_id(request.trace_header.as_deref()),
+                request.payload,
+                Reply::Caller(sender),
+            )
+        };
+        pool.submit(&self.inner.shared, invocation).map_err(|_| InvokeRefusal::Throttled)?;
+        Ok(receiver)
+    }
+
+    /// Calls a function that nobody waits for (`InvocationType` `Event`). What comes through the
+    /// receiver is the id of the request, once the call is sure to take place.
+    ///
+    /// # Errors
+    /// See [`InvokeRefusal`]; [`InvokeRefusal::Throttled`] if too many wait to take place.
+    pub fn call_event(
+        &self,
+        request: InvokeRequest,
+    ) -> Result<oneshot::Receiver<std::io::Result<String>>, InvokeRefusal> {
+        let (_, identifier) = self.find(&request)?;
+        let event = Event {
+            request_id: uuid(),
+            function: identifier.name.to_owned(),
+            qualifier: identifier.qualifier.map(str::to_owned),
+            client_context: request.client_context,
+            trace_id: trace_id(request.trace_header.as_deref()),
+            payload: request.payload,
+            execution_arn: None,
+            failures: 0,
+            accepted_millis: jiff::Timestamp::now().as_millisecond(),
+        };
+        let (sender, receiver) = oneshot::channel();
+        let request_id = event.request_id.clone();
+        self.begin_event(event, move |kept| {
+            // A caller that went away needs no answer.
+            let _ = sender.send(kept.map(|()| request_id));
+        })?;
+        Ok(receiver)
+    }
+
+    /// Keeps calls that nobody waits for in a folder until they are done, and takes up those that
+    /// are there. Without, they are lost with the process. For who holds the folder alone.
+    ///
+    /// # Errors
+    /// [`RuntimeHostError::Events`].
+    pub fn keep_events(&self, folder: &Path) -> Result<(), RuntimeHostError> {
+        let failed = |source| RuntimeHostError::Events { path: folder.to_owned(), source };
+        for event in self.inner.events.open(folder).map_err(failed)? {
+            self.inner.shared.spawn(events::take_place(Arc::downgrade(&self.inner), event));
+        }
+        Ok(())
+    }
+
+    fn begin_event(
+        &self,
+        event: Event,
+        kept: impl FnOnce(std::io::Result<()>) + Send + 'static,
+    ) -> Result<(), InvokeRefusal> {
+        let slot = self.inner.events.slot().ok_or(InvokeRefusal::Throttled)?;
+        self.inner.shared.spawn(events::run(Arc::downgrade(&self.inner), event, slot, kept));
+        Ok(())
+    }
+
+    /// The same for a task, which succeeds with the answer of the call.
+    fn begin_task_event(
+        &self,
+        event: Event,
+        done: Completion,
+        accepted: impl FnOnce(&str) -> engine::TaskOutcome + Send + 'static,
+    ) {
+        let Some(slot) = self.inner.events.slot() else {
+            return done.finish(answer::throttled(&event.request_id));
+        };
+        let request_id = event.request_id.clone();
+        let kept = move |kept: std::io::Result<()>| {
+            done.finish(match kept {
+                Ok(()) => accepted(&request_id),
+                Err(error) => engine::TaskOutcome::unknown(format!("The event cannot be kept: {error}")),
+            });
+        };
+        self.inner.shared.spawn(events::run(Arc::downgrade(&self.inner), event, slot, kept));
+    }
+
+    fn find<'r>(&self, request: &'r InvokeRequest) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
+        let identifier = Identifier::of(&request.function)
+            .qualified(request.qualifier.as_deref())
+            .ok_or(InvokeRefusal::QualifiersDiffer)?;
+        let pool = self.inner.pool(identifier.name).ok_or_else(|| {
+            let mut arn = self.inner.shared.function_arn(identifier.name);
+            if let Some(qualifier) = identifier.qualifier {
+                arn.push(':');
+                arn.push_str(qualifier);
+            }
+            InvokeRefusal::NotFound { arn }
+        })?;
+        Ok((pool, identifier))
+    }
+}
+
+/// How a task calls its function.
+struct TaskCall<'t> {
+    identifier: Identifier<'t>,
+    form: Form,
+    /// `InvocationType`: `RequestResponse` unless it is said.
+    kind: &'t str,
+}
+
+impl<'t> TaskCall<'t> {
+    /// Reads a task; `Err` = an outcome that says why it cannot be.
+    fn read(task: &'t TaskRequest, request_id: &str) -> Result<Self, engine::TaskOutcome> {
+        let text = |field: &str| task.arguments.get(field).and_then(Value::as_str);
+        let (given, qualifier, form) = match Integration::of(&task.resource) {
+            Integration::Function => (task.resource.as_str(), None, Form::Direct),
+            Integration::Service {
+                resource_type: "lambda",
+                resource: "invoke" | "invoke.waitForTaskToken",
+            } => {
+                let given = text("FunctionName").ok_or_else(|| {
+                    answer::refused("Arguments must have the field 'FunctionName', a string.".to_owned())
+                })?;
+                (given, text("Qualifier"), Form::Optimised)
+            }
+            _ => {
+                let resource = &task.resource;
+                return Err(answer::refused(format!(
+                    "The resource '{resource}' cannot run here. This host runs arn:aws:states:::lambda:invoke \
+                     and the ARNs of functions."
+                )));
+            }
+        };
+        let identifier = Identifier::of(given).qualified(qualifier);
+        let identifier = identifier.ok_or_else(|| answer::qualifiers_differ(request_id))?;
+        let kind = if form == Form::Direct { None } else { text("InvocationType") };
+        Ok(Self { identifier, form, kind: kind.unwrap_or("RequestResponse") })
+    }
+}
+
 impl TaskHost for RuntimeHost {
     fn invoke(&self, task: TaskRequest, done: Completion) {
-        if task.resource != "arn:aws:states:::lambda:invoke" {
-            let resource = &task.resource;
-            done.finish(answer::refused(format!(
-                "The resource '{resource}' cannot run here. This host runs arn:aws:states:::lambda:invoke."
-            )));
-            return;
-        }
-        let Some(given) = task.arguments.get("FunctionName").and_then(Value::as_str) else {
-            done.finish(answer::refused(
-                "Arguments must have the field 'FunctionName', a string.".to_owned(),
-            ));
-            return;
-        };
         let request_id = uuid();
-        let name = answer::function_name(given);
-        let Some(pool) = self.inner.pools.get(name) else {
-            let shared = &self.inner.shared;
-            done.finish(answer::function_not_found(&shared.region, &shared.account_id, name, &request_id));
-            return;
+        let call = match TaskCall::read(&task, &request_id) {
+            Ok(call) => call,
+            Err(outcome) => return done.finish(outcome),
         };
-        let payload = engine::lambda_invoke_payload(&task.arguments);
-        let invocation = Invocation {
-            key: task.key,
-            request_id,
-            trace_id: trace_id(),
-            payload,
-            done,
-            cancelled: Arc::new(Notify::new()),
+        let (identifier, form, shared) = (call.identifier, call.form, &self.inner.shared);
+        let Some(pool) = self.inner.pool(identifier.name) else {
+            let (region, account) = (&shared.region, &shared.account_id);
+            return done.finish(answer::function_not_found(region, account, identifier, &request_id));
         };
-        pool.submit(&self.inner.shared, invocation);
+        let trace_id = trace_id(task.trace_header.as_deref());
+        let accepted = |status: u16, request_id: &str, trace_id: &str, version: &str| {
+            let date = &http_date();
+            answer::accepted(status, &CallIdentity { request_id, trace_id, version, date })
+        };
+        let payload = match form {
+            Form::Direct => task.arguments.to_string(),
+            Form::Optimised => engine::lambda_invoke_payload(&task.arguments),
+        };
+        let (qualifier, version) =
+            (identifier.qualifier.map(str::to_owned), executed_version(identifier.qualifier).to_owned());
+        match call.kind {
+            "DryRun" => done.finish(accepted(204, &request_id, &trace_id, &version)),
+            "Event" => {
+                let event = Event {
+                    request_id: request_id.clone(),
+                    function: identifier.name.to_owned(),
+                    qualifier,
+                    client_context: None,
+                    trace_id: trace_id.clone(),
+                    payload,
+                    execution_arn: Some(task.execution_arn.clone()),
+                    failures: 0,
+                    accepted_millis: jiff::Timestamp::now().as_millisecond(),
+                };
+                self.begin_task_event(event, done, move |id| accepted(202, id, &trace_id, &version));
+            }
+            _ => {
+                let invocation = Invocation {
+                    qualifier,
+                    request_id,
+                    ..Invocation::new(Some(task.key), trace_id, payload, Reply::Task { done, form })
+                };
+                hand_on(&pool, shared, invocation);
+            }
+        }
     }
 
     /// Ends the process that works for nobody. (On AWS the function would run to its end unheard;
     /// here its memory and its cores are ours.)
     fn cancel(&self, task: &TaskKey) {
-        for pool in self.inner.pools.values() {
+        for pool in self.inner.pools().values() {
             pool.cancel(task);
         }
     }
 }
 
-fn pools(functions: Vec<Function>, log_dir: &Path) -> Result<BTreeMap<String, Arc<Pool>>, RuntimeHostError> {
+/// To the pool that has taken the place of another.
+fn hand_on(pool: &Arc<Pool>, shared: &Arc<Shared>, invocation: Invocation) {
+    if let Err(refused) = pool.submit(shared, invocation) {
+        throttle(*refused);
+    }
+}
+
+/// Says that a function's reserved concurrency is used up. A caller of the API that is not told so
+/// learns that there is no answer.
+fn throttle(invocation: Invocation) {
+    if let Reply::Task { done, .. } = invocation.reply {
+        done.finish(answer::throttled(&invocation.request_id));
+    }
+}
+
+fn pools(
+    functions: Vec<Function>,
+    environment: &BTreeMap<String, String>,
+    log_dir: &Path,
+) -> Result<BTreeMap<String, Arc<Pool>>, RuntimeHostError> {
     let mut pools = BTreeMap::new();
     for function in functions {
         let name = function.name.clone();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         // The name is also a file name below.
-        if name.is_empty() || name.len() > 64 || !name.chars().all(allowed) {
+        if !is_function_name(&name) {
             return Err(RuntimeHostError::FunctionName { name });
         }
-        let log = logs::FunctionLog::new(&name, log_dir.join(format!("{name}.log")));
+        let path = log_dir.join(format!("{name}.log"));
+        let log = logs::FunctionLog::new(&name, path, &[environment, &function.environment]);
         if pools.insert(name.clone(), Arc::new(Pool::new(function, log))).is_some() {
             return Err(RuntimeHostError::FunctionTwice { name });
         }
     }
     Ok(pools)
+}
+
+/// Whether AWS takes the name: letters, digits, `-` and `_`, at most 64.
+fn is_function_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=asl::limits::FUNCTION_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// Logs may show business data: the folder is for its owner only.
@@ -354,14 +705,31 @@ pub(crate) fn uuid() -> String {
     id
 }
 
-/// An X-Ray trace header of a call nobody samples.
-fn trace_id() -> String {
-    let now = jiff::Timestamp::now().as_second();
+/// The header of an invocation: one more segment of the caller's trace, or of a trace of its own
+/// that nobody samples.
+fn trace_id(of_caller: Option<&str>) -> String {
     let bits = random_hex();
-    let (root, rest) = bits.split_at(24);
-    let parent = format!("{rest}{}", random_hex().split_at(8).0);
-    format!("Root=1-{now:08x}-{root};Parent={parent};Sampled=0")
+    let (parent, rest) = bits.split_at(16);
+    let field = |name: &str| {
+        let fields = of_caller?.split(';').filter_map(|field| field.trim().split_once('='));
+        fields.into_iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+    };
+    let is_root = |root: &&str| {
+        root.len() <= TRACE_ROOT_BYTES_MAX
+            && root.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    let sampled = field("Sampled").filter(|sampled| *sampled == "1").unwrap_or("0");
+    if let Some(root) = field("Root").filter(is_root) {
+        return format!("Root={root};Parent={parent};Sampled={sampled}");
+    }
+    let now = jiff::Timestamp::now().as_second();
+    let more = random_hex();
+    let (more, _) = more.split_at(8);
+    format!("Root=1-{now:08x}-{rest}{more};Parent={parent};Sampled={sampled}")
 }
+
+/// The root of a trace: `1-`, 8 digits, `-`, 24 digits. AWS X-Ray developer guide, "Trace ID format".
+const TRACE_ROOT_BYTES_MAX: usize = 35;
 
 /// Now, as a `Date` header has it.
 fn http_date() -> String {

@@ -2,50 +2,24 @@
 //!
 //! Invocations wait in order of arrival. A process that is free takes the first; if
 //! none is free or about to be and fewer than `concurrency_max` run, one more is started. (AWS would
-//! answer `Lambda.TooManyRequestsException` beyond the reserved concurrency; one
-//! machine has nothing to gain from a retry, so the invocation waits instead.)
+//! throttle beyond the account's concurrency; one machine has nothing to gain from a
+//! retry, so the invocation waits instead.) A function with reserved concurrency never
+//! has more invocations than that: the next one is throttled, as on AWS.
 //!
 //! A start that fails answers exactly one waiting invocation with the failure, so a
 //! broken bootstrap can never be started again and again for the same invocation; nor
 //! can one that hangs up on the first invocation it is handed.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use engine::{Completion, TaskKey};
+use engine::TaskKey;
 use tokio::sync::{Notify, oneshot};
 
-use super::{Function, FunctionFigures, Shared, answer::Answer, logs::FunctionLog, process};
-
-/// One call of a function.
-#[derive(Debug)]
-pub(super) struct Invocation {
-    pub(super) key: TaskKey,
-    pub(super) request_id: String,
-    pub(super) trace_id: String,
-    /// JSON text.
-    pub(super) payload: String,
-    pub(super) done: Completion,
-    /// Told when nobody waits for the answer any more.
-    pub(super) cancelled: Arc<Notify>,
-}
-
-impl Invocation {
-    /// Hands the answer to the engine.
-    pub(super) fn finish(self, answer: Answer) {
-        let date = super::http_date();
-        let call = super::answer::CallIdentity {
-            request_id: &self.request_id,
-            trace_id: &self.trace_id,
-            date: &date,
-        };
-        let outcome = answer.into_outcome(&call);
-        self.done.finish(outcome);
-    }
-}
+use super::{Function, FunctionFigures, Shared, invocation::Invocation, logs::FunctionLog, process};
 
 /// What a free process gets.
 pub(super) enum Work {
@@ -59,6 +33,9 @@ pub(super) enum Work {
 pub(super) struct Pool {
     pub(super) function: Function,
     pub(super) log: Arc<FunctionLog>,
+    /// When the program was made, as far as it can be told: another program under the same name is
+    /// another function.
+    made: Option<SystemTime>,
     inner: Mutex<Inner>,
 }
 
@@ -67,12 +44,16 @@ struct Inner {
     waiting: VecDeque<Invocation>,
     /// Free processes, the most recently used last: it is the warmest.
     free: Vec<oneshot::Sender<Invocation>>,
-    running: Vec<(TaskKey, Arc<Notify>)>,
+    /// Those that wait and those that are worked on, by their numbers.
+    open: BTreeMap<u64, (Option<TaskKey>, Arc<Notify>)>,
+    numbered: u64,
     live: usize,
     starting: usize,
     /// Processes that have answered, or just started, and are about to ask for work.
     returning: usize,
     closed: bool,
+    /// Who takes what still comes to a pool that was retired.
+    successor: Option<Arc<Pool>>,
     figures: FunctionFigures,
 }
 
@@ -84,7 +65,31 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     pub(super) fn new(function: Function, log: FunctionLog) -> Self {
-        Self { function, log: Arc::new(log), inner: Mutex::default() }
+        let made = std::fs::metadata(&function.bootstrap).and_then(|metadata| metadata.modified()).ok();
+        Self { function, log: Arc::new(log), made, inner: Mutex::default() }
+    }
+
+    /// Whether both run the same program in the same way.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.function == other.function && self.made == other.made
+    }
+
+    /// Goes on with the figures of the pool it takes the place of.
+    pub(super) fn follow(&self, old: &Self) {
+        self.inner().figures = old.figures();
+    }
+
+    /// Takes no more work: free processes end, the others after their answer. Returns what waited.
+    pub(super) fn retire(&self, successor: Option<&Arc<Self>>) -> VecDeque<Invocation> {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.successor = successor.cloned();
+        inner.free.clear();
+        let waiting = std::mem::take(&mut inner.waiting);
+        for invocation in &waiting {
+            inner.open.remove(&invocation.number);
+        }
+        waiting
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -92,32 +97,52 @@ impl Pool {
     }
 
     /// Takes an invocation: to a warm process, or into the queue with one more process started for it.
-    pub(super) fn submit(self: &Arc<Self>, shared: &Arc<Shared>, invocation: Invocation) {
+    /// Gives it back if the function's reserved concurrency is used up.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        mut invocation: Invocation,
+    ) -> Result<(), Box<Invocation>> {
         let mut inner = self.inner();
         if inner.closed {
-            return; // Dropped, after the lock: to an engine that still listens, an unknown outcome.
+            let successor = inner.successor.clone();
+            // Dropped, or handed on, after the lock: to an engine that still listens, an unknown outcome.
+            drop(inner);
+            return successor.map_or(Ok(()), |next| next.submit(shared, invocation));
         }
-        inner.running.push((invocation.key.clone(), Arc::clone(&invocation.cancelled)));
-        let mut invocation = invocation;
+        if self.function.reserved_concurrency.is_some_and(|reserved| inner.open.len() >= reserved as usize) {
+            inner.figures.throttles += 1;
+            return Err(Box::new(invocation));
+        }
+        inner.numbered += 1;
+        invocation.number = inner.numbered;
+        let open = (invocation.key.clone(), Arc::clone(&invocation.cancelled));
+        inner.open.insert(invocation.number, open);
         while let Some(process) = inner.free.pop() {
             match process.send(invocation) {
-                Ok(()) => return,
+                Ok(()) => return Ok(()),
                 Err(back) => invocation = back,
             }
         }
         inner.waiting.push_back(invocation);
         self.start_if_needed(&mut inner, shared);
+        Ok(())
     }
 
     fn start_if_needed(self: &Arc<Self>, inner: &mut Inner, shared: &Arc<Shared>) {
         while !inner.closed
-            && inner.live < self.function.concurrency_max.max(1)
+            && inner.live < self.processes_max()
             && inner.waiting.len() > inner.starting + inner.returning
         {
             inner.live += 1;
             inner.starting += 1;
             shared.spawn(process::run(Arc::clone(shared), Arc::clone(self)));
         }
+    }
+
+    fn processes_max(&self) -> usize {
+        let reserved = self.function.reserved_concurrency.map_or(usize::MAX, |reserved| reserved as usize);
+        self.function.concurrency_max.min(reserved).max(1)
     }
 
     /// A process is ready for the first time: it asks for work next.
@@ -128,18 +153,11 @@ impl Pool {
         inner.figures.cold_start(init);
     }
 
-    /// A process could not get ready: the first waiting invocation has the failure.
-    pub(super) fn start_failed(&self, answer: impl FnOnce(&str) -> Answer) {
-        let invocation = {
-            let mut inner = self.inner();
-            inner.starting = inner.starting.saturating_sub(1);
-            inner.waiting.pop_front()
-        };
-        if let Some(invocation) = invocation {
-            let answer = answer(&invocation.request_id);
-            self.answered(&invocation, &answer, Duration::ZERO, None);
-            invocation.finish(answer);
-        }
+    /// A process could not get ready: the first waiting invocation is to have the failure.
+    pub(super) fn start_failed(&self) -> Option<Invocation> {
+        let mut inner = self.inner();
+        inner.starting = inner.starting.saturating_sub(1);
+        inner.waiting.pop_front()
     }
 
     /// A process is about to answer and to ask for more. Told before the engine
@@ -171,8 +189,16 @@ impl Pool {
     }
 
     /// A process died between taking an invocation and starting it: nothing has happened yet.
-    pub(super) fn put_back(&self, invocation: Invocation) {
-        self.inner().waiting.push_front(invocation);
+    pub(super) fn put_back(&self, shared: &Arc<Shared>, invocation: Invocation) {
+        let mut inner = self.inner();
+        match inner.successor.clone() {
+            None => inner.waiting.push_front(invocation),
+            Some(next) => {
+                inner.open.remove(&invocation.number);
+                drop(inner);
+                super::hand_on(&next, shared, invocation);
+            }
+        }
     }
 
     /// A process has ended; others are started if invocations wait.
@@ -184,24 +210,19 @@ impl Pool {
     }
 
     /// Records what an invocation came to, before the engine hears of it.
-    pub(super) fn answered(
-        &self,
-        invocation: &Invocation,
-        answer: &Answer,
-        duration: Duration,
-        memory_kib: Option<u64>,
-    ) {
+    pub(super) fn answered(&self, number: u64, failed: bool, duration: Duration, memory_kib: Option<u64>) {
         let mut inner = self.inner();
-        inner.running.retain(|(key, _)| *key != invocation.key);
-        inner.figures.invocation(duration, answer.is_error(), memory_kib);
+        inner.open.remove(&number);
+        inner.figures.invocation(duration, failed, memory_kib);
     }
 
     /// Nobody waits for this invocation any more: it leaves the queue, or its process is killed.
     pub(super) fn cancel(&self, key: &TaskKey) {
         let mut inner = self.inner();
-        let Some(at) = inner.running.iter().position(|(running, _)| running == key) else { return };
-        let (_, cancelled) = inner.running.swap_remove(at);
-        let waiting = inner.waiting.iter().position(|waiting| waiting.key == *key);
+        let found = inner.open.iter().find(|(_, (of, _))| of.as_ref() == Some(key));
+        let Some(number) = found.map(|(number, _)| *number) else { return };
+        let Some((_, cancelled)) = inner.open.remove(&number) else { return };
+        let waiting = inner.waiting.iter().position(|waiting| waiting.number == number);
         let dropped = waiting.and_then(|at| inner.waiting.remove(at));
         // An invocation that is dropped calls the engine: never under our lock.
         drop(inner);

@@ -3,16 +3,16 @@
 //! ```text
 //!              spawn           GET next              take()
 //!   (none) ──────────► starting ─────────► free ◄──────────────► busy ──► answer
-//!                         │ exit, init/error │ exit        exit, │ timeout, cancel
+//!                         │ exit, init/error │ exit        exit, │ timeout, memory, cancel
 //!                         ▼                  ▼                   ▼
 //!                     start_failed         ended          answer, kill, ended
 //! ```
-//! One task per process owns the child and is the only one to change its state; the
-//! HTTP side ([`super::api`]) sends it what the bootstrap asks for.
+//! One task per process owns the child and its output, and is the only one to change its
+//! state; the HTTP side ([`super::api`]) sends it what the bootstrap asks for.
 
 use std::{
-    fmt::Write as _,
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
+    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -21,23 +21,30 @@ use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::{
     process::{Child, Command},
     sync::{Notify, mpsc, oneshot},
-    task::JoinSet,
 };
 
 use super::{
     Shared,
     answer::Answer,
     api::Delivery,
-    pool::{Invocation, Pool, Work},
+    environment,
+    invocation::{Invocation, InvocationLog, Report},
+    memory::{self, Usage},
+    output::Output,
+    pool::{Pool, Work},
 };
 
 /// How long a bootstrap may take until its first `next`.
-/// AWS quota: the Init phase of a Lambda function is limited to 10 seconds.
-const INIT_MAX: Duration = Duration::from_secs(10);
+const INIT_MAX: Duration = Duration::from_secs(asl::limits::FUNCTION_INIT_SECONDS_MAX);
 /// How long an exited process's remaining output is awaited. Ours: a grandchild may hold the pipe open.
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 /// How long a process may take to ask for more after it answered. Ours.
 const NEXT_MAX: Duration = Duration::from_secs(10);
+/// Lines of output between invocations that are kept for the next one. Ours.
+const LINES_KEPT_MAX: usize = 1000;
+/// How old what is known of a process's memory may be when it has answered. Ours: a look costs as
+/// much as a quick invocation.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What the HTTP side hears from a bootstrap.
 #[derive(Debug)]
@@ -50,17 +57,13 @@ pub(super) enum Call {
     InitError(Answer),
 }
 
-/// Environment a bootstrap gets from us as it is, if we have it: where temporary files go, how talkative it is.
-const INHERITED: [&str; 5] = ["TMPDIR", "RUST_LOG", "RUST_BACKTRACE", "SSL_CERT_FILE", "SSL_CERT_DIR"];
-
 /// Runs one process of `pool` until it ends or the host shuts down.
 pub(super) async fn run(shared: Arc<Shared>, pool: Arc<Pool>) {
     let (token, calls) = shared.register();
     let born = Instant::now();
     match Process::spawn(&shared, &pool, &token, calls) {
         Ok(mut process) => {
-            let readiness = process.until_ready(born).await;
-            if let Some((next, init)) = readiness {
+            if let Some((next, init)) = process.until_ready(born).await {
                 pool.started(init);
                 process.work(next, init).await;
             }
@@ -68,7 +71,7 @@ pub(super) async fn run(shared: Arc<Shared>, pool: Arc<Pool>) {
         }
         Err(error) => {
             let path = pool.function.bootstrap.display().to_string();
-            pool.start_failed(|request_id| {
+            not_started(&pool, born, &mut Vec::new(), |request_id| {
                 Answer::invalid_entrypoint(request_id, &format!("fork/exec {path}: {error}"))
             });
         }
@@ -77,13 +80,30 @@ pub(super) async fn run(shared: Arc<Shared>, pool: Arc<Pool>) {
     pool.ended(&shared);
 }
 
+/// A process did not get ready: one waiting invocation is told, and has what it said in its log.
+fn not_started(pool: &Pool, born: Instant, lines: &mut Vec<String>, answer: impl FnOnce(&str) -> Answer) {
+    let Some(invocation) = pool.start_failed() else { return };
+    let answer = answer(&invocation.request_id);
+    let mut log = InvocationLog::of(&invocation);
+    log.said(&pool.log, lines);
+    log.init_failed(born.elapsed(), &answer);
+    log.failed(&answer);
+    log.flush(&pool.log);
+    pool.answered(invocation.number, true, Duration::ZERO, None);
+    invocation.finish(answer, &log);
+}
+
 struct Process {
     shared: Arc<Shared>,
     pool: Arc<Pool>,
     child: Child,
     group: Option<u32>,
     calls: mpsc::Receiver<Call>,
-    output: JoinSet<()>,
+    output: Output,
+    /// What it has written and no invocation has in its log yet.
+    lines: Vec<String>,
+    /// What was seen of its memory, and when.
+    usage: Option<(Usage, Instant)>,
 }
 
 /// What ended the wait for an answer.
@@ -96,6 +116,15 @@ enum Served {
     Cancelled,
 }
 
+/// What happened while an answer was awaited.
+enum Moment {
+    Call(Option<Call>),
+    Lines,
+    Cancelled,
+    Ended(std::io::Result<ExitStatus>),
+    Look,
+}
+
 impl Process {
     fn spawn(
         shared: &Arc<Shared>,
@@ -104,57 +133,68 @@ impl Process {
         calls: mpsc::Receiver<Call>,
     ) -> std::io::Result<Self> {
         let function = &pool.function;
+        let (output, out, err) = Output::open()?;
         let mut command = Command::new(&function.bootstrap);
         command
             .env_clear()
-            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-            .envs(lambda_environment(shared, pool, token))
-            .envs(&shared.environment)
-            .envs(&function.environment)
+            .envs(environment::of(shared, function, token))
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(out)
+            .stderr(err)
             // A group of its own: Ctrl-C on our terminal is for us, and a kill reaches its children too.
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command.spawn()?;
+        if let Some(root) = function.task_root() {
+            command.current_dir(root);
+        }
+        let child = command.spawn()?;
         let group = child.id();
         if let Some(group) = group {
             shared.guard.add(group);
         }
-        let mut output = JoinSet::new();
-        if let Some(stream) = child.stdout.take() {
-            let log = Arc::clone(&pool.log);
-            output.spawn(async move { log.copy(stream).await });
-        }
-        if let Some(stream) = child.stderr.take() {
-            let log = Arc::clone(&pool.log);
-            output.spawn(async move { log.copy(stream).await });
-        }
-        Ok(Self { shared: Arc::clone(shared), pool: Arc::clone(pool), child, group, calls, output })
+        Ok(Self {
+            shared: Arc::clone(shared),
+            pool: Arc::clone(pool),
+            child,
+            group,
+            calls,
+            output,
+            lines: Vec::new(),
+            usage: None,
+        })
     }
 
     /// Waits for the first `next`. `None`: it never came, and one waiting invocation has been told.
     async fn until_ready(&mut self, born: Instant) -> Option<(oneshot::Sender<Delivery>, Duration)> {
-        let failure = tokio::select! {
-            call = self.calls.recv() => match call {
-                Some(Call::Next(next)) => return Some((next, born.elapsed())),
-                Some(Call::InitError(answer)) => Some(answer),
-                // An answer before the first `next` is no Runtime API client.
-                Some(Call::Answer { .. }) | None => None,
-            },
-            status = self.child.wait() => {
-                self.drain_output().await;
-                let reason = exit_reason(status);
-                self.pool.start_failed(|request_id| Answer::exited(request_id, reason.as_deref()));
-                return None;
-            }
-            () = tokio::time::sleep(INIT_MAX) => {
-                self.pool.start_failed(|request_id| Answer::timed_out(request_id, INIT_MAX));
-                return None;
+        let deadline = tokio::time::Instant::from_std(born + INIT_MAX);
+        let failure = loop {
+            let mut fresh = Vec::new();
+            tokio::select! {
+                biased;
+                call = self.calls.recv() => match call {
+                    Some(Call::Next(next)) => return Some((next, born.elapsed())),
+                    Some(Call::InitError(answer)) => break Some(answer),
+                    // An answer before the first `next` is no Runtime API client.
+                    Some(Call::Answer { .. }) | None => break None,
+                },
+                () = self.output.lines(&mut fresh) => self.keep(fresh),
+                status = self.child.wait() => {
+                    let reason = exit_reason(status);
+                    self.remaining_output().await;
+                    not_started(&self.pool, born, &mut self.lines, |id| Answer::exited(id, reason.as_deref()));
+                    return None;
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    self.output.written(&mut self.lines);
+                    not_started(&self.pool, born, &mut self.lines, |id| Answer::timed_out(id, INIT_MAX));
+                    return None;
+                }
             }
         };
-        self.pool.start_failed(|request_id| failure.unwrap_or_else(|| Answer::exited(request_id, None)));
+        self.output.written(&mut self.lines);
+        not_started(&self.pool, born, &mut self.lines, |id| {
+            failure.unwrap_or_else(|| Answer::exited(id, None))
+        });
         None
     }
 
@@ -173,49 +213,69 @@ impl Process {
 
     /// Waits for work, or for the end of the process or of the host.
     async fn next_invocation(&mut self) -> Option<Invocation> {
-        let mut receiver = match self.pool.take() {
+        let mut later = match self.pool.take() {
             Work::Now(invocation) => return Some(*invocation),
             Work::Later(receiver) => receiver,
             Work::Never => return None,
         };
-        tokio::select! {
-            given = &mut receiver => return given.ok(),
-            _ = self.child.wait() => {}
-            // A second `next` while one waits: its connection broke, or it is no Runtime API client.
-            _ = self.calls.recv() => {}
+        loop {
+            let mut fresh = Vec::new();
+            tokio::select! {
+                biased;
+                invocation = &mut later => return invocation.ok(),
+                () = self.output.lines(&mut fresh) => self.keep(fresh),
+                _ = self.child.wait() => return unless_given(&mut later, &self.shared, &self.pool),
+            }
         }
-        receiver.close();
-        if let Ok(invocation) = receiver.try_recv() {
-            self.pool.put_back(invocation);
-        }
-        None
     }
 
-    /// Serves one invocation; returns the process's next `next`, or `None` when it is to end.
+    /// Serves one invocation; answers with the process's next question, if it has one.
     async fn serve(
         &mut self,
         next: oneshot::Sender<Delivery>,
-        invocation: Invocation,
+        mut invocation: Invocation,
         cold: Option<Duration>,
     ) -> Option<oneshot::Sender<Delivery>> {
-        let function = Arc::clone(&self.pool);
-        let limit = function.function.timeout;
         let began = Instant::now();
-        if next.send(Delivery::new(&self.shared, &function.function, &invocation)).is_err() {
+        let delivery = Delivery::new(&self.shared, &self.pool.function, &mut invocation);
+        if let Err(delivery) = next.send(delivery) {
+            invocation.payload = delivery.into_payload();
             self.hung_up(invocation, cold.is_some());
             return None;
         }
-        self.pool.log.line(&format!("START RequestId: {} Version: $LATEST", invocation.request_id));
-        let (request_id, cancelled) = (invocation.request_id.clone(), Arc::clone(&invocation.cancelled));
-        let served = self.answer(&request_id, &cancelled, began + limit, limit).await;
+        let mut log = InvocationLog::of(&invocation);
+        log.said(&self.pool.log, &mut self.lines);
+        log.start();
+        let cancelled = Arc::clone(&invocation.cancelled);
+        let served = self.answer(&cancelled, began, &mut log).await;
         let duration = began.elapsed();
-        let memory_kib = self.memory_kib();
-        self.report(&invocation, duration, memory_kib, cold);
+        let served = match served {
+            Served::Answered(answer) if self.exceeded() => {
+                drop(answer);
+                Served::Gone(Answer::exited(&invocation.request_id, Some(KILLED)))
+            }
+            served => served,
+        };
+        self.output.written(&mut self.lines);
+        log.said(&self.pool.log, &mut self.lines);
+        let peak_kib = self.usage.map(|(usage, _)| usage.peak);
+        let answer = match &served {
+            Served::Answered(answer) => Some(answer),
+            Served::Gone(answer) => {
+                log.failed(answer);
+                Some(answer)
+            }
+            Served::Cancelled => None,
+        };
+        let memory_mib = self.pool.function.memory_mib;
+        log.end(&Report { duration, init: cold, memory_mib, peak_kib, answer });
+        log.flush(&self.pool.log);
+        let failed = answer.is_some_and(Answer::is_error);
         match served {
             Served::Answered(answer) => {
-                self.pool.answered(&invocation, &answer, duration, memory_kib);
+                self.pool.answered(invocation.number, failed, duration, peak_kib);
                 self.pool.returns();
-                invocation.finish(answer);
+                invocation.finish(answer, &log);
                 let next = self.until_next().await;
                 if next.is_none() {
                     self.pool.lost();
@@ -223,10 +283,10 @@ impl Process {
                 next
             }
             Served::Gone(answer) => {
-                self.pool.answered(&invocation, &answer, duration, memory_kib);
+                self.pool.answered(invocation.number, failed, duration, peak_kib);
                 // Killed before the engine hears of it: a retry never meets its predecessor.
                 self.kill().await;
-                invocation.finish(answer);
+                invocation.finish(answer, &log);
                 None
             }
             Served::Cancelled => {
@@ -241,53 +301,73 @@ impl Process {
     /// would do so again and again, so that invocation fails.
     fn hung_up(&self, invocation: Invocation, is_first: bool) {
         if !is_first {
-            return self.pool.put_back(invocation);
+            return self.pool.put_back(&self.shared, invocation);
         }
         let answer = Answer::exited(&invocation.request_id, None);
-        self.pool.answered(&invocation, &answer, Duration::ZERO, None);
-        invocation.finish(answer);
+        self.pool.answered(invocation.number, true, Duration::ZERO, None);
+        let log = InvocationLog::of(&invocation);
+        invocation.finish(answer, &log);
     }
 
     /// Waits for the answer to one invocation.
-    async fn answer(
-        &mut self,
-        request_id: &str,
-        cancelled: &Notify,
-        deadline: Instant,
-        limit: Duration,
-    ) -> Served {
-        let deadline = tokio::time::Instant::from_std(deadline);
+    async fn answer(&mut self, cancelled: &Notify, began: Instant, log: &mut InvocationLog) -> Served {
+        let limit = self.pool.function.timeout;
+        let request_id = log.request_id().to_owned();
+        let request_id = request_id.as_str();
+        let deadline = began + limit;
+        let mut look = began + memory::LOOK;
         loop {
-            tokio::select! {
-                // In this order: an answer that has arrived counts, even if the process has ended since.
-                biased;
-                call = self.calls.recv() => match call {
-                    Some(Call::Answer { request_id: given, answer, accepted }) => {
-                        let ours = given == request_id;
-                        let _ = accepted.send(ours);
-                        if ours {
-                            return Served::Answered(answer);
-                        }
+            match self.moment(cancelled, look.min(deadline)).await {
+                Moment::Call(Some(Call::Answer { request_id: given, answer, accepted })) => {
+                    let ours = given == request_id;
+                    let _ = accepted.send(ours);
+                    if ours {
+                        return Served::Answered(answer);
                     }
-                    Some(Call::Next(_) | Call::InitError(_)) | None => {
-                        return Served::Gone(Answer::exited(request_id, None));
-                    }
-                },
-                () = cancelled.notified() => return Served::Cancelled,
-                status = self.child.wait() => {
-                    self.drain_output().await;
-                    return Served::Gone(Answer::exited(request_id, exit_reason(status).as_deref()));
                 }
-                () = tokio::time::sleep_until(deadline) => {
+                Moment::Call(_) => return Served::Gone(Answer::exited(request_id, None)),
+                Moment::Lines => {
+                    log.said(&self.pool.log, &mut self.lines);
+                    log.flush(&self.pool.log);
+                }
+                Moment::Cancelled => return Served::Cancelled,
+                Moment::Ended(status) => {
+                    let reason = exit_reason(status);
+                    self.remaining_output().await;
+                    return Served::Gone(Answer::exited(request_id, reason.as_deref()));
+                }
+                Moment::Look if Instant::now() >= deadline => {
                     return Served::Gone(Answer::timed_out(request_id, limit));
                 }
+                Moment::Look => {
+                    // Whoever looks into the file sees what is under way.
+                    log.flush(&self.pool.log);
+                    if self.uses_too_much() {
+                        return Served::Gone(Answer::exited(request_id, Some(KILLED)));
+                    }
+                    look = Instant::now() + memory::LOOK;
+                }
             }
+        }
+    }
+
+    /// The next thing that happens while the process works.
+    async fn moment(&mut self, cancelled: &Notify, look: Instant) -> Moment {
+        tokio::select! {
+            // In this order: an answer that has arrived counts, even if the process has ended since.
+            biased;
+            call = self.calls.recv() => Moment::Call(call),
+            () = cancelled.notified() => Moment::Cancelled,
+            () = self.output.lines(&mut self.lines), if self.lines.is_empty() => Moment::Lines,
+            status = self.child.wait() => Moment::Ended(status),
+            () = tokio::time::sleep_until(tokio::time::Instant::from_std(look)) => Moment::Look,
         }
     }
 
     /// Waits until the process asks for more.
     async fn until_next(&mut self) -> Option<oneshot::Sender<Delivery>> {
         tokio::select! {
+            biased;
             call = self.calls.recv() => match call {
                 Some(Call::Next(next)) => Some(next),
                 _ => None,
@@ -297,42 +377,30 @@ impl Process {
         }
     }
 
-    /// Lambda's closing lines of an invocation.
-    fn report(
-        &self,
-        invocation: &Invocation,
-        duration: Duration,
-        memory_kib: Option<u64>,
-        cold: Option<Duration>,
-    ) {
-        let milliseconds = duration.as_secs_f64() * 1000.0;
-        let mut line = format!(
-            "REPORT RequestId: {} Duration: {milliseconds:.2} ms Billed Duration: {:.0} ms Memory Size: {} MB",
-            invocation.request_id,
-            milliseconds.ceil(),
-            self.pool.function.memory_mib,
-        );
-        if let Some(memory) = memory_kib {
-            let _ = write!(line, " Max Memory Used: {} MB", memory.div_ceil(1024));
-        }
-        if let Some(init) = cold {
-            let _ = write!(line, " Init Duration: {:.2} ms", init.as_secs_f64() * 1000.0);
-        }
-        self.pool.log.line(&format!("END RequestId: {}", invocation.request_id));
-        self.pool.log.line(&line);
+    /// Keeps what was written while there was no invocation: the next one has it in its log.
+    fn keep(&mut self, lines: Vec<String>) {
+        let room = LINES_KEPT_MAX.saturating_sub(self.lines.len());
+        self.lines.extend(lines.into_iter().take(room));
     }
 
-    /// The most memory the process has had, where the system tells (Linux).
-    fn memory_kib(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-        line.split_whitespace().nth(1)?.parse().ok()
+    /// Looks at the memory of the process and of all it has started.
+    fn uses_too_much(&mut self) -> bool {
+        self.usage = self.child.id().and_then(Usage::of_all).map(|usage| (usage, Instant::now()));
+        self.usage.is_some_and(|(usage, _)| usage.exceeds(self.pool.function.memory_mib))
+    }
+
+    /// Whether a process that has answered had more memory than it may have: on AWS it would not
+    /// have come to answer.
+    fn exceeded(&mut self) -> bool {
+        let is_recent = self.usage.is_some_and(|(_, seen)| seen.elapsed() < LOOK_AGAIN);
+        !is_recent && self.uses_too_much()
     }
 
     /// Reads what the ended process still had to say, so that its last words stand in the log first.
-    async fn drain_output(&mut self) {
-        let drained = async { while self.output.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(OUTPUT_GRACE, drained).await;
+    async fn remaining_output(&mut self) {
+        let mut lines = Vec::new();
+        let _ = tokio::time::timeout(OUTPUT_GRACE, self.output.remaining(&mut lines)).await;
+        self.lines.append(&mut lines);
     }
 
     /// Ends the process and all its children, and waits until it is gone.
@@ -341,7 +409,6 @@ impl Process {
             kill_group(group);
         }
         let _ = self.child.wait().await;
-        self.drain_output().await;
     }
 
     async fn end(mut self) {
@@ -350,6 +417,22 @@ impl Process {
             self.shared.guard.remove(group);
         }
     }
+}
+
+/// How Lambda says that a process was killed.
+const KILLED: &str = "signal: killed";
+
+/// A process has ended while it was free; work that reached it in the same moment goes back.
+fn unless_given(
+    later: &mut oneshot::Receiver<Invocation>,
+    shared: &Arc<Shared>,
+    pool: &Pool,
+) -> Option<Invocation> {
+    later.close();
+    if let Ok(invocation) = later.try_recv() {
+        pool.put_back(shared, invocation);
+    }
+    None
 }
 
 /// Kills every process of a group. A group that is gone already is no error.
@@ -380,25 +463,4 @@ fn exit_reason(status: std::io::Result<ExitStatus>) -> Option<String> {
         Some(0) | None => None,
         Some(code) => Some(format!("exit status {code}")),
     }
-}
-
-/// The reserved environment variables of a Lambda function (AWS: "Using Lambda environment variables").
-fn lambda_environment(shared: &Shared, pool: &Pool, token: &str) -> Vec<(&'static str, String)> {
-    let function = &pool.function;
-    vec![
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
-        ("LANG", "en_US.UTF-8".to_owned()),
-        ("TZ", ":UTC".to_owned()),
-        ("_HANDLER", function.handler.clone()),
-        // With a scheme: the Rust runtime client takes a base path only in a whole URL.
-        ("AWS_LAMBDA_RUNTIME_API", format!("http://{}/{token}", shared.address)),
-        ("AWS_LAMBDA_FUNCTION_NAME", function.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mib.to_string()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name)),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "local".to_owned()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_REGION", shared.region.clone()),
-        ("AWS_DEFAULT_REGION", shared.region.clone()),
-    ]
 }

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 #[test]
 fn serve() {
     let Ok(handler) = std::env::var("_HANDLER") else { return };
+    // The test harness has begun a line.
+    println!();
     match handler.as_str() {
         "exits-at-start" => std::process::exit(7),
         "never-ready" => std::thread::park(),
@@ -57,6 +59,34 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
             let child = std::process::Command::new("/bin/sleep").arg("600").spawn().expect("sleep starts");
             eprintln!("hanging pid={} child={}", std::process::id(), child.id());
             std::future::pending().await
+        }
+        "until" => {
+            let awaited = std::path::PathBuf::from(event.payload["file"].as_str().expect("a path"));
+            while !awaited.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            Ok(json!(std::env::var("ONLY_HERE").unwrap_or_default()))
+        }
+        "context" => {
+            let context = event.context;
+            let said = event.payload["say"].as_str().unwrap_or_default();
+            writeln!(std::io::stdout(), "said {said}").expect("standard output");
+            Ok(json!({
+                "arn": context.invoked_function_arn,
+                "trace": context.xray_trace_id,
+                "requestId": context.request_id,
+                "deadline": context.deadline,
+                "client": context.client_context,
+                "folder": std::env::current_dir().expect("a folder"),
+            }))
+        }
+        "allocates" => {
+            let mebibytes = usize::try_from(event.payload["mib"].as_u64().expect("mib")).expect("small");
+            let taken = std::hint::black_box(vec![1_u8; mebibytes << 20]);
+            if event.payload["holds"] == true {
+                std::future::pending::<()>().await;
+            }
+            Ok(json!(taken.len()))
         }
         "sized" => {
             let bytes = usize::try_from(event.payload["bytes"].as_u64().expect("bytes")).expect("small");

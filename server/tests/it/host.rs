@@ -28,6 +28,7 @@ pub(crate) fn function(dir: &Path, handler: &str, timeout: Duration) -> Function
         timeout,
         environment: BTreeMap::from([("ONLY_HERE".to_owned(), handler.to_owned())]),
         concurrency_max: 2,
+        reserved_concurrency: None,
     }
 }
 
@@ -41,14 +42,19 @@ pub(crate) fn options(dir: &Path, functions: Vec<Function>) -> RuntimeOptions {
     }
 }
 
-fn bench(handler: &str, timeout: Duration) -> Bench {
+pub(crate) fn bench(handler: &str, timeout: Duration) -> Bench {
+    bench_with(handler, timeout, |_| ())
+}
+
+pub(crate) fn bench_with(handler: &str, timeout: Duration, change: impl FnOnce(&mut Function)) -> Bench {
     let dir = tempfile::tempdir().expect("temp dir");
-    let function = function(dir.path(), handler, timeout);
+    let mut function = function(dir.path(), handler, timeout);
+    change(&mut function);
     let host = RuntimeHost::start(options(dir.path(), vec![function])).expect("host starts");
     Bench { host, dir }
 }
 
-fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
+pub(crate) fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
     let execution_arn = "arn:aws:states:us-east-1:123456789012:execution:m:e".to_owned();
     TaskRequest {
         key: TaskKey { execution_arn: execution_arn.as_str().into(), event_id: event },
@@ -59,6 +65,7 @@ fn request(function: &str, payload: Value, event: u64) -> TaskRequest {
         arguments: json!({ "FunctionName": function, "Payload": payload }),
         timeout_seconds: None,
         token: None,
+        trace_header: None,
     }
 }
 
@@ -69,11 +76,11 @@ impl Bench {
         receiver
     }
 
-    fn invoke(&self, function: &str, payload: Value) -> TaskOutcome {
+    pub(crate) fn invoke(&self, function: &str, payload: Value) -> TaskOutcome {
         self.begin(request(function, payload, 1)).recv_timeout(Duration::from_secs(30)).expect("an outcome")
     }
 
-    fn payload(&self, function: &str, payload: Value) -> Value {
+    pub(crate) fn payload(&self, function: &str, payload: Value) -> Value {
         match self.invoke(function, payload) {
             TaskOutcome::Succeeded(text) => {
                 serde_json::from_str::<Value>(&text).expect("JSON")["Payload"].clone()
@@ -82,7 +89,7 @@ impl Bench {
         }
     }
 
-    fn failure(&self, function: &str, payload: Value) -> (String, String) {
+    pub(crate) fn failure(&self, function: &str, payload: Value) -> (String, String) {
         match self.invoke(function, payload) {
             TaskOutcome::Failed { error, cause } => (error, cause),
             TaskOutcome::Succeeded(text) => panic!("expected a failure, got {text:.200}"),
@@ -134,7 +141,7 @@ fn a_warm_process_serves_the_next_invocation() {
     assert_eq!((figures.invocations, figures.errors, figures.cold_starts), (2, 0, 1));
     assert!(figures.init_micros_max > 0 && figures.duration_micros_total > 0);
     let log = std::fs::read_to_string(bench.dir.path().join("logs/app-echo.log")).expect("log");
-    let reports: Vec<&str> = log.lines().filter(|line| line.starts_with("REPORT RequestId: ")).collect();
+    let reports: Vec<&str> = log.lines().filter(|line| line.contains("\tREPORT RequestId: ")).collect();
     assert_eq!(reports.len(), 2, "{log}");
     assert!(reports[0].contains("Init Duration: ") && !reports[1].contains("Init Duration: "), "{log}");
 }
@@ -322,4 +329,45 @@ fn dropping_the_host_ends_its_processes() {
     until(|| is_gone(number(&line, "pid=")));
     until(|| is_gone(number(&line, "child=")));
     drop(outcome);
+}
+
+#[test]
+fn functions_are_renewed_while_invocations_run() {
+    let bench = bench("until", Duration::from_secs(20));
+    let path = |name: &str| bench.dir.path().join(name);
+    let with = |environment: &str, concurrency_max: usize| Function {
+        environment: BTreeMap::from([("ONLY_HERE".to_owned(), environment.to_owned())]),
+        concurrency_max,
+        ..function(bench.dir.path(), "until", Duration::from_secs(20))
+    };
+    let result = |receiver: mpsc::Receiver<TaskOutcome>| match receiver
+        .recv_timeout(Duration::from_secs(30))
+        .expect("an outcome")
+    {
+        TaskOutcome::Succeeded(text) => {
+            serde_json::from_str::<Value>(&text).expect("JSON")["Payload"].clone()
+        }
+        TaskOutcome::Failed { error, cause } => json!(format!("{error}: {cause}")),
+    };
+    bench.host.renew(vec![with("old", 1)]).expect("functions");
+    let runs = bench.begin(request("app-until", json!({ "file": path("first") }), 1));
+    bench.log_line("app-until", "START");
+    std::fs::write(path("second"), "").expect("a file");
+    let waits = bench.begin(request("app-until", json!({ "file": path("second") }), 2));
+
+    let new = with("new", 1);
+    bench.host.renew(vec![new.clone()]).expect("functions");
+    assert_eq!(result(waits), "new", "what waited goes to the new program");
+    std::fs::write(path("first"), "").expect("a file");
+    assert_eq!(result(runs), "old", "what ran ends where it was");
+    let cold_starts_of =
+        |bench: &Bench| bench.host.figures().remove("app-until").expect("figures").cold_starts;
+    let cold_starts = cold_starts_of(&bench);
+    bench.host.renew(vec![new]).expect("functions");
+    assert_eq!(bench.payload("app-until", json!({ "file": path("second") })), "new");
+    assert_eq!(cold_starts_of(&bench), cold_starts, "a function that is as it was stays warm");
+
+    bench.host.renew(Vec::new()).expect("no functions");
+    let gone = bench.failure("app-until", json!({}));
+    assert_eq!(gone.0, "Lambda.ResourceNotFoundException");
 }

@@ -33,6 +33,7 @@ fn victim() {
         arguments: json!({ "FunctionName": "app-hangs", "Payload": {} }),
         timeout_seconds: None,
         token: None,
+        trace_header: None,
     };
     host.invoke(task, Completion::new(|_| ()));
     eprintln!(

@@ -31,6 +31,9 @@ struct Arguments {
     /// Through the endpoint, by HTTP, instead of by calls.
     #[arg(long)]
     http: bool,
+    /// With the functions that cases describe as real processes, over the Runtime API.
+    #[arg(long, conflicts_with_all = ["http", "services"])]
+    processes: bool,
     /// Every case and every difference, in full.
     #[arg(long, short)]
     verbose: bool,
@@ -70,7 +73,11 @@ fn main() -> ExitCode {
     });
     // A panic of the engine is reported with its case.
     std::panic::set_hook(Box::new(|_| {}));
-    let transport = if arguments.http { Transport::Http } else { Transport::InProcess };
+    let transport = match (arguments.http, arguments.processes) {
+        (true, _) => Transport::Http,
+        (_, true) => Transport::Processes,
+        _ => Transport::InProcess,
+    };
     let own = arguments.services.as_deref().filter(|url| url.is_empty()).and_then(|_| Moto::start());
     let endpoint = own.as_ref().map(|moto| &moto.endpoint).or(arguments.services.as_ref());
     let report = match endpoint.map(|endpoint| conformance::Services::at(endpoint)) {

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
@@ -33,9 +33,12 @@ struct Arguments {
     /// Connections at a time.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Of `mixed`: how long.
+    /// Of `mixed` and `ingest`: how long.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Of `ingest`: events a second.
+    #[arg(long, default_value_t = 1_000)]
+    rate: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,17 +47,22 @@ enum Workload {
     W1,
     /// A Map over 100 items, one Pass inside.
     W2,
+    /// A chain of five Task states that call the function `replay`, a real process.
+    W3,
     /// A chain of five Pass states, one execution at a time.
     W4,
     /// Calls of several operations on many connections.
     Mixed,
+    /// Events at a steady rate, each into an Express workflow.
+    Ingest,
 }
 
 impl Workload {
     fn definition(self) -> Value {
         match self {
             Self::W1 | Self::Mixed => chain(10),
-            Self::W4 => chain(5),
+            Self::W4 | Self::Ingest => chain(5),
+            Self::W3 => tasks(5),
             Self::W2 => json!({ "StartAt": "Each", "States": { "Each": {
                 "Type": "Map", "ItemsPath": "$.items", "End": true, "ItemProcessor": {
                     "ProcessorConfig": { "Mode": "INLINE" },
@@ -68,7 +76,7 @@ impl Workload {
         match self {
             Self::W1 | Self::Mixed => 10,
             Self::W2 => 101,
-            Self::W4 => 5,
+            Self::W3 | Self::W4 | Self::Ingest => 5,
         }
     }
 
@@ -81,10 +89,29 @@ impl Workload {
 }
 
 fn chain(length: usize) -> Value {
+    states(length, &json!({ "Type": "Pass" }))
+}
+
+fn tasks(length: usize) -> Value {
+    states(
+        length,
+        &json!({
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": { "FunctionName": "replay", "Payload.$": "$" },
+            "OutputPath": "$.Payload",
+        }),
+    )
+}
+
+/// So many states of one kind, one after the other.
+fn states(length: usize, kind: &Value) -> Value {
     let states = (0..length).map(|at| {
         let next =
             if at + 1 < length { ("Next", json!(format!("S{}", at + 1))) } else { ("End", json!(true)) };
-        (format!("S{at}"), json!({ "Type": "Pass", next.0: next.1 }))
+        let mut state = kind.clone();
+        state[next.0] = next.1;
+        (format!("S{at}"), state)
     });
     json!({ "StartAt": "S0", "States": states.collect::<serde_json::Map<_, _>>() })
 }
@@ -108,6 +135,9 @@ async fn run(arguments: &Arguments) -> io::Result<Value> {
     let mut connection = Connection::open(arguments.address).await?;
     let workload = arguments.workload;
     let machine = machine(&mut connection, workload).await?;
+    if workload == Workload::Ingest {
+        return ingest(arguments, &machine).await;
+    }
     for _ in 0..3 {
         execute(&mut connection, &machine, &workload.input(), workload == Workload::W4).await?;
     }
@@ -152,8 +182,9 @@ async fn run(arguments: &Arguments) -> io::Result<Value> {
 
 async fn machine(connection: &mut Connection, workload: Workload) -> io::Result<String> {
     let name = format!("load-{}", std::process::id());
-    let parameters =
-        json!({ "name": name, "definition": workload.definition().to_string(), "roleArn": ROLE });
+    let kind = if workload == Workload::Ingest { "EXPRESS" } else { "STANDARD" };
+    let definition = workload.definition().to_string();
+    let parameters = json!({ "name": name, "definition": definition, "roleArn": ROLE, "type": kind });
     let created = connection.succeed("CreateStateMachine", &parameters).await?;
     Ok(created["stateMachineArn"].as_str().unwrap_or_default().to_owned())
 }
@@ -214,6 +245,47 @@ async fn mixed(arguments: &Arguments, machine: &str) -> io::Result<Value> {
         "describe_p50_ms": percentile(&mut all.describes, 50),
         "describe_p95_ms": percentile(&mut all.describes, 95),
         "other_p95_ms": percentile(&mut all.others, 95),
+    }))
+}
+
+/// Events come when they come: one that has to wait for its connection has waited, too. An event is
+/// stored when its start is acknowledged.
+async fn ingest(arguments: &Arguments, machine: &str) -> io::Result<Value> {
+    let count = arguments.seconds * arguments.rate;
+    let next = Arc::new(AtomicU64::new(0));
+    let (began, between) =
+        (Instant::now(), Duration::from_secs(1) / u32::try_from(arguments.rate).unwrap_or(1));
+    let mut running = Vec::new();
+    for _ in 0..arguments.connections {
+        let mut connection = Connection::open(arguments.address).await?;
+        let (next, machine) = (Arc::clone(&next), machine.to_owned());
+        running.push(tokio::spawn(async move {
+            let mut latencies = Vec::new();
+            loop {
+                let event = next.fetch_add(1, Ordering::Relaxed);
+                if event >= count {
+                    return io::Result::Ok(latencies);
+                }
+                let comes = began + between * u32::try_from(event).unwrap_or(u32::MAX);
+                tokio::time::sleep_until(comes.into()).await;
+                let input = json!({ "event": event, "source": "press-7", "value": 12.5 }).to_string();
+                let start = json!({ "stateMachineArn": machine, "input": input });
+                connection.succeed("StartExecution", &start).await?;
+                latencies.push(comes.elapsed());
+            }
+        }));
+    }
+    let mut latencies = Vec::new();
+    for lane in running {
+        latencies.extend(lane.await.map_err(io::Error::other)??);
+    }
+    Ok(json!({
+        "events": count,
+        "seconds": began.elapsed().as_secs_f64(),
+        "transitions": count * arguments.workload.transitions() as u64,
+        "p50_ms": percentile(&mut latencies, 50),
+        "p95_ms": percentile(&mut latencies, 95),
+        "p99_ms": percentile(&mut latencies, 99),
     }))
 }
 

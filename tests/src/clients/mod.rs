@@ -1,10 +1,13 @@
 //! AWS's own clients against `stepwright dev`. Each script does the same:
-//! creates, starts, waits, reads the history, fails, redrives, publishes,
-//! starts by an alias, tests a state, runs synchronously, and meets an error
-//! of the service. What it saw is compared here.
+//! creates, starts, waits, reads the history, works for an activity with
+//! heartbeats, fails, redrives, stops, publishes, starts by an alias, divides
+//! it between versions, tests and validates definitions, runs synchronously,
+//! runs a distributed Map, tags, and meets an error of the service. What it
+//! saw is compared here. Beside them, every operation of the service model.
 
 mod objects;
 mod rust;
+mod secrets;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -71,7 +74,12 @@ fn expected() -> Value {
         "history": ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"],
         "failed": ["FAILED", "Work.Broken", "no luck", "REDRIVABLE"],
         "redriven": ["SUCCEEDED", "\"out\"", 1],
+        "stopped": ["ABORTED", "Stopped"],
         "alias": "1",
+        "routes": [["1", 30], ["2", 70]],
+        "mapped": ["SUCCEEDED", 2],
+        "tags": [["team", "a"]],
+        "validated": "FAIL",
         "tested": ["SUCCEEDED", "7", "Then"],
         "sync": ["SUCCEEDED", { "twice": 8 }],
         "error": ["ExecutionDoesNotExist", 400],
@@ -102,6 +110,75 @@ fn boto3() {
     check(served.client(python).arg(script("with_boto3.py")));
 }
 
+/// A folder with functions: one gives back what it gets, one fails, one is switched off and packed.
+fn functions(folder: &Path) -> PathBuf {
+    use std::io::Write as _;
+    let functions = folder.join("functions");
+    let bootstrap = crate::conformance::replay_bootstrap();
+    let write = |path: &str, text: &Value| {
+        std::fs::write(functions.join(path), text.to_string()).expect("written");
+    };
+    for name in ["echo", "broken"] {
+        std::fs::create_dir_all(functions.join(name)).expect("a folder");
+        std::fs::copy(bootstrap, functions.join(name).join("bootstrap")).expect("copied");
+    }
+    let told = |told: Value| json!({ "Variables": { "STEPWRIGHT_REPLAY": told.to_string() } });
+    let echo = told(json!({ "print": "said by echo" }));
+    write("echo/function.json", &json!({ "MemorySize": 256, "Timeout": 20, "Environment": echo }));
+    let broken = told(json!({ "raise": { "errorType": "Replay.Broken", "errorMessage": "no luck" } }));
+    write("broken.json", &json!({ "Timeout": 20, "Environment": broken }));
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(functions.join("off.zip")).expect("a file"));
+    let options = zip::write::SimpleFileOptions::default().unix_permissions(0o755);
+    zip.start_file("bootstrap", options).expect("an entry");
+    zip.write_all(&std::fs::read(bootstrap).expect("read")).expect("packed");
+    zip.finish().expect("packed");
+    write("off.json", &json!({ "ReservedConcurrentExecutions": 0 }));
+    functions
+}
+
+#[test]
+fn boto3_invokes_functions() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = functions(folder.path());
+    let served = Served::start(&["--functions", folder.to_str().expect("text")]);
+    let output =
+        served.client(python).arg(script("invoke_with_boto3.py")).output().expect("the client starts");
+    assert!(output.status.success(), "{}", crate::told(&output));
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let expected = json!({
+        "answered": [200, { "n": 1 }, "$LATEST"],
+        "log": [true, true, true],
+        "failed": [200, "Unhandled", "Replay.Broken"],
+        "event": 202,
+        "dry": 204,
+        "missing": ["ResourceNotFoundException", 404, null],
+        "throttled": ["TooManyRequestsException", 429, "ReservedFunctionConcurrentInvocationLimitExceeded"],
+        "too_large": ["RequestTooLargeException", 413, null],
+        "execution": ["SUCCEEDED", "2"],
+        "events": [
+            "LambdaFunctionScheduled", "LambdaFunctionStarted", "LambdaFunctionSucceeded",
+            "TaskScheduled", "TaskStarted", "TaskFailed",
+        ],
+    });
+    assert_eq!(seen, expected);
+
+    let data = served.folder.path().join("data");
+    let shown = Command::new(crate::binaries().join("stepwright"))
+        .args(["show", "calls-1", "--logs", "-o", "json", "--data"])
+        .arg(data)
+        .output()
+        .expect("it runs");
+    let shown: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let said: Vec<&str> = shown["lines"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter_map(|line| line["text"].as_str()?.split(' ').next())
+        .collect();
+    assert_eq!(said, ["START", "said", "END", "REPORT", "START", "END", "REPORT"], "{shown:#}");
+}
+
 #[test]
 fn boto3_signs_and_strangers_do_not() {
     let Some(python) = tool("python/bin/python") else { return };
@@ -127,4 +204,35 @@ fn sdk_for_javascript() {
     let modules = folder.ancestors().nth(3).expect("the folder of node_modules").to_path_buf();
     let served = Served::start(&[]);
     check(served.client("node").arg(script("with_javascript.mjs")).arg(modules));
+}
+
+/// What `every_operation.py` has seen.
+#[test]
+fn every_operation_of_the_model() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/aws/sfn-service-2.stripped.json");
+    if !model.exists() {
+        println!("SKIPPED: ../shared/aws is not there, no operation was compared with the service model");
+        return;
+    }
+    let served = Served::start(&[]);
+    let output = served.client(python).arg(script("every_operation.py")).arg(model).output();
+    let output = output.expect("the client starts");
+    assert!(output.status.success(), "{}", crate::told(&output));
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let wrong = seen["wrong"].as_array().expect("a list");
+    assert!(wrong.is_empty(), "{} differences: {wrong:#?}", wrong.len());
+    assert_eq!((&seen["operations"], &seen["missing"]), (&json!(37), &json!([])), "all of them were called");
+    assert!(seen["refusals"].as_u64() >= Some(350), "{} requests were refused", seen["refusals"]);
+}
+
+/// Every operation has a command of AWS's command line, and every command an answer.
+#[test]
+fn every_command_of_the_aws_command_line() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let served = Served::start(&[]);
+    let output = served.client(python).arg(script("every_command.py")).output().expect("the client starts");
+    assert!(output.status.success(), "{}", crate::told(&output));
+    let seen: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(seen, json!({ "commands": 37, "unanswered": [] }));
 }

@@ -47,6 +47,7 @@ works = machine(
 )
 arn = sfn.start_execution(stateMachineArn=works, input='"in"')["executionArn"]
 task = sfn.get_activity_task(activityArn=activity, workerName="w")
+sfn.send_task_heartbeat(taskToken=task["taskToken"])
 sfn.send_task_failure(taskToken=task["taskToken"], error="Work.Broken", cause="no luck")
 ended = wait(arn)
 seen["failed"] = [ended["status"], ended["error"], ended["cause"], ended["redriveStatus"]]
@@ -56,12 +57,40 @@ sfn.send_task_success(taskToken=task["taskToken"], output='"out"')
 ended = wait(arn)
 seen["redriven"] = [ended["status"], ended["output"], ended["redriveCount"]]
 
+arn = sfn.start_execution(stateMachineArn=works)["executionArn"]
+sfn.stop_execution(executionArn=arn, error="Stopped", cause="enough")
+ended = wait(arn)
+seen["stopped"] = [ended["status"], ended["error"]]
+
 version = sfn.publish_state_machine_version(stateMachineArn=double)["stateMachineVersionArn"]
 alias = sfn.create_state_machine_alias(
     name="live", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}]
 )["stateMachineAliasArn"]
 arn = sfn.start_execution(stateMachineArn=alias, input='{"n": 1}')["executionArn"]
 seen["alias"] = wait(arn)["stateMachineVersionArn"].rsplit(":", 1)[1]
+
+second = sfn.update_state_machine(
+    stateMachineArn=double, definition=json.dumps({**DOUBLE, "Comment": "second"}), publish=True
+)["stateMachineVersionArn"]
+routes = [{"stateMachineVersionArn": version, "weight": 30}, {"stateMachineVersionArn": second, "weight": 70}]
+sfn.update_state_machine_alias(stateMachineAliasArn=alias, routingConfiguration=routes)
+routes = sfn.describe_state_machine_alias(stateMachineAliasArn=alias)["routingConfiguration"]
+seen["routes"] = [[route["stateMachineVersionArn"].rsplit(":", 1)[1], route["weight"]] for route in routes]
+
+child = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P",
+         "States": {"P": {"Type": "Pass", "End": True}}}
+mapped = machine("mapped", {"StartAt": "M", "States": {"M": {"Type": "Map", "ItemProcessor": child, "End": True}}})
+arn = sfn.start_execution(stateMachineArn=mapped, input="[1, 2]")["executionArn"]
+wait(arn)
+run = sfn.list_map_runs(executionArn=arn)["mapRuns"][0]["mapRunArn"]
+run = sfn.describe_map_run(mapRunArn=run)
+seen["mapped"] = [run["status"], run["itemCounts"]["succeeded"]]
+
+sfn.tag_resource(resourceArn=double, tags=[{"key": "team", "value": "a"}, {"key": "x", "value": ""}])
+sfn.untag_resource(resourceArn=double, tagKeys=["x"])
+tags = sfn.list_tags_for_resource(resourceArn=double)["tags"]
+seen["tags"] = [[tag["key"], tag["value"]] for tag in tags]
+seen["validated"] = sfn.validate_state_machine_definition(definition="{}")["result"]
 
 tested = sfn.test_state(
     definition=json.dumps({"Type": "Pass", "Result": 7, "Next": "Then"}), roleArn=ROLE, input="{}"

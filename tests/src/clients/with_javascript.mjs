@@ -38,6 +38,7 @@ const works = await machine(
 );
 ({ executionArn } = await call("StartExecution", { stateMachineArn: works, input: '"in"' }));
 let task = await call("GetActivityTask", { activityArn, workerName: "w" });
+await call("SendTaskHeartbeat", { taskToken: task.taskToken });
 await call("SendTaskFailure", { taskToken: task.taskToken, error: "Work.Broken", cause: "no luck" });
 ended = await wait(executionArn);
 seen.failed = [ended.status, ended.error, ended.cause, ended.redriveStatus];
@@ -47,6 +48,11 @@ await call("SendTaskSuccess", { taskToken: task.taskToken, output: '"out"' });
 ended = await wait(executionArn);
 seen.redriven = [ended.status, ended.output, ended.redriveCount];
 
+({ executionArn } = await call("StartExecution", { stateMachineArn: works }));
+await call("StopExecution", { executionArn, error: "Stopped", cause: "enough" });
+ended = await wait(executionArn);
+seen.stopped = [ended.status, ended.error];
+
 const { stateMachineVersionArn } = await call("PublishStateMachineVersion", { stateMachineArn });
 const { stateMachineAliasArn } = await call("CreateStateMachineAlias", {
   name: "live",
@@ -54,6 +60,46 @@ const { stateMachineAliasArn } = await call("CreateStateMachineAlias", {
 });
 ({ executionArn } = await call("StartExecution", { stateMachineArn: stateMachineAliasArn, input: '{"n": 1}' }));
 seen.alias = (await wait(executionArn)).stateMachineVersionArn.split(":").pop();
+
+const second = await call("UpdateStateMachine", {
+  stateMachineArn,
+  definition: JSON.stringify({ ...JSON.parse(double), Comment: "second" }),
+  publish: true,
+});
+await call("UpdateStateMachineAlias", {
+  stateMachineAliasArn,
+  routingConfiguration: [
+    { stateMachineVersionArn, weight: 30 },
+    { stateMachineVersionArn: second.stateMachineVersionArn, weight: 70 },
+  ],
+});
+const { routingConfiguration } = await call("DescribeStateMachineAlias", { stateMachineAliasArn });
+seen.routes = routingConfiguration.map((route) => [route.stateMachineVersionArn.split(":").pop(), route.weight]);
+
+const ItemProcessor = {
+  ProcessorConfig: { Mode: "DISTRIBUTED", ExecutionType: "STANDARD" },
+  StartAt: "P",
+  States: { P: { Type: "Pass", End: true } },
+};
+const mapped = JSON.stringify({ StartAt: "M", States: { M: { Type: "Map", ItemProcessor, End: true } } });
+({ executionArn } = await call("StartExecution", {
+  stateMachineArn: await machine("mapped", mapped),
+  input: "[1, 2]",
+}));
+await wait(executionArn);
+const [{ mapRunArn }] = (await call("ListMapRuns", { executionArn })).mapRuns;
+const run = await call("DescribeMapRun", { mapRunArn });
+seen.mapped = [run.status, run.itemCounts.succeeded];
+
+const tags = [
+  { key: "team", value: "a" },
+  { key: "x", value: "" },
+];
+await call("TagResource", { resourceArn: stateMachineArn, tags });
+await call("UntagResource", { resourceArn: stateMachineArn, tagKeys: ["x"] });
+const tagged = await call("ListTagsForResource", { resourceArn: stateMachineArn });
+seen.tags = tagged.tags.map((tag) => [tag.key, tag.value]);
+seen.validated = (await call("ValidateStateMachineDefinition", { definition: "{}" })).result;
 
 const definition = JSON.stringify({ Type: "Pass", Result: 7, Next: "Then" });
 const tested = await call("TestState", { definition, roleArn, input: "{}" });

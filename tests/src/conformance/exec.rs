@@ -9,6 +9,7 @@ use engine::registry::Logging;
 use engine::simulate::{SimulatedRun, SimulationOptions, run_with};
 use serde_json::{Map, Value, json};
 
+use super::Transport;
 use super::bindings::Bindings;
 use super::case::Case;
 use super::history::unify_histories;
@@ -27,7 +28,7 @@ const RUNNING_WATCHED_MILLIS: i64 = 5_000;
 const OUTCOME: [&str; 4] = ["status", "output", "error", "cause"];
 
 /// Runs a case.
-pub(super) fn run(case: &Case) -> Verdict {
+pub(super) fn run(case: &Case, transport: Transport) -> Verdict {
     let bindings = bindings(case);
     let definition = definition(case, &bindings);
     let definition = match StateMachine::parse(&definition) {
@@ -38,7 +39,7 @@ pub(super) fn run(case: &Case) -> Verdict {
         Ok(input) => input,
         Err(error) => return Verdict::not_run(case, &format!("the input is not JSON: {error}")),
     };
-    let mut stubs = match Stubs::new(case, &bindings) {
+    let mut stubs = match Stubs::new(case, &bindings).and_then(|stubs| stubs.served(transport)) {
         Ok(stubs) => stubs,
         Err(reason) => return Verdict::not_run(case, &reason),
     };

@@ -9,6 +9,7 @@
 //! | `tree`, `unify`, `history` | normalisation and comparison |
 //! | `exec` | cases that are one execution |
 //! | `stubs` | who answers their tasks |
+//! | `processes` | functions as real processes instead of stubs |
 //! | `actor` | who completes tasks by their tokens |
 //! | `script` | cases that are steps of the API |
 //! | `world` | the engine they run on |
@@ -26,6 +27,7 @@ mod case;
 mod exec;
 mod functions;
 mod history;
+mod processes;
 mod report;
 mod script;
 mod services;
@@ -45,6 +47,7 @@ use std::time::Duration;
 pub use bindings::Bindings;
 pub use case::{Case, Kind, load, recordings};
 pub use history::unify_histories;
+pub use processes::bootstrap as replay_bootstrap;
 pub use report::{Counts, Report, Verdict};
 pub use script::{Refusal, Service, run_script};
 pub use services::{Services, needs_services};
@@ -64,6 +67,8 @@ pub enum Transport {
     InProcess,
     /// By HTTP, each case with a server of its own.
     Http,
+    /// By a call, with the functions that cases describe as real processes.
+    Processes,
 }
 
 /// Cases that wait for services at a time: they hardly work.
@@ -137,7 +142,7 @@ fn run_case(case: &Case, transport: Transport) -> Verdict {
     match (case.quarantine(), case.kind) {
         (Some(reason), _) => Verdict::quarantined(reason),
         (None, Kind::Exec | Kind::MockExec) => match transport {
-            Transport::InProcess => exec::run(case),
+            Transport::InProcess | Transport::Processes => exec::run(case, transport),
             Transport::Http => wire::run(case),
         },
         (None, Kind::Api) => world::run(case, exec::bindings(case), transport),

@@ -278,6 +278,7 @@ fn call(host: &Integrations, service: &str, action: &str, arguments: Value) -> R
         arguments,
         timeout_seconds: None,
         token: None,
+        trace_header: None,
     };
     host.invoke(task, Completion::new(move |outcome| drop(sender.send(outcome))));
     match receiver.recv() {

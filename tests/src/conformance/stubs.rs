@@ -10,9 +10,11 @@ use engine::{
 };
 use serde_json::{Value, json};
 
+use super::Transport;
 use super::actor::Actor;
 use super::bindings::Bindings;
 use super::case::Case;
+use super::processes::Processes;
 
 /// Any request id will do: recordings hold a placeholder.
 const REQUEST_ID: &str = "6c1f2a52-6f0e-4a5c-9d3b-2f1c6f6f0a11";
@@ -26,6 +28,8 @@ pub(super) struct Stubs {
     ends: BTreeMap<String, VecDeque<Value>>,
     /// What it shows as the answers of calls that submit a task, by resource.
     submissions: BTreeMap<String, VecDeque<String>>,
+    /// The functions as processes, if they are.
+    processes: Option<Processes>,
 }
 
 impl Stubs {
@@ -49,7 +53,16 @@ impl Stubs {
             actors: actors.collect::<Result<_, _>>()?,
             ends,
             submissions: submissions(case, bindings),
+            processes: None,
         })
+    }
+
+    /// With functions as that transport has them.
+    pub(super) fn served(mut self, transport: Transport) -> Result<Self, String> {
+        if transport == Transport::Processes && !self.functions.is_empty() {
+            self.processes = Some(Processes::start(&self.functions)?);
+        }
+        Ok(self)
     }
 
     pub(super) fn answer(&mut self, task: &TaskRequest) -> Reply {
@@ -62,7 +75,14 @@ impl Stubs {
         let function =
             if direct { Some(task.resource.as_str()) } else { task.arguments["FunctionName"].as_str() };
         if let Some(stub) = function.and_then(|function| self.functions.get(function_name(function))) {
-            return invoke(stub, direct, &task.arguments);
+            let outcome = match &self.processes {
+                Some(processes) => processes.invoke(task),
+                None => invoke(stub, direct, &task.arguments),
+            };
+            return match stub["sleep_seconds"].as_i64() {
+                Some(seconds) => Reply::After(seconds * 1000, outcome),
+                None => Reply::Now(outcome),
+            };
         }
         let acted = self.actors.iter_mut().find_map(|actor| actor.take(task));
         match acted {
@@ -133,17 +153,13 @@ pub(super) fn function_name(identifier: &str) -> &str {
 }
 
 /// Calls a described function: `direct` as `Resource`, else by `lambda:invoke`.
-fn invoke(stub: &Value, direct: bool, arguments: &Value) -> Reply {
+fn invoke(stub: &Value, direct: bool, arguments: &Value) -> TaskOutcome {
     let payload = if direct { arguments.to_string() } else { lambda_invoke_payload(arguments) };
     let payload = serde_json::from_str(&payload).unwrap_or(Value::String(payload));
-    let outcome = match returned(stub, payload) {
+    match returned(stub, payload) {
         Some(value) if direct => TaskOutcome::Succeeded(value.to_string()),
         Some(value) => TaskOutcome::Succeeded(lambda_invoke_result(&value.to_string())),
         None => raised(&stub["raise"]),
-    };
-    match stub["sleep_seconds"].as_i64() {
-        Some(seconds) => Reply::After(seconds * 1000, outcome),
-        None => Reply::Now(outcome),
     }
 }
 

@@ -58,6 +58,23 @@ fn recorded_cases_with_services() {
     assert!(history.equal >= SERVICE_HISTORIES_MIN, "{} histories are equal", history.equal);
 }
 
+#[test]
+fn functions_as_processes_make_no_difference() {
+    let Some(folder) = recordings() else {
+        println!("SKIPPED: ../shared/conformance is not there, no recording was compared");
+        return;
+    };
+    let mut cases = load(&folder).unwrap();
+    cases.retain(|case| case.body["lambda_stubs"].as_object().is_some_and(|stubs| !stubs.is_empty()));
+    assert!(cases.len() >= 50, "{} cases call functions", cases.len());
+    let stubs = run(cases.clone(), Transport::InProcess);
+    let processes = run(cases, Transport::Processes);
+    println!("{}", processes.text(false));
+    assert_eq!(processes.counts(), stubs.counts());
+    let (outcome, ..) = processes.counts();
+    assert!(outcome.equal >= 50, "{} outcomes are equal", outcome.equal);
+}
+
 fn compare(expected: &Value, actual: &Value, bindings: &mut Bindings) -> Result<(), String> {
     unify(&Tree::of(expected, &[]), &Tree::of(actual, &[]), bindings, "$").map_err(|difference| difference.0)
 }

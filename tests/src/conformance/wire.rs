@@ -1,13 +1,12 @@
 //! The way to the engine through the endpoint, and cases that are one execution
 //! on that way: created, started, described, and their histories read, by HTTP.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::simulate::{Reply, TaskStep};
-use engine::{Clock as _, TaskKey, TaskOutcome, TaskRequest};
+use engine::simulate::Reply;
+use engine::{Clock as _, TaskKey, TaskRequest};
 use serde_json::{Value, json};
 use server::http::{Authentication, JsonApi, JsonProtocol, Limits, Server, ServerOptions, States};
 use server::{Api, Metrics};
@@ -95,7 +94,7 @@ pub(super) fn run(case: &Case) -> Verdict {
 fn execute(world: &mut World, case: &Case, bindings: &Bindings) -> Result<Ended, String> {
     let options = exec::options(case, bindings);
     let input = exec::input(case, bindings).map_err(|error| format!("the input is not JSON: {error}"))?;
-    let mut workers = Workers::hired(world, case, bindings)?;
+    let workers = Workers::hired(world, case, bindings)?;
     let mut create = json!({
         "name": options.state_machine_name,
         "definition": exec::definition(case, bindings),
@@ -118,7 +117,7 @@ fn execute(world: &mut World, case: &Case, bindings: &Bindings) -> Result<Ended,
     let arn = called(world, "StartExecution", start)?["executionArn"].clone();
     let of_execution = json!({ "executionArn": arn });
     let watched = options.watch_millis.unwrap_or(PATIENCE_MILLIS);
-    pass_time(world, &mut workers, arn.as_str().unwrap_or_default(), watched)?;
+    pass_time(world, &workers, arn.as_str().unwrap_or_default(), watched)?;
     let described = called(world, "DescribeExecution", of_execution.clone())?;
     let text = |field: &str| described[field].as_str().map(str::to_owned);
     Ok(Ended {
@@ -151,22 +150,15 @@ fn history(world: &mut World, mut request: Value) -> Result<Value, String> {
 }
 
 /// Until the execution has ended, or for so long.
-fn pass_time(world: &mut World, workers: &mut Workers, arn: &str, millis: i64) -> Result<(), String> {
+fn pass_time(world: &mut World, workers: &Workers, arn: &str, millis: i64) -> Result<(), String> {
     let until = world.clock.now_millis() + millis;
     loop {
         world.settle();
         if world.is_over(arn) {
             return Ok(());
         }
-        if workers.work(world)? {
-            continue;
-        }
-        let due = workers.next_due_millis().filter(|due| *due <= until);
-        if !world.jump(due.unwrap_or(until)) {
-            match due {
-                Some(due) => world.clock.set_millis(due),
-                None => return Ok(()),
-            }
+        if !workers.work(world)? && !world.jump(until) {
+            return Ok(());
         }
     }
 }
@@ -176,8 +168,6 @@ fn pass_time(world: &mut World, workers: &mut Workers, arn: &str, millis: i64) -
 struct Workers {
     /// ARN of the activity, and the worker's name.
     hired: Vec<(String, Option<String>)>,
-    due: BTreeMap<(i64, usize), (String, TaskStep)>,
-    deeds: usize,
 }
 
 impl Workers {
@@ -190,68 +180,40 @@ impl Workers {
             called(world, "CreateActivity", json!({ "name": name }))?;
             hired.push((arn.to_owned(), actor["worker_name"].as_str().map(str::to_owned)));
         }
-        Ok(Self { hired, due: BTreeMap::new(), deeds: 0 })
+        Ok(Self { hired })
     }
 
-    fn next_due_millis(&self) -> Option<i64> {
-        self.due.first_key_value().map(|((due, _), _)| *due)
-    }
-
-    /// Does what is due, and takes tasks that wait; `false` = there was nothing to do.
-    fn work(&mut self, world: &mut World) -> Result<bool, String> {
-        let now = world.clock.now_millis();
-        if let Some(first) = self.due.first_entry()
-            && first.key().0 <= now
-        {
-            let (token, step) = first.remove();
-            do_step(world, &token, step);
-            return Ok(true);
-        }
-        for (arn, worker) in self.hired.clone() {
+    /// Takes a task that waits; `false` = there was none.
+    fn work(&self, world: &mut World) -> Result<bool, String> {
+        for (arn, worker) in &self.hired {
             let mut poll = json!({ "activityArn": arn });
             if let Some(worker) = worker {
                 poll["workerName"] = json!(worker);
             }
             let task = called(world, "GetActivityTask", poll)?;
             let Some(token) = task["taskToken"].as_str() else { continue };
-            self.take(world, &arn, token, &task["input"], now);
+            take(world, arn, token, &task["input"]);
             return Ok(true);
         }
         Ok(false)
     }
-
-    fn take(&mut self, world: &World, arn: &str, token: &str, input: &Value, now: i64) {
-        let arguments = serde_json::from_str(input.as_str().unwrap_or_default()).unwrap_or_default();
-        let task = TaskRequest {
-            key: TaskKey { execution_arn: "".into(), event_id: 0 },
-            execution_arn: String::new(),
-            state_name: String::new(),
-            attempt: 0,
-            resource: arn.to_owned(),
-            arguments,
-            timeout_seconds: None,
-            token: Some(token.to_owned()),
-        };
-        let reply = lock(&world.host.stubs).answer(&task);
-        let Reply::Steps(steps) = reply else { return };
-        for (millis, step) in steps {
-            self.deeds += 1;
-            self.due.insert((now + millis, self.deeds), (token.to_owned(), step));
-        }
-    }
 }
 
-/// A token that is no longer good is what some cases are about.
-fn do_step(world: &mut World, token: &str, step: TaskStep) {
-    let (operation, parameters) = match step {
-        TaskStep::Heartbeat => ("SendTaskHeartbeat", json!({ "taskToken": token })),
-        TaskStep::Ended(TaskOutcome::Succeeded(output)) => {
-            ("SendTaskSuccess", json!({ "taskToken": token, "output": output }))
-        }
-        TaskStep::Ended(TaskOutcome::Failed { error, cause }) => {
-            ("SendTaskFailure", json!({ "taskToken": token, "error": error, "cause": cause }))
-        }
-        TaskStep::Taken(_) | TaskStep::Submitted(_) => return,
+fn take(world: &World, arn: &str, token: &str, input: &Value) {
+    let arguments = serde_json::from_str(input.as_str().unwrap_or_default()).unwrap_or_default();
+    let task = TaskRequest {
+        key: TaskKey { execution_arn: "".into(), event_id: 0 },
+        execution_arn: String::new(),
+        state_name: String::new(),
+        attempt: 0,
+        resource: arn.to_owned(),
+        arguments,
+        timeout_seconds: None,
+        token: Some(token.to_owned()),
+        trace_header: None,
     };
-    let _ = world.call(operation, parameters);
+    let reply = lock(&world.host.stubs).answer(&task);
+    if let Reply::Steps(steps) = reply {
+        world.host.intend(token, steps);
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::btree_map::OccupiedEntry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use engine::{
     Clock, Completion, Engine, EngineOptions, ManualClock, MemoryLogSink, Status, TaskHost, TaskOutcome,
     TaskRequest,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::Api;
 use tempfile::TempDir;
 
@@ -32,7 +33,7 @@ const PATIENCE_MILLIS: i64 = 90_000;
 
 /// Runs a case of the API.
 pub(super) fn run(case: &Case, bindings: Bindings, transport: Transport) -> Verdict {
-    let stubs = match Stubs::new(case, &bindings) {
+    let stubs = match Stubs::new(case, &bindings).and_then(|stubs| stubs.served(transport)) {
         Ok(stubs) => stubs,
         Err(reason) => return Verdict::not_run(case, &reason),
     };
@@ -63,12 +64,13 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn open(stubs: Stubs, transport: Transport) -> Result<Self, String> {
-        let folder = tempfile::tempdir().map_err(|error| format!("no folder for the journal: {error}"))?;
+        let folder = folder().map_err(|error| format!("no folder for the journal: {error}"))?;
         let clock = ManualClock::at(SimulationOptions::default().start_millis);
         let host = Arc::new(StubHost {
             stubs: Mutex::new(stubs),
             later: Mutex::default(),
             never: Mutex::default(),
+            deeds: Mutex::default(),
             clock: clock.clone(),
         });
         let logs = Arc::new(MemoryLogSink::default());
@@ -86,7 +88,7 @@ impl World {
         let exists = move |arn: &str| arn.split(':').nth(6).is_some_and(|name| lock(&known).contains(name));
         let api = Api::new(engine).with_log_groups(Arc::new(exists)).with_activity_poll(Duration::ZERO);
         let wire = match transport {
-            Transport::InProcess => None,
+            Transport::InProcess | Transport::Processes => None,
             Transport::Http => Some(Wire::open(&api)?),
         };
         Ok(Self { api, clock, host, logs, log_groups, objects, wire, _folder: folder })
@@ -101,13 +103,36 @@ impl World {
 
     /// Jumps to the next thing that is due, at most to a time; `false` = there is none.
     pub(super) fn jump(&mut self, until_millis: i64) -> bool {
-        let due = [self.api.engine().next_timer_millis(), self.host.next_due_millis()];
+        let engine = self.api.engine();
+        let due = [engine.next_timer_millis(), self.host.next_due_millis(), self.host.next_deed_millis()];
         let Some(due) = due.into_iter().flatten().min().filter(|due| *due <= until_millis) else {
             return false;
         };
-        self.clock.set_millis(due);
-        self.host.answer_due(due);
+        // What is late is due now: time does not go back.
+        let now = due.max(self.clock.now_millis());
+        self.clock.set_millis(now);
+        self.host.answer_due(now);
+        while let Some((token, step)) = self.host.next_deed(now) {
+            self.act(&token, step);
+            self.settle();
+        }
         true
+    }
+
+    /// Somebody outside does something with a task token. That it is no longer good is what some
+    /// cases are about.
+    fn act(&mut self, token: &str, step: TaskStep) {
+        let (operation, parameters) = match step {
+            TaskStep::Heartbeat => ("SendTaskHeartbeat", json!({ "taskToken": token })),
+            TaskStep::Ended(TaskOutcome::Succeeded(output)) => {
+                ("SendTaskSuccess", json!({ "taskToken": token, "output": output }))
+            }
+            TaskStep::Ended(TaskOutcome::Failed { error, cause }) => {
+                ("SendTaskFailure", json!({ "taskToken": token, "error": error, "cause": cause }))
+            }
+            TaskStep::Taken(_) | TaskStep::Submitted(_) => return,
+        };
+        let _ = self.call(operation, parameters);
     }
 
     fn until_millis(&self) -> i64 {
@@ -189,10 +214,39 @@ pub(super) struct StubHost {
     pub(super) stubs: Mutex<Stubs>,
     later: Mutex<BTreeMap<(i64, u64), (TaskOutcome, Completion)>>,
     never: Mutex<Vec<Completion>>,
+    deeds: Mutex<Deeds>,
     clock: ManualClock,
 }
 
+/// What somebody outside will do with task tokens, by its time and in the order it was noted.
+#[derive(Default)]
+struct Deeds {
+    due: BTreeMap<(i64, usize), (String, TaskStep)>,
+    noted: usize,
+}
+
 impl StubHost {
+    fn next_deed_millis(&self) -> Option<i64> {
+        lock(&self.deeds).due.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    fn next_deed(&self, now_millis: i64) -> Option<(String, TaskStep)> {
+        let mut deeds = lock(&self.deeds);
+        let first = deeds.due.first_entry().filter(|first| first.key().0 <= now_millis)?;
+        Some(first.remove())
+    }
+
+    /// Notes what will be done with a task token; times count from now.
+    pub(super) fn intend(&self, token: &str, steps: Vec<(i64, TaskStep)>) {
+        let now = self.clock.now_millis();
+        let mut deeds = lock(&self.deeds);
+        for (millis, step) in steps {
+            deeds.noted += 1;
+            let due = (now + millis, deeds.noted);
+            deeds.due.insert(due, (token.to_owned(), step));
+        }
+    }
+
     fn next_due_millis(&self) -> Option<i64> {
         lock(&self.later).first_key_value().map(|((due, _), _)| *due)
     }
@@ -218,9 +272,17 @@ impl TaskHost for StubHost {
             Reply::Never => Vec::new(),
             Reply::Steps(steps) => steps,
         };
-        for (millis, step) in steps {
+        let mut steps = steps.into_iter();
+        while let Some((millis, step)) = steps.next() {
             match step {
-                TaskStep::Submitted(answer) => done.submitted(answer),
+                TaskStep::Submitted(answer) => {
+                    done.submitted(answer);
+                    // From here on only its token completes it.
+                    if let Some(token) = &task.token {
+                        self.intend(token, steps.collect());
+                        break;
+                    }
+                }
                 TaskStep::Ended(outcome) if millis == 0 => return done.finish(outcome),
                 TaskStep::Ended(outcome) => {
                     let due = (self.clock.now_millis() + millis, task.key.event_id);
@@ -233,6 +295,12 @@ impl TaskHost for StubHost {
         // A task that never ends: it is kept, for a completion that is dropped fails its task.
         lock(&self.never).push(done);
     }
+}
+
+/// In memory, where there is such a folder: nothing here is about what a disk keeps.
+fn folder() -> std::io::Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

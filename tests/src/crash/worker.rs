@@ -195,6 +195,7 @@ fn runtime(world: &World) -> RuntimeOptions {
         timeout: Duration::from_mins(1),
         environment: std::collections::BTreeMap::default(),
         concurrency_max: PROCESSES,
+        reserved_concurrency: None,
     };
     let worker = world.binaries.join("crash-worker");
     let mut environment = std::collections::BTreeMap::from([

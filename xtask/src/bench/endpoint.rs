@@ -1,10 +1,11 @@
-//! The endpoint under load, and beside it moto, the emulator that a plain
-//! `pip install` brings: the same calls, in the same run. moto is not durable.
+//! The endpoint under load, and beside it what `pip install` and `npm install` bring: the
+//! same calls, in the same run.
+
+mod peers;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -12,17 +13,19 @@ use serde_json::{Value, json};
 
 use super::{milliseconds, release_binaries, report, scratch};
 use crate::shim::command;
-use crate::{cargo, run, target, tools};
+use crate::{cargo, run, target};
+use peers::Peer;
 
 /// Clock ticks of `/proc`: a constant of Linux's interface.
 const TICKS_PER_SECOND: f64 = 100.0;
-/// moto takes a hundred times as long: so much less is asked of it.
+/// Peers take up to a hundred times as long: so much less is asked of them.
 const PEER_SHARE: u64 = 40;
 
 /// A workload, how often it is run, and what is aimed at.
-const WORKLOADS: [(&str, u64, Option<&str>); 3] = [
+const WORKLOADS: [(&str, u64, Option<&str>); 4] = [
     ("w1", 20_000, Some("50,000 transitions/s, 12 ms CPU per 1,000")),
     ("w2", 4_000, Some("100,000 transitions/s, 12 ms CPU per 1,000")),
+    ("w3", 10_000, Some("2,000 executions/s, each step a call of a real process")),
     ("w4", 2_000, Some("p50 0.6 ms, p99 3 ms")),
 ];
 
@@ -55,30 +58,71 @@ pub(super) fn figures(root: &Path, filters: &[String]) -> Result<(), String> {
     ]))?;
     let load = target(root).join("release/load");
     let folder = scratch(root, "endpoint")?;
+    let functions = functions(root, &folder)?;
     let began = Instant::now();
-    let ours = start_ours(&binaries, &folder.join("data"))?;
+    let ours = start_ours(&binaries, &folder.join("data"), &functions)?;
     report("http_start_to_ready", milliseconds(began.elapsed()), "ms", json!({ "goal": 50 }));
     report("http_idle_rss", resident_mib(&ours), "MiB", json!({ "goal": 25 }));
-    tools::ensure(root, &[tools::Tool::Python])?;
-    let peer = start_moto(root)?;
+    let peers = peers::start(root, &folder)?;
     for (workload, executions, goal) in WORKLOADS {
-        let figures = measure(&load, &ours, workload, executions)?;
-        let of_peer = measure(&load, &peer, workload, (executions / PEER_SHARE).max(20))?;
-        let (value, unit, ratio) = if workload == "w4" {
-            (number(&figures, "p50_ms"), "ms", number(&of_peer, "p50_ms") / number(&figures, "p50_ms"))
-        } else {
-            let per_second = |of: &Value| number(of, "transitions_per_second");
-            (per_second(&figures), "transitions/s", per_second(&figures) / per_second(&of_peer))
-        };
-        let more = json!({ "goal": goal, "ours": figures, "moto": of_peer, "times_faster_than_moto": ratio });
-        report(&format!("http_{workload}"), value, unit, more);
+        beside(&load, &ours, &peers, workload, executions, goal)?;
     }
-    report("http_rss_after", resident_mib(&ours), "MiB", json!({ "executions": 26_009, "goal": 100 }));
+    report("http_rss_after", resident_mib(&ours), "MiB", json!({ "executions": 36_012, "goal": 100 }));
     if filters.iter().any(|filter| filter.contains("load")) {
         mixed(&load, &ours)?;
+        ingest(&load, &ours)?;
     }
     drop(ours);
     fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))
+}
+
+/// One workload here and there.
+fn beside(
+    load: &Path,
+    ours: &Server,
+    peers: &[Peer],
+    workload: &str,
+    executions: u64,
+    goal: Option<&str>,
+) -> Result<(), String> {
+    let (figure, unit) = match workload {
+        "w3" => ("executions_per_second", "executions/s"),
+        "w4" => ("p50_ms", "ms"),
+        _ => ("transitions_per_second", "transitions/s"),
+    };
+    let figures = measure(load, ours, workload, executions)?;
+    let value = number(&figures, figure);
+    let mut more = json!({ "goal": goal, "ours": figures });
+    for peer in peers.iter().filter(|peer| !peer.without.contains(&workload)) {
+        let theirs = measure(load, &peer.server, workload, (executions / PEER_SHARE).max(20))?;
+        let ratio =
+            if unit == "ms" { number(&theirs, figure) / value } else { value / number(&theirs, figure) };
+        if let Some(more) = more.as_object_mut() {
+            more.insert(format!("times_{}", peer.name), json!((ratio * 10.0).round() / 10.0));
+            more.insert(peer.name.to_owned(), theirs);
+        }
+    }
+    report(&format!("http_{workload}"), value, unit, more);
+    Ok(())
+}
+
+/// A thousand events a second for half a minute.
+fn ingest(load: &Path, server: &Server) -> Result<(), String> {
+    let mut client = command(load);
+    client.args([
+        "--address",
+        &server.address,
+        "--workload",
+        "ingest",
+        "--connections",
+        "64",
+        "--seconds",
+        "30",
+    ]);
+    let figures = output(&mut client)?;
+    let more = json!({ "goal": 100, "figures": figures, "rss_mib": resident_mib(server) });
+    report("http_ingest_p95", number(&figures, "p95_ms"), "ms", more);
+    Ok(())
 }
 
 fn mixed(load: &Path, server: &Server) -> Result<(), String> {
@@ -100,10 +144,24 @@ fn mixed(load: &Path, server: &Server) -> Result<(), String> {
     Ok(())
 }
 
-fn start_ours(binaries: &Path, data: &Path) -> Result<Server, String> {
+/// A folder with the function that `w3` calls: a bootstrap that gives back what it gets.
+fn functions(root: &Path, folder: &Path) -> Result<PathBuf, String> {
+    let package = ["-p", "stepwright-step-misbehave", "--bin", "replay-bootstrap"];
+    run(cargo(root).args(["build", "--quiet", "--release", "--locked"]).args(package))?;
+    let functions = folder.join("functions");
+    let failed = |error: std::io::Error| format!("{}: {error}", functions.display());
+    fs::create_dir_all(functions.join("replay")).map_err(failed)?;
+    let program = target(root).join("release/replay-bootstrap");
+    fs::copy(program, functions.join("replay/bootstrap")).map_err(failed)?;
+    Ok(functions)
+}
+
+fn start_ours(binaries: &Path, data: &Path, functions: &Path) -> Result<Server, String> {
     let mut process = command(binaries.join("stepwright"))
         .args(["dev", "--no-app", "--listen", "127.0.0.1:0", "-o", "json", "--log", "error", "--data"])
         .arg(data)
+        .arg("--functions")
+        .arg(functions)
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|e| format!("stepwright dev: {e}"))?;
@@ -114,43 +172,6 @@ fn start_ours(binaries: &Path, data: &Path) -> Result<Server, String> {
     let endpoint = announced.get("endpoint").and_then(Value::as_str).unwrap_or_default();
     let address = endpoint.trim_start_matches("http://").to_owned();
     Ok(Server { process, address })
-}
-
-fn start_moto(root: &Path) -> Result<Server, String> {
-    let mut process = command(root.join(".tools/python/bin/moto_server"))
-        .args(["-H", "127.0.0.1", "-p", "0"])
-        .env("PYTHONUNBUFFERED", "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| format!("moto_server: {e}"))?;
-    let stderr = process.stderr.take().ok_or("moto_server has no output")?;
-    let mut lines = BufReader::new(stderr).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.split_once("Running on http://").map(|(_, address)| address.trim().to_owned()))
-        .ok_or("moto_server does not say where it is")?;
-    // What it logs later has to go somewhere, or it blocks on a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    let server = Server { process, address };
-    let configured = configure_moto(&server.address);
-    configured.map(|()| server).map_err(|e| format!("moto_server does not take its configuration: {e}"))
-}
-
-/// Without this moto runs no executions and only notes them as succeeded.
-fn configure_moto(address: &str) -> std::io::Result<()> {
-    const CONFIG: &str = r#"{"stepfunctions":{"execute_state_machine":true}}"#;
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "POST /moto-api/config HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n{CONFIG}",
-        CONFIG.len()
-    )?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    if answer.contains(" 20") { Ok(()) } else { Err(std::io::Error::other(answer)) }
 }
 
 fn measure(load: &Path, server: &Server, workload: &str, executions: u64) -> Result<Value, String> {

@@ -3,11 +3,12 @@ use super::*;
 const CALL: CallIdentity<'static> = CallIdentity {
     request_id: "6f747c46-1111-4222-8333-944445555666",
     trace_id: "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0",
+    version: "$LATEST",
     date: "Fri, 21 Nov 2025 10:00:00 GMT",
 };
 
 fn cause(answer: Answer) -> (String, Value) {
-    match answer.into_outcome(&CALL) {
+    match answer.into_outcome(Form::Optimised, &CALL) {
         TaskOutcome::Failed { error, cause } => (error, serde_json::from_str(&cause).expect("cause is JSON")),
         TaskOutcome::Succeeded(text) => panic!("expected a failure, got {text}"),
     }
@@ -16,7 +17,7 @@ fn cause(answer: Answer) -> (String, Value) {
 #[test]
 fn a_result_has_the_shape_and_order_of_the_real_service() {
     let TaskOutcome::Succeeded(text) =
-        Answer::from_response(b"{\"b\":1,\"a\":1.50}".to_vec()).into_outcome(&CALL)
+        Answer::from_response(b"{\"b\":1,\"a\":1.50}".to_vec()).into_outcome(Form::Optimised, &CALL)
     else {
         panic!("a payload is a success")
     };
@@ -72,14 +73,37 @@ fn a_function_error_keeps_its_name_and_text() {
 }
 
 #[test]
-fn every_way_to_name_a_function_is_read() {
-    for given in [
-        "reference-parse",
-        "reference-parse:live",
-        "123456789012:function:reference-parse",
-        "arn:aws:lambda:us-east-1:123456789012:function:reference-parse",
-        "arn:aws:lambda:us-east-1:123456789012:function:reference-parse:$LATEST",
-    ] {
-        assert_eq!(function_name(given), "reference-parse", "{given}");
-    }
+fn a_function_as_resource_gives_what_it_returns() {
+    let outcome = Answer::from_response(b"[1.50]".to_vec()).into_outcome(Form::Direct, &CALL);
+    assert_eq!(outcome, TaskOutcome::Succeeded("[1.50]".to_owned()));
+}
+
+#[test]
+fn a_call_nobody_waits_for_has_no_payload() {
+    let TaskOutcome::Succeeded(text) = accepted(202, &CALL) else { panic!("a success") };
+    let value: Value = serde_json::from_str(&text).expect("the result is JSON");
+    assert_eq!((&value["StatusCode"], &value["Payload"]), (&json!(202), &Value::Null));
+    assert_eq!(value["SdkHttpMetadata"]["HttpHeaders"]["Content-Length"], "0");
+}
+
+#[test]
+fn what_lambda_refuses_is_said_in_its_words() {
+    let TaskOutcome::Failed { error, cause } = throttled("r") else { panic!("a failure") };
+    assert_eq!(error, "Lambda.TooManyRequestsException");
+    assert_eq!(
+        cause,
+        "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException; \
+         Request ID: r; Proxy: null)"
+    );
+    let function = Identifier::of("f:PROD");
+    let TaskOutcome::Failed { cause, .. } = function_not_found("us-east-1", "123456789012", function, "r")
+    else {
+        panic!("a failure")
+    };
+    assert!(
+        cause.starts_with(
+            "Function not found: arn:aws:lambda:us-east-1:123456789012:function:f:PROD (Service"
+        ),
+        "{cause}"
+    );
 }

@@ -173,6 +173,8 @@ pub(super) struct Promised {
     pub(super) md5: Option<Vec<u8>>,
     /// The checksum to compute, and its value if it is known before the body.
     pub(super) checksum: Option<(Algorithm, Option<String>)>,
+    /// Whether the value comes behind the body.
+    pub(super) is_behind: bool,
 }
 
 impl Promised {
@@ -210,7 +212,7 @@ impl Promised {
             Some((algorithm, value)) => Some((algorithm, Some(value.to_owned()))),
             None => announced()?.map(|algorithm| (algorithm, None)),
         };
-        Ok(Self { md5, checksum })
+        Ok(Self { md5, checksum, is_behind: headers.contains_key("x-amz-trailer") })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use axum::http::StatusCode;
 
 use super::xml::Xml;
+use crate::http::SignatureError;
 use crate::http::body::BodyError;
 
 /// An error of S3.
@@ -42,6 +43,16 @@ impl Failure {
 
     pub(super) fn invalid_argument(message: impl Into<String>, name: &str, value: &str) -> Self {
         Self::new("InvalidArgument", 400, message).with("ArgumentName", name).with("ArgumentValue", value)
+    }
+
+    /// A signature that is not accepted.
+    pub(super) fn of(error: SignatureError) -> Self {
+        Self::new(error.code, error.http_status, error.message)
+    }
+
+    pub(super) fn other_body() -> Self {
+        let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+        Self::new("XAmzContentSHA256Mismatch", 400, message)
     }
 
     pub(super) fn access_denied(message: impl Into<String>) -> Self {

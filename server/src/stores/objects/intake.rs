@@ -1,6 +1,7 @@
 //! Takes the body of an upload into a file, as it comes: no more of it is ever
 //! in memory than one batch, and everything it promised to be is checked.
 
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::pin;
@@ -11,12 +12,12 @@ use axum::http::{HeaderMap, header};
 use bucket::Folder;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
+use sigv4::{ChunkError, Trailer};
 use tempfile::NamedTempFile;
 
 use super::checksum::{Algorithm, Hasher, Promised};
-use super::chunked::Dechunker;
 use super::failure::Failure;
-use super::signature::Payload;
+use crate::http::{ExpectedBody, SignatureProblem};
 
 /// Bytes that are written at a time. Ours: large enough that the thread they
 /// are handed to is not what takes the time.
@@ -84,24 +85,19 @@ pub(super) async fn take(
     folder: &Folder,
     headers: &HeaderMap,
     body: Body,
-    payload: Payload,
+    expected: ExpectedBody,
     bytes_max: u64,
     idle: Duration,
 ) -> Result<Taken, Failure> {
     let promised = Promised::read(headers)?;
-    let announced = announced(headers, &payload)?;
+    let announced = announced(headers, &expected)?;
     if announced > bytes_max {
         drain(headers, body, idle).await;
         return Err(too_large(bytes_max));
     }
     let mut sink = Sink::new(folder, bytes_max, promised.checksum.as_ref().map(|(algorithm, _)| *algorithm))?;
-    let mut dechunker = match &payload {
-        Payload::Chunked { chain, has_trailer } => Some(Dechunker::new(chain.clone(), *has_trailer)),
-        Payload::Whole(hash) => {
-            sink.sha256 = hash.map(|_| Sha256::new());
-            None
-        }
-    };
+    sink.sha256 = matches!(expected, ExpectedBody::Digest(_)).then(Sha256::new);
+    let mut chunks = expected.chunks();
     let mut body = pin!(body);
     let mut batch = Batch::default();
     loop {
@@ -109,8 +105,12 @@ pub(super) async fn take(
         let frame = tokio::time::timeout(idle, frame).await.map_err(|_| Failure::timeout())?;
         let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|_| Failure::incomplete_body())?.into_data() else { continue };
-        match &mut dechunker {
-            Some(dechunker) => dechunker.take(data, &mut batch.pieces)?,
+        match &mut chunks {
+            Some(chunks) => {
+                let mut content = Vec::with_capacity(data.len());
+                chunks.push(&data, &mut content).map_err(Failure::from)?;
+                batch.pieces.push(content.into());
+            }
             None => batch.pieces.push(data),
         }
         if batch.is_full() {
@@ -118,21 +118,19 @@ pub(super) async fn take(
         }
     }
     sink = batch.write(sink).await?;
-    if let Some(dechunker) = &mut dechunker {
-        dechunker.finish()?;
-    }
+    let trailers = chunks.map_or(Ok(Vec::new()), sigv4::Chunks::finish)?;
     if sink.bytes != announced {
         return Err(Failure::incomplete_body());
     }
-    check(sink, &payload, promised, dechunker)
+    check(sink, &expected, promised, &trailers)
 }
 
 /// The bytes of the object, as announced.
-fn announced(headers: &HeaderMap, payload: &Payload) -> Result<u64, Failure> {
+fn announced(headers: &HeaderMap, expected: &ExpectedBody) -> Result<u64, Failure> {
     let number = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()?.parse().ok());
-    let announced = match payload {
-        Payload::Chunked { .. } => number("x-amz-decoded-content-length"),
-        Payload::Whole(_) => number("content-length"),
+    let announced = match expected {
+        ExpectedBody::Chunks(_) => number("x-amz-decoded-content-length"),
+        ExpectedBody::Any | ExpectedBody::Digest(_) => number("content-length"),
     };
     let missing = || {
         Failure::new("MissingContentLength", 411, "You must provide the Content-Length HTTP header.")
@@ -144,41 +142,65 @@ fn announced(headers: &HeaderMap, payload: &Payload) -> Result<u64, Failure> {
 /// Compares what came with what was promised.
 fn check(
     mut sink: Sink,
-    payload: &Payload,
+    expected: &ExpectedBody,
     promised: Promised,
-    dechunker: Option<Dechunker>,
+    trailers: &[Trailer],
 ) -> Result<Taken, Failure> {
-    let sha256 = sink.sha256.take().map(|hash| <[u8; 32]>::from(hash.finalize()));
-    if let Payload::Whole(Some(signed)) = payload
+    let sha256 = sink.sha256.take().map(|hash| hex(&hash.finalize()));
+    if let ExpectedBody::Digest(signed) = expected
         && sha256.as_ref() != Some(signed)
     {
-        let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-        return Err(Failure::new("XAmzContentSHA256Mismatch", 400, message));
+        return Err(Failure::other_body());
     }
     let taken = sink.finish();
     if promised.md5.is_some_and(|md5| md5 != taken.md5) {
         return Err(bad_digest("Content-MD5"));
     }
-    let trailers = dechunker.map(|dechunker| dechunker.trailers).unwrap_or_default();
     if let (Some((algorithm, value)), Some((_, computed))) = (&promised.checksum, &taken.checksum) {
         let trailer = trailers.iter().find(|(name, _)| name == algorithm.header()).map(|(_, value)| value);
         match value.as_ref().or(trailer) {
             Some(value) if value != computed => return Err(bad_digest(algorithm.name())),
-            None if headers_promise_trailer(payload) => {
-                return Err(Failure::new(
-                    "MalformedTrailerError",
-                    400,
-                    "The request contained trailing data that was not well-formed or did not conform to our published schema.",
-                ));
-            }
+            None if promised.is_behind => return Err(malformed_trailer()),
             _ => {}
         }
     }
     Ok(taken)
 }
 
-const fn headers_promise_trailer(payload: &Payload) -> bool {
-    matches!(payload, Payload::Chunked { has_trailer: true, .. })
+fn malformed_trailer() -> Failure {
+    let message = "The request contained trailing data that was not well-formed or did not conform to our published \
+                   schema.";
+    Failure::new("MalformedTrailerError", 400, message)
+}
+
+impl From<ChunkError> for Failure {
+    fn from(error: ChunkError) -> Self {
+        match error {
+            ChunkError::Malformed => {
+                Self::invalid_request("The body is not in chunks as aws-chunked has them").closing()
+            }
+            ChunkError::Mismatch => {
+                Self::of(SignatureProblem::Signature(sigv4::Problem::Mismatch).s3()).closing()
+            }
+            ChunkError::Incomplete => Self::incomplete_body(),
+        }
+    }
+}
+
+/// As `ETag`s are written.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| Some(digit(high)? * 16 + digit(low)?);
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 fn bad_digest(what: &str) -> Failure {

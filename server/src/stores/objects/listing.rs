@@ -57,7 +57,7 @@ impl<'a> Listing<'a> {
         if !self.is_url {
             return text.to_owned();
         }
-        text.split('/').map(|part| crate::http::sigv4::encoded(part.bytes())).collect::<Vec<_>>().join("/")
+        sigv4::encoded_path(text)
     }
 
     fn head(&self, xml: &mut Xml) {

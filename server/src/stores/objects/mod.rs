@@ -8,9 +8,8 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `signature` | who asks, and whether the request is what was signed |
 //! | `request` | the bucket, the key and the parameters of a request |
-//! | `intake`, `chunked` | bodies of uploads, as they come, into files |
+//! | `intake` | bodies of uploads, as they come, into files |
 //! | `checksum`, `crc` | what objects add up to |
 //! | `about` | what is kept of an object beside its bytes |
 //! | `store` | changes, told before they are acknowledged, whole after a crash |
@@ -22,7 +21,6 @@
 mod about;
 mod administration;
 mod checksum;
-mod chunked;
 mod crc;
 mod events;
 mod failure;
@@ -31,7 +29,6 @@ mod listing;
 mod multipart;
 mod reading;
 mod request;
-mod signature;
 mod store;
 mod writing;
 mod xml;
@@ -50,23 +47,24 @@ use bucket::Folder;
 use engine::Clock;
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
-use sha2::Sha256;
 
 use self::about::Kept;
 use self::checksum::Promised;
 use self::failure::Failure;
 use self::multipart::{Uploads, part_number};
 use self::request::Ask;
-use self::signature::Payload;
 use self::store::Buckets;
 use self::xml::Xml;
 use crate::http::service::{request_id, text};
-use crate::http::{Answer, Authentication, Peer, Request, Response, Service, body};
+use crate::http::{Answer, Authentication, ExpectedBody, Peer, Request, Response, Service, SignedBody, body};
 
 pub use events::{NoEvents, NotRaised, ObjectChange, ObjectEvent, ObjectEvents};
 
 #[cfg(test)]
 mod tests;
+
+/// The name of the service in signatures.
+const SIGNING_NAME: &str = "s3";
 
 /// What an operation comes to.
 type Answered = Result<Response, Failure>;
@@ -180,10 +178,12 @@ impl Objects {
     }
 
     async fn run(&self, head: &Parts, body: Body, origin: Origin) -> Answered {
-        let read = signature::verify(&self.authentication, head)
-            .and_then(|payload| Ok((payload, Ask::read(head)?)))
-            .and_then(|(payload, ask)| Ok((payload, Content::of(&ask, &self.buckets)?, ask)));
-        let (payload, content, ask) = match read {
+        let caller = self.authentication.verify(head, SignedBody::Announced, SIGNING_NAME);
+        let read = caller
+            .map_err(|problem| Failure::of(problem.s3()))
+            .and_then(|caller| Ok((caller.body, Ask::read(head)?)))
+            .and_then(|(expected, ask)| Ok((expected, Content::of(&ask, &self.buckets)?, ask)));
+        let (expected, content, ask) = match read {
             Ok(read) => read,
             Err(failure) => {
                 intake::drain(&head.headers, body, self.idle).await;
@@ -194,7 +194,7 @@ impl Objects {
         match content {
             Content::Object(folder) => {
                 let taken =
-                    intake::take(&folder, &head.headers, body, payload, OBJECT_PUT_BYTES_MAX, self.idle)
+                    intake::take(&folder, &head.headers, body, expected, OBJECT_PUT_BYTES_MAX, self.idle)
                         .await?;
                 off_thread(move || {
                     if ask.has("uploadId") {
@@ -207,7 +207,7 @@ impl Objects {
             }
             Content::Document => {
                 let body = body::read(&head.headers, body, OBJECT_DOCUMENT_BYTES_MAX, self.idle).await?;
-                check_document(head, &payload, &body)?;
+                check_document(head, &expected, &body)?;
                 off_thread(move || buckets.answer(&ask, &body, &origin)).await
             }
         }
@@ -244,12 +244,11 @@ impl Content {
 }
 
 /// The hashes a document was sent with.
-fn check_document(head: &Parts, payload: &Payload, body: &[u8]) -> Result<(), Failure> {
-    if let Payload::Whole(Some(hash)) = payload
-        && *hash != <[u8; 32]>::from(Sha256::digest(body))
-    {
-        let message = "The provided 'x-amz-content-sha256' header does not match what was computed.";
-        return Err(Failure::new("XAmzContentSHA256Mismatch", 400, message));
+fn check_document(head: &Parts, expected: &ExpectedBody, body: &[u8]) -> Result<(), Failure> {
+    match expected {
+        ExpectedBody::Digest(digest) if *digest != sigv4::digest(body) => return Err(Failure::other_body()),
+        ExpectedBody::Chunks(_) => return Err(Failure::not_implemented("a document in chunks")),
+        _ => {}
     }
     // What completes an upload names the object's checksum, not the document's.
     if head.uri.query().is_some_and(|query| query.contains("uploadId")) {
@@ -325,7 +324,7 @@ impl Buckets {
 impl Service for Objects {
     fn takes(&self, head: &Parts) -> bool {
         !head.headers.contains_key("x-amz-target")
-            && signature::signed_service(head).is_none_or(|service| service == "s3")
+            && signed_service(head).is_none_or(|service| service == SIGNING_NAME)
     }
 
     fn answer(self: Arc<Self>, request: Request) -> Answer {
@@ -350,6 +349,21 @@ impl Service for Objects {
             response
         })
     }
+}
+
+/// The service that a request is signed for, in a header or in the query.
+fn signed_service(head: &Parts) -> Option<&str> {
+    let authorization = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let credential = match authorization {
+        Some(authorization) => authorization.split_once("Credential=")?.1.split([',', ' ']).next()?,
+        None => {
+            let mut parameters = head.uri.query()?.split('&');
+            parameters.find_map(|parameter| parameter.strip_prefix("X-Amz-Credential="))?
+        }
+    };
+    // Clients encode the slashes of a query.
+    let separator = if credential.contains('/') { "/" } else { "%2F" };
+    credential.rsplit(separator).nth(1)
 }
 
 fn refused(head: &Parts, failure: &Failure, id: &str) -> Response {

@@ -19,9 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::about::Kept;
 use super::checksum::{Algorithm, Checksum, Kind, composite};
 use super::failure::Failure;
-use super::intake::{Sink, Taken};
+use super::intake::{Sink, Taken, hex, unhex};
 use crate::http::service::request_id;
-use crate::http::sigv4::{hex, unhex};
 
 /// Bytes that are copied at a time.
 const BUFFER_BYTES: usize = 256 << 10;

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method};
 use bucket::{Key, KeyError};
 
 use super::failure::Failure;
-use crate::http::sigv4::decoded;
+use sigv4::decoded;
 
 /// A request, read.
 #[derive(Debug)]

@@ -488,5 +488,5 @@ fn what_was_acknowledged_is_there_and_told_after_a_kill() {
 }
 
 fn hex_md5(content: &[u8]) -> String {
-    crate::http::sigv4::hex(&Md5::digest(content))
+    intake::hex(&Md5::digest(content))
 }

@@ -10,7 +10,7 @@ use bucket::{Folder, Object};
 use super::about::Kept;
 use super::checksum::{Algorithm, Checksum, Kind};
 use super::failure::Failure;
-use super::intake::{Sink, Taken};
+use super::intake::{Sink, Taken, hex};
 use super::multipart::{Named, Upload, Uploads, copy_some, part_number};
 use super::reading::{Met, condition, put, read_range, write_checksum};
 use super::request::{Ask, checked, no_such_version, unquoted};
@@ -18,8 +18,8 @@ use super::store::{Buckets, Cause, Condition};
 use super::xml::Xml;
 use super::{Answered, Origin, document, iso_time};
 use crate::http::Response;
-use crate::http::sigv4::{decoded, hex};
 use crate::integrations::protocol::xml::{self, Node};
+use sigv4::decoded;
 
 impl Condition {
     /// What a write or a delete wants of the object that is there.

@@ -1,6 +1,6 @@
 //! A client that sends what it is told, byte for byte.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub(super) struct Client {
     stream: TcpStream,
     address: SocketAddr,
     received: Vec<u8>,
+    /// Silence is an end, too.
+    ends_in_silence: bool,
 }
 
 /// A response.
@@ -41,7 +43,7 @@ impl Client {
     pub(super) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
-        Self { stream, address, received: Vec::new() }
+        Self { stream, address, received: Vec::new(), ends_in_silence: false }
     }
 
     pub(super) fn call(&mut self, operation: &str, parameters: &Value) -> Reply {
@@ -89,6 +91,18 @@ impl Client {
         let _ = self.stream.write_all(bytes);
     }
 
+    /// The status of every response until the connection is closed, or says nothing for two seconds.
+    pub(super) fn statuses(mut self) -> Vec<u16> {
+        self.ends_in_silence = true;
+        self.stream.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+        std::iter::from_fn(|| self.reply()).map(|reply| reply.status).collect()
+    }
+
+    /// Nothing more will be sent.
+    pub(super) fn finish(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
     /// The next response; `None` = the connection was closed without one.
     pub(super) fn reply(&mut self) -> Option<Reply> {
         let end = loop {
@@ -118,7 +132,8 @@ impl Client {
                 self.received.extend_from_slice(&buffer[..count]);
                 Some(())
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) if error.kind() == ErrorKind::WouldBlock && self.ends_in_silence => None,
             Err(error) => panic!("nothing came: {error}"),
         }
     }

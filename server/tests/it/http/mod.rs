@@ -2,6 +2,8 @@
 
 mod client;
 mod connections;
+mod functions;
+mod fuzz;
 mod operations;
 mod security;
 
@@ -13,6 +15,7 @@ use engine::{Clock, Completion, Engine, EngineOptions, SystemClock, TaskHost, Ta
 use serde_json::{Value, json};
 use stepwright_server::http::{
     Authentication, Credentials, JsonApi, JsonProtocol, Limits, Own, Probes, Server, ServerOptions, States,
+    Throttle,
 };
 use stepwright_server::{Api, Metrics};
 use tempfile::TempDir;
@@ -39,6 +42,7 @@ struct Setup {
     limits: Limits,
     credentials: Option<Credentials>,
     names: Vec<String>,
+    throttle: Option<Throttle>,
 }
 
 impl Endpoint {
@@ -56,8 +60,8 @@ impl Endpoint {
             Some(credentials) => Authentication::keys([credentials], clock),
             None => Authentication::open(),
         };
-        let apis: Vec<Arc<dyn JsonApi>> =
-            vec![Arc::new(States::new(api.clone(), Arc::clone(&metrics))), Arc::new(Own::new(api.clone()))];
+        let states = States::new(api.clone(), Arc::clone(&metrics)).with_throttle(setup.throttle);
+        let apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api.clone()))];
         let options = ServerOptions {
             listen: vec!["127.0.0.1:0".parse().expect("an address")],
             names: setup.names,

@@ -1,7 +1,8 @@
 //! The protocol: what is asked, what is answered, and how errors look.
 
 use serde_json::json;
-use stepwright_server::http::{Credentials, sign};
+use sigv4::{Request, Scope};
+use stepwright_server::http::generate_credentials;
 
 use super::*;
 
@@ -137,7 +138,7 @@ fn probes_say_how_it_is() {
 
 #[test]
 fn with_credentials_only_signed_calls_are_answered() {
-    let credentials = Credentials::generate().expect("random numbers");
+    let credentials = generate_credentials().expect("random numbers");
     let endpoint = Endpoint::with(Setup { credentials: Some(credentials.clone()), ..Setup::default() });
     let unsigned = endpoint.call("ListStateMachines", &json!({}));
     let missing = "com.amazon.coral.service#MissingAuthenticationTokenException".to_owned();
@@ -146,10 +147,15 @@ fn with_credentials_only_signed_calls_are_answered() {
     let mut client = endpoint.client();
     let target = ("x-amz-target", "AWSStepFunctions.ListStateMachines");
     let host = ("host", "localhost:4599");
-    let now = SystemClock.now_millis();
-    let signed = sign(&credentials, &[host, target], b"{}", "us-east-1", "states", now);
-    let headers =
-        [host, target, JSON, ("x-amz-date", &signed.date), ("Authorization", &signed.authorization)];
+    let headers = [host, target].map(|(name, value)| (name, value.to_owned())).into();
+    let signed = Request { method: "POST", path: "/", query: &[], headers, body: b"{}" };
+    let signed = signed.signed(
+        &credentials,
+        &Scope { region: "us-east-1", service: "states" },
+        jiff::Timestamp::now(),
+    );
+    let mut headers: Vec<(&str, &str)> = signed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    headers.push(JSON);
     client.post(&headers, b"{}");
     assert_eq!(client.reply().expect("an answer").status, 200);
     client.post(&headers, b"{ }");
@@ -159,4 +165,65 @@ fn with_credentials_only_signed_calls_are_answered() {
     assert_eq!(client.get("/healthz", &[]).status, 200, "tells nothing");
     assert_eq!(client.get("/metrics", &[]).status, 401);
     assert_eq!(client.get("/metrics", &[("Authorization", "Basic YTpi")]).status, 401);
+}
+
+#[test]
+fn calls_that_come_too_often_are_throttled_as_aws_does() {
+    let throttle = Some(Throttle::aws(std::time::Instant::now()));
+    let endpoint = Endpoint::with(Setup { throttle, ..Setup::default() });
+    let mut client = endpoint.client();
+    // 100 at once, one a second.
+    let statuses: Vec<u16> =
+        (0..110).map(|_| client.call("ListTagsForResource", &json!({ "resourceArn": "a" })).status).collect();
+    assert!(statuses.iter().all(|status| *status == 400));
+    let refused = client.call("ListTagsForResource", &json!({ "resourceArn": "a" }));
+    assert_eq!(refused.refusal(), (400, "ThrottlingException".to_owned()));
+    assert_eq!(refused.json()["message"], "Rate exceeded");
+    assert_eq!(client.call("ListStateMachines", &json!({})).status, 200, "has a bucket of its own");
+}
+
+#[test]
+fn a_page_of_a_history_has_a_size() {
+    const ROUNDS: usize = 24;
+    let endpoint = Endpoint::open();
+    let states = (0..ROUNDS).map(|number| {
+        let next = if number + 1 < ROUNDS {
+            json!({ "Next": format!("P{}", number + 1) })
+        } else {
+            json!({ "End": true })
+        };
+        let mut state = json!({ "Type": "Pass" });
+        state.as_object_mut().expect("an object").extend(next.as_object().expect("an object").clone());
+        (format!("P{number}"), state)
+    });
+    let states: serde_json::Map<String, Value> = states.collect();
+    let machine = endpoint.machine("m", "STANDARD", &json!({ "StartAt": "P0", "States": states }));
+    // Each event carries as much as a payload may be: 50 of them are 12 MiB.
+    let input = json!("x".repeat(asl::limits::PAYLOAD_BYTES_MAX - 2)).to_string();
+    let mut client = endpoint.client();
+    let started =
+        client.call("StartExecution", &json!({ "stateMachineArn": machine, "input": input })).json();
+    let arn = started["executionArn"].as_str().expect("an ARN").to_owned();
+    assert_eq!(endpoint.api.engine().wait(&arn).expect("it ends").status, engine::Status::Succeeded);
+    for reverse in [false, true] {
+        let mut request = json!({ "executionArn": arn, "maxResults": 1000, "reverseOrder": reverse });
+        let (mut ids, mut pages) = (Vec::new(), 0);
+        loop {
+            let reply = client.call("GetExecutionHistory", &request);
+            assert!(reply.body.len() <= asl::limits::HISTORY_PAGE_BYTES_MAX + 1024, "{}", reply.body.len());
+            let page = reply.json();
+            ids.extend(
+                page["events"].as_array().expect("events").iter().filter_map(|event| event["id"].as_u64()),
+            );
+            pages += 1;
+            match page.get("nextToken") {
+                Some(token) => request["nextToken"] = token.clone(),
+                None => break,
+            }
+        }
+        let last = 2 * ROUNDS as u64 + 2;
+        let expected: Vec<u64> = if reverse { (1..=last).rev().collect() } else { (1..=last).collect() };
+        assert_eq!(ids, expected, "reversed: {reverse}");
+        assert!(pages > 2, "{pages}");
+    }
 }

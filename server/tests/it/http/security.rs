@@ -153,3 +153,77 @@ fn without_credentials_only_loopback_is_listened_on() {
     let open = start("0.0.0.0:0", true).expect("callers sign");
     open.shutdown(Duration::ZERO);
 }
+
+/// Everything a server says to these bytes.
+fn answers(endpoint: &Endpoint, bytes: &[u8]) -> Vec<u16> {
+    let mut client = endpoint.client();
+    client.raw(bytes);
+    client.statuses()
+}
+
+#[test]
+fn no_second_request_is_smuggled_behind_a_first() {
+    let endpoint = Endpoint::open();
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n\
+                X-Amz-Target: AWSStepFunctions.ListStateMachines\r\n";
+    let inner = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let chunked = format!("2\r\n{{}}\r\n0\r\n\r\n{inner}");
+    for (what, lines, body) in [
+        ("two lengths", "Content-Length: 2\r\nContent-Length: 50\r\n", format!("{{}}{inner}")),
+        ("a list of lengths", "Content-Length: 2, 50\r\n", format!("{{}}{inner}")),
+        ("a signed length", "Content-Length: +2\r\n", format!("{{}}{inner}")),
+        ("length, then chunks", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", chunked.clone()),
+        ("chunks, then length", "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n", chunked.clone()),
+        ("another encoding", "Transfer-Encoding: xchunked\r\n", chunked.clone()),
+        ("chunked is not the last", "Transfer-Encoding: chunked, identity\r\n", chunked.clone()),
+        ("space before the colon", "Content-Length : 2\r\n", format!("{{}}{inner}")),
+        ("a folded line", "X-A: 1\r\n Content-Length: 50\r\nContent-Length : 2\r\n", format!("{{}}{inner}")),
+        ("a line end within", "X-A: 1\rContent-Length: 50\r\n", format!("{{}}{inner}")),
+        ("a bad chunk", "Transfer-Encoding: chunked\r\n", format!("-2\r\n{{}}\r\n0\r\n\r\n{inner}")),
+    ] {
+        let statuses = answers(&endpoint, format!("{head}{lines}\r\n{body}").as_bytes());
+        let ours = statuses.iter().all(|status| matches!(status, 200 | 400 | 501));
+        assert!(statuses.len() <= 1 && ours, "{what}: {statuses:?}");
+    }
+    let two = format!("{head}Content-Length: 2\r\n\r\n{{}}{inner}");
+    assert_eq!(answers(&endpoint, two.as_bytes()), [200, 200], "requests one behind the other are fine");
+}
+
+#[test]
+fn an_absolute_target_for_another_host_is_misdirected() {
+    let endpoint = Endpoint::open();
+    for line in [
+        "POST http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n",
+        "POST http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n",
+        "POST http://localhost@evil.example/ HTTP/1.1\r\nHost: localhost\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n",
+        "POST / HTTP/1.1\r\n",
+        "POST / HTTP/1.0\r\n",
+    ] {
+        let statuses = answers(&endpoint, format!("{line}Content-Length: 0\r\n\r\n").as_bytes());
+        assert!(matches!(statuses.as_slice(), [400 | 421]), "{line:?}: {statuses:?}");
+    }
+    assert_eq!(answers(&endpoint, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n"), [421]);
+}
+
+#[test]
+fn who_does_not_read_is_left() {
+    let answer_time = Duration::from_millis(300);
+    let limits = Limits { connections: 1, answer_time, ..Limits::default() };
+    let endpoint = Endpoint::with(Setup { limits, ..Setup::default() });
+    let comment = "x".repeat(1_000_000);
+    let definition =
+        json!({ "Comment": comment, "StartAt": "P", "States": { "P": { "Type": "Pass", "End": true } } });
+    let machine = endpoint.machine("large", "STANDARD", &definition);
+    let mut deaf = endpoint.client();
+    // More than all buffers on the way hold.
+    (0..32).for_each(|_| deaf.begin("DescribeStateMachine", &json!({ "stateMachineArn": machine })));
+    let began = Instant::now();
+    assert_eq!(endpoint.client().get("/healthz", &[]).status, 200, "its place is free again");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    drop(deaf);
+    // Who reads slowly, but reads, gets everything.
+    let mut slow = endpoint.client();
+    slow.begin("DescribeStateMachine", &json!({ "stateMachineArn": machine }));
+    assert!(slow.reply().expect("an answer").body.len() > 1_000_000);
+}

@@ -1,6 +1,8 @@
 //! SQLite: the embedded default.
 
 use std::fmt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,6 +35,9 @@ impl Sqlite {
                 advice: "set the secret `coreview` to `sqlite:///absolute/path.db`",
             });
         }
+        // A new one is for its owner only, and so are the files that SQLite puts beside it. What is
+        // wrong with the place SQLite says better.
+        let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

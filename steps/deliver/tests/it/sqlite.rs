@@ -34,6 +34,16 @@ async fn a_locked_database_is_throttled() {
 }
 
 #[tokio::test]
+async fn a_new_database_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (place, dir) = sqlite().unwrap();
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    place.deliver(&batch).await.unwrap();
+    let mode = fs::metadata(dir.path().join("coreview.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_be_is_named() {
     let (place, dir) = sqlite().unwrap();
     let batch = place.stage("arn:1", FLIGHTS).await;

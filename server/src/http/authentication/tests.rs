@@ -2,6 +2,8 @@
 
 use axum::http::Request;
 use engine::ManualClock;
+use jiff::Timestamp;
+use sigv4::{SKEW_MINUTES, Scope};
 
 use super::*;
 
@@ -12,6 +14,7 @@ fn example_keys() -> Credentials {
     Credentials {
         access_key_id: "AKIDEXAMPLE".to_owned(),
         secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+        session_token: None,
     }
 }
 
@@ -78,36 +81,29 @@ fn the_signatures_of_awss_examples_are_verified() {
         ),
     ] {
         let head = example(method, target, headers, signed, signature);
-        assert_eq!(at(SIGNED_MILLIS).verify(&head, body.as_bytes(), "service"), Ok(()), "{method} {target}");
-    }
-}
-
-#[test]
-fn paths_are_canonical() {
-    for (path, canonical) in [
-        ("/", "/"),
-        ("//example//", "/example/"),
-        ("/example/..", "/"),
-        ("/./example", "/example"),
-        ("/example%20space/", "/example%2520space/"),
-        ("/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-    ] {
-        assert_eq!(canonical_path(path), canonical, "{path}");
+        assert_eq!(verify(SIGNED_MILLIS, &head, body.as_bytes(), "service"), Ok(()), "{method} {target}");
     }
 }
 
 fn signed(now_millis: i64, body: &[u8]) -> Parts {
     let headers = [("host", "localhost:4599"), ("x-amz-target", "AWSStepFunctions.ListStateMachines")];
-    let signed = sign(&example_keys(), &headers, body, "eu-central-1", "states", now_millis);
-    let mut request = Request::post("/").header("x-amz-date", signed.date);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    request.header("authorization", signed.authorization).body(()).unwrap().into_parts().0
+    let headers = headers.map(|(name, value)| (name, value.to_owned())).into();
+    let request = sigv4::Request { method: "POST", path: "/", query: &[], headers, body };
+    let scope = Scope { region: "eu-central-1", service: "states" };
+    let signed = request.signed(&example_keys(), &scope, Timestamp::from_millisecond(now_millis).unwrap());
+    let request =
+        signed.iter().fold(Request::post("/"), |request, (name, value)| request.header(*name, value));
+    request.body(()).unwrap().into_parts().0
+}
+
+/// As a service that speaks AWS JSON does.
+fn verify(now_millis: i64, head: &Parts, body: &[u8], service: &str) -> Result<(), SignatureError> {
+    let verified = at(now_millis).verify(head, SignedBody::Whole(body), service);
+    verified.map(drop).map_err(|problem| problem.json())
 }
 
 fn refusal(head: &Parts, body: &[u8]) -> (&'static str, String) {
-    let error = at(SIGNED_MILLIS).verify(head, body, "states").unwrap_err();
+    let error = verify(SIGNED_MILLIS, head, body, "states").unwrap_err();
     (error.code, error.message)
 }
 
@@ -120,8 +116,10 @@ fn with(mut head: Parts, name: &'static str, change: impl Fn(&str) -> String) ->
 #[test]
 fn what_is_signed_here_is_verified_here() {
     let head = signed(SIGNED_MILLIS, b"{}");
-    assert_eq!(at(SIGNED_MILLIS).verify(&head, b"{}", "states"), Ok(()));
-    assert_eq!(Authentication::open().verify(&head, b"", "anything"), Ok(()));
+    let caller = at(SIGNED_MILLIS).verify(&head, SignedBody::Whole(b"{}"), "states").unwrap();
+    assert_eq!(caller.access_key_id.as_deref(), Some("AKIDEXAMPLE"));
+    let anybody = Authentication::open().verify(&head, SignedBody::Whole(b""), "anything").unwrap();
+    assert_eq!(anybody.access_key_id, None);
 }
 
 #[test]
@@ -139,7 +137,7 @@ fn whatever_is_tampered_with_is_refused() {
         let (code, message) = refusal(&tampered, b"{}");
         assert_eq!(code, "InvalidSignatureException", "{name}: {from} -> {to}: {message}");
     }
-    let other_service = at(SIGNED_MILLIS).verify(&head(), b"{}", "sqs").unwrap_err();
+    let other_service = verify(SIGNED_MILLIS, &head(), b"{}", "sqs").unwrap_err();
     assert_eq!(other_service.message, "Credential should be scoped to correct service: 'sqs'. ");
     let other_key = with(head(), "authorization", |value| value.replace("AKIDEXAMPLE", "AKIDOTHER"));
     assert_eq!(refusal(&other_key, b"{}").0, "UnrecognizedClientException");
@@ -175,22 +173,96 @@ fn a_signature_is_good_for_fifteen_minutes() {
     let skew = SKEW_MINUTES * 60_000;
     let head = signed(SIGNED_MILLIS, b"{}");
     for late in [-skew, skew] {
-        assert_eq!(at(SIGNED_MILLIS + late).verify(&head, b"{}", "states"), Ok(()));
+        assert_eq!(verify(SIGNED_MILLIS + late, &head, b"{}", "states"), Ok(()));
     }
-    let expired = at(SIGNED_MILLIS + skew + 1000).verify(&head, b"{}", "states").unwrap_err();
+    let expired = verify(SIGNED_MILLIS + skew + 1000, &head, b"{}", "states").unwrap_err();
     assert_eq!(
         expired.to_string(),
         "InvalidSignatureException: Signature expired: 20150830T123600Z is now earlier than 20150830T123601Z \
          (20150830T125101Z - 15 min.)"
     );
-    let early = at(SIGNED_MILLIS - skew - 1000).verify(&head, b"{}", "states").unwrap_err();
+    let early = verify(SIGNED_MILLIS - skew - 1000, &head, b"{}", "states").unwrap_err();
     assert!(early.message.starts_with("Signature not yet current"), "{early}");
 }
 
 #[test]
 fn keys_are_random_and_never_shown() {
-    let (one, two) = (Credentials::generate().unwrap(), Credentials::generate().unwrap());
+    let (one, two) = (generate_credentials().unwrap(), generate_credentials().unwrap());
     assert_ne!(one, two);
     assert_eq!((one.access_key_id.len(), one.secret_access_key.len()), (20, 40));
     assert!(!format!("{one:?}").contains(&one.secret_access_key));
+}
+
+#[test]
+fn every_protocol_has_its_own_names_of_an_error() {
+    let unknown = SignatureProblem::UnknownKey { access_key_id: "AKIDOTHER".to_owned() };
+    for (problem, json, query, s3) in [
+        (
+            Problem::Missing.into(),
+            "MissingAuthenticationTokenException",
+            (403, "MissingAuthenticationToken"),
+            (403, "AccessDenied"),
+        ),
+        (unknown, "UnrecognizedClientException", (403, "InvalidClientTokenId"), (403, "InvalidAccessKeyId")),
+        (
+            Problem::Credential.into(),
+            "IncompleteSignatureException",
+            (400, "IncompleteSignature"),
+            (400, "AuthorizationHeaderMalformed"),
+        ),
+        (
+            Problem::NotYet { signed: String::new(), now_seconds: 0 }.into(),
+            "InvalidSignatureException",
+            (403, "SignatureDoesNotMatch"),
+            (403, "RequestTimeTooSkewed"),
+        ),
+        (
+            Problem::Mismatch.into(),
+            "InvalidSignatureException",
+            (403, "SignatureDoesNotMatch"),
+            (403, "SignatureDoesNotMatch"),
+        ),
+    ] {
+        let named = |error: SignatureError| (error.http_status, error.code);
+        assert_eq!(named(problem.json()), (400, json));
+        assert_eq!(named(problem.query()), query);
+        assert_eq!(named(problem.s3()), s3);
+    }
+}
+
+/// What `x-amz-content-sha256` says of the body, for S3.
+#[test]
+fn what_a_body_has_to_be_is_known_before_it_is_read() {
+    let announced = |content: Option<&str>| {
+        let mut headers = std::collections::BTreeMap::from([("host", "localhost:4599".to_owned())]);
+        if let Some(content) = content {
+            headers.insert("x-amz-content-sha256", content.to_owned());
+        }
+        // The body that is signed here is not the one that is sent: only its digest counts.
+        let request = sigv4::Request { method: "PUT", path: "/b/k", query: &[], headers, body: b"hello" };
+        let scope = Scope { region: "us-east-1", service: "s3" };
+        let signed =
+            request.signed(&example_keys(), &scope, Timestamp::from_millisecond(SIGNED_MILLIS).unwrap());
+        let request =
+            signed.iter().fold(Request::put("/b/k"), |request, (name, value)| request.header(*name, value));
+        let head = request.body(()).unwrap().into_parts().0;
+        at(SIGNED_MILLIS).verify(&head, SignedBody::Announced, "s3")
+    };
+    let digest = sigv4::digest(b"hello");
+    let caller = announced(Some(&digest)).unwrap();
+    assert!(matches!(caller.body, ExpectedBody::Digest(found) if found == digest));
+    assert_eq!(announced(None).unwrap_err(), SignatureProblem::NoDigest);
+    assert_eq!(
+        announced(Some(UNSIGNED_PAYLOAD)).unwrap_err(),
+        Problem::Mismatch.into(),
+        "another digest was signed"
+    );
+    for header in ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"] {
+        let head =
+            Request::put("/b/k").header("x-amz-content-sha256", header).body(()).unwrap().into_parts().0;
+        let open = Authentication::open().verify(&head, SignedBody::Announced, "s3").unwrap();
+        assert!(open.body.chunks().is_some() && open.access_key_id.is_none());
+        let refused = at(SIGNED_MILLIS).verify(&head, SignedBody::Announced, "s3").unwrap_err();
+        assert_eq!(refused, Problem::Missing.into(), "{header}");
+    }
 }

@@ -1,0 +1,65 @@
+//! What all stores share: the database, the time, the place, who waits for messages.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use engine::Clock;
+
+use super::bell::Arrivals;
+use super::database::Database;
+use super::place::Place;
+use crate::http::JsonError;
+
+/// Where clients reach the stores before anybody said where.
+const ENDPOINT: &str = "http://127.0.0.1:4599";
+
+/// What all stores share.
+pub(crate) struct Core {
+    pub(crate) database: Database,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) place: Place,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) endpoint: OnceLock<String>,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Core").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Milliseconds since the epoch.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now_millis()
+    }
+
+    /// In a folder, at the time of a clock.
+    #[cfg(test)]
+    pub(crate) fn for_tests(folder: &std::path::Path, clock: engine::ManualClock) -> Self {
+        let place = Place { region: "us-east-1".to_owned(), account: "123456789012".to_owned() };
+        Self {
+            database: Database::open(folder, clock.now_millis()).expect("a database"),
+            clock: Arc::new(clock),
+            place,
+            arrivals: Arrivals::default(),
+            endpoint: OnceLock::new(),
+        }
+    }
+
+    /// The URL of a queue.
+    pub(crate) fn queue_url(&self, name: &str) -> String {
+        let endpoint = self.endpoint.get().map_or(ENDPOINT, String::as_str);
+        format!("{endpoint}/{}/{name}", self.place.account)
+    }
+}
+
+/// Does what waits for the disk where it holds nobody up.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, JsonError> + Send + 'static,
+) -> Result<T, JsonError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request failed");
+        Err(JsonError::internal())
+    })
+}

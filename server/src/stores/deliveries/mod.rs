@@ -1,0 +1,338 @@
+//! Brings events to their targets: executions and queues.
+//!
+//! A delivery is in the database from the moment its event was accepted until it is at its
+//! target or given up. An execution has a name made of the event, the rule and the target: to
+//! bring the event again, after a crash, meets Step Functions' own rule that a name is
+//! used once. A message is put into its queue by the transaction that removes the delivery.
+//! So each arrives exactly once. Express executions have no such rule: they start at least
+//! once, as on AWS.
+//!
+//! What cannot be brought now is tried again, at growing intervals, as long as the target's
+//! retry policy says; after that it goes to the dead-letter queue of the target. Without
+//! one, the log says what was given up.
+
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::{Engine, EngineError, StartExecution};
+use serde_json::{Map, json};
+
+pub(crate) use table::{Delivery, NewDelivery, Target, insert};
+
+use super::bell::Bell;
+use super::core::Core;
+use super::database::{Done, Failure};
+use super::queue::{self, NewMessage};
+
+/// Threads that bring deliveries: each waits for a commit of the engine most of the time.
+pub(crate) const WORKERS: usize = 16;
+/// Deliveries that are looked up at a time.
+const LOOKED_UP: usize = 256;
+/// The first pause before another attempt; each further one is twice as long. Ours.
+const FIRST_PAUSE_MILLIS: i64 = 500;
+/// The longest pause. Ours.
+const PAUSE_MILLIS_MAX: i64 = 600_000;
+/// Characters of an error message in a dead-letter queue.
+const MESSAGE_CHARS_MAX: usize = 1_024;
+
+/// Brings deliveries.
+pub(crate) struct Deliveries {
+    core: Arc<Core>,
+    engine: Engine,
+    pub(crate) bell: Arc<Bell>,
+    /// Those that a thread has.
+    taken: Mutex<BTreeSet<i64>>,
+}
+
+/// What came of an attempt.
+enum Outcome {
+    /// It is at the target, and its row is to be removed.
+    Arrived,
+    /// It is at the target, and its row is removed.
+    Removed,
+    /// It may arrive later.
+    Later(Problem),
+    /// It never will.
+    Never(Problem),
+    /// The engine goes away: nothing is known, and nothing is changed.
+    Unknown,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+struct Problem {
+    code: &'static str,
+    message: String,
+}
+
+impl Deliveries {
+    pub(crate) fn new(core: Arc<Core>, engine: Engine) -> Self {
+        Self { core, engine, bell: Arc::default(), taken: Mutex::default() }
+    }
+
+    /// What hands deliveries to the workers: a channel, and what looks up until it is over.
+    pub(crate) fn channel() -> (SyncSender<i64>, Receiver<i64>) {
+        sync_channel(LOOKED_UP)
+    }
+
+    /// Looks up what is due, and hands it out.
+    pub(crate) fn hand_out(&self, due: &SyncSender<i64>) {
+        loop {
+            let heard = self.bell.rings();
+            let pause = match self.due() {
+                Ok((ids, pause)) => {
+                    for id in ids {
+                        if due.send(id).is_err() {
+                            return;
+                        }
+                    }
+                    pause
+                }
+                Err(failure) => {
+                    tracing::error!(?failure, "deliveries cannot be looked up");
+                    Some(Duration::from_secs(1))
+                }
+            };
+            if !self.bell.wait(heard, pause) {
+                return;
+            }
+        }
+    }
+
+    /// Deliveries that are due and that no thread has, now taken; and how long until there are others.
+    fn due(&self) -> Done<(Vec<i64>, Option<Duration>)> {
+        let now = self.core.now();
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = LOOKED_UP + taken.len();
+        let found = self.core.database.read(|connection| table::first(connection, wanted))?;
+        let is_all = found.len() < wanted;
+        let mut due = Vec::new();
+        for (id, due_millis) in found {
+            if due_millis > now {
+                let pause = Duration::from_millis((due_millis - now).unsigned_abs());
+                return Ok((due, Some(pause)));
+            }
+            if taken.insert(id) {
+                due.push(id);
+            }
+        }
+        // What is behind what was looked up is looked for when this is handed out.
+        Ok((due, (!is_all).then_some(Duration::ZERO)))
+    }
+
+    /// Brings what is handed out, until nothing will be.
+    pub(crate) fn work(&self, due: &Mutex<Receiver<i64>>) {
+        loop {
+            let next = due.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(id) = next else { return };
+            if self.bell.is_over() {
+                continue;
+            }
+            match self.core.database.read(|connection| table::load(connection, id)) {
+                Ok(Some(delivery)) => self.bring(delivery),
+                Ok(None) => self.release(id),
+                Err(failure) => {
+                    tracing::error!(?failure, "a delivery cannot be read");
+                    self.release(id);
+                }
+            }
+        }
+    }
+
+    fn bring(&self, delivery: Delivery) {
+        let id = delivery.id;
+        match self.attempt(&delivery) {
+            Outcome::Arrived => self.change(id, move |connection| table::remove(connection, id)),
+            Outcome::Removed | Outcome::Unknown => self.release(id),
+            Outcome::Later(problem) => self.postpone(delivery, problem),
+            Outcome::Never(problem) => self.give_up(delivery, problem, None),
+        }
+    }
+
+    fn attempt(&self, delivery: &Delivery) -> Outcome {
+        match super::place::service_of(&delivery.target.arn) {
+            Some("states") => self.start(delivery),
+            Some("sqs") => self.send(delivery),
+            _ => Outcome::Never(Problem {
+                code: "UNSUPPORTED_TARGET",
+                message: format!("{} is no state machine and no queue", delivery.target.arn),
+            }),
+        }
+    }
+
+    fn start(&self, delivery: &Delivery) -> Outcome {
+        let request = StartExecution {
+            state_machine: delivery.target.arn.clone(),
+            name: Some(execution_name(&delivery.event_id, &delivery.source_arn, &delivery.target_id)),
+            input: delivery.input.clone(),
+            trace_header: None,
+        };
+        match self.engine.start_execution(request) {
+            Ok(_) => Outcome::Arrived,
+            Err(error) => of_engine(error),
+        }
+    }
+
+    fn send(&self, delivery: &Delivery) -> Outcome {
+        let Delivery { id, event_id, target, input, .. } = delivery.clone();
+        let (place, now) = (self.core.place.clone(), self.core.now());
+        let sent = self.core.database.write(move |connection| {
+            let queue = queue::queue(connection, place.queue_name(&target.arn).unwrap_or_default())?;
+            let message = NewMessage {
+                body: input,
+                group_id: target.group_id,
+                // A FIFO queue knows the event, whatever it knows of bodies.
+                deduplication_id: queue.settings.is_fifo.then_some(event_id),
+                ..NewMessage::default()
+            };
+            queue::send(connection, &queue, &message, now)?;
+            table::remove(connection, id)?;
+            Ok(queue.id)
+        });
+        match sent {
+            Ok(queue) => {
+                self.core.arrivals.tell(queue);
+                Outcome::Removed
+            }
+            Err(Failure::Refused(error)) if error.http_status < 500 => {
+                Outcome::Never(Problem { code: "NO_RESOURCE", message: error.message })
+            }
+            Err(failure) => {
+                Outcome::Later(Problem { code: "INTERNAL_ERROR", message: format!("{failure:?}") })
+            }
+        }
+    }
+
+    /// Tries again later, unless the retry policy says that it was tried enough.
+    fn postpone(&self, mut delivery: Delivery, problem: Problem) {
+        let now = self.core.now();
+        let pause = FIRST_PAUSE_MILLIS
+            .checked_shl(u32::try_from(delivery.attempts).unwrap_or(u32::MAX).min(30))
+            .map_or(PAUSE_MILLIS_MAX, |pause| pause.min(PAUSE_MILLIS_MAX));
+        // Those that failed together do not come back together.
+        let due_millis = now + pause + pause * (delivery.id % 8) / 32;
+        let until = delivery.created_millis + delivery.target.age_seconds_max * 1_000;
+        delivery.attempts += 1;
+        if delivery.attempts > delivery.target.retries_max {
+            return self.give_up(delivery, problem, Some("MaximumRetryAttempts"));
+        }
+        if due_millis > until {
+            return self.give_up(delivery, problem, Some("MaximumEventAgeInSeconds"));
+        }
+        tracing::warn!(
+            source = delivery.source_arn,
+            target = delivery.target.arn,
+            code = problem.code,
+            message = problem.message,
+            attempts = delivery.attempts,
+            "an event could not be delivered yet"
+        );
+        let (id, attempts) = (delivery.id, delivery.attempts);
+        self.change(id, move |connection| table::postpone(connection, id, due_millis, attempts));
+    }
+
+    /// Puts it into the dead-letter queue of the target, or says that it is gone.
+    fn give_up(&self, delivery: Delivery, problem: Problem, exhausted: Option<&'static str>) {
+        tracing::error!(
+            source = delivery.source_arn,
+            target = delivery.target.arn,
+            event = delivery.event_id,
+            code = problem.code,
+            message = problem.message,
+            dead_letter_queue = delivery.target.dead_letter_arn,
+            "an event was not delivered"
+        );
+        let (place, now, id) = (self.core.place.clone(), self.core.now(), delivery.id);
+        let core = Arc::clone(&self.core);
+        self.change(id, move |connection| {
+            table::remove(connection, id)?;
+            let Some(arn) = &delivery.target.dead_letter_arn else { return Ok(()) };
+            let name = place.queue_name(arn).unwrap_or_default();
+            match queue::queue(connection, name) {
+                Ok(queue) => {
+                    queue::send(connection, &queue, &dead_letter(&delivery, &problem, exhausted), now)?;
+                    core.arrivals.tell(queue.id);
+                    Ok(())
+                }
+                Err(Failure::Refused(_)) => {
+                    tracing::error!(
+                        dead_letter_queue = arn,
+                        "there is no such dead-letter queue: the event is lost"
+                    );
+                    Ok(())
+                }
+                Err(failure) => Err(failure),
+            }
+        });
+    }
+
+    /// Changes a delivery, and lets it go when that is on the disk.
+    fn change(&self, id: i64, change: impl FnOnce(&rusqlite::Connection) -> Done + Send + 'static) {
+        let done = self.core.database.write(change);
+        if let Err(failure) = done {
+            tracing::error!(?failure, "what became of a delivery was not noted: it is brought again");
+        }
+        self.release(id);
+    }
+
+    fn release(&self, id: i64) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.bell.ring();
+    }
+
+    pub(crate) fn end(&self) {
+        self.bell.end();
+    }
+}
+
+/// What an error of the engine means for a delivery.
+fn of_engine(error: EngineError) -> Outcome {
+    let message = error.to_string();
+    match error {
+        // The name is made of the event: it was this event that started it.
+        EngineError::ExecutionAlreadyExists { .. } => Outcome::Arrived,
+        EngineError::Throttled | EngineError::ExecutionLimitExceeded => {
+            Outcome::Later(Problem { code: "THROTTLING", message })
+        }
+        EngineError::Stopped { .. } | EngineError::Journal(_) => Outcome::Unknown,
+        EngineError::System { .. } => Outcome::Later(Problem { code: "INTERNAL_ERROR", message }),
+        EngineError::StateMachineDoesNotExist { .. } | EngineError::Registry(_) => {
+            Outcome::Never(Problem { code: "NO_RESOURCE", message })
+        }
+        _ => Outcome::Never(Problem { code: "INVALID_PARAMETER", message }),
+    }
+}
+
+/// The message that a dead-letter queue gets. User guide, "Using dead-letter queues".
+fn dead_letter(delivery: &Delivery, problem: &Problem, exhausted: Option<&str>) -> NewMessage {
+    let mut attributes = Map::new();
+    let mut put = |name: &str, value: &str| {
+        let value: String = value.chars().take(MESSAGE_CHARS_MAX).collect();
+        attributes.insert(name.to_owned(), json!({ "DataType": "String", "StringValue": value }));
+    };
+    put("RULE_ARN", &delivery.source_arn);
+    put("TARGET_ARN", &delivery.target.arn);
+    put("ERROR_CODE", problem.code);
+    put("ERROR_MESSAGE", &problem.message);
+    put("RETRY_ATTEMPTS", &(delivery.attempts - i64::from(exhausted.is_some())).max(0).to_string());
+    if let Some(condition) = exhausted {
+        put("EXHAUSTED_RETRY_CONDITION", condition);
+    }
+    NewMessage { body: delivery.input.clone(), attributes, ..NewMessage::default() }
+}
+
+/// The name of the execution that an event starts as a target of a rule: always the same.
+pub(crate) fn execution_name(event_id: &str, source_arn: &str, target_id: &str) -> String {
+    let digest = sigv4::digest(format!("{event_id}\n{source_arn}\n{target_id}").as_bytes());
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let digits = digest.get(..32).unwrap_or_default();
+    if event_id.len() <= 40 && !event_id.is_empty() && event_id.bytes().all(is_plain) {
+        format!("{event_id}_{digits}")
+    } else {
+        digits.to_owned()
+    }
+}

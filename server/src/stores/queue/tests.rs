@@ -1,0 +1,361 @@
+use std::sync::Arc;
+
+use engine::ManualClock;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::http::{JsonApi as _, JsonError};
+use crate::stores::core::Core;
+
+/// Queues with a clock that stands still.
+struct Lab {
+    queues: Arc<Queues>,
+    clock: ManualClock,
+    core: Arc<Core>,
+    _folder: TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(1_700_000_000_000);
+        let core = Arc::new(Core::for_tests(folder.path(), clock.clone()));
+        let moves = Arc::new(Moves::new(Arc::clone(&core)));
+        Self {
+            queues: Arc::new(Queues::new(Arc::clone(&core), moves).unwrap()),
+            clock,
+            core,
+            _folder: folder,
+        }
+    }
+
+    fn run(&self, operation: &str, parameters: Value) -> Result<Value, JsonError> {
+        if operation == "ReceiveMessage" {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            return runtime.block_on(Arc::clone(&self.queues).call(operation, parameters));
+        }
+        self.queues.run(operation, &parameters)
+    }
+
+    fn code(&self, operation: &str, parameters: Value) -> String {
+        self.run(operation, parameters).unwrap_err().code.into_owned()
+    }
+
+    fn create(&self, name: &str, attributes: Value) -> String {
+        let answer = self.run("CreateQueue", json!({ "QueueName": name, "Attributes": attributes })).unwrap();
+        answer["QueueUrl"].as_str().unwrap().to_owned()
+    }
+
+    fn send(&self, url: &str, body: &str) {
+        self.run("SendMessage", json!({ "QueueUrl": url, "MessageBody": body })).unwrap();
+    }
+
+    fn receive(&self, url: &str) -> Vec<Value> {
+        let answer = self.run(
+            "ReceiveMessage",
+            json!({ "QueueUrl": url, "MaxNumberOfMessages": 10, "AttributeNames": ["All"], "MessageAttributeNames": ["All"] }),
+        );
+        answer.unwrap()["Messages"].as_array().cloned().unwrap_or_default()
+    }
+
+    fn bodies(&self, url: &str) -> Vec<String> {
+        self.receive(url).iter().map(|message| message["Body"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn count(&self, url: &str, name: &str) -> String {
+        let answer = self.run("GetQueueAttributes", json!({ "QueueUrl": url, "AttributeNames": [name] }));
+        answer.unwrap()["Attributes"][name].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn a_message_is_invisible_after_it_was_received_and_comes_again() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({ "VisibilityTimeout": "10" }));
+    assert_eq!(url, "http://127.0.0.1:4599/123456789012/work");
+    lab.send(&url, "one");
+    let first = &lab.receive(&url)[0];
+    assert_eq!(first["MD5OfBody"], "f97c5d29941bfb1b2fdab0874906ab82");
+    assert_eq!(first["Attributes"]["ApproximateReceiveCount"], "1");
+    assert_eq!(first["Attributes"]["SentTimestamp"], "1700000000000");
+    assert_eq!(
+        (lab.receive(&url).len(), lab.count(&url, "ApproximateNumberOfMessagesNotVisible")),
+        (0, "1".to_owned())
+    );
+    lab.clock.advance_millis(10_000);
+    let second = &lab.receive(&url)[0];
+    assert_eq!(second["Attributes"]["ApproximateReceiveCount"], "2");
+    let delete = |message: &Value| {
+        lab.run("DeleteMessage", json!({ "QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"] }))
+            .unwrap()
+    };
+    delete(first);
+    assert_eq!(
+        lab.count(&url, "ApproximateNumberOfMessagesNotVisible"),
+        "1",
+        "an old receipt deletes nothing"
+    );
+    let change = json!({ "QueueUrl": url, "ReceiptHandle": second["ReceiptHandle"], "VisibilityTimeout": 0 });
+    lab.run("ChangeMessageVisibility", change.clone()).unwrap();
+    assert_eq!(lab.code("ChangeMessageVisibility", change), "MessageNotInflight");
+    let third = &lab.receive(&url)[0];
+    delete(third);
+    lab.clock.advance_millis(60_000);
+    assert!(lab.receive(&url).is_empty());
+    assert_eq!(
+        lab.code("DeleteMessage", json!({ "QueueUrl": url, "ReceiptHandle": "x" })),
+        "ReceiptHandleIsInvalid"
+    );
+}
+
+#[test]
+fn a_message_that_is_received_too_often_goes_to_the_dead_letter_queue_and_back() {
+    let lab = Lab::new();
+    let dead = lab.create("dead", json!({}));
+    let policy =
+        json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": "2" });
+    let url = lab.create("work", json!({ "VisibilityTimeout": "1", "RedrivePolicy": policy.to_string() }));
+    lab.send(&url, "poison");
+    for _ in 0..2 {
+        assert_eq!(lab.bodies(&url), ["poison"]);
+        lab.clock.advance_millis(1_000);
+    }
+    assert!(lab.bodies(&url).is_empty());
+    let received = lab.receive(&dead);
+    assert_eq!(
+        received[0]["Attributes"]["DeadLetterQueueSourceArn"],
+        "arn:aws:sqs:us-east-1:123456789012:work"
+    );
+    assert_eq!(received[0]["Attributes"]["ApproximateReceiveCount"], "1");
+    let sources = lab.run("ListDeadLetterSourceQueues", json!({ "QueueUrl": dead })).unwrap();
+    assert_eq!(sources["queueUrls"], json!([url]));
+    // A move takes what is visible.
+    lab.clock.advance_millis(60_000);
+    let source = "arn:aws:sqs:us-east-1:123456789012:dead";
+    let moves = Arc::new(Moves::new(Arc::clone(&lab.core)));
+    let mover = Arc::clone(&moves);
+    lab.run("StartMessageMoveTask", json!({ "SourceArn": source })).unwrap();
+    let thread = std::thread::spawn(move || mover.run());
+    let moved =
+        || lab.run("ListMessageMoveTasks", json!({ "SourceArn": source })).unwrap()["Results"][0].clone();
+    while moved()["Status"] == "RUNNING" {
+        std::thread::yield_now();
+    }
+    moves.end();
+    thread.join().unwrap();
+    assert_eq!(
+        (&moved()["Status"], &moved()["ApproximateNumberOfMessagesMoved"]),
+        (&json!("COMPLETED"), &json!(1))
+    );
+    assert_eq!(lab.bodies(&url), ["poison"]);
+    assert_eq!(
+        lab.code("StartMessageMoveTask", json!({ "SourceArn": "arn:aws:sqs:us-east-1:123456789012:work" })),
+        "InvalidParameterValue"
+    );
+}
+
+#[test]
+fn fifo_keeps_the_order_of_a_group_and_knows_what_was_sent() {
+    let lab = Lab::new();
+    let url = lab.create(
+        "work.fifo",
+        json!({ "FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "5" }),
+    );
+    let send = |body: &str, group: &str| {
+        lab.run("SendMessage", json!({ "QueueUrl": url, "MessageBody": body, "MessageGroupId": group }))
+            .unwrap()
+    };
+    let first = send("a1", "a");
+    let again = send("a1", "a");
+    assert_eq!(
+        (&first["MessageId"], &first["SequenceNumber"]),
+        (&again["MessageId"], &again["SequenceNumber"])
+    );
+    send("a2", "a");
+    send("b1", "b");
+    let one = |lab: &Lab| {
+        let answer = lab.run("ReceiveMessage", json!({ "QueueUrl": url })).unwrap();
+        answer["Messages"][0].clone()
+    };
+    let received = one(&lab);
+    assert_eq!(received["Body"], "a1");
+    assert_eq!(one(&lab)["Body"], "b1", "the group a waits for a1");
+    assert_eq!(one(&lab), Value::Null);
+    lab.run("DeleteMessage", json!({ "QueueUrl": url, "ReceiptHandle": received["ReceiptHandle"] })).unwrap();
+    assert_eq!(one(&lab)["Body"], "a2");
+    lab.clock.advance_millis(5_000);
+    assert_eq!(lab.bodies(&url), ["a2", "b1"]);
+    lab.clock.advance_millis(300_000);
+    send("a1", "a");
+    assert_eq!(lab.bodies(&url), ["a2", "b1", "a1"], "five minutes later it is new");
+    assert_eq!(lab.code("SendMessage", json!({ "QueueUrl": url, "MessageBody": "x" })), "MissingParameter");
+    assert_eq!(lab.code("CreateQueue", json!({ "QueueName": "x.fifo" })), "InvalidParameterValue");
+}
+
+#[test]
+fn delays_and_retention_are_kept() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({ "MessageRetentionPeriod": "60" }));
+    lab.run("SendMessage", json!({ "QueueUrl": url, "MessageBody": "later", "DelaySeconds": 20 })).unwrap();
+    assert_eq!(lab.count(&url, "ApproximateNumberOfMessagesDelayed"), "1");
+    assert!(lab.bodies(&url).is_empty());
+    lab.clock.advance_millis(20_000);
+    assert_eq!(lab.bodies(&url), ["later"]);
+    lab.clock.advance_millis(40_000);
+    assert!(lab.bodies(&url).is_empty(), "its time is over");
+    assert_eq!(
+        lab.code("SendMessage", json!({ "QueueUrl": url, "MessageBody": "x", "DelaySeconds": 901 })),
+        "InvalidParameterValue"
+    );
+}
+
+#[test]
+fn batches_are_done_entry_by_entry() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({}));
+    let entry = |id: &str, body: &str| json!({ "Id": id, "MessageBody": body });
+    let sent = lab
+        .run(
+            "SendMessageBatch",
+            json!({ "QueueUrl": url, "Entries": [entry("a", "1"), entry("b", "\u{1}")] }),
+        )
+        .unwrap();
+    assert_eq!(sent["Successful"][0]["Id"], "a");
+    assert_eq!(
+        sent["Failed"],
+        json!([{ "Id": "b", "SenderFault": true, "Code": "InvalidMessageContents", "Message": sent["Failed"][0]["Message"] }])
+    );
+    let code =
+        |entries: Vec<Value>| lab.code("SendMessageBatch", json!({ "QueueUrl": url, "Entries": entries }));
+    assert_eq!(code(vec![]), "EmptyBatchRequest");
+    assert_eq!(code(vec![entry("a", "1"), entry("a", "2")]), "BatchEntryIdsNotDistinct");
+    assert_eq!(code(vec![entry("a b", "1")]), "InvalidBatchEntryId");
+    assert_eq!(code((0..11).map(|at| entry(&at.to_string(), "1")).collect()), "TooManyEntriesInBatchRequest");
+    assert_eq!(
+        code(vec![entry("a", &"x".repeat(600_000)), entry("b", &"x".repeat(600_000))]),
+        "BatchRequestTooLong"
+    );
+    let received = lab.receive(&url);
+    let handle = &received[0]["ReceiptHandle"];
+    let entries = json!([{ "Id": "a", "ReceiptHandle": handle, "VisibilityTimeout": 5 }, { "Id": "b", "ReceiptHandle": "x", "VisibilityTimeout": 5 }]);
+    let changed =
+        lab.run("ChangeMessageVisibilityBatch", json!({ "QueueUrl": url, "Entries": entries })).unwrap();
+    assert_eq!(
+        (&changed["Successful"], &changed["Failed"][0]["Code"]),
+        (&json!([{ "Id": "a" }]), &json!("ReceiptHandleIsInvalid"))
+    );
+    let deleted = lab
+        .run(
+            "DeleteMessageBatch",
+            json!({ "QueueUrl": url, "Entries": [{ "Id": "a", "ReceiptHandle": handle }] }),
+        )
+        .unwrap();
+    assert_eq!(deleted, json!({ "Successful": [{ "Id": "a" }] }));
+}
+
+#[test]
+fn digests_are_those_that_clients_verify() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({}));
+    let attributes = json!({
+        "Text": { "DataType": "String", "StringValue": "value" },
+        "Bytes": { "DataType": "Binary.png", "BinaryValue": "AQID" },
+        "Count": { "DataType": "Number", "StringValue": "12" },
+    });
+    let sent = lab
+        .run("SendMessage", json!({ "QueueUrl": url, "MessageBody": "x", "MessageAttributes": attributes }))
+        .unwrap();
+    let message = &lab.receive(&url)[0];
+    assert_eq!(message["MessageAttributes"], attributes);
+    assert_eq!(message["MD5OfMessageAttributes"], sent["MD5OfMessageAttributes"]);
+    let wrong = |kind: &str, value: Value| {
+        let mut attribute = value;
+        attribute["DataType"] = json!(kind);
+        lab.code(
+            "SendMessage",
+            json!({ "QueueUrl": url, "MessageBody": "x", "MessageAttributes": { "A": attribute } }),
+        )
+    };
+    assert_eq!(wrong("Text", json!({ "StringValue": "x" })), "InvalidParameterValue");
+    assert_eq!(wrong("Number", json!({ "StringValue": "x" })), "InvalidParameterValue");
+    assert_eq!(wrong("Binary", json!({ "StringValue": "x" })), "InvalidParameterValue");
+}
+
+#[test]
+fn queues_are_made_once_and_have_attributes_and_tags() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({ "VisibilityTimeout": "7" }));
+    assert_eq!(lab.create("work", json!({ "VisibilityTimeout": "7", "DelaySeconds": "0" })), url);
+    assert_eq!(
+        lab.code("CreateQueue", json!({ "QueueName": "work", "Attributes": { "VisibilityTimeout": "8" } })),
+        "QueueNameExists"
+    );
+    assert_eq!(lab.code("CreateQueue", json!({ "QueueName": "a b" })), "InvalidParameterValue");
+    assert_eq!(
+        lab.code("CreateQueue", json!({ "QueueName": "x", "Attributes": { "VisibilityTimeout": "43201" } })),
+        "InvalidAttributeValue"
+    );
+    assert_eq!(
+        lab.code("CreateQueue", json!({ "QueueName": "x", "Attributes": { "Colour": "red" } })),
+        "InvalidAttributeName"
+    );
+    assert_eq!(lab.code("GetQueueUrl", json!({ "QueueName": "other" })), "QueueDoesNotExist");
+    assert_eq!(lab.code("GetQueueUrl", json!({})), "MissingParameter");
+    lab.run("SetQueueAttributes", json!({ "QueueUrl": url, "Attributes": { "DelaySeconds": "3" } })).unwrap();
+    assert_eq!(lab.count(&url, "DelaySeconds"), "3");
+    assert_eq!(lab.count(&url, "QueueArn"), "arn:aws:sqs:us-east-1:123456789012:work");
+    let tag = json!({ "QueueUrl": url, "Tags": { "team": "data", "tier": "1" } });
+    lab.run("TagQueue", tag).unwrap();
+    lab.run("UntagQueue", json!({ "QueueUrl": url, "TagKeys": ["tier"] })).unwrap();
+    assert_eq!(
+        lab.run("ListQueueTags", json!({ "QueueUrl": url })).unwrap(),
+        json!({ "Tags": { "team": "data" } })
+    );
+    lab.create("worse", json!({}));
+    let page = lab.run("ListQueues", json!({ "QueueNamePrefix": "wor", "MaxResults": 1 })).unwrap();
+    assert_eq!(page["QueueUrls"], json!([url]));
+    let rest = lab.run("ListQueues", json!({ "MaxResults": 1, "NextToken": page["NextToken"] })).unwrap();
+    assert_eq!(
+        (rest["QueueUrls"][0].as_str().map(|url| url.ends_with("/worse")), rest.get("NextToken")),
+        (Some(true), None)
+    );
+    lab.send(&url, "x");
+    lab.run("PurgeQueue", json!({ "QueueUrl": url })).unwrap();
+    lab.run("DeleteQueue", json!({ "QueueUrl": url })).unwrap();
+    assert_eq!(lab.code("SendMessage", json!({ "QueueUrl": url, "MessageBody": "x" })), "QueueDoesNotExist");
+}
+
+#[test]
+fn a_receive_waits_for_what_comes() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({}));
+    let queues = Arc::clone(&lab.queues);
+    let waiting = json!({ "QueueUrl": url, "WaitTimeSeconds": 20 });
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(queues.call("ReceiveMessage", waiting)).unwrap()
+    });
+    lab.send(&url, "here");
+    assert_eq!(thread.join().unwrap()["Messages"][0]["Body"], "here");
+    lab.queues.stop();
+    assert_eq!(
+        lab.run("ReceiveMessage", json!({ "QueueUrl": url, "WaitTimeSeconds": 20 })).unwrap(),
+        json!({})
+    );
+}
+
+#[test]
+fn what_was_sent_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(0);
+    for (run, wanted) in [(0, 1), (1, 2)] {
+        let core = Arc::new(Core::for_tests(folder.path(), clock.clone()));
+        let queues = Queues::new(Arc::clone(&core), Arc::new(Moves::new(core))).unwrap();
+        let url = queues.run("CreateQueue", &json!({ "QueueName": "q" })).unwrap()["QueueUrl"].clone();
+        queues.run("SendMessage", &json!({ "QueueUrl": url, "MessageBody": format!("{run}") })).unwrap();
+        let attributes =
+            queues.run("GetQueueAttributes", &json!({ "QueueUrl": url, "AttributeNames": ["All"] }));
+        assert_eq!(attributes.unwrap()["Attributes"]["ApproximateNumberOfMessages"], wanted.to_string());
+    }
+}

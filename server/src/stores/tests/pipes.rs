@@ -1,0 +1,144 @@
+use super::*;
+
+const SOURCE: &str = "arn:aws:sqs:us-east-1:123456789012:work";
+
+fn pipe(more: &Value) -> Value {
+    let mut pipe = json!({
+        "Name": "p", "RoleArn": ROLE, "Source": SOURCE, "Target": MACHINE,
+        "TargetParameters": { "StepFunctionStateMachineParameters": { "InvocationType": "FIRE_AND_FORGET" } },
+    });
+    for (name, value) in more.as_object().unwrap() {
+        match (pipe.get_mut(name).and_then(Value::as_object_mut), value) {
+            (Some(before), Value::Object(value)) => before.extend(value.clone()),
+            _ => pipe[name] = value.clone(),
+        }
+    }
+    pipe
+}
+
+fn send(lab: &Lab, url: &str, body: &str) {
+    lab.ok("sqs", "SendMessage", json!({ "QueueUrl": url, "MessageBody": body }));
+}
+
+#[test]
+fn messages_start_executions_and_are_gone() {
+    let lab = Lab::new();
+    let url = lab.queue("work");
+    lab.ok(
+        "pipes",
+        "CreatePipe",
+        pipe(&json!({ "SourceParameters": { "SqsQueueParameters": { "BatchSize": 1 } } })),
+    );
+    for body in ["one", "two", "three"] {
+        send(&lab, &url, body);
+    }
+    lab.until("the queue is empty", |lab| lab.messages("work").is_empty());
+    lab.settle();
+    let inputs = lab.inputs();
+    let mut bodies: Vec<&str> = inputs.iter().map(|input| input[0]["body"].as_str().unwrap()).collect();
+    bodies.sort_unstable();
+    assert_eq!(bodies, ["one", "three", "two"]);
+    let event = &inputs[0][0];
+    assert_eq!(
+        (&event["eventSource"], &event["eventSourceARN"], &event["awsRegion"]),
+        (&json!("aws:sqs"), &json!(SOURCE), &json!("us-east-1"))
+    );
+    assert_eq!(event["attributes"]["ApproximateReceiveCount"], "1");
+}
+
+#[test]
+fn only_what_a_filter_lets_through_starts_and_the_template_says_with_what() {
+    let lab = Lab::new();
+    let url = lab.queue("work");
+    let filter = json!({ "body": { "kind": ["order"] } }).to_string();
+    lab.ok("pipes", "CreatePipe", pipe(&json!({
+        "SourceParameters": { "FilterCriteria": { "Filters": [{ "Pattern": filter }] } },
+        "TargetParameters": { "InputTemplate": "{ \"n\": <$.body.n>, \"pipe\": \"<aws.pipes.pipe-name>\" }" },
+    })));
+    for n in 0..3 {
+        send(&lab, &url, &json!({ "kind": if n == 1 { "order" } else { "note" }, "n": n }).to_string());
+    }
+    lab.until("the queue is empty", |lab| lab.messages("work").is_empty());
+    lab.settle();
+    assert_eq!(lab.inputs(), [json!([{ "n": 1, "pipe": "p" }])]);
+}
+
+#[test]
+fn what_was_taken_before_a_crash_starts_once() {
+    let lab = Lab::new();
+    let url = lab.queue("work");
+    send(&lab, &url, "x");
+    lab.ok("pipes", "CreatePipe", pipe(&json!({})));
+    lab.until("the queue is empty", |lab| lab.messages("work").is_empty());
+    lab.settle();
+    let name = {
+        let all = lab.engine.list_executions(&ExecutionFilter::default()).unwrap();
+        all[0].name.clone()
+    };
+    // As if the process had been killed between the start and the deletion.
+    let input = lab.inputs()[0].to_string();
+    let batch = move |connection: &rusqlite::Connection| {
+        connection.execute("INSERT INTO pipe_batches VALUES ('p', ?1, ?2, '[]', 0)", (name, input))?;
+        Ok(())
+    };
+    lab.ok("pipes", "StopPipe", json!({ "Name": "p" }));
+    lab.stores.inner.core.database.write(batch).unwrap();
+    lab.ok("pipes", "StartPipe", json!({ "Name": "p" }));
+    lab.settle();
+    assert_eq!(lab.inputs().len(), 1);
+}
+
+#[test]
+fn a_message_that_starts_nothing_goes_to_the_dead_letter_queue() {
+    let lab = Lab::new();
+    lab.queue("dead");
+    let url = lab.queue("work");
+    let policy =
+        json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": 2 });
+    let attributes = json!({ "RedrivePolicy": policy.to_string(), "VisibilityTimeout": "5" });
+    lab.ok("sqs", "SetQueueAttributes", json!({ "QueueUrl": url, "Attributes": attributes }));
+    let gone = "arn:aws:states:us-east-1:123456789012:stateMachine:gone";
+    lab.ok("pipes", "CreatePipe", pipe(&json!({ "Target": gone })));
+    send(&lab, &url, "poison");
+    lab.until("it is in the dead-letter queue", |lab| {
+        lab.clock.advance_millis(5_000);
+        std::thread::yield_now();
+        lab.messages("dead").len() == 1
+    });
+    assert!(lab.messages("work").is_empty() && lab.inputs().is_empty());
+}
+
+#[test]
+fn pipes_are_made_changed_listed_and_deleted() {
+    let lab = Lab::new();
+    lab.queue("work");
+    let made =
+        lab.ok("pipes", "CreatePipe", pipe(&json!({ "DesiredState": "STOPPED", "Tags": { "a": "b" } })));
+    assert_eq!(
+        (&made["Arn"], &made["CurrentState"]),
+        (&json!("arn:aws:pipes:us-east-1:123456789012:pipe/p"), &json!("STOPPED"))
+    );
+    assert_eq!(lab.code("pipes", "CreatePipe", pipe(&json!({}))), "ConflictException");
+    assert_eq!(
+        lab.code(
+            "pipes",
+            "CreatePipe",
+            pipe(&json!({ "Name": "q", "Source": "arn:aws:kinesis:us-east-1:123456789012:stream/s" }))
+        ),
+        "ValidationException"
+    );
+    let bad = json!({ "FilterCriteria": { "Filters": [{ "Pattern": "{\"a\": 1}" }] } });
+    assert_eq!(
+        lab.code("pipes", "CreatePipe", pipe(&json!({ "Name": "q", "SourceParameters": bad }))),
+        "ValidationException"
+    );
+    lab.ok("pipes", "UpdatePipe", json!({ "Name": "p", "RoleArn": ROLE, "Description": "new" }));
+    let described = lab.ok("pipes", "DescribePipe", json!({ "Name": "p" }));
+    assert_eq!(
+        (&described["Description"], &described["Source"], &described["Tags"]),
+        (&json!("new"), &json!(SOURCE), &json!({ "a": "b" }))
+    );
+    assert_eq!(lab.ok("pipes", "ListPipes", json!({ "CurrentState": "STOPPED" }))["Pipes"][0]["Name"], "p");
+    assert_eq!(lab.ok("pipes", "DeletePipe", json!({ "Name": "p" }))["CurrentState"], "DELETING");
+    assert_eq!(lab.code("pipes", "DescribePipe", json!({ "Name": "p" })), "NotFoundException");
+}

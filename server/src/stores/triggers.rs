@@ -1,0 +1,305 @@
+//! Triggers from a file: what the operations of queues, events, schedules and pipes make, in
+//! their own names, put again at every start without doing it twice.
+
+use serde_json::{Map, Value, json};
+
+use super::events::Events;
+use super::pipes::Pipes;
+use super::queue::Queues;
+use super::schedules::Schedules;
+use crate::http::JsonError;
+
+/// What is wrong with a document of triggers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct TriggerError {
+    /// Where: `Rules[0].EventPattern`.
+    pub place: String,
+    /// What, in AWS's words where they are AWS's.
+    pub problem: String,
+}
+
+type Put = Result<(), TriggerError>;
+
+/// Lists of a document, in the order in which they are put: what others refer to comes first.
+const LISTS: [&str; 6] = ["Queues", "EventBuses", "Rules", "ScheduleGroups", "Schedules", "Pipes"];
+
+/// Puts everything, and answers how many things there are.
+pub(super) fn put(
+    queues: &Queues,
+    events: &Events,
+    schedules: &Schedules,
+    pipes: &Pipes,
+    document: &Value,
+) -> Result<usize, TriggerError> {
+    let refused = |place: &str, problem: String| Err(TriggerError { place: place.to_owned(), problem });
+    let Some(lists) = document.as_object() else {
+        return refused("document", format!("it has to be an object with {}", LISTS.join(", ")));
+    };
+    if let Some(unknown) = lists.keys().find(|name| !LISTS.contains(&name.as_str())) {
+        return refused(unknown, format!("there is no such list: there are {}", LISTS.join(", ")));
+    }
+    let putting = Putting { queues, events, schedules, pipes };
+    let mut count = 0;
+    for list in LISTS {
+        let Some(items) = lists.get(list) else { continue };
+        let Some(items) = items.as_array() else {
+            return refused(list, "it has to be a list".to_owned());
+        };
+        for (at, item) in items.iter().enumerate() {
+            let place = format!("{list}[{at}]");
+            let Some(item) = item.as_object() else {
+                return refused(&place, "it has to be an object".to_owned());
+            };
+            putting.item(list, &place, item)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+struct Putting<'a> {
+    queues: &'a Queues,
+    events: &'a Events,
+    schedules: &'a Schedules,
+    pipes: &'a Pipes,
+}
+
+impl Putting<'_> {
+    fn item(&self, list: &str, place: &str, item: &Map<String, Value>) -> Put {
+        let item = &with_texts(item);
+        match list {
+            "Queues" => self.queue(place, item),
+            "EventBuses" => self.bus(place, item),
+            "Rules" => self.rule(place, item),
+            "ScheduleGroups" => self.group(place, item),
+            "Schedules" => self.schedule(place, item),
+            _ => self.pipe(place, item),
+        }
+    }
+
+    /// A queue that is there gets the attributes and tags of the file.
+    fn queue(&self, place: &str, item: &Map<String, Value>) -> Put {
+        known(place, item, &["QueueName", "Attributes", "tags"])?;
+        let name = item.get("QueueName").cloned().unwrap_or_default();
+        let whole = Value::Object(item.clone());
+        match self.queues.run("CreateQueue", &whole) {
+            Err(error) if error.code == "QueueNameExists" => {}
+            answered => return told(place, item, answered.map(drop)),
+        }
+        let mut attributes = item.get("Attributes").and_then(Value::as_object).cloned().unwrap_or_default();
+        // It cannot be changed, and is the same: its name says so.
+        attributes.shift_remove("FifoQueue");
+        let set = json!({ "QueueUrl": name, "Attributes": attributes });
+        told(place, item, self.queues.run("SetQueueAttributes", &set).map(drop))?;
+        let tags =
+            json!({ "QueueUrl": name, "Tags": item.get("tags").cloned().unwrap_or_else(|| json!({})) });
+        told(place, item, self.queues.run("TagQueue", &tags).map(drop))
+    }
+
+    fn bus(&self, place: &str, item: &Map<String, Value>) -> Put {
+        known(place, item, &["Name", "Description", "Tags"])?;
+        let created = self.events.run("CreateEventBus", &Value::Object(item.clone()));
+        told(place, item, there_already(created, "ResourceAlreadyExistsException"))
+    }
+
+    /// A rule with its targets; targets that the file does not have are removed.
+    fn rule(&self, place: &str, item: &Map<String, Value>) -> Put {
+        let names = [
+            "Name",
+            "EventBusName",
+            "EventPattern",
+            "ScheduleExpression",
+            "State",
+            "Description",
+            "RoleArn",
+            "Tags",
+            "Targets",
+        ];
+        known(place, item, &names)?;
+        let mut rule = item.clone();
+        let targets = rule.shift_remove("Targets").unwrap_or_else(|| json!([]));
+        told(place, item, self.events.run("PutRule", &Value::Object(rule)).map(drop))?;
+        let of_rule = |more: Value| {
+            let mut parameters =
+                json!({ "Rule": item.get("Name"), "EventBusName": item.get("EventBusName") });
+            if let (Some(parameters), Value::Object(more)) = (parameters.as_object_mut(), more) {
+                parameters.extend(more);
+            }
+            parameters
+        };
+        let place = format!("{place}.Targets");
+        let list = self.events.run("ListTargetsByRule", &of_rule(json!({})));
+        let list = list.map_err(|error| of_error(&place, item, error))?;
+        let ids = |list: &Value| -> Vec<Value> {
+            let targets = list.as_array().into_iter().flatten();
+            targets.filter_map(|target| target.get("Id").cloned()).collect()
+        };
+        let wanted = ids(&targets);
+        let mut gone = ids(list.get("Targets").unwrap_or(&Value::Null));
+        gone.retain(|id| !wanted.contains(id));
+        if !gone.is_empty() {
+            told(&place, item, self.events.run("RemoveTargets", &of_rule(json!({ "Ids": gone }))).map(drop))?;
+        }
+        if targets.as_array().is_some_and(Vec::is_empty) {
+            return Ok(());
+        }
+        told(&place, item, self.events.run("PutTargets", &of_rule(json!({ "Targets": targets }))).map(drop))
+    }
+
+    fn group(&self, place: &str, item: &Map<String, Value>) -> Put {
+        known(place, item, &["Name", "Tags"])?;
+        let created = self.schedules.run("CreateScheduleGroup", &Value::Object(item.clone()));
+        told(place, item, there_already(created, "ConflictException"))
+    }
+
+    /// A schedule that is there is changed only if the file says something else: a rate
+    /// does not begin anew at every start.
+    fn schedule(&self, place: &str, item: &Map<String, Value>) -> Put {
+        let names = [
+            "Name",
+            "GroupName",
+            "ScheduleExpression",
+            "ScheduleExpressionTimezone",
+            "StartDate",
+            "EndDate",
+            "Description",
+            "State",
+            "Target",
+            "FlexibleTimeWindow",
+            "ActionAfterCompletion",
+            "KmsKeyArn",
+        ];
+        known(place, item, &names)?;
+        let mut item = item.clone();
+        item.entry("FlexibleTimeWindow").or_insert_with(|| json!({ "Mode": "OFF" }));
+        give_role(&mut item);
+        let whole = Value::Object(item.clone());
+        match self.schedules.run("CreateSchedule", &whole) {
+            Err(error) if error.code == "ConflictException" => {}
+            answered => return told(place, &item, answered.map(drop)),
+        }
+        let asked = json!({ "Name": item.get("Name"), "GroupName": item.get("GroupName") });
+        let is = self.schedules.run("GetSchedule", &asked).map_err(|error| of_error(place, &item, error))?;
+        if item.iter().all(|(name, value)| is_within(value, is.get(name))) {
+            return Ok(());
+        }
+        told(place, &item, self.schedules.run("UpdateSchedule", &whole).map(drop))
+    }
+
+    fn pipe(&self, place: &str, item: &Map<String, Value>) -> Put {
+        let names = [
+            "Name",
+            "Description",
+            "DesiredState",
+            "Source",
+            "SourceParameters",
+            "Target",
+            "TargetParameters",
+            "RoleArn",
+            "Tags",
+            "Enrichment",
+        ];
+        known(place, item, &names)?;
+        let mut item = item.clone();
+        item.entry("RoleArn").or_insert_with(|| json!(ANY_ROLE));
+        let whole = Value::Object(item.clone());
+        match self.pipes.run_operation("CreatePipe", &whole) {
+            Err(error) if error.code == "ConflictException" => {}
+            answered => return told(place, &item, answered.map(drop)),
+        }
+        told(place, &item, self.pipes.run_operation("UpdatePipe", &whole).map(drop))
+    }
+}
+
+/// Roles are not looked at: a file does not have to name one.
+const ANY_ROLE: &str = "arn:aws:iam::123456789012:role/local";
+
+fn give_role(item: &mut Map<String, Value>) {
+    if let Some(target) = item.get_mut("Target").and_then(Value::as_object_mut) {
+        target.entry("RoleArn").or_insert_with(|| json!(ANY_ROLE));
+    }
+}
+
+/// Whether everything that is wanted is so.
+fn is_within(wanted: &Value, is: Option<&Value>) -> bool {
+    match (wanted, is) {
+        (Value::Object(wanted), Some(Value::Object(is))) => {
+            wanted.iter().all(|(name, wanted)| is_within(wanted, is.get(name)))
+        }
+        (wanted, Some(is)) => {
+            wanted == is || wanted.as_f64().is_some_and(|wanted| Some(wanted) == is.as_f64())
+        }
+        (_, None) => false,
+    }
+}
+
+/// What AWS has as JSON in a text may be written as it is: patterns, policies, inputs; and
+/// attributes of queues, which are texts, as numbers.
+fn with_texts(item: &Map<String, Value>) -> Map<String, Value> {
+    let mut item = item.clone();
+    text_of(&mut item, "EventPattern");
+    for attribute in item.get_mut("Attributes").and_then(Value::as_object_mut).into_iter().flatten() {
+        if !attribute.1.is_string() {
+            *attribute.1 = json!(attribute.1.to_string());
+        }
+    }
+    let targets = item.get_mut("Targets").and_then(Value::as_array_mut).into_iter().flatten();
+    targets.filter_map(Value::as_object_mut).for_each(|target| text_of(target, "Input"));
+    if let Some(target) = item.get_mut("Target").and_then(Value::as_object_mut) {
+        text_of(target, "Input");
+    }
+    let filters = item
+        .get_mut("SourceParameters")
+        .and_then(|parameters| parameters.get_mut("FilterCriteria"))
+        .and_then(|criteria| criteria.get_mut("Filters"));
+    let filters = filters.and_then(Value::as_array_mut).into_iter().flatten();
+    filters.filter_map(Value::as_object_mut).for_each(|filter| text_of(filter, "Pattern"));
+    item
+}
+
+fn text_of(object: &mut Map<String, Value>, name: &str) {
+    if let Some(value) = object.get_mut(name).filter(|value| value.is_object() || value.is_array()) {
+        *value = json!(value.to_string());
+    }
+}
+
+/// A name that nothing reads is a slip of the pen.
+fn known(place: &str, item: &Map<String, Value>, names: &[&str]) -> Put {
+    match item.keys().find(|name| !names.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => Err(TriggerError {
+            place: format!("{place}.{unknown}"),
+            problem: format!("there is no such member: there are {}", names.join(", ")),
+        }),
+    }
+}
+
+fn there_already(answered: Result<Value, JsonError>, code: &str) -> Result<(), JsonError> {
+    match answered {
+        Err(error) if error.code == code => Ok(()),
+        answered => answered.map(drop),
+    }
+}
+
+fn told(place: &str, item: &Map<String, Value>, answered: Result<(), JsonError>) -> Put {
+    answered.map_err(|error| of_error(place, item, error))
+}
+
+/// The member that an error names, if it names one.
+fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> TriggerError {
+    let lower = error.message.to_lowercase();
+    let named = |name: &&String| {
+        let name = name.to_lowercase();
+        lower.contains(&format!("'{name}")) || lower.contains(&format!("parameter {name}"))
+    };
+    let member = match &*error.code {
+        "InvalidEventPatternException" => Some("EventPattern".to_owned()),
+        _ if lower.contains("schedule expression") || lower.contains("parameter scheduleexpression") => {
+            Some("ScheduleExpression".to_owned())
+        }
+        _ => item.keys().find(named).cloned(),
+    };
+    let place = member.map_or_else(|| place.to_owned(), |member| format!("{place}.{member}"));
+    TriggerError { place, problem: error.message }
+}
