@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Scheduler, lock};
 use crate::journal::ExecutionDescription;
-use crate::machine::{Execution, Status};
+use crate::machine::Execution;
 use crate::map_run::ChildOf;
 use crate::registry::{Configuration, Entry, Revision};
 
@@ -176,16 +176,11 @@ impl Slot {
         }
         // Who works on it may take a while.
         let live = self.live.try_lock().ok()?;
-        // What it has come to since may not be durable yet.
-        Some(ExecutionDescription {
-            status: Status::Running,
-            stop_millis: None,
-            output: None,
-            error: None,
-            cause: None,
-            events: 0,
-            ..described(self, &live.execution)?
-        })
+        // Whether an end is durable already, and was told, only the journal knows.
+        if live.execution.stop_millis().is_some() {
+            return None;
+        }
+        Some(ExecutionDescription { events: 0, ..described(self, &live.execution)? })
     }
 }
 
