@@ -407,3 +407,23 @@ pub const PIPES_MAX: usize = 100;
 pub fn is_invalid_in_name(character: char) -> bool {
     character.is_whitespace() || character.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(character)
 }
+
+// --- Amazon S3, for the object store of `stepwright dev`. "S3" is the page
+// "Amazon S3 multipart upload limits" of the S3 user guide unless said otherwise.
+
+/// An object, in bytes. S3: 48.8 TiB (50 TB).
+pub const OBJECT_BYTES_MAX: u64 = 53_687_091_200_000;
+/// An object that is put or copied in one request, and a part of an upload, in bytes. S3: 5 GiB.
+pub const OBJECT_PUT_BYTES_MAX: u64 = 5 << 30;
+/// A part of an upload that is not the last, in bytes. S3: 5 MiB.
+pub const OBJECT_PART_BYTES_MIN: u64 = 5 << 20;
+/// The number of an upload's last part. S3: 10,000.
+pub const OBJECT_PARTS_MAX: u32 = 10_000;
+/// Entries of one page of a list, and objects of one `DeleteObjects`. S3 API reference: 1,000.
+pub const OBJECT_PAGE_MAX: usize = 1_000;
+/// Names and values of an object's own metadata, in bytes. S3 user guide, "Working with object metadata": 2 KB.
+pub const OBJECT_METADATA_BYTES_MAX: usize = 2_048;
+/// The document of a request, in bytes. Ours: 10,000 parts with their checksums take 2 MiB.
+pub const OBJECT_DOCUMENT_BYTES_MAX: usize = 4 << 20;
+/// The name of a bucket, in characters. S3 user guide, "General purpose bucket naming rules": 3 to 63.
+pub const BUCKET_NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=63;

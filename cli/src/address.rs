@@ -104,6 +104,7 @@ impl Address {
         let key = |of: fn(&Keys) -> &String| self.keys.as_ref().map_or(ANY_KEY, |keys| of(keys)).to_owned();
         vec![
             ("AWS_ENDPOINT_URL_SFN", self.endpoint.clone()),
+            ("AWS_ENDPOINT_URL_S3", self.endpoint.clone()),
             ("AWS_ENDPOINT_URL_LAMBDA", self.endpoint.clone()),
             ("AWS_ENDPOINT_URL_SQS", self.endpoint.clone()),
             ("AWS_ENDPOINT_URL_EVENTBRIDGE", self.endpoint.clone()),

@@ -16,6 +16,7 @@ use server::http::{
     Authentication, Credentials, Functions, JsonApi, JsonProtocol, Limits, Own, Probes, RestProtocol, Server,
     ServerOptions, Service, States, Throttle, generate_credentials,
 };
+use server::stores::objects::{Objects, ObjectsOptions};
 use server::{Api, Metrics, OwnEndpoint, Stores};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -159,7 +160,7 @@ impl Serving<'_> {
             names: self.arguments.allow_host.clone(),
             limits,
             is_authenticated: !authentication.is_open(),
-            services: self.services(metrics, stores, authentication, limits),
+            services: self.services(metrics, stores, authentication, limits)?,
         };
         let server = Server::start(options).map_err(|source| Problem::Endpoint { source })?;
         let address = Address::of(&self.local.engine, server.addresses(), self.credentials.as_ref());
@@ -188,19 +189,42 @@ impl Serving<'_> {
         stores: &Stores,
         authentication: Authentication,
         limits: Limits,
-    ) -> Vec<Arc<dyn Service>> {
+    ) -> Result<Vec<Arc<dyn Service>>, Problem> {
         let engine = &self.local.engine;
         let api = Api::new(engine.clone());
         let throttle = self.arguments.throttle.map(|arguments::Throttle::Aws| Throttle::aws(Instant::now()));
         let states = States::new(api.clone(), Arc::clone(metrics)).with_throttle(throttle);
         let mut apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
         apis.extend(stores.json_apis());
-        vec![
+        let objects = self.objects(stores, authentication.clone(), limits)?;
+        Ok(vec![
             Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
             Arc::new(Functions::new(self.local.host.clone(), authentication.clone(), limits.body_time)),
             Arc::new(RestProtocol::new(stores.rest_apis(), authentication.clone(), limits.body_time)),
             Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),
-        ]
+            // Takes what nobody else does.
+            Arc::new(objects),
+        ])
+    }
+
+    /// The buckets that the engine and the steps use.
+    fn objects(
+        &self,
+        stores: &Stores,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Result<Objects, Problem> {
+        let (region, account) = self.local.engine.region_and_account();
+        let options = ObjectsOptions {
+            root: self.local.data.objects(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            authentication,
+            events: Arc::new(stores.clone()),
+            clock: Arc::new(SystemClock),
+            idle: limits.body_time,
+        };
+        Objects::open(options).map_err(|error| Problem::Journal { detail: error.to_string() })
     }
 
     fn watch(&self, application: Option<&Application>) -> Result<Option<Watch>, Problem> {

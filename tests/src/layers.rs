@@ -7,11 +7,12 @@ const ALLOWED: &str = "
 stepwright-macros         <-
 stepwright-asl            <-
 stepwright-sigv4          <-
-stepwright                <- stepwright-macros stepwright-sigv4
+stepwright-bucket         <-
+stepwright                <- stepwright-bucket stepwright-macros stepwright-sigv4
 stepwright-codegen        <- stepwright-asl stepwright
 stepwright-infra          <- stepwright-asl stepwright-codegen
-stepwright-engine         <- stepwright-asl
-stepwright-server         <- stepwright-asl stepwright-engine stepwright-sigv4
+stepwright-engine         <- stepwright-asl stepwright-bucket
+stepwright-server         <- stepwright-asl stepwright-bucket stepwright-engine stepwright-sigv4
 stepwright-cli            <- stepwright-asl stepwright-engine stepwright-infra stepwright-server
 stepwright-testkit        <- stepwright-codegen stepwright-engine stepwright
 stepwright-step-feed      <- stepwright

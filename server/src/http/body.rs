@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, header};
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyError {
+pub(crate) enum BodyError {
     /// It is larger than the limit.
     TooLarge,
     /// It did not come in time.
@@ -20,7 +20,7 @@ pub(super) enum BodyError {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read(
+pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,

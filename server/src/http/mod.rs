@@ -23,7 +23,7 @@
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 
 mod authentication;
-mod body;
+pub(crate) mod body;
 mod client;
 mod door;
 mod functions;
@@ -33,7 +33,7 @@ mod polls;
 mod probes;
 mod rest_protocol;
 mod server;
-mod service;
+pub(crate) mod service;
 mod slow;
 mod states;
 mod throttle;
@@ -48,7 +48,7 @@ pub use own::Own;
 pub use probes::Probes;
 pub use rest_protocol::{RestApi, RestProtocol};
 pub use server::{Limits, Server, ServerError, ServerOptions};
-pub use service::{Answer, Request, Response, Service};
+pub use service::{Answer, Peer, Request, Response, Service};
 pub use sigv4::Credentials;
 pub use states::States;
 pub use throttle::Throttle;

@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::door::Door;
-use super::service::{Response, Service, request_id, unknown, unlooked};
+use super::service::{Peer, Response, Service, request_id, unknown, unlooked};
 use super::slow::Impatient;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
@@ -253,8 +253,10 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePerm
     // Answers are small and whole: nothing is gained by waiting for more to send.
     let _ = stream.set_nodelay(true);
     let Ok(reached) = stream.local_addr().map(|address| address.ip()) else { return };
+    let Ok(peer) = stream.peer_addr().map(|address| Peer(address.ip().to_canonical())) else { return };
     let mut stopping = shared.stopping.subscribe();
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(&shared, request, reached).await) }
     });

@@ -1,6 +1,7 @@
 //! The port to what answers requests, and the answers nobody else gives.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 
 /// A request whose body was not read yet.
 pub type Request = axum::http::Request<Body>;
+/// Where a request came from: an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
 /// What is answered.
 pub type Response = axum::http::Response<Body>;
 /// An answer on its way.
@@ -29,7 +33,7 @@ pub trait Service: Send + Sync {
 }
 
 /// A response with a text.
-pub(super) fn text(status: StatusCode, content_type: &'static str, text: impl Into<Body>) -> Response {
+pub(crate) fn text(status: StatusCode, content_type: &'static str, text: impl Into<Body>) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -44,12 +48,12 @@ pub(super) fn unlooked(mut response: Response) -> Response {
 }
 
 /// What AWS answers to what belongs to no protocol.
-pub(super) fn unknown() -> Response {
+pub(crate) fn unknown() -> Response {
     text(StatusCode::NOT_FOUND, "application/xml", "<UnknownOperationException/>\n")
 }
 
 /// A random request id: UUID version 4.
-pub(super) fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     let mut bytes = [0; 16];
     // Without random numbers the ids are all the same, and nothing depends on them.
     let _ = getrandom::fill(&mut bytes);

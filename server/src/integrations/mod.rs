@@ -30,7 +30,7 @@ mod naming;
 mod optimised;
 mod pool;
 mod problem;
-mod protocol;
+pub(crate) mod protocol;
 mod settings;
 #[cfg(test)]
 mod tests;

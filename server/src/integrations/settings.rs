@@ -35,7 +35,7 @@ const CREDENTIALS_KEPT: Duration = Duration::from_mins(15);
 const EXPIRY_MARGIN_SECONDS: i64 = 300;
 
 /// Services that are served beside the engine: their ids in the SDKs.
-const OWN_SERVICES: [&str; 4] = ["SQS", "EventBridge", "Scheduler", "Pipes"];
+const OWN_SERVICES: [&str; 5] = ["SQS", "EventBridge", "S3", "Scheduler", "Pipes"];
 
 /// How long a call waits until they are served: tasks go on while the endpoint opens.
 const OWN_OPENING: Duration = Duration::from_secs(30);

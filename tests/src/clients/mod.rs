@@ -5,6 +5,7 @@
 //! runs a distributed Map, tags, and meets an error of the service. What it
 //! saw is compared here. Beside them, every operation of the service model.
 
+mod objects;
 mod rust;
 mod secrets;
 mod triggers;
@@ -18,7 +19,7 @@ use tempfile::TempDir;
 
 /// A running `stepwright dev`; it ends with this value.
 pub(crate) struct Served {
-    process: Child,
+    pub(crate) process: Child,
     pub(crate) announced: Value,
     pub(crate) folder: TempDir,
 }

@@ -21,7 +21,7 @@ mod rest;
 #[cfg(test)]
 mod tests;
 mod time;
-mod xml;
+pub(crate) mod xml;
 
 use engine::services::{Operation, Protocol, Service};
 use serde_json::Value;

@@ -23,24 +23,29 @@ const ATTRIBUTES_MAX: usize = 256;
 
 /// An element.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Without a prefix.
     name: String,
     /// As they are written.
     attributes: Vec<(String, String)>,
     children: Vec<Node>,
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Node {
     /// The first child of a name.
-    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
+    }
+
+    /// Every child of a name.
+    pub(crate) fn all<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n Self> {
+        self.children.iter().filter(move |child| child.name == name)
     }
 }
 
 /// The root element of a text; of an empty text one without a name.
-pub(super) fn parse(text: &[u8]) -> Result<Node, String> {
+pub(crate) fn parse(text: &[u8]) -> Result<Node, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("the answer is not XML: {why}");
     let text = std::str::from_utf8(text).map_err(|error| wrong(&error))?;
     let mut reader = Reader::from_str(text);
