@@ -15,7 +15,7 @@ use crate::wire::Connection;
 /// How often the process is killed.
 const KILLS: u64 = 3;
 /// How long everything may take to arrive after the last start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const TRIGGERS: &str = r#"
 [[Queues]]
