@@ -31,6 +31,8 @@ mod layers;
 mod postgres_server;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod triggers;
 
 #[cfg(test)]
 use processes::{binaries, project_root, shared, stepwright, told};

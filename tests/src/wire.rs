@@ -28,9 +28,14 @@ impl Connection {
 
     /// Calls an operation, e.g. `StartExecution`; answers the HTTP status and the body.
     pub async fn call(&mut self, operation: &str, parameters: &Value) -> io::Result<(u16, Value)> {
+        self.call_target(&format!("AWSStepFunctions.{operation}"), parameters).await
+    }
+
+    /// Calls an operation of any API by its target, e.g. `AmazonSQS.SendMessage`.
+    pub async fn call_target(&mut self, target: &str, parameters: &Value) -> io::Result<(u16, Value)> {
         // Those who do not check signatures want to see one.
         let request = format!(
-            "POST / HTTP/1.1\r\nhost: {}\r\nx-amz-target: AWSStepFunctions.{operation}\r\n\
+            "POST / HTTP/1.1\r\nhost: {}\r\nx-amz-target: {target}\r\n\
              content-type: application/x-amz-json-1.0\r\nx-amz-date: 20261121T000000Z\r\n\
              authorization: AWS4-HMAC-SHA256 Credential=local/20261121/us-east-1/states/aws4_request, \
              SignedHeaders=host;x-amz-date, Signature=0\r\ncontent-length: ",

@@ -9,8 +9,8 @@ use super::lock;
 use crate::journal::Message;
 use crate::registry::CreateActivity;
 use crate::{
-    Completion, Engine, EngineError, EngineOptions, RedriveExecution, StartExecution, Started, Status,
-    TaskHost, TaskOutcome, TaskRequest,
+    Completion, Engine, EngineError, EngineOptions, HistoryEvent, Observed, Observer, RedriveExecution,
+    StartExecution, Started, Status, TaskHost, TaskOutcome, TaskRequest,
 };
 
 /// Answers every call at once, and keeps the tokens of those that wait for somebody else.
@@ -259,4 +259,40 @@ fn nothing_is_described_before_it_is_durable() {
     assert_eq!(engine.describe_execution(&begins).unwrap().status, Status::Running);
     stopping.join().unwrap().unwrap();
     assert_eq!(engine.describe_execution(&runs).unwrap().status, Status::Aborted);
+}
+
+/// Asks for an execution the moment its end is told, before the engine has put it away.
+#[derive(Default)]
+struct Asks {
+    engine: std::sync::OnceLock<Engine>,
+    told: Mutex<Vec<Status>>,
+}
+
+impl Observer for Asks {
+    fn observe(&self, observed: &Observed<'_>) {
+        let is_end =
+            observed.records.iter().filter_map(HistoryEvent::of).any(|event| event.output().is_some());
+        if let (true, Some(engine)) = (is_end, self.engine.get()) {
+            lock(&self.told).push(engine.describe_execution(observed.execution_arn).unwrap().status);
+        }
+    }
+}
+
+#[test]
+fn an_end_that_is_told_is_an_end_for_who_asks() {
+    let directory = tempfile::tempdir().unwrap();
+    let asks = Arc::<Asks>::default();
+    let mut options = EngineOptions::new(directory.path(), Arc::new(Tokens::default()));
+    let host = Arc::new(Tokens::default());
+    options.task_host = host.clone();
+    options.observer = Some(asks.clone());
+    let engine = Engine::open(options).unwrap();
+    assert!(asks.engine.set(engine.clone()).is_ok());
+    engine.put_state_machine("m", ASK, None).unwrap();
+    start(&engine).unwrap();
+    engine.settle().unwrap();
+    let token = lock(&host.0).first().cloned().unwrap();
+    engine.send_task_success(&token, "{}").unwrap();
+    engine.settle().unwrap();
+    assert_eq!(lock(&asks.told).last(), Some(&Status::Succeeded));
 }

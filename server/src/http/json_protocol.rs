@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asl::limits::REQUEST_BYTES_MAX;
+use axum::body::HttpBody as _;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::authentication::{Authentication, SignatureProblem, SignedBody};
 use super::body::{self, BodyError};
-use super::service::{Answer, Request, Response, Service, text, unknown};
+use super::service::{Answer, Request, Response, Service, text, unknown, unlooked};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
@@ -154,10 +155,11 @@ impl JsonProtocol {
         request: Request,
     ) -> Result<Value, JsonError> {
         let (head, body) = request.into_parts();
-        let (api, operation) = found.ok_or_else(|| JsonError::new("UnknownOperationException", ""))?;
-        let limit = api.request_bytes_max();
+        // Also of what is refused: who has sent it all may send the next request on the connection.
+        let limit = found.as_ref().map_or(REQUEST_BYTES_MAX, |(api, _)| api.request_bytes_max());
         let body = body::read(&head.headers, body, limit, self.body_time).await;
         let body = body.map_err(|error| JsonError::of_body(error, limit))?;
+        let (api, operation) = found.ok_or_else(|| JsonError::new("UnknownOperationException", ""))?;
         self.authentication.verify(&head, SignedBody::Whole(&body), api.signing_name())?;
         let parameters = parameters(&body)?;
         drop(body);
@@ -179,7 +181,8 @@ impl Service for JsonProtocol {
         Box::pin(async move {
             // A body of another type may be a page's form: it is not looked at.
             if !is_json(request.headers()) {
-                return unknown();
+                let is_read = request.body().is_end_stream();
+                return if is_read { unknown() } else { unlooked(unknown()) };
             }
             let found = self.find(request.headers()).map(|(api, operation)| (api, operation.to_owned()));
             let api = found.as_ref().map(|(api, _)| Arc::clone(api));
@@ -231,8 +234,7 @@ fn refused(error: &JsonError, content_type: &'static str, api: Option<&dyn JsonA
         }
     }
     if matches!(error.http_status, 408 | 413) {
-        // What is left of the body is not read.
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return unlooked(response);
     }
     response
 }

@@ -11,7 +11,7 @@ use asl::limits::{
     ANSWER_SECONDS_MAX, CONNECTIONS_MAX, REQUEST_BODY_SECONDS_MAX, REQUEST_HEAD_BYTES_MAX,
     REQUEST_HEAD_SECONDS_MAX, REQUEST_HEADERS_MAX,
 };
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::door::Door;
-use super::service::{Peer, Response, Service, request_id, unknown};
+use super::service::{Peer, Response, Service, request_id, unknown, unlooked};
 use super::slow::Impatient;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
@@ -284,14 +284,16 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
     // RFC 9112, 6.1: who says the length of a body in two ways may be somebody who smuggles a second
     // request past a proxy. Hyper keeps one of them to itself, so no such connection goes on.
     let is_last = head.headers.contains_key(header::TRANSFER_ENCODING);
+    let is_read = body.is_end_stream();
+    let refused = |response| if is_read { response } else { unlooked(response) };
     let mut response = match shared.door.check(&head, reached) {
-        Err(refusal) => refusal.response(),
+        Err(refusal) => refused(refusal.response()),
         Ok(()) => match shared.services.iter().find(|service| service.takes(&head)) {
             Some(service) => {
                 let request = super::Request::from_parts(head, Body::new(body));
                 Arc::clone(service).answer(request).await
             }
-            None => unknown(),
+            None => refused(unknown()),
         },
     };
     if let Ok(id) = HeaderValue::from_str(&request_id()) {
@@ -299,7 +301,7 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
         response.headers_mut().entry("x-amzn-requestid").or_insert(id);
     }
     if is_last {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response = unlooked(response);
     }
     response
 }

@@ -40,6 +40,13 @@ pub(crate) fn text(status: StatusCode, content_type: &'static str, text: impl In
     response
 }
 
+/// An answer to a request whose body was not read, or not to its end: the last of its connection, and its
+/// caller knows.
+pub(super) fn unlooked(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// What AWS answers to what belongs to no protocol.
 pub(crate) fn unknown() -> Response {
     text(StatusCode::NOT_FOUND, "application/xml", "<UnknownOperationException/>\n")

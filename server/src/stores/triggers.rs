@@ -286,6 +286,15 @@ fn told(place: &str, item: &Map<String, Value>, answered: Result<(), JsonError>)
     answered.map_err(|error| of_error(place, item, error))
 }
 
+/// The member at which the check found something: `… at 'target.arn' failed to satisfy …`.
+fn found_at(message: &str) -> Option<String> {
+    let (_, at) = message.split_once(" at '")?;
+    let member = at.split(['.', '\'']).next()?;
+    let mut characters = member.chars();
+    let first = characters.next()?.to_ascii_uppercase();
+    Some(std::iter::once(first).chain(characters).collect())
+}
+
 /// The member that an error names, if it names one.
 fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> TriggerError {
     let lower = error.message.to_lowercase();
@@ -298,8 +307,9 @@ fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> Trigger
         _ if lower.contains("schedule expression") || lower.contains("parameter scheduleexpression") => {
             Some("ScheduleExpression".to_owned())
         }
-        _ => item.keys().find(named).cloned(),
+        _ => found_at(&error.message).or_else(|| item.keys().find(named).cloned()),
     };
+    let member = member.filter(|member| !place.ends_with(member.as_str()));
     let place = member.map_or_else(|| place.to_owned(), |member| format!("{place}.{member}"));
     TriggerError { place, problem: error.message }
 }

@@ -387,7 +387,7 @@ def protocol():
     for name in ("AWSStepFunctions.Fly", "AWSStepFunctions.", "AWSStepFunctions", "Other.ListStateMachines", "."):
         answered(f"target {name}", unknown, "{}", name)
     answered("no target", unknown, "{}")
-    for kind in ("application/json", "application/x-amz-json-1.1", "text/plain", None):
+    for kind in ("application/json", "application/x-amz-cbor-1.1", "text/plain", None):
         answered(f"content type {kind}", (404, "<UnknownOperationException/>"), "{}", target, kind)
     unreadable = (400, service + "SerializationException")
     for what, body in [

@@ -8,6 +8,7 @@
 mod objects;
 mod rust;
 mod secrets;
+mod triggers;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

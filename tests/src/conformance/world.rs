@@ -122,7 +122,7 @@ impl World {
     /// Somebody outside does something with a task token. That it is no longer good is what some
     /// cases are about.
     fn act(&mut self, token: &str, step: TaskStep) {
-        let (operation, parameters) = match step {
+        let (operation, mut parameters) = match step {
             TaskStep::Heartbeat => ("SendTaskHeartbeat", json!({ "taskToken": token })),
             TaskStep::Ended(TaskOutcome::Succeeded(output)) => {
                 ("SendTaskSuccess", json!({ "taskToken": token, "output": output }))
@@ -132,6 +132,10 @@ impl World {
             }
             TaskStep::Taken(_) | TaskStep::Submitted(_) => return,
         };
+        // Who has no error and no cause names none.
+        if let Some(parameters) = parameters.as_object_mut() {
+            parameters.retain(|name, value| value != "" || !matches!(name.as_str(), "error" | "cause"));
+        }
         let _ = self.call(operation, parameters);
     }
 

@@ -95,3 +95,19 @@ fn keys_come_from_environment_files_and_processes() {
 fn a_command_is_taken_apart_at_blanks_outside_of_quotes() {
     assert_eq!(words(r#"a "b c"  'd"e' ''"#), ["a", "b c", "d\"e", ""]);
 }
+
+#[test]
+fn what_this_process_serves_is_there_unless_somebody_says_where_it_is() {
+    let own = OwnEndpoint::default();
+    own.open("http://127.0.0.1:4599/", Some(("ID".to_owned(), "SECRET".to_owned())));
+    let settings = AwsSettings::new(BTreeMap::new(), "us-east-1").with_own_endpoint(own.clone());
+    assert_eq!(url(&settings, "sqs"), "http://127.0.0.1:4599");
+    assert_eq!(url(&settings, "eventbridge"), "http://127.0.0.1:4599");
+    assert!(url(&settings, "dynamodb").contains("has no endpoint here"));
+    let keys = settings.credentials("http://127.0.0.1:4599").unwrap();
+    assert_eq!((keys.access_key_id.as_str(), keys.secret_access_key.as_str()), ("ID", "SECRET"));
+    let elsewhere = [("AWS_ENDPOINT_URL_SQS".to_owned(), "http://127.0.0.1:9324".to_owned())];
+    let settings = AwsSettings::new(elsewhere.into(), "us-east-1").with_own_endpoint(own);
+    assert_eq!(url(&settings, "sqs"), "http://127.0.0.1:9324");
+    assert_ne!(settings.credentials("http://127.0.0.1:9324").unwrap().access_key_id, "ID");
+}

@@ -173,7 +173,7 @@ impl Deliveries {
         };
         match self.engine.start_execution(request) {
             Ok(_) => Outcome::Arrived,
-            Err(error) => of_engine(error),
+            Err(error) => of_engine(&error),
         }
     }
 
@@ -290,7 +290,7 @@ impl Deliveries {
 }
 
 /// What an error of the engine means for a delivery.
-fn of_engine(error: EngineError) -> Outcome {
+fn of_engine(error: &EngineError) -> Outcome {
     let message = error.to_string();
     match error {
         // The name is made of the event: it was this event that started it.

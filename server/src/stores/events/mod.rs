@@ -1,5 +1,5 @@
 //! The event bus: takes events, finds the rules they are for, and notes what is to be
-//! delivered before it answers. Speaks Amazon EventBridge.
+//! delivered before it answers. Speaks Amazon `EventBridge`.
 //!
 //! | file | owns |
 //! |---|---|

@@ -208,6 +208,8 @@ impl Pipes {
         let kept = self.core.database.write(move |connection| {
             let kept = find(connection, &name)?.ok_or_else(|| no_pipe(&name))?;
             connection.execute("DELETE FROM pipes WHERE name = ?1", [&name])?;
+            // What it took comes back when its visibility timeout is over.
+            connection.execute("DELETE FROM pipe_batches WHERE pipe = ?1", [&name])?;
             tags::remove_all(connection, &arn)?;
             Ok(kept)
         })?;

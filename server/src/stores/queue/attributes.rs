@@ -38,15 +38,13 @@ pub(super) struct Redrive {
     pub(super) receives_max: i64,
 }
 
+/// The largest message, as numbers of attributes are.
+const MESSAGE_BYTES_MAX: i64 = QUEUE_MESSAGE_BYTES_MAX.cast_signed() as i64;
+
 /// Attributes with a number: name, smallest, largest, default.
 const NUMBERS: [(&str, i64, i64, i64); 6] = [
     ("DelaySeconds", 0, QUEUE_DELAY_SECONDS_MAX, 0),
-    (
-        "MaximumMessageSize",
-        QUEUE_MESSAGE_BYTES_MIN,
-        QUEUE_MESSAGE_BYTES_MAX as i64,
-        QUEUE_MESSAGE_BYTES_MAX as i64,
-    ),
+    ("MaximumMessageSize", QUEUE_MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX),
     ("MessageRetentionPeriod", QUEUE_RETENTION_SECONDS_MIN, QUEUE_RETENTION_SECONDS_MAX, 345_600),
     ("ReceiveMessageWaitTimeSeconds", 0, QUEUE_WAIT_SECONDS_MAX, 0),
     ("VisibilityTimeout", 0, QUEUE_VISIBILITY_SECONDS_MAX, 30),
@@ -116,9 +114,7 @@ fn check(name: &str, value: &str, is_new: bool) -> Result<(), JsonError> {
         return if is_good { Ok(()) } else { refused() };
     }
     match name {
-        "FifoQueue" if !is_new => Err(refusal::unknown_attribute(name)),
-        "FifoQueue" if value == "true" => Ok(()),
-        "FifoQueue" => Err(refusal::unknown_attribute(name)),
+        "FifoQueue" if is_new && value == "true" => Ok(()),
         "ContentBasedDeduplication" | "SqsManagedSseEnabled" if matches!(value, "true" | "false") => Ok(()),
         "DeduplicationScope" if matches!(value, "queue" | "messageGroup") => Ok(()),
         "FifoThroughputLimit" if matches!(value, "perQueue" | "perMessageGroupId") => Ok(()),

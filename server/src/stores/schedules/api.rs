@@ -106,15 +106,8 @@ impl Schedules {
                 (Some(before), false) => before.created_millis,
             };
             // A time that is over when a schedule is made does not fire; a rate begins at once.
-            let made = if is_new { now } else { created_millis };
-            let next_millis = schedule.next_after(now - 1, made);
-            if is_new
-                && next_millis.is_none()
-                && schedule.is_once()
-                && document.get("State") == Some(&json!("ENABLED"))
-            {
-                tracing::debug!(schedule = arn, "a schedule is made for a time that is over");
-            }
+            let after = if is_new && schedule.is_rate() { now - 1 } else { now };
+            let next_millis = schedule.next_after(after, created_millis);
             let due = next_millis.map(|next| schedule.due(&arn, next));
             let kept = Kept { group, name, document, created_millis, modified_millis: now, next_millis };
             table::put(connection, &kept, due)

@@ -147,9 +147,9 @@ impl Schedule {
         self.target.age_seconds_max * 1_000
     }
 
-    /// Whether it fires once.
-    pub(super) fn is_once(&self) -> bool {
-        self.expression.is_once()
+    /// Whether it fires at a pace, and not at times of the clock.
+    pub(super) fn is_rate(&self) -> bool {
+        self.expression.period_millis().is_some()
     }
 
     /// What is delivered when it fires for an instant.

@@ -58,6 +58,7 @@ impl Lab {
         Self::at(folder, now)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "who calls has no further use for the parameters")]
     fn run(&self, service: &str, operation: &str, parameters: Value) -> Result<Value, JsonError> {
         let inner = &self.stores.inner;
         match service {
@@ -95,14 +96,14 @@ impl Lab {
         read.map(|(body, attributes)| (body, serde_json::from_str(&attributes).unwrap())).collect()
     }
 
-    /// Inputs of the executions of `work` so far, oldest first.
+    /// Inputs of the executions that have succeeded so far, oldest first.
     fn inputs(&self) -> Vec<Value> {
-        let filter = ExecutionFilter { limit: Some(10_000), ..ExecutionFilter::default() };
+        let status = Some(Status::Succeeded);
+        let filter = ExecutionFilter { status, limit: Some(10_000), ..ExecutionFilter::default() };
         let mut all = self.engine.list_executions(&filter).unwrap();
         all.sort_by_key(|execution| execution.start_millis);
         let of = |arn: &str| {
             let described = self.engine.describe_execution(arn).unwrap();
-            assert_eq!(described.status, Status::Succeeded);
             serde_json::from_str(&described.input).unwrap()
         };
         all.iter().map(|execution| of(&execution.execution_arn)).collect()

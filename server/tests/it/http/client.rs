@@ -43,6 +43,8 @@ impl Client {
     pub(super) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        // Heads and bodies are written one after the other: neither waits for the other's receipt.
+        stream.set_nodelay(true).expect("an option");
         Self { stream, address, received: Vec::new(), ends_in_silence: false }
     }
 
