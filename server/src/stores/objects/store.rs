@@ -172,11 +172,11 @@ impl Buckets {
         let stamp = self.stamp(file.as_file(), before)?;
         let change = ObjectChange::Created { size: stamp.bytes, etag: etag.to_owned(), version_id: None };
         let event = self.event(bucket, key, change, stamp.modified_nanos, cause);
-        folder.keep_about(key, stamp, &kept.about(etag))?;
         let name = file.path().file_name().map(|name| name.to_string_lossy().into_owned());
         let intent = Intent { event, stamp: pair(stamp), before: before.map(pair), file: name };
         let intended = intend(&folder, &intent)?;
-        let placed = folder.lock().map_err(Failure::from).and_then(|lock| {
+        let known = folder.keep_about(key, stamp, &kept.about(etag));
+        let placed = known.and_then(|()| folder.lock()).map_err(Failure::from).and_then(|lock| {
             // A step may have written meanwhile, past this process.
             check(&folder, key, folder.find(key)?.as_ref(), condition)?;
             Ok(folder.put_in_place(&lock, file, key)?)
@@ -184,8 +184,8 @@ impl Buckets {
         let parent = match placed {
             Ok(parent) => parent,
             Err(failure) => {
-                fs::remove_file(&intended)?;
                 folder.forget_about(key, stamp)?;
+                fs::remove_file(&intended)?;
                 return Err(failure);
             }
         };

@@ -210,7 +210,11 @@ fn what_is_promised_of_a_body_is_checked() {
     let got = store.ask("GET", "/drops/a", &[("x-amz-checksum-mode", "ENABLED")], b"");
     assert_eq!((got.text.as_str(), got.header("content-encoding")), ("hello", "gzip"));
     assert_eq!(got.header("x-amz-checksum-crc32"), "NhCmhg==");
-    assert_eq!(put(&[("content-length", "6")], b"hello").status, 400, "two lengths, or too long a one");
+    let short = [
+        ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("x-amz-decoded-content-length", "6"),
+    ];
+    assert_eq!(put(&short, b"5\r\nhello\r\n0\r\n\r\n").code(), "IncompleteBody");
     let large = [
         ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
         ("x-amz-decoded-content-length", "5368709121"),
@@ -247,9 +251,11 @@ fn no_request_leaves_its_bucket() {
         "con",
         "%EF%BC%8E%EF%BC%8E/secret",
     ] {
-        assert_eq!(store.get(key).code(), "NoSuchKey", "{key}");
-        assert_eq!(store.put(key, key).status, 200, "{key}");
-        assert_eq!(store.get(key).text, key);
+        let decoded = String::from_utf8(sigv4::decoded(key)).unwrap();
+        let before = store.get(key);
+        assert!(before.code() == "NoSuchKey" || before.text == decoded, "{key}: {}", before.text);
+        assert_eq!(store.put(key, &decoded).status, 200, "{key}");
+        assert_eq!(store.get(key).text, decoded);
     }
     for (uri, code) in [
         ("/../secret", "NoSuchBucket"),
