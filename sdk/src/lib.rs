@@ -80,7 +80,7 @@ pub mod ir;
 pub mod lambda;
 mod literal;
 #[cfg_attr(
-    feature = "lambda",
+    any(feature = "aws", all(test, feature = "lambda")),
     expect(clippy::disallowed_methods, reason = "the object store is files and HTTP")
 )]
 pub mod objects;

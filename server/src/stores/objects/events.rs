@@ -1,5 +1,5 @@
 //! What is told of objects: the port to who passes events on, and the events as
-//! EventBridge delivers them.
+//! `EventBridge` delivers them.
 
 use std::fmt::Debug;
 
@@ -104,7 +104,7 @@ impl ObjectEvent {
         id
     }
 
-    /// EventBridge's name of the kind of event.
+    /// `EventBridge`'s name of the kind of event.
     pub fn detail_type(&self) -> &'static str {
         match self.change {
             ObjectChange::Created { .. } => "Object Created",
@@ -112,7 +112,7 @@ impl ObjectEvent {
         }
     }
 
-    /// The event as EventBridge delivers it. S3 user guide, "EventBridge event message structure".
+    /// The event as `EventBridge` delivers it. S3 user guide, "`EventBridge` event message structure".
     pub fn to_event_bridge(&self) -> Value {
         let time = Timestamp::from_millisecond(self.time_millis).unwrap_or_default();
         json!({

@@ -354,12 +354,11 @@ impl Service for Objects {
 /// The service that a request is signed for, in a header or in the query.
 fn signed_service(head: &Parts) -> Option<&str> {
     let authorization = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let credential = match authorization {
-        Some(authorization) => authorization.split_once("Credential=")?.1.split([',', ' ']).next()?,
-        None => {
-            let mut parameters = head.uri.query()?.split('&');
-            parameters.find_map(|parameter| parameter.strip_prefix("X-Amz-Credential="))?
-        }
+    let credential = if let Some(authorization) = authorization {
+        authorization.split_once("Credential=")?.1.split([',', ' ']).next()?
+    } else {
+        let mut parameters = head.uri.query()?.split('&');
+        parameters.find_map(|parameter| parameter.strip_prefix("X-Amz-Credential="))?
     };
     // Clients encode the slashes of a query.
     let separator = if credential.contains('/') { "/" } else { "%2F" };

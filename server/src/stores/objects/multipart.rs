@@ -175,18 +175,17 @@ impl<'f> Uploads<'f> {
         }
         let taken = sink.finish();
         let mut digests = Md5::new();
-        parts.iter().for_each(|part| digests.update(unhex(&part.etag).unwrap_or_default()));
+        for part in &parts {
+            digests.update(unhex(&part.etag).unwrap_or_default());
+        }
         let etag = format!("{}-{}", hex(&digests.finalize()), parts.len());
         let checksum = upload.checksum.and_then(|(algorithm, kind)| {
-            let value = match (kind, &taken.checksum) {
-                (Kind::FullObject, Some((_, value))) => value.clone(),
-                _ => {
-                    let of_parts: Option<Vec<&str>> = parts
-                        .iter()
-                        .map(|part| part.checksum.as_ref().map(|(_, value)| value.as_str()))
-                        .collect();
-                    composite(algorithm, of_parts?.into_iter())
-                }
+            let value = if let (Kind::FullObject, Some((_, value))) = (kind, &taken.checksum) {
+                value.clone()
+            } else {
+                let of_part = |part: &Part| part.checksum.as_ref().map(|(_, value)| value.clone());
+                let of_parts: Option<Vec<String>> = parts.iter().map(of_part).collect();
+                composite(algorithm, of_parts?.iter().map(String::as_str))
             };
             Some(Checksum { algorithm, value, kind })
         });

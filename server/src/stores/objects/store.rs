@@ -28,6 +28,9 @@ const LANES: usize = 256;
 /// Files that steps were writing are taken away when nothing was written for so long. Ours.
 const ABANDONED: Duration = Duration::from_hours(24);
 
+/// For who finds none, which is nobody.
+static NO_LANE: Mutex<()> = Mutex::new(());
+
 /// The buckets: folders of one folder.
 pub(super) struct Buckets {
     root: PathBuf,
@@ -117,8 +120,7 @@ impl Buckets {
         (bucket, key.as_str()).hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
         // There are lanes. What a panic interrupted is a crash to what lies on the disk.
-        static NONE: Mutex<()> = Mutex::new(());
-        self.lanes.get(lane).unwrap_or(&NONE).lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.get(lane).unwrap_or(&NO_LANE).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A time that nothing else has, behind that of what is there.
