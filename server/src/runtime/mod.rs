@@ -613,8 +613,8 @@ impl TaskHost for RuntimeHost {
             }
             _ => {
                 let invocation = Invocation {
-                    qualifier,
                     request_id,
+                    qualifier,
                     ..Invocation::new(Some(task.key), trace_id, payload, Reply::Task { done, form })
                 };
                 hand_on(&pool, shared, invocation);

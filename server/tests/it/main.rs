@@ -10,7 +10,6 @@
     clippy::needless_pass_by_value,
     clippy::panic,
     clippy::print_stderr,
-    clippy::print_stdout,
     clippy::zombie_processes,
     reason = "a test stops at the first surprise; the bootstrap under test misbehaves on purpose"
 )]
