@@ -104,6 +104,7 @@ mod planted {
     use std::sync::{Arc, Mutex};
 
     use super::PlantedFault;
+    use crate::journal::Release;
     use crate::machine::{Effect, HistoryEvent, Record};
     use crate::scheduler::{Scheduler, Slot, lock};
 

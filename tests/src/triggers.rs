@@ -183,7 +183,7 @@ fn what_was_acknowledged_starts_one_execution_whenever_the_process_is_killed() {
         }
         let sending = runtime.spawn(send(dev.address, next));
         // Somewhere in the middle of it, elsewhere each time.
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(400 + 170 * round)));
+        std::thread::sleep(Duration::from_millis(400 + 170 * round));
         dev.kill();
         let (more, end) = runtime.block_on(sending).expect("it sends");
         acknowledged.extend(more);

@@ -16,7 +16,7 @@ fn seen(command: &mut std::process::Command) -> Value {
 fn boto3_sees(served: &Served, python: &std::path::Path) {
     let mut seen = seen(served.client(python).arg(script("with_s3_boto3.py")));
     let sums = seen["sums"].take();
-    for algorithm in ["CRC32", "SHA1", "SHA256"] {
+    for algorithm in ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"] {
         assert_eq!(sums[algorithm], json!(["hello", true]), "{algorithm}");
     }
     assert_eq!(
