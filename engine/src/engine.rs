@@ -230,10 +230,6 @@ impl Engine {
         from: usize,
         limit: Option<usize>,
     ) -> Result<Vec<HistoryEvent>, EngineError> {
-        #[cfg(feature = "planted-faults")]
-        if let Some(shown) = self.scheduler.shown_too_early(execution_arn) {
-            return Ok(shown);
-        }
         let limit = limit.unwrap_or(usize::MAX);
         let page = self.history_page(execution_arn, reverse, from, limit, usize::MAX);
         page.map(|(events, _)| events)
@@ -248,6 +244,10 @@ impl Engine {
         limit: usize,
         bytes: usize,
     ) -> Result<(Vec<HistoryEvent>, bool), EngineError> {
+        #[cfg(feature = "planted-faults")]
+        if let Some(shown) = self.scheduler.shown_too_early(execution_arn) {
+            return Ok((shown, false));
+        }
         self.found(execution_arn, |reader| reader.history_page(execution_arn, reverse, from, limit, bytes))
     }
 
