@@ -77,7 +77,8 @@ impl Pool {
     }
 
     fn wake(&self, mut state: MutexGuard<'_, State>) {
-        let needs_thread = state.idle == 0 && state.threads < THREADS_MAX;
+        // One that was woken counts as idle until it has the lock: what is ready is counted as well.
+        let needs_thread = state.idle <= state.ready.len().saturating_sub(1) && state.threads < THREADS_MAX;
         if !needs_thread {
             drop(state);
             self.shared.changed.notify_one();
@@ -113,6 +114,10 @@ impl Shared {
         let until = Instant::now() + IDLE;
         loop {
             if let Some(job) = state.take(Instant::now()) {
+                // Jobs take minutes: what is ready or due besides is for somebody else.
+                if state.has_more(Instant::now()) {
+                    self.changed.notify_one();
+                }
                 return Some(job);
             }
             let now = Instant::now();
@@ -133,6 +138,10 @@ impl Shared {
 }
 
 impl State {
+    fn has_more(&self, now: Instant) -> bool {
+        !self.ready.is_empty() || self.later.first_key_value().is_some_and(|((due, _), _)| *due <= now)
+    }
+
     fn take(&mut self, now: Instant) -> Option<Job> {
         if let Some(job) = self.ready.pop_front() {
             return Some(job);
@@ -180,6 +189,32 @@ mod tests {
         done.sort_unstable();
         assert_eq!(done, (0..1_000).collect::<Vec<_>>());
         assert!(pool.shared.lock().threads <= THREADS_MAX);
+    }
+
+    #[test]
+    fn a_job_does_not_wait_for_another_behind_one_warm_thread() {
+        let pool = Pool::default();
+        let (warm, is_warm) = channel();
+        pool.run(Box::new(move || warm.send(()).unwrap()));
+        is_warm.recv().unwrap();
+        while pool.shared.lock().idle == 0 {
+            std::thread::yield_now();
+        }
+        let ((one, from_one), (other, from_other)) = (channel(), channel());
+        let (done, is_done) = channel();
+        let done_too = done.clone();
+        // Each ends when the other has begun.
+        pool.run(Box::new(move || {
+            one.send(()).unwrap();
+            from_other.recv().unwrap();
+            done.send(()).unwrap();
+        }));
+        pool.run(Box::new(move || {
+            other.send(()).unwrap();
+            from_one.recv().unwrap();
+            done_too.send(()).unwrap();
+        }));
+        assert_eq!(is_done.iter().count(), 2);
     }
 
     #[test]

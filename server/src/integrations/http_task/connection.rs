@@ -171,7 +171,10 @@ impl Connections {
             return Ok(token.clone());
         }
         let (token, lifetime) = asked(oauth, exchange)?;
-        tokens.insert(arn.to_owned(), (token.clone(), Instant::now() + lifetime));
+        // How long it lives is what somebody else says: what no clock can hold is asked for again.
+        if let Some(until) = Instant::now().checked_add(lifetime) {
+            tokens.insert(arn.to_owned(), (token.clone(), until));
+        }
         Ok(token)
     }
 }

@@ -15,7 +15,7 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use engine::{Engine, EngineError, StartExecution};
@@ -178,15 +178,16 @@ impl Deliveries {
     }
 
     fn send(&self, delivery: &Delivery) -> Outcome {
-        let Delivery { id, event_id, target, input, .. } = delivery.clone();
+        let Delivery { id, target, input, .. } = delivery.clone();
+        // A FIFO queue knows what came to it, whatever it knows of bodies: an event by each rule and target.
+        let name = execution_name(&delivery.event_id, &delivery.source_arn, &delivery.target_id);
         let (place, now) = (self.core.place.clone(), self.core.now());
         let sent = self.core.database.write(move |connection| {
             let queue = queue::queue(connection, place.queue_name(&target.arn).unwrap_or_default())?;
             let message = NewMessage {
                 body: input,
                 group_id: target.group_id,
-                // A FIFO queue knows the event, whatever it knows of bodies.
-                deduplication_id: queue.settings.is_fifo.then_some(event_id),
+                deduplication_id: queue.settings.is_fifo.then_some(name),
                 ..NewMessage::default()
             };
             queue::send(connection, &queue, &message, now)?;
@@ -247,7 +248,8 @@ impl Deliveries {
             "an event was not delivered"
         );
         let (place, now, id) = (self.core.place.clone(), self.core.now(), delivery.id);
-        let core = Arc::clone(&self.core);
+        let told = Arc::new(OnceLock::new());
+        let arrived = Arc::clone(&told);
         self.change(id, move |connection| {
             table::remove(connection, id)?;
             let Some(arn) = &delivery.target.dead_letter_arn else { return Ok(()) };
@@ -255,7 +257,7 @@ impl Deliveries {
             match queue::queue(connection, name) {
                 Ok(queue) => {
                     queue::send(connection, &queue, &dead_letter(&delivery, &problem, exhausted), now)?;
-                    core.arrivals.tell(queue.id);
+                    let _ = arrived.set(queue.id);
                     Ok(())
                 }
                 Err(Failure::Refused(_)) => {
@@ -268,6 +270,10 @@ impl Deliveries {
                 Err(failure) => Err(failure),
             }
         });
+        // Who polls finds it: it is committed.
+        if let Some(queue) = told.get() {
+            self.core.arrivals.tell(*queue);
+        }
     }
 
     /// Changes a delivery, and lets it go when that is on the disk.

@@ -128,6 +128,9 @@ pub(crate) fn target_of(document: Given<'_>) -> Result<Target, JsonError> {
     if let Some(arn) = dead_letter.filter(|arn| service_of(arn) != Some("sqs")) {
         return Err(validation(format!("Parameter DeadLetterConfig.Arn is not valid: {arn} is no queue.")));
     }
+    if dead_letter.and_then(|arn| arn.strip_suffix(".fifo")).is_some() {
+        return Err(validation("SQS FIFO is not supported by Dead Letter Queues.".to_owned()));
+    }
     Ok(Target {
         arn: arn.to_owned(),
         dead_letter_arn: dead_letter.map(str::to_owned),

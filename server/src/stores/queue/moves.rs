@@ -153,6 +153,10 @@ impl Moves {
             }
             let source = table::queue(connection, place.queue_name(&source_arn).unwrap_or_default())?;
             check_source(connection, &source, &source_arn)?;
+            if let Some(arn) = &destination_arn {
+                let destination = table::queue(connection, place.queue_name(arn).unwrap_or_default())?;
+                check_destination(&source, &destination, arn)?;
+            }
             let count = "SELECT count(*) FROM messages WHERE queue_id = ?1";
             let to_move: i64 = connection.query_row(count, [source.id], |row| row.get(0))?;
             let insert = "INSERT INTO message_moves (handle, source_id, source_arn, destination_arn, per_second, \
@@ -216,6 +220,17 @@ fn check_source(connection: &Connection, source: &table::Queue, arn: &str) -> Do
 fn end(connection: &Connection, handle: &str, status: &str, failure: Option<&str>) -> Done {
     let update = "UPDATE message_moves SET status = ?2, failure = ?3 WHERE handle = ?1";
     connection.execute(update, (handle, status, failure))?;
+    Ok(())
+}
+
+/// To itself a queue would move for ever, and a FIFO queue has what another has not.
+fn check_destination(source: &table::Queue, destination: &table::Queue, arn: &str) -> Result<(), JsonError> {
+    if source.id == destination.id {
+        return Err(refusal::value(arn, "DestinationArn", "Must not be the source queue."));
+    }
+    if source.settings.is_fifo != destination.settings.is_fifo {
+        return Err(refusal::value(arn, "DestinationArn", "Must be of the type of the source queue."));
+    }
     Ok(())
 }
 

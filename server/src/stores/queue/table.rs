@@ -288,7 +288,10 @@ fn take(connection: &Connection, id: i64, now: i64, visible_millis: i64) -> Done
 }
 
 /// Moves a message into another queue, at its end. What it was received is forgotten.
-/// In a standard queue it expires when it would have; in a FIFO queue it begins anew.
+///
+/// On the way to a dead-letter queue, `source_arn`, it expires in a standard queue when it would
+/// have, and begins anew in a FIFO queue. Moved back, it is a new message: another id, sent now
+/// (developer guide, "Configure a dead-letter queue redrive").
 pub(super) fn move_message(
     connection: &Connection,
     id: i64,
@@ -303,17 +306,20 @@ pub(super) fn move_message(
     } else {
         None
     };
+    let new_id = source_arn.is_none().then(crate::runtime::uuid);
     let copy = "INSERT INTO messages (queue_id, message_id, body, attributes, system_attributes, group_id, \
          deduplication_id, sequence, source_arn, sent_millis, visible_millis, expires_millis) \
-         SELECT ?2, message_id, body, attributes, system_attributes, group_id, deduplication_id, ?3, ?4, \
-         sent_millis, ?5, CASE WHEN ?3 IS NULL THEN sent_millis ELSE ?5 END + ?6 FROM messages WHERE id = ?1";
+         SELECT ?2, coalesce(?7, message_id), body, attributes, system_attributes, group_id, deduplication_id, \
+         ?3, ?4, CASE WHEN ?7 IS NULL THEN sent_millis ELSE ?5 END, ?5, \
+         CASE WHEN ?3 IS NULL AND ?7 IS NULL THEN sent_millis ELSE ?5 END + ?6 FROM messages WHERE id = ?1";
     connection.prepare_cached(copy)?.execute(params![
         id,
         target.id,
         sequence,
         source_arn,
         now,
-        target.settings.retention_millis
+        target.settings.retention_millis,
+        new_id
     ])?;
     connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id])?;
     Ok(())

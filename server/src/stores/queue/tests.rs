@@ -134,6 +134,8 @@ fn a_message_that_is_received_too_often_goes_to_the_dead_letter_queue_and_back()
     // A move takes what is visible.
     lab.clock.advance_millis(60_000);
     let source = "arn:aws:sqs:us-east-1:123456789012:dead";
+    let to_itself = json!({ "SourceArn": source, "DestinationArn": source });
+    assert_eq!(lab.code("StartMessageMoveTask", to_itself), "InvalidParameterValue");
     let own = Arc::new(Moves::new(Arc::clone(&lab.core)));
     let worker = Arc::clone(&own);
     lab.run("StartMessageMoveTask", json!({ "SourceArn": source })).unwrap();
@@ -149,7 +151,11 @@ fn a_message_that_is_received_too_often_goes_to_the_dead_letter_queue_and_back()
         (&state()["Status"], &state()["ApproximateNumberOfMessagesMoved"]),
         (&json!("COMPLETED"), &json!(1))
     );
-    assert_eq!(lab.bodies(&url), ["poison"]);
+    // It is sent anew: what it was before does not make it expire.
+    let moved = lab.receive(&url);
+    assert_eq!(moved[0]["Body"], "poison");
+    assert_ne!(moved[0]["MessageId"], received[0]["MessageId"]);
+    assert_ne!(moved[0]["Attributes"]["SentTimestamp"], received[0]["Attributes"]["SentTimestamp"]);
     assert_eq!(
         lab.code("StartMessageMoveTask", json!({ "SourceArn": "arn:aws:sqs:us-east-1:123456789012:work" })),
         "InvalidParameterValue"

@@ -120,6 +120,24 @@ fn what_cannot_be_delivered_goes_to_the_dead_letter_queue() {
     assert!(attributes.get("EXHAUSTED_RETRY_CONDITION").is_none(), "it was not tried again");
 }
 
+/// An event is another message for each rule and target, and a queue that keeps an order keeps them all.
+#[test]
+fn a_fifo_queue_gets_an_event_of_every_rule() {
+    let lab = Lab::new();
+    lab.ok("sqs", "CreateQueue", json!({ "QueueName": "all.fifo", "Attributes": { "FifoQueue": "true" } }));
+    let arn = "arn:aws:sqs:us-east-1:123456789012:all.fifo";
+    let target = json!({ "Id": "all", "Arn": arn, "SqsParameters": { "MessageGroupId": "g" } });
+    rule(&lab, "one", "shop", &json!([target]));
+    rule(&lab, "two", "shop", &json!([target]));
+    put(&lab, &json!([entry("shop", &json!({ "n": 1 }))]));
+    lab.settle();
+    assert_eq!(lab.messages("all.fifo").len(), 2);
+
+    let dead = json!({ "Id": "1", "Arn": MACHINE, "DeadLetterConfig": { "Arn": arn } });
+    let refused = lab.code("events", "PutTargets", json!({ "Rule": "one", "Targets": [dead] }));
+    assert_eq!(refused, "ValidationException");
+}
+
 #[test]
 fn what_was_accepted_is_delivered_after_a_restart() {
     let lab = Lab::new();
