@@ -104,7 +104,10 @@ pub(crate) fn script(dir: &Path) -> PathBuf {
         "#!/bin/sh\nexec '{}' --exact bootstrap::serve --nocapture --test-threads=1\n",
         exe.display()
     );
-    std::fs::write(&path, text).expect("script written");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("script executable");
+    // In the place of one that may be about to run.
+    let new = dir.join("bootstrap.new");
+    std::fs::write(&new, text).expect("script written");
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).expect("script executable");
+    std::fs::rename(&new, &path).expect("script in its place");
     path
 }
