@@ -45,7 +45,8 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     let credentials = arguments.credentials.as_deref().map(credentials).transpose()?;
     let application = application(arguments, terminal)?;
     // As the sources are now: a change while this starts is a change.
-    let seen = application.as_ref().map(|application| application.sources().look());
+    let watched = application.as_ref().filter(|_| arguments.watch);
+    let watched = watched.map(|application| application.sources().look());
     let data = DataDir::create(&arguments.data.dir)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     let triggers = arguments.triggers.as_deref().map(triggers::read).transpose()?;
@@ -59,7 +60,6 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
         Some(observer),
         Some(own.clone()),
     )?;
-    let watched = seen.filter(|_| arguments.watch);
     let serving = Serving { arguments, terminal, local: &local, credentials, watched, own, triggers };
     let done = serving.run(application.as_ref(), listen, &metrics);
     local.close();

@@ -14,6 +14,7 @@ pub mod http;
 pub mod integrations;
 pub mod log_groups;
 pub mod metrics;
+mod random;
 pub mod runtime;
 pub mod stores;
 

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 pub use canonical::{decoded, encoded, encoded_path};
 pub use chunks::{ChunkError, ChunkSignatures, Chunks, Trailer};
 pub use claim::{Claim, PRESIGNED_SECONDS_MAX, Problem, Received, SKEW_MINUTES, time_text};
-pub use key::digest;
+pub use key::{digest, hex, unhex};
 
 use canonical::{Content, canonical_path, canonical_query, canonical_request, header_line};
 use key::{CredentialScope, SigningKey};

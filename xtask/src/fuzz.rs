@@ -4,26 +4,16 @@
 use std::path::Path;
 
 use crate::shim::command;
-use crate::{cargo, run, target};
+use crate::{run, target};
 
 /// What the process may take of addresses, in KiB. That each input stays far below is a law of the run
 /// itself; this ends a process that goes astray.
 const MEMORY_KIB: u64 = 4 << 20;
 
 pub(crate) fn run_targets(root: &Path, arguments: &[String]) -> Result<(), String> {
-    run(cargo(root).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--locked",
-        "-p",
-        "stepwright-tests",
-        "--bin",
-        "fuzz",
-    ]))?;
+    let binary = crate::release_of_tests(root, "fuzz")?;
     let notes = target(root).join("fuzz-notes.txt");
     std::fs::write(&notes, "").map_err(|e| format!("{}: {e}", notes.display()))?;
-    let binary = target(root).join("release/fuzz");
     let outcome = run(command("sh")
         .arg("-c")
         .arg(format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\""))

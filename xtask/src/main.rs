@@ -108,6 +108,13 @@ fn target(root: &std::path::Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
+/// A program of the `tests` package, built to be fast, and where it is.
+fn release_of_tests(root: &std::path::Path, name: &str) -> Result<PathBuf, String> {
+    let package = ["-p", "stepwright-tests", "--bin", name];
+    run(cargo(root).args(["build", "--quiet", "--release", "--locked"]).args(package))?;
+    Ok(target(root).join("release").join(name))
+}
+
 /// The same script that runs when a change is about to land.
 fn ci(root: &std::path::Path) -> Result<(), String> {
     run(command("bash").arg(".ci/run").current_dir(root))

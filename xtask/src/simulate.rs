@@ -4,18 +4,8 @@
 use std::path::Path;
 
 use crate::shim::command;
-use crate::{cargo, target};
 
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
-    crate::run(cargo(root).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--locked",
-        "-p",
-        "stepwright-tests",
-        "--bin",
-        "simulate",
-    ]))?;
-    crate::run(command(target(root).join("release/simulate")).args(arguments))
+    let simulate = crate::release_of_tests(root, "simulate")?;
+    crate::run(command(&simulate).args(arguments))
 }

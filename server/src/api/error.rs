@@ -3,6 +3,7 @@
 
 use engine::EngineError;
 use engine::registry::{Limited, RegistryError};
+use tokio::task::JoinError;
 
 /// An error of the Step Functions API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -171,5 +172,11 @@ impl ApiError {
                 Self::new("ResourceNotFound", format!("Resource not found: '{arn}'"))
             }
         }
+    }
+}
+
+impl From<JoinError> for ApiError {
+    fn from(error: JoinError) -> Self {
+        Self::internal(error)
     }
 }

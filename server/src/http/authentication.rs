@@ -61,6 +61,21 @@ pub struct Caller {
     pub body: ExpectedBody,
 }
 
+/// The service that a request is signed for, in a header or in the query.
+pub(crate) fn signed_service(head: &Parts) -> Option<&str> {
+    let authorization =
+        head.headers.get(axum::http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let credential = if let Some(authorization) = authorization {
+        authorization.split_once("Credential=")?.1.split([',', ' ']).next()?
+    } else {
+        let mut parameters = head.uri.query()?.split('&');
+        parameters.find_map(|parameter| parameter.strip_prefix("X-Amz-Credential="))?
+    };
+    // Clients encode the slashes of a query.
+    let separator = if credential.contains('/') { "/" } else { "%2F" };
+    credential.rsplit(separator).nth(1)
+}
+
 /// A new pair of keys, of random numbers: 50 bits of name, 200 bits of secret.
 pub fn generate_credentials() -> Result<Credentials, getrandom::Error> {
     let letters = |count: usize| -> Result<String, getrandom::Error> {

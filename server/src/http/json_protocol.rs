@@ -13,6 +13,7 @@ use axum::body::HttpBody as _;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::{Map, Value};
+use tokio::task::JoinError;
 
 use super::authentication::{Authentication, SignatureProblem, SignedBody};
 use super::body::{self, BodyError};
@@ -74,6 +75,13 @@ impl JsonError {
             },
             BodyError::Broken => Self::new("SerializationException", ""),
         }
+    }
+}
+
+impl From<JoinError> for JsonError {
+    fn from(error: JoinError) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::internal()
     }
 }
 

@@ -22,7 +22,7 @@
 //! | `client` | a call of such an endpoint |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
 
-mod authentication;
+pub(crate) mod authentication;
 pub(crate) mod body;
 mod client;
 mod door;

@@ -7,7 +7,7 @@ use engine::RedriveExecution;
 use serde_json::{Value, json};
 
 use super::json_protocol::{JsonAnswer, JsonApi, JsonError};
-use super::states::off_thread;
+use super::service::off_thread;
 use crate::api::{Api, ApiError};
 
 /// The operations of ours.

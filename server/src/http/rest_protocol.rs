@@ -11,10 +11,10 @@ use std::time::Duration;
 use asl::limits::REQUEST_BYTES_MAX;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use engine::services::{self, Location, Operation, Structure};
-use serde_json::{Map, Number, Value};
+use engine::services::{self, Location, Member, Operation, Shape, Structure};
+use serde_json::{Map, Value};
 
-use super::authentication::{Authentication, SignedBody};
+use super::authentication::{Authentication, SignedBody, signed_service};
 use super::body;
 use super::json_protocol::{JsonAnswer, JsonError, parameters};
 use super::service::{Answer, Request, Response, Service, text};
@@ -53,7 +53,7 @@ impl RestProtocol {
 
     /// The API whose service a request is signed for.
     fn find(&self, head: &Parts) -> Option<&Arc<dyn RestApi>> {
-        let service = signed_for(head)?;
+        let service = signed_service(head)?;
         self.apis.iter().find(|api| api.model().about.signing_name() == service)
     }
 
@@ -93,23 +93,16 @@ impl Service for RestProtocol {
     }
 }
 
-/// The service in the scope of a signature: `Credential=KEY/20260131/us-east-1/scheduler/aws4_request`.
-fn signed_for(head: &Parts) -> Option<&str> {
-    let authorization = head.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (_, credential) = authorization.split_once("Credential=")?;
-    let scope = credential.split([',', ' ']).next()?;
-    scope.rsplit('/').nth(1)
-}
-
 /// The operation of a request, and what its path and query hold.
 fn route(model: &services::Service, head: &Parts) -> Option<(String, Map<String, Value>)> {
     model.operations.iter().find_map(|(name, operation)| {
         let members = operation.input.and_then(|input| model.structure(input));
-        parameters_of(operation, members, head).map(|given| (name.clone(), given))
+        parameters_of(model, operation, members, head).map(|given| (name.clone(), given))
     })
 }
 
 fn parameters_of(
+    model: &services::Service,
     operation: &Operation,
     members: Option<&Structure>,
     head: &Parts,
@@ -129,7 +122,7 @@ fn parameters_of(
         };
         match wanted.strip_prefix('{').and_then(|wanted| wanted.strip_suffix('}')) {
             Some(label) => {
-                let member = member_named(members, Location::Uri, label).unwrap_or(label);
+                let member = member_named(members, Location::Uri, label).map_or(label, |(member, _)| member);
                 given.insert(member.to_owned(), Value::String(decoded(found)));
             }
             None if wanted == found => {}
@@ -139,56 +132,41 @@ fn parameters_of(
     for pair in head.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decoded(name), decoded(value));
-        let Some(member) = member_named(members, Location::Query, &name) else { continue };
-        match (value.parse::<i64>(), is_number(member)) {
-            (Ok(number), true) => drop(given.insert(member.to_owned(), Number::from(number).into())),
-            _ => add(&mut given, member, value),
-        }
+        let Some((member, shape)) = member_named(members, Location::Query, &name) else { continue };
+        add(&mut given, member, model.shape(shape), value);
     }
     Some(given)
 }
 
-/// The query has texts only; the members of these services that count are `MaxResults` and `Limit`.
-fn is_number(member: &str) -> bool {
-    matches!(member, "MaxResults" | "Limit")
-}
-
-/// A name that comes several times is a list.
-fn add(given: &mut Map<String, Value>, member: &str, value: String) {
-    let is_list = member.ends_with("Keys") || member.ends_with("tagKeys");
+/// The query has texts only: the model says what they are. A list comes a name for each.
+fn add(given: &mut Map<String, Value>, member: &str, shape: Option<&Shape>, value: String) {
+    let value = match (shape, value.parse::<i64>()) {
+        (Some(Shape::Integer(_)), Ok(number)) => number.into(),
+        _ => Value::String(value),
+    };
+    let is_list = matches!(shape, Some(Shape::List { .. }));
     match given.get_mut(member) {
-        Some(Value::Array(list)) => list.push(Value::String(value)),
-        _ if is_list => drop(given.insert(member.to_owned(), Value::Array(vec![Value::String(value)]))),
-        _ => drop(given.insert(member.to_owned(), Value::String(value))),
+        Some(Value::Array(list)) => list.push(value),
+        _ => drop(given.insert(member.to_owned(), if is_list { Value::Array(vec![value]) } else { value })),
     }
 }
 
-/// The member that is in the path or the query under a name.
-fn member_named<'m>(members: Option<&'m Structure>, location: Location, name: &str) -> Option<&'m str> {
+/// The member that is in the path or the query under a name, and its shape.
+fn member_named<'m>(
+    members: Option<&'m Structure>,
+    location: Location,
+    name: &str,
+) -> Option<(&'m str, usize)> {
     let mut members = members?.members.iter();
-    members
-        .find(|(key, member)| {
-            member.location() == Some(location) && member.name().unwrap_or(key.as_str()) == name
-        })
-        .map(|(key, _)| key.as_str())
+    let is_named = |(key, member): &(&String, &Member)| {
+        member.location() == Some(location) && member.name().unwrap_or(key.as_str()) == name
+    };
+    members.find(is_named).map(|(key, member)| (key.as_str(), member.shape()))
 }
 
 /// A part of a URL without its percent signs.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes().iter().copied();
-    while let Some(byte) = rest.next() {
-        let mut ahead = rest.clone();
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        match (byte, digit(ahead.next()), digit(ahead.next())) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                rest = ahead;
-            }
-            (byte, _, _) => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&sigv4::decoded(text)).into_owned()
 }
 
 fn refused(error: &JsonError) -> Response {
@@ -239,6 +217,6 @@ mod tests {
 
     #[test]
     fn the_signature_says_for_whom_a_request_is() {
-        assert_eq!(signed_for(&head("GET", "/schedules")), Some("scheduler"));
+        assert_eq!(signed_service(&head("GET", "/schedules")), Some("scheduler"));
     }
 }

@@ -22,8 +22,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::door::Door;
-use super::service::{Peer, Response, Service, request_id, unknown, unlooked};
+use super::service::{Peer, Response, Service, unknown, unlooked};
 use super::slow::Impatient;
+use crate::random;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
 const STACK_BYTES: usize = 8 << 20;
@@ -296,7 +297,7 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
             None => refused(unknown()),
         },
     };
-    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+    if let Ok(id) = HeaderValue::from_str(&random::uuid()) {
         // A service may have told one of its own.
         response.headers_mut().entry("x-amzn-requestid").or_insert(id);
     }

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::task::JoinError;
 
 /// A request whose body was not read yet.
 pub type Request = axum::http::Request<Body>;
@@ -52,15 +55,16 @@ pub(crate) fn unknown() -> Response {
     text(StatusCode::NOT_FOUND, "application/xml", "<UnknownOperationException/>\n")
 }
 
-/// A random request id: UUID version 4.
-pub(crate) fn request_id() -> String {
-    let mut bytes = [0; 16];
-    // Without random numbers the ids are all the same, and nothing depends on them.
-    let _ = getrandom::fill(&mut bytes);
-    let bits = (u128::from_be_bytes(bytes) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut id = format!("{bits:032x}");
-    for at in [20, 16, 12, 8] {
-        id.insert(at, '-');
-    }
-    id
+/// A time as HTTP writes it (RFC 9110, 5.6.7).
+pub(crate) fn http_date(time: Timestamp) -> String {
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap_or_default()
+}
+
+/// Does what waits for the disk where it holds nobody up.
+pub(crate) async fn off_thread<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<JoinError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into()))
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::json_protocol::{JsonAnswer, JsonApi, JsonError};
 use super::polls::Polls;
+use super::service::off_thread;
 use super::throttle::Throttle;
 use crate::api::{Api, ApiError};
 use crate::metrics::Metrics;
@@ -178,11 +179,4 @@ impl From<ApiError> for JsonError {
     fn from(error: ApiError) -> Self {
         Self { code: error.code.into(), message: error.message, http_status: error.http_status }
     }
-}
-
-/// Does what waits for the journal where it holds nobody up.
-pub(super) async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::internal(error)))
 }

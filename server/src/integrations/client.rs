@@ -158,7 +158,7 @@ impl Client {
             return Err(Problem::Arguments(format!("The service {service} has no action '{action}'")));
         };
         let arguments =
-            arguments::request(call.service, operation.input, call.arguments, &crate::runtime::uuid)?;
+            arguments::request(call.service, operation.input, call.arguments, &crate::random::uuid)?;
         let response = if self.is_local(call.service) {
             self.local_response(name, arguments)?
         } else {
@@ -186,7 +186,7 @@ impl Client {
                 code: error.code.to_owned(),
                 message: Some(error.message),
                 status: error.http_status,
-                request_id: crate::runtime::uuid(),
+                request_id: crate::random::uuid(),
                 ..Refusal::default()
             }))),
         }

@@ -143,7 +143,7 @@ struct Partial(PathBuf);
 
 impl Partial {
     fn new(below: &Path) -> io::Result<Self> {
-        let folder = below.join(format!("{PARTIAL}{}", super::random_hex()));
+        let folder = below.join(format!("{PARTIAL}{}", crate::random::hex()));
         private(false).create(&folder)?;
         Ok(Self(folder))
     }

@@ -71,5 +71,5 @@ fn reserved(shared: &Shared, function: &Function, token: &str) -> Vec<(&'static 
 /// `2026/11/22/[$LATEST]` and 32 digits: one stream a process.
 fn log_stream() -> String {
     let now = jiff::Timestamp::now();
-    format!("{}/[$LATEST]{}", now.strftime("%Y/%m/%d"), super::random_hex())
+    format!("{}/[$LATEST]{}", now.strftime("%Y/%m/%d"), crate::random::hex())
 }

@@ -68,7 +68,7 @@ impl Invocation {
             number: 0,
             key,
             execution_arn: None,
-            request_id: super::uuid(),
+            request_id: crate::random::uuid(),
             trace_id,
             qualifier: None,
             client_context: None,
@@ -112,7 +112,7 @@ fn outcome(answer: Answer, form: Form, request_id: &str, trace_id: &str, version
     if form == Form::Direct {
         return answer.into_outcome(form, &CallIdentity { request_id, trace_id, version, date: "" });
     }
-    let date = super::http_date();
+    let date = crate::http::service::http_date(jiff::Timestamp::now());
     answer.into_outcome(form, &CallIdentity { request_id, trace_id, version, date: &date })
 }
 

@@ -53,6 +53,8 @@ use std::{
     time::Duration,
 };
 
+use crate::http::service::http_date;
+use crate::random;
 use engine::machine::Integration;
 use engine::{Completion, TaskHost, TaskKey, TaskRequest};
 use serde_json::Value;
@@ -229,7 +231,7 @@ impl Shared {
     /// A new secret, and what arrives under it.
     fn register(&self) -> (String, mpsc::Receiver<Call>) {
         let (sender, receiver) = mpsc::channel(CALLS_WAITING_MAX);
-        let token = random_hex();
+        let token = random::hex();
         self.processes().insert(token.clone(), sender);
         (token, receiver)
     }
@@ -456,7 +458,7 @@ impl RuntimeHost {
     ) -> Result<oneshot::Receiver<std::io::Result<String>>, InvokeRefusal> {
         let (_, identifier) = self.find(&request)?;
         let event = Event {
-            request_id: uuid(),
+            request_id: random::uuid(),
             function: identifier.name.to_owned(),
             qualifier: identifier.qualifier.map(str::to_owned),
             client_context: request.client_context,
@@ -574,7 +576,7 @@ impl<'t> TaskCall<'t> {
 
 impl TaskHost for RuntimeHost {
     fn invoke(&self, task: TaskRequest, done: Completion) {
-        let request_id = uuid();
+        let request_id = random::uuid();
         let call = match TaskCall::read(&task, &request_id) {
             Ok(call) => call,
             Err(outcome) => return done.finish(outcome),
@@ -586,7 +588,7 @@ impl TaskHost for RuntimeHost {
         };
         let trace_id = trace_id(task.trace_header.as_deref());
         let accepted = |status: u16, request_id: &str, trace_id: &str, version: &str| {
-            let date = &http_date();
+            let date = &http_date(jiff::Timestamp::now());
             answer::accepted(status, &CallIdentity { request_id, trace_id, version, date })
         };
         let payload = match form {
@@ -679,36 +681,10 @@ fn create_private_dir(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// 128 random bits.
-fn random() -> u128 {
-    let mut bytes = [0; 16];
-    // A source that has answered once, which `start` makes sure of, does not fail later.
-    let _ = getrandom::fill(&mut bytes);
-    u128::from_be_bytes(bytes)
-}
-
-fn random_hex() -> String {
-    format!("{:032x}", random())
-}
-
-/// A request id: UUID version 4.
-pub(crate) fn uuid() -> String {
-    let bits = (random() & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let hex = format!("{bits:032x}");
-    let mut id = String::with_capacity(36);
-    for (at, digit) in hex.chars().enumerate() {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            id.push('-');
-        }
-        id.push(digit);
-    }
-    id
-}
-
 /// The header of an invocation: one more segment of the caller's trace, or of a trace of its own
 /// that nobody samples.
 fn trace_id(of_caller: Option<&str>) -> String {
-    let bits = random_hex();
+    let bits = random::hex();
     let (parent, rest) = bits.split_at(16);
     let field = |name: &str| {
         let fields = of_caller?.split(';').filter_map(|field| field.trim().split_once('='));
@@ -723,17 +699,10 @@ fn trace_id(of_caller: Option<&str>) -> String {
         return format!("Root={root};Parent={parent};Sampled={sampled}");
     }
     let now = jiff::Timestamp::now().as_second();
-    let more = random_hex();
+    let more = random::hex();
     let (more, _) = more.split_at(8);
     format!("Root=1-{now:08x}-{rest}{more};Parent={parent};Sampled={sampled}")
 }
 
 /// The root of a trace: `1-`, 8 digits, `-`, 24 digits. AWS X-Ray developer guide, "Trace ID format".
 const TRACE_ROOT_BYTES_MAX: usize = 35;
-
-/// Now, as a `Date` header has it.
-fn http_date() -> String {
-    jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
-        .unwrap_or_default()
-}

@@ -11,13 +11,12 @@
 //! | `objects` | Amazon S3 over the folder of buckets |
 //! | `deliveries` | bringing events to executions and queues, once |
 //! | `triggers` | all of it from a file |
-//! | `request`, `template`, `tags`, `time`, `place`, `bell`, `core` | parts of the above |
+//! | `request`, `template`, `tags`, `time`, `place`, `bell`, `shared` | parts of the above |
 //!
 //! What was acknowledged is on the disk. What an event, a firing or a message starts, it starts
 //! once, also when the process is killed in between: see `deliveries` and `pipes`.
 
 mod bell;
-mod core;
 mod database;
 mod deliveries;
 mod events;
@@ -28,6 +27,7 @@ mod queue;
 mod request;
 mod schedules;
 mod schema;
+mod shared;
 mod tags;
 mod template;
 #[cfg(test)]
@@ -49,7 +49,6 @@ pub use schedules::expression;
 pub use triggers::TriggerError;
 
 use self::bell::{Arrivals, Bell};
-use self::core::Core;
 use self::database::Database;
 use self::deliveries::{Deliveries, WORKERS};
 use self::events::Events;
@@ -58,6 +57,7 @@ use self::pipes::Pipes;
 use self::place::Place;
 use self::queue::{Moves, Queues};
 use self::schedules::{Clockwork, Schedules};
+use self::shared::Shared;
 use crate::http::{JsonApi, RestApi};
 
 /// Stack of the threads: the engine evaluates on them, as deep as on its own.
@@ -70,7 +70,7 @@ pub struct Stores {
 }
 
 struct Inner {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     queues: Arc<Queues>,
     events: Arc<Events>,
     schedules: Arc<Schedules>,
@@ -83,7 +83,7 @@ struct Inner {
 
 impl fmt::Debug for Stores {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Stores").field("core", &self.inner.core).finish_non_exhaustive()
+        formatter.debug_struct("Stores").field("shared", &self.inner.shared).finish_non_exhaustive()
     }
 }
 
@@ -95,16 +95,16 @@ impl Stores {
     /// [`StoresError`]: the database cannot be used, or the system gives no threads.
     pub fn open(folder: &Path, engine: &Engine, clock: Arc<dyn Clock>) -> Result<Self, StoresError> {
         let (region, account) = engine.region_and_account();
-        let core = Arc::new(Core {
+        let shared = Arc::new(Shared {
             database: Database::open(folder, clock.now_millis())?,
             clock,
             place: Place { region: region.to_owned(), account: account.to_owned() },
             arrivals: Arrivals::default(),
             endpoint: OnceLock::new(),
         });
-        let inner = Inner::new(&core, engine).ok_or(StoresError::Models)?;
+        let inner = Inner::new(&shared, engine).ok_or(StoresError::Models)?;
         let bells = [Arc::clone(&inner.deliveries.bell), Arc::clone(&inner.clockwork), inner.pipes.bell()];
-        core.clock.on_jump(Arc::new(move || bells.iter().for_each(|bell| bell.ring())));
+        shared.clock.on_jump(Arc::new(move || bells.iter().for_each(|bell| bell.ring())));
         let stores = Self { inner: Arc::new(inner) };
         match stores.begin() {
             Ok(()) => Ok(stores),
@@ -117,7 +117,7 @@ impl Stores {
 
     /// Starts the threads.
     fn begin(&self) -> std::io::Result<()> {
-        let Inner { core, events, deliveries, moves, clockwork, pipes, .. } = &*self.inner;
+        let Inner { shared, events, deliveries, moves, clockwork, pipes, .. } = &*self.inner;
         let (due, workers) = Deliveries::channel();
         let workers = Arc::new(Mutex::new(workers));
         for number in 0..WORKERS {
@@ -129,7 +129,7 @@ impl Stores {
         let moving = Arc::clone(moves);
         self.thread("move", move || moving.run())?;
         let clockwork = Clockwork::new(
-            Arc::clone(core),
+            Arc::clone(shared),
             Arc::clone(events),
             Arc::clone(deliveries),
             Arc::clone(clockwork),
@@ -148,7 +148,7 @@ impl Stores {
     /// Says where clients reach the stores: URLs of queues begin with it.
     pub fn serve_at(&self, endpoint: &str) {
         // Once is enough: an endpoint does not move.
-        let _ = self.inner.core.endpoint.set(endpoint.to_owned());
+        let _ = self.inner.shared.endpoint.set(endpoint.to_owned());
     }
 
     /// What speaks AWS JSON.
@@ -189,7 +189,7 @@ impl Stores {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
-        inner.core.database.close();
+        inner.shared.database.close();
     }
 }
 
@@ -201,17 +201,17 @@ impl ObjectEvents for Stores {
 }
 
 impl Inner {
-    fn new(core: &Arc<Core>, engine: &Engine) -> Option<Self> {
+    fn new(shared: &Arc<Shared>, engine: &Engine) -> Option<Self> {
         let clockwork = Arc::<Bell>::default();
-        let deliveries = Arc::new(Deliveries::new(Arc::clone(core), engine.clone()));
-        let moves = Arc::new(Moves::new(Arc::clone(core)));
-        let events = Events::new(Arc::clone(core), Arc::clone(&deliveries), Arc::clone(&clockwork))?;
+        let deliveries = Arc::new(Deliveries::new(Arc::clone(shared), engine.clone()));
+        let moves = Arc::new(Moves::new(Arc::clone(shared)));
+        let events = Events::new(Arc::clone(shared), Arc::clone(&deliveries), Arc::clone(&clockwork))?;
         Some(Self {
-            queues: Arc::new(Queues::new(Arc::clone(core), Arc::clone(&moves))?),
+            queues: Arc::new(Queues::new(Arc::clone(shared), Arc::clone(&moves))?),
             events: Arc::new(events),
-            schedules: Arc::new(Schedules::new(Arc::clone(core), Arc::clone(&clockwork))?),
-            pipes: Arc::new(Pipes::new(Arc::clone(core), engine.clone())?),
-            core: Arc::clone(core),
+            schedules: Arc::new(Schedules::new(Arc::clone(shared), Arc::clone(&clockwork))?),
+            pipes: Arc::new(Pipes::new(Arc::clone(shared), engine.clone())?),
+            shared: Arc::clone(shared),
             deliveries,
             moves,
             clockwork,

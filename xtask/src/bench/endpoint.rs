@@ -46,17 +46,7 @@ impl Drop for Server {
 /// All figures; with `load` among the filters also the minute of mixed calls.
 pub(super) fn figures(root: &Path, filters: &[String]) -> Result<(), String> {
     let binaries = release_binaries(root)?;
-    run(cargo(root).args([
-        "build",
-        "--quiet",
-        "--release",
-        "--locked",
-        "-p",
-        "stepwright-tests",
-        "--bin",
-        "load",
-    ]))?;
-    let load = target(root).join("release/load");
+    let load = crate::release_of_tests(root, "load")?;
     let folder = scratch(root, "endpoint")?;
     let functions = functions(root, &folder)?;
     let began = Instant::now();

@@ -24,9 +24,9 @@ use serde_json::{Map, json};
 pub(crate) use table::{Delivery, NewDelivery, Target, insert};
 
 use super::bell::Bell;
-use super::core::Core;
 use super::database::{Done, Failure};
 use super::queue::{self, NewMessage};
+use super::shared::Shared;
 
 /// Threads that bring deliveries: each waits for a commit of the engine most of the time.
 pub(crate) const WORKERS: usize = 16;
@@ -41,7 +41,7 @@ const MESSAGE_CHARS_MAX: usize = 1_024;
 
 /// Brings deliveries.
 pub(crate) struct Deliveries {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     engine: Engine,
     pub(crate) bell: Arc<Bell>,
     /// Those that a thread has.
@@ -70,8 +70,8 @@ struct Problem {
 }
 
 impl Deliveries {
-    pub(crate) fn new(core: Arc<Core>, engine: Engine) -> Self {
-        Self { core, engine, bell: Arc::default(), taken: Mutex::default() }
+    pub(crate) fn new(shared: Arc<Shared>, engine: Engine) -> Self {
+        Self { shared, engine, bell: Arc::default(), taken: Mutex::default() }
     }
 
     /// What hands deliveries to the workers: a channel, and what looks up until it is over.
@@ -105,10 +105,10 @@ impl Deliveries {
 
     /// Deliveries that are due and that no thread has, now taken; and how long until there are others.
     fn due(&self) -> Done<(Vec<i64>, Option<Duration>)> {
-        let now = self.core.now();
+        let now = self.shared.now();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = LOOKED_UP + taken.len();
-        let found = self.core.database.read(|connection| table::first(connection, wanted))?;
+        let found = self.shared.database.read(|connection| table::first(connection, wanted))?;
         let is_all = found.len() < wanted;
         let mut due = Vec::new();
         for (id, due_millis) in found {
@@ -132,7 +132,7 @@ impl Deliveries {
             if self.bell.is_over() {
                 continue;
             }
-            match self.core.database.read(|connection| table::load(connection, id)) {
+            match self.shared.database.read(|connection| table::load(connection, id)) {
                 Ok(Some(delivery)) => self.bring(delivery),
                 Ok(None) => self.release(id),
                 Err(failure) => {
@@ -181,8 +181,8 @@ impl Deliveries {
         let Delivery { id, target, input, .. } = delivery.clone();
         // A FIFO queue knows what came to it, whatever it knows of bodies: an event by each rule and target.
         let name = execution_name(&delivery.event_id, &delivery.source_arn, &delivery.target_id);
-        let (place, now) = (self.core.place.clone(), self.core.now());
-        let sent = self.core.database.write(move |connection| {
+        let (place, now) = (self.shared.place.clone(), self.shared.now());
+        let sent = self.shared.database.write(move |connection| {
             let queue = queue::queue(connection, place.queue_name(&target.arn).unwrap_or_default())?;
             let message = NewMessage {
                 body: input,
@@ -196,7 +196,7 @@ impl Deliveries {
         });
         match sent {
             Ok(queue) => {
-                self.core.arrivals.tell(queue);
+                self.shared.arrivals.tell(queue);
                 Outcome::Removed
             }
             Err(Failure::Refused(error)) if error.http_status < 500 => {
@@ -210,7 +210,7 @@ impl Deliveries {
 
     /// Tries again later, unless the retry policy says that it was tried enough.
     fn postpone(&self, mut delivery: Delivery, problem: Problem) {
-        let now = self.core.now();
+        let now = self.shared.now();
         let pause = FIRST_PAUSE_MILLIS
             .checked_shl(u32::try_from(delivery.attempts).unwrap_or(u32::MAX).min(30))
             .map_or(PAUSE_MILLIS_MAX, |pause| pause.min(PAUSE_MILLIS_MAX));
@@ -247,7 +247,7 @@ impl Deliveries {
             dead_letter_queue = delivery.target.dead_letter_arn,
             "an event was not delivered"
         );
-        let (place, now, id) = (self.core.place.clone(), self.core.now(), delivery.id);
+        let (place, now, id) = (self.shared.place.clone(), self.shared.now(), delivery.id);
         let told = Arc::new(OnceLock::new());
         let arrived = Arc::clone(&told);
         self.change(id, move |connection| {
@@ -272,13 +272,13 @@ impl Deliveries {
         });
         // Who polls finds it: it is committed.
         if let Some(queue) = told.get() {
-            self.core.arrivals.tell(*queue);
+            self.shared.arrivals.tell(*queue);
         }
     }
 
     /// Changes a delivery, and lets it go when that is on the disk.
     fn change(&self, id: i64, change: impl FnOnce(&rusqlite::Connection) -> Done + Send + 'static) {
-        let done = self.core.database.write(change);
+        let done = self.shared.database.write(change);
         if let Err(failure) = done {
             tracing::error!(?failure, "what became of a delivery was not noted: it is brought again");
         }

@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::pattern::{InvalidPattern, Pattern};
 use super::rules::Rules;
+use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonApi, JsonError};
 use crate::stores::bell::Bell;
-use crate::stores::core::{Core, off_thread};
 use crate::stores::database::Done;
 use crate::stores::deliveries::{self, Deliveries, NewDelivery};
 use crate::stores::request::{Answered, Given, check};
+use crate::stores::shared::Shared;
 
 const OPERATIONS: [&str; 19] = [
     "PutEvents",
@@ -38,7 +39,7 @@ const OPERATIONS: [&str; 19] = [
 
 /// The event buses of a data folder.
 pub(crate) struct Events {
-    pub(super) core: Arc<Core>,
+    pub(super) shared: Arc<Shared>,
     model: Service,
     rules: RwLock<Arc<Rules>>,
     /// Held while rules are read anew, so that what was read last is what counts.
@@ -50,10 +51,20 @@ pub(crate) struct Events {
 
 impl Events {
     /// `None`: there is no model of the service, which would be an error of the build.
-    pub(crate) fn new(core: Arc<Core>, deliveries: Arc<Deliveries>, clockwork: Arc<Bell>) -> Option<Self> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        deliveries: Arc<Deliveries>,
+        clockwork: Arc<Bell>,
+    ) -> Option<Self> {
         let model = Service::load("eventbridge")?;
-        let events =
-            Self { core, model, rules: RwLock::default(), reading: Mutex::default(), deliveries, clockwork };
+        let events = Self {
+            shared,
+            model,
+            rules: RwLock::default(),
+            reading: Mutex::default(),
+            deliveries,
+            clockwork,
+        };
         events.read_rules().ok()?;
         Some(events)
     }
@@ -94,7 +105,7 @@ impl Events {
     /// Reads the rules anew, after one has changed.
     pub(super) fn read_rules(&self) -> Done {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let rules = self.core.database.read(|connection| Rules::load(connection, &self.core.place))?;
+        let rules = self.shared.database.read(|connection| Rules::load(connection, &self.shared.place))?;
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         self.clockwork.ring();
         Ok(())
@@ -104,12 +115,12 @@ impl Events {
     /// delivered once. The event is whole, with an id that is always the same.
     pub(crate) fn raise(&self, event: &Value) -> Done {
         let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let now = self.core.now();
+        let now = self.shared.now();
         let new = self.rules().deliveries(super::definitions::DEFAULT_BUS, event, now);
         if new.is_empty() {
             return Ok(());
         }
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             let insert = "INSERT OR IGNORE INTO raised (event_id, millis) VALUES (?1, ?2)";
             if connection.prepare_cached(insert)?.execute((&id, now))? == 0 {
                 return Ok(());

@@ -119,10 +119,10 @@ impl Events {
             Expression::parse(expression, Dialect::Rule)
                 .map_err(|_| validation("Parameter ScheduleExpression is not valid."))?;
         }
-        let arn = self.core.place.rule_arn(&bus, &name);
-        let (answer, now) = (json!({ "RuleArn": arn }), self.core.now());
+        let arn = self.shared.place.rule_arn(&bus, &name);
+        let (answer, now) = (json!({ "RuleArn": arn }), self.shared.now());
         let new_tags = tags::of_list(given.list("Tags"))?;
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             check_bus(connection, &bus)?;
             let before = rule(connection, &bus, &name).ok();
             if before.is_none() {
@@ -152,19 +152,19 @@ impl Events {
 
     pub(super) fn describe_rule(&self, given: Given<'_>) -> Answered {
         let (bus, name) = (bus_name(given.text("EventBusName")), given.required("Name"));
-        let (document, _) = self.core.database.read(|connection| {
+        let (document, _) = self.shared.database.read(|connection| {
             check_bus(connection, bus)?;
             rule(connection, bus, name)
         })?;
         let mut shown = self.shown_rule(bus, name, &document);
-        shown.insert("CreatedBy".to_owned(), json!(self.core.place.account));
+        shown.insert("CreatedBy".to_owned(), json!(self.shared.place.account));
         Ok(Value::Object(shown))
     }
 
     fn shown_rule(&self, bus: &str, name: &str, document: &Value) -> Map<String, Value> {
         let mut shown = Map::new();
         shown.insert("Name".to_owned(), json!(name));
-        shown.insert("Arn".to_owned(), json!(self.core.place.rule_arn(bus, name)));
+        shown.insert("Arn".to_owned(), json!(self.shared.place.rule_arn(bus, name)));
         shown.extend(document.as_object().cloned().unwrap_or_default());
         shown.insert("EventBusName".to_owned(), json!(bus));
         shown
@@ -173,7 +173,7 @@ impl Events {
     pub(super) fn list_rules(&self, given: Given<'_>) -> Answered {
         let bus = bus_name(given.text("EventBusName"));
         let prefix = given.text("NamePrefix").unwrap_or_default();
-        let rules = self.core.database.read(|connection| {
+        let rules = self.shared.database.read(|connection| {
             check_bus(connection, bus)?;
             let mut statement =
                 connection.prepare_cached("SELECT name, document FROM rules WHERE bus = ?1 ORDER BY name")?;
@@ -191,8 +191,8 @@ impl Events {
     pub(super) fn delete_rule(&self, given: Given<'_>) -> Answered {
         let (bus, name) =
             (bus_name(given.text("EventBusName")).to_owned(), given.required("Name").to_owned());
-        let arn = self.core.place.rule_arn(&bus, &name);
-        self.core.database.write(move |connection| {
+        let arn = self.shared.place.rule_arn(&bus, &name);
+        self.shared.database.write(move |connection| {
             check_bus(connection, &bus)?;
             let mut targets =
                 connection.prepare_cached("SELECT 1 FROM targets WHERE bus = ?1 AND rule = ?2")?;
@@ -210,8 +210,8 @@ impl Events {
     pub(super) fn set_state(&self, given: Given<'_>, state: &'static str) -> Answered {
         let (bus, name) =
             (bus_name(given.text("EventBusName")).to_owned(), given.required("Name").to_owned());
-        let now = self.core.now();
-        self.core.database.write(move |connection| {
+        let now = self.shared.now();
+        self.shared.database.write(move |connection| {
             check_bus(connection, &bus)?;
             let (mut document, created) = rule(connection, &bus, &name)?;
             if let Some(document) = document.as_object_mut() {
@@ -237,7 +237,7 @@ impl Events {
             Input::of(document)?;
             targets.push((document.required("Id").to_owned(), target.to_string()));
         }
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             check_bus(connection, &bus)?;
             rule(connection, &bus, &name)?;
             let put = "INSERT INTO targets VALUES (?1, ?2, ?3, ?4) \
@@ -257,7 +257,7 @@ impl Events {
         let (bus, name) =
             (bus_name(given.text("EventBusName")).to_owned(), given.required("Rule").to_owned());
         let ids: Vec<String> = given.texts("Ids").into_iter().map(str::to_owned).collect();
-        let failed = self.core.database.write(move |connection| {
+        let failed = self.shared.database.write(move |connection| {
             check_bus(connection, &bus)?;
             rule(connection, &bus, &name)?;
             let delete = "DELETE FROM targets WHERE bus = ?1 AND rule = ?2 AND id = ?3";
@@ -279,7 +279,7 @@ impl Events {
 
     pub(super) fn list_targets(&self, given: Given<'_>) -> Answered {
         let (bus, name) = (bus_name(given.text("EventBusName")), given.required("Rule"));
-        let targets = self.core.database.read(|connection| {
+        let targets = self.shared.database.read(|connection| {
             check_bus(connection, bus)?;
             rule(connection, bus, name)?;
             let list = "SELECT id, document FROM targets WHERE bus = ?1 AND rule = ?2 ORDER BY id";
@@ -294,7 +294,7 @@ impl Events {
 
     pub(super) fn rules_of_target(&self, given: Given<'_>) -> Answered {
         let (bus, arn) = (bus_name(given.text("EventBusName")), given.required("TargetArn"));
-        let names = self.core.database.read(|connection| {
+        let names = self.shared.database.read(|connection| {
             check_bus(connection, bus)?;
             let list = "SELECT DISTINCT rule FROM targets WHERE bus = ?1 AND document ->> '$.Arn' = ?2 ORDER BY rule";
             let mut statement = connection.prepare_cached(list)?;
@@ -312,11 +312,11 @@ impl Events {
             return Err(validation("Event bus name must not contain '/'."));
         }
         let document = given.copied(&["Description", "KmsKeyIdentifier", "DeadLetterConfig", "LogConfig"]);
-        let arn = self.core.place.bus_arn(&name);
+        let arn = self.shared.place.bus_arn(&name);
         let mut answer = document.clone();
         answer.insert("EventBusArn".to_owned(), json!(arn));
-        let (now, new_tags) = (self.core.now(), tags::of_list(given.list("Tags"))?);
-        self.core.database.write(move |connection| {
+        let (now, new_tags) = (self.shared.now(), tags::of_list(given.list("Tags"))?);
+        self.shared.database.write(move |connection| {
             if has_bus(connection, &name)? {
                 let message = format!("Event bus {name} already exists.");
                 return Err(JsonError::new("ResourceAlreadyExistsException", message).into());
@@ -333,14 +333,14 @@ impl Events {
 
     pub(super) fn describe_bus(&self, given: Given<'_>) -> Answered {
         let name = bus_name(given.text("Name"));
-        let buses = self.core.database.read(buses)?;
+        let buses = self.shared.database.read(buses)?;
         let mut found = buses.into_iter().filter(|(found, ..)| found == name);
         found.next().map(|bus| Value::Object(self.shown_bus(&bus))).ok_or_else(|| no_bus(name))
     }
 
     pub(super) fn list_buses(&self, given: Given<'_>) -> Answered {
         let prefix = given.text("NamePrefix").unwrap_or_default();
-        let buses = self.core.database.read(buses)?;
+        let buses = self.shared.database.read(buses)?;
         let buses = buses.into_iter().filter(|(name, ..)| name.starts_with(prefix)).collect();
         let (buses, next) = page(buses, given.text("NextToken"), limit(given), |(name, ..)| name.as_str());
         let shown = buses.iter().map(|bus| Value::Object(self.shown_bus(bus)));
@@ -350,7 +350,7 @@ impl Events {
     fn shown_bus(&self, (name, document, created, modified): &Bus) -> Map<String, Value> {
         let mut shown = Map::new();
         shown.insert("Name".to_owned(), json!(name));
-        shown.insert("Arn".to_owned(), json!(self.core.place.bus_arn(name)));
+        shown.insert("Arn".to_owned(), json!(self.shared.place.bus_arn(name)));
         shown.extend(serde_json::from_str::<Map<String, Value>>(document).unwrap_or_default());
         if name != DEFAULT_BUS {
             shown.insert("CreationTime".to_owned(), time::seconds(*created));
@@ -364,8 +364,8 @@ impl Events {
         if name == DEFAULT_BUS {
             return Err(validation("Cannot delete event bus default."));
         }
-        let arn = self.core.place.bus_arn(&name);
-        self.core.database.write(move |connection| {
+        let arn = self.shared.place.bus_arn(&name);
+        self.shared.database.write(move |connection| {
             if connection.prepare_cached("SELECT 1 FROM rules WHERE bus = ?1")?.exists([&name])? {
                 return Err(validation(format!("Cannot delete event bus {name} since it has rules.")).into());
             }
@@ -377,20 +377,20 @@ impl Events {
 
     pub(super) fn tag(&self, given: Given<'_>) -> Answered {
         let (arn, new) = (given.required("ResourceARN").to_owned(), tags::of_list(given.list("Tags"))?);
-        self.core.database.write(move |connection| tags::put(connection, &arn, &new))?;
+        self.shared.database.write(move |connection| tags::put(connection, &arn, &new))?;
         Ok(json!({}))
     }
 
     pub(super) fn untag(&self, given: Given<'_>) -> Answered {
         let arn = given.required("ResourceARN").to_owned();
         let keys: Vec<String> = given.texts("TagKeys").into_iter().map(str::to_owned).collect();
-        self.core.database.write(move |connection| tags::remove(connection, &arn, &keys))?;
+        self.shared.database.write(move |connection| tags::remove(connection, &arn, &keys))?;
         Ok(json!({}))
     }
 
     pub(super) fn tags(&self, given: Given<'_>) -> Answered {
         let arn = given.required("ResourceARN");
-        let tags = self.core.database.read(|connection| tags::list(connection, arn))?;
+        let tags = self.shared.database.read(|connection| tags::list(connection, arn))?;
         Ok(json!({ "Tags": tags }))
     }
 }

@@ -30,7 +30,7 @@ impl Events {
         if entries.iter().map(|entry| size(*entry)).sum::<usize>() > EVENT_BYTES_MAX {
             return Err(validation("Total size of the entries in the request is over the limit."));
         }
-        let (now, rules) = (self.core.now(), self.rules());
+        let (now, rules) = (self.shared.now(), self.rules());
         let (mut new, mut answers, mut failed) = (Vec::new(), Vec::new(), 0);
         for entry in entries {
             match self.event(entry, now)? {
@@ -45,7 +45,7 @@ impl Events {
             }
         }
         if !new.is_empty() {
-            self.core.database.write(move |connection| {
+            self.shared.database.write(move |connection| {
                 new.iter().try_for_each(|delivery| deliveries::insert(connection, delivery, now))
             })?;
             self.deliveries.bell.ring();
@@ -75,7 +75,7 @@ impl Events {
             return Ok(Err(Refused { code: "MalformedDetail", message: "Detail is malformed." }));
         };
         let bus = bus_name(entry.text("EventBusName")).to_owned();
-        if bus != DEFAULT_BUS && !self.core.database.read(|connection| has_bus(connection, &bus))? {
+        if bus != DEFAULT_BUS && !self.shared.database.read(|connection| has_bus(connection, &bus))? {
             let message = "The event bus does not exist.";
             return Ok(Err(Refused { code: "ResourceNotFoundException", message }));
         }
@@ -83,12 +83,12 @@ impl Events {
         let mut event = Map::new();
         let mut put = |name: &str, value: Value| drop(event.insert(name.to_owned(), value));
         put("version", json!("0"));
-        put("id", json!(crate::runtime::uuid()));
+        put("id", json!(crate::random::uuid()));
         put("detail-type", json!(entry.required("DetailType")));
         put("source", json!(source));
-        put("account", json!(self.core.place.account));
+        put("account", json!(self.shared.place.account));
         put("time", json!(time::iso(time_millis)));
-        put("region", json!(self.core.place.region));
+        put("region", json!(self.shared.place.region));
         put("resources", json!(entry.texts("Resources")));
         put("detail", Value::Object(detail));
         Ok(Ok((bus, Value::Object(event))))

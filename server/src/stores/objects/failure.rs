@@ -3,6 +3,7 @@
 use std::io;
 
 use axum::http::StatusCode;
+use tokio::task::JoinError;
 
 use super::xml::Xml;
 use crate::http::SignatureError;
@@ -153,5 +154,11 @@ impl From<BodyError> for Failure {
             BodyError::TooSlow => Self::timeout(),
             BodyError::Broken => Self::incomplete_body(),
         }
+    }
+}
+
+impl From<JoinError> for Failure {
+    fn from(error: JoinError) -> Self {
+        Self::internal(&error)
     }
 }

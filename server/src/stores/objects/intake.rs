@@ -1,7 +1,6 @@
 //! Takes the body of an upload into a file, as it comes: no more of it is ever
 //! in memory than one batch, and everything it promised to be is checked.
 
-use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::pin::pin;
@@ -146,7 +145,7 @@ fn check(
     promised: Promised,
     trailers: &[Trailer],
 ) -> Result<Taken, Failure> {
-    let sha256 = sink.sha256.take().map(|hash| hex(&hash.finalize()));
+    let sha256 = sink.sha256.take().map(|hash| sigv4::hex(&hash.finalize()));
     if let ExpectedBody::Digest(signed) = expected
         && sha256.as_ref() != Some(signed)
     {
@@ -185,22 +184,6 @@ impl From<ChunkError> for Failure {
             ChunkError::Incomplete => Self::incomplete_body(),
         }
     }
-}
-
-/// As `ETag`s are written.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |[high, low]: &[u8; 2]| Some(digit(high)? * 16 + digit(low)?);
-    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 fn bad_digest(what: &str) -> Failure {

@@ -34,7 +34,6 @@ mod writing;
 mod xml;
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +54,10 @@ use self::multipart::{Uploads, part_number};
 use self::request::Ask;
 use self::store::Buckets;
 use self::xml::Xml;
-use crate::http::service::{request_id, text};
+use crate::http::authentication::signed_service;
+use crate::http::service::{off_thread, text};
 use crate::http::{Answer, Authentication, ExpectedBody, Peer, Request, Response, Service, SignedBody, body};
+use crate::random;
 
 pub use events::{NoEvents, NotRaised, ObjectChange, ObjectEvent, ObjectEvents};
 
@@ -330,7 +331,7 @@ impl Service for Objects {
     fn answer(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let id: String = request_id()
+            let id: String = random::uuid()
                 .chars()
                 .filter(|digit| *digit != '-')
                 .take(16)
@@ -349,20 +350,6 @@ impl Service for Objects {
             response
         })
     }
-}
-
-/// The service that a request is signed for, in a header or in the query.
-fn signed_service(head: &Parts) -> Option<&str> {
-    let authorization = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let credential = if let Some(authorization) = authorization {
-        authorization.split_once("Credential=")?.1.split([',', ' ']).next()?
-    } else {
-        let mut parameters = head.uri.query()?.split('&');
-        parameters.find_map(|parameter| parameter.strip_prefix("X-Amz-Credential="))?
-    };
-    // Clients encode the slashes of a query.
-    let separator = if credential.contains('/') { "/" } else { "%2F" };
-    credential.rsplit(separator).nth(1)
 }
 
 fn refused(head: &Parts, failure: &Failure, id: &str) -> Response {
@@ -384,12 +371,4 @@ fn document(xml: &Xml) -> Response {
 /// As S3's documents write times.
 fn iso_time(millis: i64) -> String {
     Timestamp::from_millisecond(millis).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
-/// Does what waits for the disk where it holds nobody up.
-async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(Failure::internal(&io::Error::other(error))))
 }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::about::Kept;
 use super::checksum::{Algorithm, Checksum, Kind, composite};
 use super::failure::Failure;
-use super::intake::{Sink, Taken, hex, unhex};
-use crate::http::service::request_id;
+use super::intake::{Sink, Taken};
+use crate::random;
 
 /// Bytes that are copied at a time.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -69,7 +69,7 @@ impl<'f> Uploads<'f> {
 
     /// Begins an upload; answers its id.
     pub(super) fn begin(&self, upload: &Upload) -> Result<String, Failure> {
-        let id = request_id().replace('-', "");
+        let id = random::hex();
         let place = self.folder.ours("uploads").join(&id);
         fs::create_dir_all(&place)?;
         self.write(&place, UPLOAD, upload)?;
@@ -79,7 +79,7 @@ impl<'f> Uploads<'f> {
     /// Where an upload is: ids are hexadecimal digits, whatever a caller says.
     fn place(&self, id: &str, key: Key<'_>) -> Result<(PathBuf, Upload), Failure> {
         let none = || Failure::no_such_upload(id);
-        if unhex(id).is_none_or(|id| id.len() != 16) {
+        if sigv4::unhex(id).is_none_or(|id| id.len() != 16) {
             return Err(none());
         }
         let place = self.folder.ours("uploads").join(id);
@@ -112,11 +112,11 @@ impl<'f> Uploads<'f> {
         }
         let name = format!("{number:05}");
         let before: Option<Part> = read(&place.join(&name))?;
-        let file = format!("{name}-{}", request_id());
+        let file = format!("{name}-{}", random::uuid());
         let part = Part {
             file: file.clone(),
             bytes: taken.bytes,
-            etag: hex(&taken.md5),
+            etag: sigv4::hex(&taken.md5),
             checksum: taken.checksum,
             modified_millis: now_millis,
         };
@@ -176,9 +176,9 @@ impl<'f> Uploads<'f> {
         let taken = sink.finish();
         let mut digests = Md5::new();
         for part in &parts {
-            digests.update(unhex(&part.etag).unwrap_or_default());
+            digests.update(sigv4::unhex(&part.etag).unwrap_or_default());
         }
-        let etag = format!("{}-{}", hex(&digests.finalize()), parts.len());
+        let etag = format!("{}-{}", sigv4::hex(&digests.finalize()), parts.len());
         let checksum = upload.checksum.and_then(|(algorithm, kind)| {
             let value = if let (Kind::FullObject, Some((_, value))) = (kind, &taken.checksum) {
                 value.clone()

@@ -21,7 +21,7 @@ use super::request::{Ask, unquoted};
 use super::store::Buckets;
 use super::xml::Xml;
 use super::{Answered, document};
-use crate::http::Response;
+use crate::http::{Response, service};
 
 /// Bytes that are read from a file at a time.
 const PIECE_BYTES: u64 = 256 << 10;
@@ -227,10 +227,8 @@ pub(super) fn read_range(text: &str) -> Option<Asked> {
     }
 }
 
-/// As HTTP writes times (RFC 9110, 5.6.7).
-pub(super) fn http_date(millis: i64) -> String {
-    let time = Timestamp::from_millisecond(millis).unwrap_or_default();
-    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+fn http_date(millis: i64) -> String {
+    service::http_date(Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 
 /// Seconds since the epoch.

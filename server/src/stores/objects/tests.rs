@@ -494,5 +494,5 @@ fn what_was_acknowledged_is_there_and_told_after_a_kill() {
 }
 
 fn hex_md5(content: &[u8]) -> String {
-    intake::hex(&Md5::digest(content))
+    sigv4::hex(&Md5::digest(content))
 }

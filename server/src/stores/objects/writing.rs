@@ -10,7 +10,7 @@ use bucket::{Folder, Object};
 use super::about::Kept;
 use super::checksum::{Algorithm, Checksum, Kind};
 use super::failure::Failure;
-use super::intake::{Sink, Taken, hex};
+use super::intake::{Sink, Taken};
 use super::multipart::{Named, Upload, Uploads, copy_some, part_number};
 use super::reading::{Met, condition, put, read_range, write_checksum};
 use super::request::{Ask, checked, no_such_version, unquoted};
@@ -51,7 +51,7 @@ impl Buckets {
     /// `PutObject`, when the content is there.
     pub(super) fn put_object(&self, ask: &Ask, taken: Taken, origin: &Origin) -> Answered {
         let kept = Kept { checksum: full(taken.checksum), ..Kept::read(&ask.headers)? };
-        let etag = hex(&taken.md5);
+        let etag = sigv4::hex(&taken.md5);
         let (key, condition) = (ask.key()?, Condition::read(ask)?);
         self.put(&ask.bucket, key, taken.file, (&etag, &kept), &condition, &origin.cause("PutObject"))?;
         let mut response = Response::new(Body::empty());
@@ -86,7 +86,7 @@ impl Buckets {
         let taken = source.copied(&folder, None, algorithm)?;
         let headers = if replaces { given.headers } else { kept.headers };
         let kept = Kept { headers, checksum: full(taken.checksum), parts: Vec::new() };
-        let etag = hex(&taken.md5);
+        let etag = sigv4::hex(&taken.md5);
         let condition = Condition::read(ask)?;
         let stamp =
             self.put(&ask.bucket, key, taken.file, (&etag, &kept), &condition, &origin.cause("CopyObject"))?;

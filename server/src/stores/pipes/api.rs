@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};
 
 use super::pipe::Pipe;
+use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonError, RestApi};
 use crate::stores::bell::Bell;
-use crate::stores::core::{Core, off_thread};
 use crate::stores::database::Done;
 use crate::stores::request::{Answered, Given, check, page, validation};
+use crate::stores::shared::Shared;
 use crate::stores::{tags, time};
 
 /// Pipes in one answer of a list. API reference: 100.
@@ -35,7 +36,7 @@ const CHANGEABLE: [&str; 10] = [
 
 /// The pipes of a data folder.
 pub(crate) struct Pipes {
-    pub(super) core: Arc<Core>,
+    pub(super) shared: Arc<Shared>,
     pub(super) engine: Engine,
     model: Service,
     pub(super) bell: Arc<Bell>,
@@ -82,10 +83,10 @@ fn no_pipe(name: &str) -> JsonError {
 
 impl Pipes {
     /// `None`: there is no model of the service, which would be an error of the build.
-    pub(crate) fn new(core: Arc<Core>, engine: Engine) -> Option<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, engine: Engine) -> Option<Self> {
         let bell = Arc::<Bell>::default();
-        core.arrivals.ring_also(Arc::clone(&bell));
-        Some(Self { core, engine, model: Service::load("pipes")?, bell })
+        shared.arrivals.ring_also(Arc::clone(&bell));
+        Some(Self { shared, engine, model: Service::load("pipes")?, bell })
     }
 
     /// Rings when there may be something to do.
@@ -125,10 +126,10 @@ impl Pipes {
         document.extend(given.copied(&["Source"]));
         document.entry("DesiredState").or_insert_with(|| "RUNNING".into());
         let value = Value::Object(document);
-        Pipe::of(&name, Given::of(&value), &self.core.place)?;
+        Pipe::of(&name, Given::of(&value), &self.shared.place)?;
         let new_tags: tags::Tags = tags_of(given);
-        let (arn, now) = (self.core.place.pipe_arn(&name), self.core.now());
-        let kept = self.core.database.write(move |connection| {
+        let (arn, now) = (self.shared.place.pipe_arn(&name), self.shared.now());
+        let kept = self.shared.database.write(move |connection| {
             if find(connection, &name)?.is_some() {
                 let message = format!("Pipe {name} already exists.");
                 return Err(
@@ -173,8 +174,8 @@ impl Pipes {
     }
 
     fn change(&self, name: &str, change: impl FnOnce(&mut Map<String, Value>) + Send + 'static) -> Answered {
-        let (name, place, now) = (name.to_owned(), self.core.place.clone(), self.core.now());
-        let kept = self.core.database.write(move |connection| {
+        let (name, place, now) = (name.to_owned(), self.shared.place.clone(), self.shared.now());
+        let kept = self.shared.database.write(move |connection| {
             let mut kept = find(connection, &name)?.ok_or_else(|| no_pipe(&name))?;
             change(&mut kept.document);
             let value = Value::Object(kept.document.clone());
@@ -190,13 +191,13 @@ impl Pipes {
 
     fn describe(&self, given: Given<'_>) -> Answered {
         let name = given.required("Name");
-        let kept = self.core.database.read(|connection| find(connection, name))?;
+        let kept = self.shared.database.read(|connection| find(connection, name))?;
         let kept = kept.ok_or_else(|| no_pipe(name))?;
         let mut shown = self.state_of(&kept);
         if let Some(shown) = shown.as_object_mut() {
             shown.extend(kept.document.clone());
-            let arn = self.core.place.pipe_arn(name);
-            let tags = self.core.database.read(|connection| tags::list(connection, &arn))?;
+            let arn = self.shared.place.pipe_arn(name);
+            let tags = self.shared.database.read(|connection| tags::list(connection, &arn))?;
             shown.insert("Tags".to_owned(), Value::Object(as_map(&tags)));
         }
         Ok(shown)
@@ -204,8 +205,8 @@ impl Pipes {
 
     fn delete(&self, given: Given<'_>) -> Answered {
         let name = given.required("Name").to_owned();
-        let arn = self.core.place.pipe_arn(&name);
-        let kept = self.core.database.write(move |connection| {
+        let arn = self.shared.place.pipe_arn(&name);
+        let kept = self.shared.database.write(move |connection| {
             let kept = find(connection, &name)?.ok_or_else(|| no_pipe(&name))?;
             connection.execute("DELETE FROM pipes WHERE name = ?1", [&name])?;
             // What it took comes back when its visibility timeout is over.
@@ -227,7 +228,7 @@ impl Pipes {
         let text = |kept: &Kept, name: &str| {
             kept.document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let kept = self.core.database.read(list)?;
+        let kept = self.shared.database.read(list)?;
         let is_wanted = |kept: &Kept| {
             let state = text(kept, "DesiredState");
             kept.name.starts_with(prefix("NamePrefix"))
@@ -259,7 +260,7 @@ impl Pipes {
     fn state_of(&self, kept: &Kept) -> Value {
         let state = kept.document.get("DesiredState").cloned().unwrap_or_default();
         json!({
-            "Arn": self.core.place.pipe_arn(&kept.name),
+            "Arn": self.shared.place.pipe_arn(&kept.name),
             "Name": kept.name,
             "DesiredState": state,
             "CurrentState": state,
@@ -271,20 +272,20 @@ impl Pipes {
     fn tag(&self, given: Given<'_>) -> Answered {
         let map = given.object("tags").cloned().unwrap_or_default();
         let (arn, new) = (given.required("resourceArn").to_owned(), of_map(&map));
-        self.core.database.write(move |connection| tags::put(connection, &arn, &new))?;
+        self.shared.database.write(move |connection| tags::put(connection, &arn, &new))?;
         Ok(json!({}))
     }
 
     fn untag(&self, given: Given<'_>) -> Answered {
         let arn = given.required("resourceArn").to_owned();
         let keys: Vec<String> = given.texts("tagKeys").into_iter().map(str::to_owned).collect();
-        self.core.database.write(move |connection| tags::remove(connection, &arn, &keys))?;
+        self.shared.database.write(move |connection| tags::remove(connection, &arn, &keys))?;
         Ok(json!({}))
     }
 
     fn tags(&self, given: Given<'_>) -> Answered {
         let arn = given.required("resourceArn");
-        let tags = self.core.database.read(|connection| tags::list(connection, arn))?;
+        let tags = self.shared.database.read(|connection| tags::list(connection, arn))?;
         Ok(json!({ "tags": as_map(&tags) }))
     }
 }

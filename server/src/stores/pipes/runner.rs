@@ -90,7 +90,7 @@ impl Pipes {
 
     /// The pipes that are to run, with what they are made of.
     fn wanted(&self) -> BTreeMap<String, (Pipe, Value)> {
-        let kept = match self.core.database.read(list) {
+        let kept = match self.shared.database.read(list) {
             Ok(kept) => kept,
             Err(failure) => {
                 tracing::error!(?failure, "pipes cannot be read");
@@ -100,7 +100,7 @@ impl Pipes {
         let mut wanted = BTreeMap::new();
         for kept in kept {
             let document = Value::Object(kept.document);
-            match Pipe::of(&kept.name, Given::of(&document), &self.core.place) {
+            match Pipe::of(&kept.name, Given::of(&document), &self.shared.place) {
                 Ok(pipe) if pipe.is_running => drop(wanted.insert(kept.name, (pipe, document))),
                 Ok(_) => {}
                 Err(error) => tracing::error!(pipe = kept.name, ?error, "a pipe is left out"),
@@ -133,19 +133,19 @@ impl Pipes {
     /// Finishes what was taken before, or takes messages and starts their execution.
     fn step(&self, pipe: &Pipe) -> Result<Step, JsonError> {
         let name = pipe.name.clone();
-        if let Some(batch) = self.core.database.read(|connection| batch(connection, &name))? {
+        if let Some(batch) = self.shared.database.read(|connection| batch(connection, &name))? {
             self.start(pipe, &batch)?;
             return Ok(Step::Worked);
         }
-        let (pipe_taken, place, now) = (pipe.clone(), self.core.place.clone(), self.core.now());
-        let is_ready = self.core.database.read(|connection| self.is_ready(connection, pipe, now))?;
+        let (pipe_taken, place, now) = (pipe.clone(), self.shared.place.clone(), self.shared.now());
+        let is_ready = self.shared.database.read(|connection| self.is_ready(connection, pipe, now))?;
         if !is_ready {
             return Ok(Step::Idle);
         }
         let (taken, dead) =
-            self.core.database.write(move |connection| take(connection, &pipe_taken, &place, now))?;
+            self.shared.database.write(move |connection| take(connection, &pipe_taken, &place, now))?;
         if let Some(dead) = dead {
-            self.core.arrivals.tell(dead);
+            self.shared.arrivals.tell(dead);
         }
         match taken {
             Taken::Nothing => Ok(Step::Idle),
@@ -156,7 +156,7 @@ impl Pipes {
 
     /// Whether messages are there: enough of them, or the first has waited for the batching window.
     fn is_ready(&self, connection: &Connection, pipe: &Pipe, now: i64) -> Done<bool> {
-        let Some(name) = self.core.place.queue_name(&pipe.source) else { return Ok(false) };
+        let Some(name) = self.shared.place.queue_name(&pipe.source) else { return Ok(false) };
         let queue = queue::queue(connection, name)?;
         let look = "SELECT count(*), min(visible_millis) FROM (SELECT visible_millis FROM messages \
                     WHERE queue_id = ?1 AND visible_millis <= ?2 ORDER BY visible_millis LIMIT ?3)";
@@ -198,8 +198,8 @@ impl Pipes {
             }
         };
         let (name, messages) = (pipe.name.clone(), batch.messages.clone());
-        let source = self.core.place.queue_name(&pipe.source).unwrap_or_default().to_owned();
-        self.core.database.write(move |connection| {
+        let source = self.shared.place.queue_name(&pipe.source).unwrap_or_default().to_owned();
+        self.shared.database.write(move |connection| {
             connection.execute("DELETE FROM pipe_batches WHERE pipe = ?1", [&name])?;
             if is_done && let Ok(queue) = queue::queue(connection, &source) {
                 for (id, receipt) in &messages {

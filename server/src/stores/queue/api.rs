@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Moves, messages, refusal, table};
+use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonApi, JsonError};
-use crate::stores::core::{Core, off_thread};
 use crate::stores::request::{Answered, Given, check};
+use crate::stores::shared::Shared;
 
 /// Operations that answer without waiting for messages.
 const OPERATIONS: [&str; 22] = [
@@ -43,7 +44,7 @@ const OPERATIONS: [&str; 22] = [
 
 /// The queues of a data folder.
 pub(crate) struct Queues {
-    pub(super) core: Arc<Core>,
+    pub(super) shared: Arc<Shared>,
     model: Service,
     stopping: watch::Sender<bool>,
     moves: Arc<Moves>,
@@ -51,9 +52,9 @@ pub(crate) struct Queues {
 
 impl Queues {
     /// `None`: there is no model of the service, which would be an error of the build.
-    pub(crate) fn new(core: Arc<Core>, moves: Arc<Moves>) -> Option<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, moves: Arc<Moves>) -> Option<Self> {
         let model = Service::load("sqs")?;
-        Some(Self { core, model, stopping: watch::Sender::new(false), moves })
+        Some(Self { shared, model, stopping: watch::Sender::new(false), moves })
     }
 
     /// Runs an operation that does not wait.
@@ -105,17 +106,17 @@ impl Queues {
     async fn receive(self: Arc<Self>, parameters: Value) -> Answered {
         self.check("ReceiveMessage", &parameters)?;
         let (queues, asked) = (Arc::clone(&self), parameters.clone());
-        let asked = off_thread(move || messages::Asked::of(&queues.core, Given::of(&asked))).await?;
+        let asked = off_thread(move || messages::Asked::of(&queues.shared, Given::of(&asked))).await?;
         let seconds = asked.wait_seconds.clamp(0, QUEUE_WAIT_SECONDS_MAX).unsigned_abs();
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut stopping = self.stopping.subscribe();
-        let arrivals = self.core.arrivals.of(asked.queue.id);
+        let arrivals = self.shared.arrivals.of(asked.queue.id);
         loop {
             let mut arrived = std::pin::pin!(arrivals.notified());
             // What arrives from here on is heard.
             arrived.as_mut().enable();
             let (queues, receive) = (Arc::clone(&self), asked.clone());
-            let (found, pause) = off_thread(move || receive.now(&queues.core)).await?;
+            let (found, pause) = off_thread(move || receive.now(&queues.shared)).await?;
             if !found.is_empty() {
                 return Ok(json!({ "Messages": found }));
             }
@@ -140,7 +141,7 @@ impl Queues {
     /// The queue of a request.
     pub(super) fn queue_of(&self, given: Given<'_>) -> Answered<table::Queue> {
         let name = Self::name_in(given.required("QueueUrl")).to_owned();
-        Ok(self.core.database.read(|connection| table::queue(connection, &name))?)
+        Ok(self.shared.database.read(|connection| table::queue(connection, &name))?)
     }
 }
 

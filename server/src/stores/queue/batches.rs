@@ -35,8 +35,8 @@ impl Queues {
                 ),
             ));
         }
-        let (now, id) = (self.core.now(), queue.id);
-        let outcomes = self.core.database.write(move |connection| {
+        let (now, id) = (self.shared.now(), queue.id);
+        let outcomes = self.shared.database.write(move |connection| {
             let one = |(id, message): (String, Result<table::NewMessage, JsonError>)| {
                 let outcome = match message {
                     Ok(message) => {
@@ -48,7 +48,7 @@ impl Queues {
             };
             messages.into_iter().map(one).collect::<Done<Vec<_>>>()
         })?;
-        self.core.arrivals.tell(id);
+        self.shared.arrivals.tell(id);
         Ok(answer(outcomes))
     }
 
@@ -58,7 +58,7 @@ impl Queues {
             |entry: &Given<'_>| (id_of(*entry), Handle::read(entry.required("ReceiptHandle"), &queue));
         let handles: Vec<_> = entries(given, "DeleteMessageBatchRequestEntry")?.iter().map(handle).collect();
         let id = queue.id;
-        let outcomes = self.core.database.write(move |connection| {
+        let outcomes = self.shared.database.write(move |connection| {
             let one = |(entry, handle): (String, Result<Handle, JsonError>)| {
                 let outcome = match handle {
                     Ok(handle) => {
@@ -79,8 +79,8 @@ impl Queues {
         let change = |entry: &Given<'_>| (id_of(*entry), Change::of(*entry, &queue));
         let changes: Vec<_> =
             entries(given, "ChangeMessageVisibilityBatchRequestEntry")?.iter().map(change).collect();
-        let (now, id) = (self.core.now(), queue.id);
-        let outcomes = self.core.database.write(move |connection| {
+        let (now, id) = (self.shared.now(), queue.id);
+        let outcomes = self.shared.database.write(move |connection| {
             let one = |(entry, change): (String, Result<Change, JsonError>)| {
                 let made = match change {
                     Ok(change) => change.make(connection, &queue, now),
@@ -94,7 +94,7 @@ impl Queues {
             };
             changes.into_iter().map(one).collect::<Done<Vec<_>>>()
         })?;
-        self.core.arrivals.tell(id);
+        self.shared.arrivals.tell(id);
         Ok(answer(outcomes))
     }
 }

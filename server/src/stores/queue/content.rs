@@ -14,15 +14,7 @@ pub(super) type MessageAttributes = Map<String, Value>;
 
 /// MD5 in hexadecimal digits.
 pub(crate) fn md5(bytes: &[u8]) -> String {
-    hex(&Md5::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    sigv4::hex(&Md5::digest(bytes))
 }
 
 /// MD5 of attributes. Developer guide, "Calculating the MD5 message digest for message attributes": by name, each
@@ -46,7 +38,7 @@ pub(super) fn md5_of_attributes(attributes: &MessageAttributes) -> String {
             part(&mut digest, &BASE64.decode(value).unwrap_or_default());
         }
     }
-    hex(&digest.finalize())
+    sigv4::hex(&digest.finalize())
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {

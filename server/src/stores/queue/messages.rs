@@ -13,27 +13,28 @@ use serde_json::{Map, Value, json};
 use super::table::{NewMessage, Queue, Receive, Received, Sent};
 use super::{Queues, content, refusal, table};
 use crate::http::JsonError;
-use crate::stores::core::Core;
 use crate::stores::database::Done;
 use crate::stores::request::{Answered, Given};
+use crate::stores::shared::Shared;
 
 impl Queues {
     pub(super) fn send(&self, given: Given<'_>) -> Answered {
         let queue = self.queue_of(given)?;
         let (message, bytes) = message_of(&queue, given)?;
         check_size(&queue, bytes)?;
-        let now = self.core.now();
+        let now = self.shared.now();
         let id = queue.id;
         let kept = message.clone();
-        let sent = self.core.database.write(move |connection| table::send(connection, &queue, &kept, now))?;
-        self.core.arrivals.tell(id);
+        let sent =
+            self.shared.database.write(move |connection| table::send(connection, &queue, &kept, now))?;
+        self.shared.arrivals.tell(id);
         Ok(Value::Object(sent_answer(&message, &sent)))
     }
 
     pub(super) fn delete(&self, given: Given<'_>) -> Answered {
         let queue = self.queue_of(given)?;
         let handle = Handle::read(given.required("ReceiptHandle"), &queue)?;
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             table::delete(connection, queue.id, handle.id, &handle.receipt).map(drop)
         })?;
         Ok(json!({}))
@@ -42,9 +43,9 @@ impl Queues {
     pub(super) fn change_visibility(&self, given: Given<'_>) -> Answered {
         let queue = self.queue_of(given)?;
         let change = Change::of(given, &queue)?;
-        let (now, id) = (self.core.now(), queue.id);
-        self.core.database.write(move |connection| change.make(connection, &queue, now))?;
-        self.core.arrivals.tell(id);
+        let (now, id) = (self.shared.now(), queue.id);
+        self.shared.database.write(move |connection| change.make(connection, &queue, now))?;
+        self.shared.arrivals.tell(id);
         Ok(json!({}))
     }
 }
@@ -219,9 +220,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(core: &Core, given: Given<'_>) -> Answered<Self> {
+    pub(super) fn of(shared: &Shared, given: Given<'_>) -> Answered<Self> {
         let name = Queues::name_in(given.required("QueueUrl"));
-        let queue = core.database.read(|connection| table::queue(connection, name))?;
+        let queue = shared.database.read(|connection| table::queue(connection, name))?;
         let count = given.number("MaxNumberOfMessages").unwrap_or(1);
         let messages_max = usize::try_from(count).unwrap_or_default();
         if !(1..=QUEUE_BATCH_ENTRIES_MAX).contains(&messages_max) {
@@ -251,10 +252,10 @@ impl Asked {
     }
 
     /// Receives what is there. Without anything: how long until something may be there.
-    pub(super) fn now(&self, core: &Core) -> Answered<(Vec<Value>, Option<Duration>)> {
-        let now_millis = core.now();
+    pub(super) fn now(&self, shared: &Shared) -> Answered<(Vec<Value>, Option<Duration>)> {
+        let now_millis = shared.now();
         let queue = self.queue.clone();
-        let (is_there, next) = core.database.read(|connection| {
+        let (is_there, next) = shared.database.read(|connection| {
             // The queue may be gone, or have another dead-letter queue by now.
             let queue = table::queue(connection, &queue.name)?;
             let is_there = table::has_visible(connection, &queue, now_millis)?;
@@ -269,25 +270,25 @@ impl Asked {
             visibility_millis: self.visibility_millis,
             now_millis,
         };
-        let place = core.place.clone();
-        let (received, dead) = core.database.write(move |connection| {
+        let place = shared.place.clone();
+        let (received, dead) = shared.database.write(move |connection| {
             let queue = table::queue(connection, &queue.name)?;
             table::receive(connection, &queue, &place, how)
         })?;
         if let Some(dead) = dead {
-            core.arrivals.tell(dead);
+            shared.arrivals.tell(dead);
         }
-        Ok((received.iter().map(|received| self.shown(core, received)).collect(), pause))
+        Ok((received.iter().map(|received| self.shown(shared, received)).collect(), pause))
     }
 
-    fn shown(&self, core: &Core, received: &Received) -> Value {
+    fn shown(&self, shared: &Shared, received: &Received) -> Value {
         let mut message = Map::new();
         message.insert("MessageId".to_owned(), json!(received.message_id));
         message.insert("ReceiptHandle".to_owned(), json!(Handle::write(&self.queue, received)));
         message.insert("MD5OfBody".to_owned(), json!(content::md5(received.body.as_bytes())));
         message.insert("Body".to_owned(), json!(received.body));
         let is_wanted = |name: &str| self.system_names.iter().any(|wanted| wanted == "All" || wanted == name);
-        let mut system = received.system(&core.place.account);
+        let mut system = received.system(&shared.place.account);
         system.retain(|name, _| is_wanted(name));
         if !system.is_empty() {
             message.insert("Attributes".to_owned(), Value::Object(system));

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::{refusal, table};
 use crate::http::JsonError;
 use crate::stores::bell::Bell;
-use crate::stores::core::Core;
 use crate::stores::database::Done;
 use crate::stores::request::{Answered, Given};
+use crate::stores::shared::Shared;
 
 /// Messages in one transaction.
 const STEP: i64 = 100;
@@ -24,7 +24,7 @@ const PER_SECOND_MAX: i64 = 500;
 /// Moves messages; clones of the `Arc` are the same.
 #[derive(Debug)]
 pub(crate) struct Moves {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     bell: Bell,
 }
 
@@ -61,15 +61,15 @@ fn move_of(row: &Row<'_>) -> rusqlite::Result<Moving> {
 }
 
 impl Moves {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core, bell: Bell::default() }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, bell: Bell::default() }
     }
 
     /// Moves until it is over.
     pub(crate) fn run(&self) {
         loop {
             let heard = self.bell.rings();
-            let under_way = self.core.database.read(|connection| {
+            let under_way = self.shared.database.read(|connection| {
                 let query = format!("{MOVE} WHERE status = 'RUNNING' ORDER BY started_millis");
                 let mut statement = connection.prepare_cached(&query)?;
                 let moves = statement.query_map([], move_of)?.collect::<rusqlite::Result<Vec<_>>>()?;
@@ -96,8 +96,8 @@ impl Moves {
     /// Some messages of one move.
     fn step(&self, one: Moving) {
         let limit = one.per_second.map_or(STEP, |rate| (rate / 10).max(1)).min(STEP);
-        let (now, place) = (self.core.now(), self.core.place.clone());
-        let told = self.core.database.write(move |connection| {
+        let (now, place) = (self.shared.now(), self.shared.place.clone());
+        let told = self.shared.database.write(move |connection| {
             let next = "SELECT id, source_arn FROM messages WHERE queue_id = ?1 AND visible_millis <= ?2 \
                         ORDER BY id LIMIT ?3";
             let mut statement = connection.prepare_cached(next)?;
@@ -124,7 +124,7 @@ impl Moves {
             Ok(queues)
         });
         match told {
-            Ok(queues) => queues.into_iter().for_each(|queue| self.core.arrivals.tell(queue)),
+            Ok(queues) => queues.into_iter().for_each(|queue| self.shared.arrivals.tell(queue)),
             Err(failure) => tracing::error!(?failure, "messages could not be moved"),
         }
     }
@@ -141,10 +141,10 @@ impl Moves {
                 &reason,
             ));
         }
-        let place = self.core.place.clone();
-        let (handle, now) = (crate::runtime::uuid(), self.core.now());
+        let place = self.shared.place.clone();
+        let (handle, now) = (crate::random::uuid(), self.shared.now());
         let answer = json!({ "TaskHandle": handle });
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             for arn in std::iter::once(&source_arn).chain(&destination_arn) {
                 let name = place.queue_name(arn);
                 if name.map(|name| table::find(connection, name)).transpose()?.flatten().is_none() {
@@ -173,7 +173,7 @@ impl Moves {
 
     pub(super) fn cancel(&self, given: Given<'_>) -> Answered {
         let handle = given.required("TaskHandle").to_owned();
-        self.core
+        self.shared
             .database
             .write(move |connection| {
                 let query = format!("{MOVE} WHERE handle = ?1 AND status = 'RUNNING'");
@@ -188,8 +188,8 @@ impl Moves {
     pub(super) fn list(&self, given: Given<'_>) -> Answered {
         let arn = given.required("SourceArn");
         let limit = given.number("MaxResults").unwrap_or(1).clamp(1, 10);
-        let place = &self.core.place;
-        let moves = self.core.database.read(|connection| {
+        let place = &self.shared.place;
+        let moves = self.shared.database.read(|connection| {
             table::find(connection, place.queue_name(arn).unwrap_or_default())?.ok_or_else(no_resource)?;
             let query = format!("{MOVE} WHERE source_arn = ?1 ORDER BY started_millis DESC LIMIT ?2");
             let mut statement = connection.prepare_cached(&query)?;

@@ -51,9 +51,9 @@ impl Queues {
         attributes::put(&mut made, &wanted, true)?;
         let tags = Value::Object(given.object("tags").cloned().unwrap_or_default());
         check_tags(&tags)?;
-        let url = self.core.queue_url(&name);
-        let now = self.core.now();
-        self.core.database.write(move |connection| {
+        let url = self.shared.queue_url(&name);
+        let now = self.shared.now();
+        self.shared.database.write(move |connection| {
             let Some(queue) = table::find(connection, &name)? else {
                 let insert = "INSERT INTO queues (name, attributes, tags, created_millis, modified_millis) \
                               VALUES (?1, ?2, ?3, ?4, ?4)";
@@ -78,7 +78,7 @@ impl Queues {
 
     pub(super) fn delete_queue(&self, given: Given<'_>) -> Answered {
         let queue = self.queue_of(given)?;
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             for delete in [
                 "DELETE FROM messages WHERE queue_id = ?1",
                 "DELETE FROM deduplications WHERE queue_id = ?1",
@@ -94,17 +94,17 @@ impl Queues {
 
     pub(super) fn url_of_queue(&self, given: Given<'_>) -> Answered {
         let name = given.required("QueueName");
-        let is_ours = given.text("QueueOwnerAWSAccountId").is_none_or(|id| id == self.core.place.account);
-        let found = self.core.database.read(|connection| table::find(connection, name))?;
+        let is_ours = given.text("QueueOwnerAWSAccountId").is_none_or(|id| id == self.shared.place.account);
+        let found = self.shared.database.read(|connection| table::find(connection, name))?;
         match found {
-            Some(queue) if is_ours => Ok(json!({ "QueueUrl": self.core.queue_url(&queue.name) })),
+            Some(queue) if is_ours => Ok(json!({ "QueueUrl": self.shared.queue_url(&queue.name) })),
             _ => Err(refusal::no_queue()),
         }
     }
 
     pub(super) fn list(&self, given: Given<'_>) -> Answered {
         let prefix = given.text("QueueNamePrefix").unwrap_or_default();
-        let names = self.core.database.read(table::queues)?.into_iter().map(|queue| queue.name);
+        let names = self.shared.database.read(table::queues)?.into_iter().map(|queue| queue.name);
         self.urls(names.filter(|name| name.starts_with(prefix)).collect(), given, "QueueUrls")
     }
 
@@ -120,7 +120,7 @@ impl Queues {
         }
         let count = limit.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(PAGE));
         let (names, next) = page(names, given.text("NextToken"), count, String::as_str);
-        let urls: Vec<String> = names.iter().map(|name| self.core.queue_url(name)).collect();
+        let urls: Vec<String> = names.iter().map(|name| self.shared.queue_url(name)).collect();
         let mut answer = Map::from_iter([(field.to_owned(), json!(urls))]);
         // Without a limit there is no token, on AWS as here.
         if let Some(next) = next.filter(|_| limit.is_some()) {
@@ -131,7 +131,7 @@ impl Queues {
 
     pub(super) fn purge(&self, given: Given<'_>) -> Answered {
         let queue = self.queue_of(given)?;
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             connection.execute("DELETE FROM messages WHERE queue_id = ?1", [queue.id])?;
             Ok(())
         })?;
@@ -142,12 +142,12 @@ impl Queues {
         let queue = self.queue_of(given)?;
         let names = given.texts("AttributeNames");
         let mut all = attributes::shown(&queue.attributes);
-        all.insert("QueueArn".to_owned(), json!(self.core.place.queue_arn(&queue.name)));
+        all.insert("QueueArn".to_owned(), json!(self.shared.place.queue_arn(&queue.name)));
         let seconds = |millis: i64| json!((millis / 1_000).to_string());
         all.insert("CreatedTimestamp".to_owned(), seconds(queue.created_millis));
         all.insert("LastModifiedTimestamp".to_owned(), seconds(queue.modified_millis));
-        let now = self.core.now();
-        let counts = self.core.database.read(|connection| counts(connection, queue.id, now))?;
+        let now = self.shared.now();
+        let counts = self.shared.database.read(|connection| counts(connection, queue.id, now))?;
         for (name, count) in COUNTED.into_iter().skip(3).zip(counts) {
             all.insert(name.to_owned(), json!(count.to_string()));
         }
@@ -167,8 +167,8 @@ impl Queues {
     pub(super) fn set_attributes(&self, given: Given<'_>) -> Answered {
         let name = Self::name_in(given.required("QueueUrl")).to_owned();
         let wanted = given.object("Attributes").cloned().unwrap_or_default();
-        let now = self.core.now();
-        self.core.database.write(move |connection| {
+        let now = self.shared.now();
+        self.shared.database.write(move |connection| {
             let queue = table::queue(connection, &name)?;
             let mut set = queue.attributes;
             attributes::put(&mut set, &wanted, false)?;
@@ -187,8 +187,8 @@ impl Queues {
 
     /// The queues whose dead-letter queue this is.
     pub(super) fn sources(&self, given: Given<'_>) -> Answered {
-        let arn = self.core.place.queue_arn(&self.queue_of(given)?.name);
-        let mut queues = self.core.database.read(table::queues)?;
+        let arn = self.shared.place.queue_arn(&self.queue_of(given)?.name);
+        let mut queues = self.shared.database.read(table::queues)?;
         queues.retain(|queue| queue.settings.redrive.as_ref().is_some_and(|redrive| redrive.arn == arn));
         self.urls(queues.into_iter().map(|queue| queue.name).collect(), given, "queueUrls")
     }
@@ -205,7 +205,7 @@ impl Queues {
 
     pub(super) fn tags(&self, given: Given<'_>) -> Answered {
         let queue = self.queue_of(given)?;
-        let tags = self.core.database.read(|connection| tags(connection, queue.id))?;
+        let tags = self.shared.database.read(|connection| tags(connection, queue.id))?;
         Ok(if tags.is_empty() { json!({}) } else { json!({ "Tags": tags }) })
     }
 
@@ -215,7 +215,7 @@ impl Queues {
         change: impl FnOnce(&mut Map<String, Value>) + Send + 'static,
     ) -> Answered {
         let queue = self.queue_of(given)?;
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             let mut all = tags(connection, queue.id)?;
             change(&mut all);
             let all = Value::Object(all);

@@ -109,7 +109,7 @@ pub(crate) fn send(connection: &Connection, queue: &Queue, message: &NewMessage,
     remove_expired(connection, now)?;
     let Settings { is_fifo, delay_millis, retention_millis, .. } = queue.settings;
     let mut sequence = None;
-    let message_id = crate::runtime::uuid();
+    let message_id = crate::random::uuid();
     if is_fifo {
         let deduplicated = deduplicate(connection, queue, message, &message_id, now)?;
         match deduplicated {
@@ -259,7 +259,7 @@ fn dead_letter_queue(connection: &Connection, queue: &Queue, place: &Place) -> D
 }
 
 fn take(connection: &Connection, id: i64, now: i64, visible_millis: i64) -> Done<Received> {
-    let receipt = crate::runtime::uuid();
+    let receipt = crate::random::uuid();
     let update = "UPDATE messages SET visible_millis = ?2, receive_count = receive_count + 1, receipt = ?3, \
          first_receive_millis = coalesce(first_receive_millis, ?4) WHERE id = ?1 \
          RETURNING message_id, body, attributes, system_attributes, group_id, deduplication_id, sequence, \
@@ -306,7 +306,7 @@ pub(super) fn move_message(
     } else {
         None
     };
-    let new_id = source_arn.is_none().then(crate::runtime::uuid);
+    let new_id = source_arn.is_none().then(crate::random::uuid);
     let copy = "INSERT INTO messages (queue_id, message_id, body, attributes, system_attributes, group_id, \
          deduplication_id, sequence, source_arn, sent_millis, visible_millis, expires_millis) \
          SELECT ?2, coalesce(?7, message_id), body, attributes, system_attributes, group_id, deduplication_id, \

@@ -6,13 +6,13 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::http::{JsonApi as _, JsonError};
-use crate::stores::core::Core;
+use crate::stores::shared::Shared;
 
 /// Queues with a clock that stands still.
 struct Lab {
     queues: Arc<Queues>,
     clock: ManualClock,
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     _folder: TempDir,
 }
 
@@ -20,12 +20,12 @@ impl Lab {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(1_700_000_000_000);
-        let core = Arc::new(Core::for_tests(folder.path(), clock.clone()));
-        let moves = Arc::new(Moves::new(Arc::clone(&core)));
+        let shared = Arc::new(Shared::for_tests(folder.path(), clock.clone()));
+        let moves = Arc::new(Moves::new(Arc::clone(&shared)));
         Self {
-            queues: Arc::new(Queues::new(Arc::clone(&core), moves).unwrap()),
+            queues: Arc::new(Queues::new(Arc::clone(&shared), moves).unwrap()),
             clock,
-            core,
+            shared,
             _folder: folder,
         }
     }
@@ -136,7 +136,7 @@ fn a_message_that_is_received_too_often_goes_to_the_dead_letter_queue_and_back()
     let source = "arn:aws:sqs:us-east-1:123456789012:dead";
     let to_itself = json!({ "SourceArn": source, "DestinationArn": source });
     assert_eq!(lab.code("StartMessageMoveTask", to_itself), "InvalidParameterValue");
-    let own = Arc::new(Moves::new(Arc::clone(&lab.core)));
+    let own = Arc::new(Moves::new(Arc::clone(&lab.shared)));
     let worker = Arc::clone(&own);
     lab.run("StartMessageMoveTask", json!({ "SourceArn": source })).unwrap();
     let thread = std::thread::spawn(move || worker.run());
@@ -357,8 +357,8 @@ fn what_was_sent_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let clock = ManualClock::at(0);
     for (run, wanted) in [(0, 1), (1, 2)] {
-        let core = Arc::new(Core::for_tests(folder.path(), clock.clone()));
-        let queues = Queues::new(Arc::clone(&core), Arc::new(Moves::new(core))).unwrap();
+        let shared = Arc::new(Shared::for_tests(folder.path(), clock.clone()));
+        let queues = Queues::new(Arc::clone(&shared), Arc::new(Moves::new(shared))).unwrap();
         let url = queues.run("CreateQueue", &json!({ "QueueName": "q" })).unwrap()["QueueUrl"].clone();
         queues.run("SendMessage", &json!({ "QueueUrl": url, "MessageBody": format!("{run}") })).unwrap();
         let attributes =

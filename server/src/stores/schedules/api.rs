@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::schedule::{DEFAULT_GROUP, Schedule, document_of};
 use super::table::{self, Group, Kept};
+use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonError, RestApi};
 use crate::stores::bell::Bell;
-use crate::stores::core::{Core, off_thread};
 use crate::stores::database::Done;
 use crate::stores::request::{Answered, Given, check, page, validation};
+use crate::stores::shared::Shared;
 use crate::stores::{tags, time};
 
 /// Entries in one answer of a list. API reference: 100.
@@ -21,7 +22,7 @@ const PAGE: usize = 100;
 
 /// The schedules of a data folder.
 pub(crate) struct Schedules {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     model: Service,
     clockwork: Arc<Bell>,
 }
@@ -48,8 +49,8 @@ fn no_group(name: &str) -> JsonError {
 
 impl Schedules {
     /// `None`: there is no model of the service, which would be an error of the build.
-    pub(crate) fn new(core: Arc<Core>, clockwork: Arc<Bell>) -> Option<Self> {
-        Some(Self { core, model: Service::load("scheduler")?, clockwork })
+    pub(crate) fn new(shared: Arc<Shared>, clockwork: Arc<Bell>) -> Option<Self> {
+        Some(Self { shared, model: Service::load("scheduler")?, clockwork })
     }
 
     /// Runs an operation.
@@ -82,9 +83,9 @@ impl Schedules {
         let document = document_of(given);
         let value = Value::Object(document.clone());
         let schedule = Schedule::of(Given::of(&value))?;
-        let (arn, now) = (self.core.place.schedule_arn(&group, &name), self.core.now());
+        let (arn, now) = (self.shared.place.schedule_arn(&group, &name), self.shared.now());
         let answer = json!({ "ScheduleArn": arn });
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             if !table::has_group(connection, &group)? {
                 return Err(no_group(&group).into());
             }
@@ -118,11 +119,11 @@ impl Schedules {
 
     fn get(&self, given: Given<'_>) -> Answered {
         let (group, name) = (given.text("GroupName").unwrap_or(DEFAULT_GROUP), given.required("Name"));
-        let kept = self.core.database.read(|connection| table::find(connection, group, name))?;
+        let kept = self.shared.database.read(|connection| table::find(connection, group, name))?;
         let kept = kept.ok_or_else(|| no_schedule(name))?;
         let mut shown = kept.document.clone();
         shown.shift_remove("ClientToken");
-        shown.insert("Arn".to_owned(), json!(self.core.place.schedule_arn(group, name)));
+        shown.insert("Arn".to_owned(), json!(self.shared.place.schedule_arn(group, name)));
         shown.insert("GroupName".to_owned(), json!(group));
         shown.insert("Name".to_owned(), json!(name));
         dates(&mut shown, kept.created_millis, kept.modified_millis);
@@ -132,7 +133,7 @@ impl Schedules {
     fn delete(&self, given: Given<'_>) -> Answered {
         let group = given.text("GroupName").unwrap_or(DEFAULT_GROUP).to_owned();
         let name = given.required("Name").to_owned();
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             if table::delete(connection, &group, &name)? { Ok(()) } else { Err(no_schedule(&name).into()) }
         })?;
         Ok(json!({}))
@@ -141,7 +142,7 @@ impl Schedules {
     fn list(&self, given: Given<'_>) -> Answered {
         let group = given.text("GroupName");
         let (prefix, state) = (given.text("NamePrefix").unwrap_or_default(), given.text("State"));
-        let kept = self.core.database.read(|connection| {
+        let kept = self.shared.database.read(|connection| {
             match group {
                 Some(group) if !table::has_group(connection, group)? => return Err(no_group(group).into()),
                 _ => {}
@@ -157,7 +158,7 @@ impl Schedules {
         let (found, next) = page(keyed.collect(), given.text("NextToken"), limit(given), |(key, _)| key);
         let shown = |(_, kept): &(String, Kept)| {
             let mut shown = Map::new();
-            shown.insert("Arn".to_owned(), json!(self.core.place.schedule_arn(&kept.group, &kept.name)));
+            shown.insert("Arn".to_owned(), json!(self.shared.place.schedule_arn(&kept.group, &kept.name)));
             shown.insert("GroupName".to_owned(), json!(kept.group));
             shown.insert("Name".to_owned(), json!(kept.name));
             shown.insert("State".to_owned(), kept.document.get("State").cloned().unwrap_or_default());
@@ -171,9 +172,9 @@ impl Schedules {
 
     fn create_group(&self, given: Given<'_>) -> Answered {
         let name = given.required("Name").to_owned();
-        let (arn, now) = (self.core.place.schedule_group_arn(&name), self.core.now());
+        let (arn, now) = (self.shared.place.schedule_group_arn(&name), self.shared.now());
         let (answer, new_tags) = (json!({ "ScheduleGroupArn": arn }), tags::of_list(given.list("Tags"))?);
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             if table::has_group(connection, &name)? {
                 return Err(conflict(format!("Schedule group {name} already exists.")).into());
             }
@@ -188,14 +189,14 @@ impl Schedules {
 
     fn get_group(&self, given: Given<'_>) -> Answered {
         let name = given.required("Name");
-        let groups = self.core.database.read(table::groups)?;
+        let groups = self.shared.database.read(table::groups)?;
         let found = groups.iter().find(|(found, ..)| found == name);
         found.map(|group| self.shown_group(group)).ok_or_else(|| no_group(name))
     }
 
     fn shown_group(&self, (name, created, modified): &Group) -> Value {
         let mut shown = Map::new();
-        shown.insert("Arn".to_owned(), json!(self.core.place.schedule_group_arn(name)));
+        shown.insert("Arn".to_owned(), json!(self.shared.place.schedule_group_arn(name)));
         shown.insert("Name".to_owned(), json!(name));
         shown.insert("State".to_owned(), json!("ACTIVE"));
         dates(&mut shown, *created, *modified);
@@ -208,8 +209,8 @@ impl Schedules {
         if name == DEFAULT_GROUP {
             return Err(validation("The default schedule group cannot be deleted."));
         }
-        let arn = self.core.place.schedule_group_arn(&name);
-        self.core.database.write(move |connection| {
+        let arn = self.shared.place.schedule_group_arn(&name);
+        self.shared.database.write(move |connection| {
             if connection.execute("DELETE FROM schedule_groups WHERE name = ?1", [&name])? == 0 {
                 return Err(no_group(&name).into());
             }
@@ -221,7 +222,7 @@ impl Schedules {
 
     fn list_groups(&self, given: Given<'_>) -> Answered {
         let prefix = given.text("NamePrefix").unwrap_or_default();
-        let groups = self.core.database.read(table::groups)?;
+        let groups = self.shared.database.read(table::groups)?;
         let groups = groups.into_iter().filter(|(name, ..)| name.starts_with(prefix)).collect();
         let (groups, next) = page(groups, given.text("NextToken"), limit(given), |(name, ..)| name.as_str());
         Ok(listed("ScheduleGroups", groups.iter().map(|group| self.shown_group(group)).collect(), next))
@@ -229,21 +230,23 @@ impl Schedules {
 
     fn tag(&self, given: Given<'_>) -> Answered {
         let (arn, new) = (given.required("ResourceArn").to_owned(), tags::of_list(given.list("Tags"))?);
-        self.core.database.write(move |connection| tags::put(connection, &arn, &new))?;
+        self.shared.database.write(move |connection| tags::put(connection, &arn, &new))?;
         Ok(json!({}))
     }
 
     fn untag(&self, given: Given<'_>) -> Answered {
         let arn = given.required("ResourceArn").to_owned();
         let keys: Vec<String> = given.texts("TagKeys").into_iter().map(str::to_owned).collect();
-        self.core.database.write(move |connection| tags::remove(connection, &arn, &keys))?;
+        self.shared.database.write(move |connection| tags::remove(connection, &arn, &keys))?;
         Ok(json!({}))
     }
 
     fn tags(&self, given: Given<'_>) -> Answered {
         let arn = given.required("ResourceArn");
-        let tags =
-            self.core.database.read(|connection: &Connection| -> Done<_> { tags::list(connection, arn) })?;
+        let tags = self
+            .shared
+            .database
+            .read(|connection: &Connection| -> Done<_> { tags::list(connection, arn) })?;
         Ok(json!({ "Tags": tags }))
     }
 }

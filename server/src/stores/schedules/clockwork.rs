@@ -9,11 +9,11 @@ use serde_json::json;
 use super::schedule::{Schedule, firing_id};
 use super::table;
 use crate::stores::bell::Bell;
-use crate::stores::core::Core;
 use crate::stores::database::Done;
 use crate::stores::deliveries::{self, Deliveries};
 use crate::stores::events::{self, Events};
 use crate::stores::request::Given;
+use crate::stores::shared::Shared;
 use crate::stores::time;
 
 /// The longest wait: the clock of a machine may be set.
@@ -21,7 +21,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Fires what is due.
 pub(crate) struct Clockwork {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     events: Arc<Events>,
     deliveries: Arc<Deliveries>,
     bell: Arc<Bell>,
@@ -29,12 +29,12 @@ pub(crate) struct Clockwork {
 
 impl Clockwork {
     pub(crate) fn new(
-        core: Arc<Core>,
+        shared: Arc<Shared>,
         events: Arc<Events>,
         deliveries: Arc<Deliveries>,
         bell: Arc<Bell>,
     ) -> Self {
-        Self { core, events, deliveries, bell }
+        Self { shared, events, deliveries, bell }
     }
 
     /// Fires until it is over.
@@ -57,9 +57,9 @@ impl Clockwork {
 
     /// Fires what is due; answers how long until there is more.
     fn fire(&self) -> Done<Option<Duration>> {
-        let now = self.core.now();
+        let now = self.shared.now();
         let (rules, schedules) = self
-            .core
+            .shared
             .database
             .read(|connection| Ok((events::due_rules(connection, now)?, table::due(connection, now)?)))?;
         let has_fired = !rules.is_empty() || !schedules.is_empty();
@@ -74,7 +74,7 @@ impl Clockwork {
             return Ok(Some(Duration::ZERO));
         }
         let (rule, schedule) = self
-            .core
+            .shared
             .database
             .read(|connection| Ok((events::first_rule_millis(connection)?, table::first_due(connection)?)))?;
         let next = [rule, schedule].into_iter().flatten().min();
@@ -82,7 +82,7 @@ impl Clockwork {
     }
 
     fn fire_rule(&self, bus: String, name: String, instant: i64, now: i64) -> Done {
-        let place = &self.core.place;
+        let place = &self.shared.place;
         let arn = place.rule_arn(&bus, &name);
         let event = json!({
             "version": "0",
@@ -106,7 +106,7 @@ impl Clockwork {
                 "a firing was missed and is too old to be made up"
             );
         }
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             if !events::rule_fired(connection, &bus, &name, instant, oldest)? {
                 return Ok(());
             }
@@ -116,9 +116,9 @@ impl Clockwork {
 
     fn fire_schedule(&self, kept: table::Kept, now: i64) -> Done {
         let Some(instant) = kept.next_millis else { return Ok(()) };
-        let place = self.core.place.clone();
+        let place = self.shared.place.clone();
         let arn = place.schedule_arn(&kept.group, &kept.name);
-        self.core.database.write(move |connection| {
+        self.shared.database.write(move |connection| {
             let document = serde_json::Value::Object(kept.document.clone());
             let schedule = match Schedule::of(Given::of(&document)) {
                 Ok(schedule) => schedule,

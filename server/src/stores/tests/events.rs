@@ -67,7 +67,7 @@ fn what_an_event_raised_again_started_is_not_started_again() {
     // Also when nothing is known of it but the name of the execution.
     let forget =
         |connection: &rusqlite::Connection| Ok(connection.execute("DELETE FROM raised", []).map(drop)?);
-    lab.stores.inner.core.database.write(forget).unwrap();
+    lab.stores.inner.shared.database.write(forget).unwrap();
     lab.stores.raise(&event).unwrap();
     lab.settle();
     assert_eq!(lab.inputs().len(), 1);

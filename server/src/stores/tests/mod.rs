@@ -84,7 +84,7 @@ impl Lab {
 
     /// Bodies and attributes of what is in a queue, without taking it.
     fn messages(&self, name: &str) -> Vec<(String, Value)> {
-        let read = self.stores.inner.core.database.read(|connection| {
+        let read = self.stores.inner.shared.database.read(|connection| {
             let query = "SELECT body, coalesce(attributes, '{}') FROM messages JOIN queues ON queues.id = queue_id \
                          WHERE name = ?1 ORDER BY messages.id";
             let query = query.replace("attributes, '{}'", "messages.attributes, '{}'");
@@ -123,7 +123,7 @@ impl Lab {
         self.until("all deliveries arrived", |lab| {
             let count = "SELECT (SELECT count(*) FROM deliveries WHERE due_millis <= ?1) + (SELECT count(*) FROM pipe_batches)";
             let now = lab.clock_millis();
-            lab.stores.inner.core.database.read(|connection| database::count(connection, count, [now])).unwrap() == 0
+            lab.stores.inner.shared.database.read(|connection| database::count(connection, count, [now])).unwrap() == 0
         });
         self.until("all executions ended", |lab| lab.engine.open_executions().is_empty());
     }

@@ -82,7 +82,7 @@ fn what_was_taken_before_a_crash_starts_once() {
         Ok(())
     };
     lab.ok("pipes", "StopPipe", json!({ "Name": "p" }));
-    lab.stores.inner.core.database.write(batch).unwrap();
+    lab.stores.inner.shared.database.write(batch).unwrap();
     lab.ok("pipes", "StartPipe", json!({ "Name": "p" }));
     lab.settle();
     assert_eq!(lab.inputs().len(), 1);

@@ -8,13 +8,12 @@ use engine::Clock;
 use super::bell::Arrivals;
 use super::database::Database;
 use super::place::Place;
-use crate::http::JsonError;
 
 /// Where clients reach the stores before anybody said where.
 const ENDPOINT: &str = "http://127.0.0.1:4599";
 
 /// What all stores share.
-pub(crate) struct Core {
+pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) place: Place,
@@ -22,13 +21,13 @@ pub(crate) struct Core {
     pub(crate) endpoint: OnceLock<String>,
 }
 
-impl fmt::Debug for Core {
+impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Core").field("database", &self.database).finish_non_exhaustive()
+        formatter.debug_struct("Shared").field("database", &self.database).finish_non_exhaustive()
     }
 }
 
-impl Core {
+impl Shared {
     /// Milliseconds since the epoch.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now_millis()
@@ -52,14 +51,4 @@ impl Core {
         let endpoint = self.endpoint.get().map_or(ENDPOINT, String::as_str);
         format!("{endpoint}/{}/{name}", self.place.account)
     }
-}
-
-/// Does what waits for the disk where it holds nobody up.
-pub(crate) async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, JsonError> + Send + 'static,
-) -> Result<T, JsonError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a request failed");
-        Err(JsonError::internal())
-    })
 }
