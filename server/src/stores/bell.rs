@@ -1,7 +1,7 @@
 //! Wakes the threads of the stores, and calls that wait for messages.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -61,7 +61,7 @@ impl Bell {
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     queues: Mutex<BTreeMap<i64, Arc<Notify>>>,
-    bells: Mutex<Vec<Arc<Bell>>>,
+    bells: Mutex<BTreeMap<i64, Vec<Weak<Bell>>>>,
 }
 
 impl Arrivals {
@@ -70,9 +70,10 @@ impl Arrivals {
         Arc::clone(self.queues.lock().unwrap_or_else(PoisonError::into_inner).entry(queue).or_default())
     }
 
-    /// Rings with every message.
-    pub(crate) fn ring_also(&self, bell: Arc<Bell>) {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).push(bell);
+    /// Rings with every message of a queue, as long as somebody has the bell.
+    pub(crate) fn ring_also(&self, queue: i64, bell: &Arc<Bell>) {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(queue).or_default().push(Arc::downgrade(bell));
     }
 
     /// Messages may be there.
@@ -81,6 +82,14 @@ impl Arrivals {
         if let Some(notify) = notify {
             notify.notify_waiters();
         }
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|bell| bell.ring());
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bells) = bells.get_mut(&queue) {
+            bells.retain(|bell| {
+                bell.upgrade().is_some_and(|bell| {
+                    bell.ring();
+                    true
+                })
+            });
+        }
     }
 }

@@ -27,4 +27,4 @@ mod tests;
 pub(crate) use api::Queues;
 pub(crate) use content::md5;
 pub(crate) use moves::Moves;
-pub(crate) use table::{NewMessage, Queue, Receive, Received, delete, queue, receive, send};
+pub(crate) use table::{NewMessage, Queue, Receive, Received, delete, find, queue, receive, send};
