@@ -19,7 +19,7 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The request is for another host.
     OtherHost,
     /// The request comes from a web page of another origin, or asks whether it may.
@@ -43,19 +43,19 @@ impl Refusal {
 
 /// The names this server answers for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Door {
+pub(crate) struct Door {
     names: BTreeSet<String>,
 }
 
 impl Door {
     /// Lets in who calls by a loopback name, by the address they reached, or by
     /// one of these names.
-    pub(super) fn new(names: &[String]) -> Self {
+    pub(crate) fn new(names: &[String]) -> Self {
         Self { names: names.iter().map(|name| bare(name).to_ascii_lowercase()).collect() }
     }
 
     /// Checks a request that came in on an address of this machine.
-    pub(super) fn check(&self, head: &Parts, reached: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, head: &Parts, reached: IpAddr) -> Result<(), Refusal> {
         if !self.is_for_us(head, reached) {
             return Err(Refusal::OtherHost);
         }

@@ -99,6 +99,7 @@ impl From<InvokeRefusal> for Refusal {
                 reason: Some("ReservedFunctionConcurrentInvocationLimitExceeded"),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", message)
             },
+            InvokeRefusal::Ended => Self::service(&message),
             InvokeRefusal::QualifiersDiffer => Self::invalid_parameter(message),
         }
     }
@@ -187,9 +188,7 @@ impl Functions {
             },
             Kind::RequestResponse => {
                 let wants_log = header_text(&head.headers, "x-amz-log-type") == Some("Tail");
-                let invoked = self.host.call(call)?.await;
-                let invoked = invoked.map_err(|_| Refusal::service("The server ends."))?;
-                Ok(answered(invoked, wants_log))
+                Ok(answered(self.host.call(call).await?, wants_log))
             }
         }
     }

@@ -25,7 +25,7 @@
 pub(crate) mod authentication;
 pub(crate) mod body;
 mod client;
-mod door;
+pub(crate) mod door;
 mod functions;
 mod json_protocol;
 mod own;
