@@ -85,6 +85,25 @@ impl Door {
     }
 }
 
+/// Checks a name that a server is to answer for.
+///
+/// # Errors
+/// What is wrong with one that no request could have.
+pub fn host_name(name: &str) -> Result<String, String> {
+    let host = bare(name);
+    if host.is_empty() {
+        return Err("it is empty; a name of this machine is wanted, e.g. build-7".to_owned());
+    }
+    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !is_address && !host.bytes().all(allowed) {
+        return Err(format!(
+            "`{name}` is no host name. Names are compared as they are: there are no patterns, and one option for each"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
 /// A host without its port and without the dot of a full name.
 fn bare(host: &str) -> &str {
     let without_port = match host.rsplit_once(':') {
@@ -205,6 +224,16 @@ mod tests {
         }
         for header in [("origin", "http://localhost:4599"), ("sec-fetch-site", "same-origin")] {
             assert_eq!(checked(&[], LOOPBACK, "/", &[host, header]), Ok(()), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_request_has_is_none() {
+        for name in ["build-7", "build-7:4599", "a.example.", "[::1]:1", "10.0.0.7"] {
+            assert_eq!(host_name(name).as_deref(), Ok(name));
+        }
+        for name in ["", "*", "*.example", "a b", "http://a", ".", ":1", "a,b"] {
+            assert!(host_name(name).is_err(), "{name:?}");
         }
     }
 

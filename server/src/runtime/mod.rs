@@ -52,7 +52,7 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use crate::http::service::http_date;
@@ -389,13 +389,43 @@ pub enum InvokeRefusal {
     QualifiersDiffer,
 }
 
+/// A function of a host.
+#[derive(Debug, Clone)]
+pub struct KnownFunction {
+    /// What it is.
+    pub function: Function,
+    /// Its ARN, with the version or alias that was asked for.
+    pub arn: String,
+    /// When its program was made, as far as it can be told.
+    pub made: Option<SystemTime>,
+}
+
 impl RuntimeHost {
+    /// The functions, by name.
+    pub fn functions(&self) -> Vec<KnownFunction> {
+        self.inner.pools().values().map(|pool| self.found(pool, None)).collect()
+    }
+
+    /// One of them, by whatever names it.
+    ///
+    /// # Errors
+    /// [`InvokeRefusal::NotFound`], [`InvokeRefusal::QualifiersDiffer`].
+    pub fn function(&self, name: &str, qualifier: Option<&str>) -> Result<KnownFunction, InvokeRefusal> {
+        let (pool, identifier) = self.find(name, qualifier)?;
+        Ok(self.found(&pool, identifier.qualifier))
+    }
+
+    fn found(&self, pool: &Pool, qualifier: Option<&str>) -> KnownFunction {
+        let identifier = Identifier { name: &pool.function.name, qualifier };
+        KnownFunction { function: pool.function.clone(), arn: self.arn(identifier), made: pool.made }
+    }
+
     /// Whether a call would be let through: what `InvocationType` `DryRun` asks.
     ///
     /// # Errors
     /// That of the call, but for throttling.
     pub fn check(&self, request: &InvokeRequest) -> Result<(), InvokeRefusal> {
-        self.find(request).map(drop)
+        self.find(&request.function, request.qualifier.as_deref()).map(drop)
     }
 
     /// Calls a function, and waits for its answer.
@@ -403,7 +433,7 @@ impl RuntimeHost {
     /// # Errors
     /// See [`InvokeRefusal`]; a function that fails is an answer.
     pub async fn call(&self, request: InvokeRequest) -> Result<Invoked, InvokeRefusal> {
-        let (pool, identifier) = self.find(&request)?;
+        let (pool, identifier) = self.find(&request.function, request.qualifier.as_deref())?;
         let (sender, receiver) = oneshot::channel();
         let trace_id = trace_id(request.trace_header.as_deref());
         let invocation = Invocation {
@@ -429,7 +459,7 @@ impl RuntimeHost {
         &self,
         request: InvokeRequest,
     ) -> Result<oneshot::Receiver<std::io::Result<String>>, InvokeRefusal> {
-        let (_, identifier) = self.find(&request)?;
+        let (_, identifier) = self.find(&request.function, request.qualifier.as_deref())?;
         let event = Event {
             request_id: random::uuid(),
             function: identifier.name.to_owned(),
@@ -503,21 +533,27 @@ impl RuntimeHost {
         self.inner.shared.spawn(events::run(Arc::downgrade(&self.inner), event, slot, kept));
     }
 
-    fn find<'r>(&self, request: &'r InvokeRequest) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
-        let identifier = Identifier::of(&request.function)
-            .qualified(request.qualifier.as_deref())
-            .ok_or(InvokeRefusal::QualifiersDiffer)?;
+    fn find<'r>(
+        &self,
+        name: &'r str,
+        qualifier: Option<&'r str>,
+    ) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
+        let identifier = Identifier::of(name).qualified(qualifier).ok_or(InvokeRefusal::QualifiersDiffer)?;
         let pool = self.inner.pool(identifier.name).ok_or_else(|| self.not_found(identifier))?;
         Ok((pool, identifier))
     }
 
     fn not_found(&self, identifier: Identifier<'_>) -> InvokeRefusal {
+        InvokeRefusal::NotFound { arn: self.arn(identifier) }
+    }
+
+    fn arn(&self, identifier: Identifier<'_>) -> String {
         let mut arn = self.inner.shared.function_arn(identifier.name);
         if let Some(qualifier) = identifier.qualifier {
             arn.push(':');
             arn.push_str(qualifier);
         }
-        InvokeRefusal::NotFound { arn }
+        arn
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Pool {
     pub(super) log: Arc<FunctionLog>,
     /// When the program was made, as far as it can be told: another program under the same name is
     /// another function.
-    made: Option<SystemTime>,
+    pub(super) made: Option<SystemTime>,
     inner: Mutex<Inner>,
 }
 

@@ -287,8 +287,11 @@ fn the_environment_is_lambdas_and_nothing_of_ours() {
 fn status_line(address: std::net::SocketAddr, path: &str, headers: &[(&str, &str)]) -> String {
     use std::io::{BufRead as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).expect("connected");
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    write!(stream, "GET {path} HTTP/1.1\r\n{headers}connection: close\r\n\r\n").expect("sent");
+    write!(stream, "GET {path} HTTP/1.1\r\nconnection: close\r\n").expect("sent");
+    for (name, value) in headers {
+        write!(stream, "{name}: {value}\r\n").expect("sent");
+    }
+    write!(stream, "\r\n").expect("sent");
     let mut line = String::new();
     std::io::BufReader::new(stream).read_line(&mut line).expect("answered");
     line.trim_end().to_owned()

@@ -13,7 +13,7 @@ use crate::host::{Bench, bench, bench_with, is_gone, number, request, until};
 
 /// AWS, "Tutorial: Building a custom runtime": its `bootstrap` and its function, in one file.
 const OF_THE_TUTORIAL: &str = r#"#!/bin/sh
-set -euo pipefail
+set -eu
 function_of() {
   echo "$1" 1>&2
   echo "Echoing request: '$1'"
