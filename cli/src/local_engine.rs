@@ -107,6 +107,7 @@ impl LocalEngine {
         integrations.attach(&engine);
         // Only now is the folder ours alone.
         host.keep_events(&data.events())?;
+        host.forget_zips(&data.functions());
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
         Ok(Self {
