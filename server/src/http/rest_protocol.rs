@@ -228,4 +228,34 @@ mod tests {
     fn the_signature_says_for_whom_a_request_is() {
         assert_eq!(signed_service(&head("GET", "/schedules")), Some("scheduler"));
     }
+
+    struct Scheduler(services::Service);
+
+    impl RestApi for Scheduler {
+        fn model(&self) -> &services::Service {
+            &self.0
+        }
+
+        fn call(self: Arc<Self>, _: &str, _: Value) -> JsonAnswer {
+            Box::pin(async { Err(JsonError::internal()) })
+        }
+    }
+
+    #[test]
+    fn what_nobody_signed_is_refused_by_whoever_has_an_operation_there() {
+        let protocol = |authentication| {
+            let api = Arc::new(Scheduler(services::Service::load("scheduler").expect("the model")));
+            RestProtocol::new(vec![api], authentication, Duration::from_secs(1))
+        };
+        let keys = sigv4::Credentials {
+            access_key_id: "a".to_owned(),
+            secret_access_key: "b".to_owned(),
+            session_token: None,
+        };
+        let closed = protocol(Authentication::keys([keys], Arc::new(engine::SystemClock)));
+        let unsigned = |uri: &str| axum::http::Request::get(uri).body(()).expect("a request").into_parts().0;
+        assert!(closed.takes(&unsigned("/schedules/a")) && closed.takes(&head("GET", "/bucket/key")));
+        assert!(!closed.takes(&unsigned("/bucket/key")));
+        assert!(!protocol(Authentication::open()).takes(&unsigned("/schedules/a")), "it may be a bucket");
+    }
 }

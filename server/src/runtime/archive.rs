@@ -166,6 +166,8 @@ impl Partial {
 
     /// Gives it its name. Somebody else may have been quicker with the same.
     fn complete(self, name: &Path) -> io::Result<()> {
+        // A folder that has its name has everything in it, also after a power cut.
+        sync_folders(&self.0)?;
         match fs::rename(&self.0, name) {
             Err(_) if name.join(BOOTSTRAP).is_file() => Ok(()),
             renamed => renamed,
@@ -178,6 +180,17 @@ impl Drop for Partial {
         // Not there any more, as a rule: it has its name.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Sees to it that the entries of a folder, and of those in it, are on disk.
+fn sync_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_folders(&entry.path())?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 struct Unpacking<'a> {
@@ -213,7 +226,6 @@ impl Unpacking<'_> {
         let mode = if is_program { 0o700 } else { 0o600 };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&target)?;
         self.copy(entry, &mut file)?;
-        // A folder that has its name has everything in it.
         Ok(file.sync_all()?)
     }
 

@@ -55,7 +55,9 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         "aborts" => std::process::abort(),
         "hangs" => {
             let child = std::process::Command::new("/bin/sleep").arg("600").spawn().expect("sleep starts");
-            eprintln!("hanging pid={} child={}", std::process::id(), child.id());
+            let stray = std::process::Command::new("setsid").args(["sleep", "600"]).spawn();
+            let stray = stray.expect("setsid starts");
+            eprintln!("hanging pid={} child={} stray={}", std::process::id(), child.id(), stray.id());
             std::future::pending().await
         }
         "until" => {

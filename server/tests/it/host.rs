@@ -224,6 +224,7 @@ fn a_hang_is_killed_at_its_timeout_with_its_children() {
     let line = bench.log_line("app-hangs", "hanging ");
     until(|| is_gone(number(&line, "pid=")));
     until(|| is_gone(number(&line, "child=")));
+    until(|| is_gone(number(&line, "stray=")));
 }
 
 #[test]
@@ -339,6 +340,7 @@ fn dropping_the_host_ends_its_processes() {
     drop(bench.host);
     until(|| is_gone(number(&line, "pid=")));
     until(|| is_gone(number(&line, "child=")));
+    until(|| is_gone(number(&line, "stray=")));
     drop(outcome);
 }
 

@@ -56,12 +56,13 @@ fn a_busy_step_and_its_children_die_with_a_killed_host() {
     let line = lines
         .find_map(|line| line.ok().filter(|line| line.contains("victim hanging ")))
         .expect("the victim says who works for it");
-    let (step, child) = (number(&line, "pid="), number(&line, "child="));
-    assert!(is_gone(step).is_none() && is_gone(child).is_none(), "both run");
+    let [step, child, stray] = ["pid=", "child=", "stray="].map(|of| number(&line, of));
+    assert!([step, child, stray].into_iter().all(|process| is_gone(process).is_none()), "all run");
     host.kill().expect("kill -9");
     host.wait().expect("waited");
-    until(|| is_gone(step));
-    until(|| is_gone(child));
+    for process in [step, child, stray] {
+        until(|| is_gone(process));
+    }
 }
 
 #[test]

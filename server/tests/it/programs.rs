@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stepwright_server::{InvokeRefusal, InvokeRequest};
+use stepwright_server::{Function, InvokeRefusal, InvokeRequest};
 
 use crate::bootstrap::program;
 use crate::host::{Bench, bench, bench_with, is_gone, number, request, until};
@@ -213,4 +213,31 @@ fn a_caller_whose_function_goes_is_told_so() {
     std::fs::write(&file, "").expect("written");
     busy.recv_timeout(Duration::from_secs(30)).expect("it ends where it is");
     assert_eq!(bench.host.figures(), BTreeMap::new());
+}
+
+#[test]
+fn an_accepted_event_that_is_throttled_meanwhile_is_tried_again() {
+    let bench = bench_with("until", Duration::from_secs(20), |function| function.concurrency_max = 1);
+    let events = bench.dir.path().join("events");
+    bench.host.keep_events(&events).expect("a folder");
+    let file = bench.dir.path().join("go");
+    let busy = bench.begin(request("app-until", json!({ "file": file }), 1));
+    until(|| (bench.host.figures()["app-until"].cold_starts == 1).then_some(()));
+    let event = InvokeRequest {
+        function: "app-until".to_owned(),
+        payload: json!({ "file": "/" }).to_string(),
+        ..InvokeRequest::default()
+    };
+    let accepted = bench.host.call_event(event).expect("there is room").blocking_recv();
+    accepted.expect("told").expect("kept");
+    let usual = bench.host.functions().remove(0).function;
+    let off = Function { reserved_concurrency: Some(0), ..usual.clone() };
+    bench.host.renew(vec![off]).expect("nothing is wrong");
+    until(|| (bench.host.figures()["app-until"].throttles > 0).then_some(()));
+    std::fs::write(&file, "").expect("written");
+    busy.recv_timeout(Duration::from_secs(30)).expect("it ends where it is");
+    let waiting = || std::fs::read_dir(&events).expect("a folder").count();
+    assert_eq!(waiting(), 1, "it is not given up");
+    bench.host.renew(vec![usual]).expect("nothing is wrong");
+    until(|| (waiting() == 0).then_some(()));
 }
