@@ -48,6 +48,10 @@ use crate::{
     terminal::Terminal,
 };
 
+/// Parsing and writing JSON on many threads is mostly allocation.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
