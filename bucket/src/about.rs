@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::durable::make_durable_dir;
 use crate::folder::{Folder, is_absent, sync_folder};
 use crate::key::Key;
 
@@ -61,7 +62,7 @@ impl Folder {
     pub fn keep_about(&self, key: Key<'_>, stamp: Stamp, about: &About) -> io::Result<()> {
         let path = self.about_path(key, stamp);
         let folder = path.parent().unwrap_or(self.root());
-        fs::create_dir_all(folder)?;
+        make_durable_dir(folder)?;
         let mut file = self.incoming("about-")?;
         write!(file, "{}\n{}", about.etag, about.note)?;
         file.as_file().sync_all()?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::about::{About, Stamp};
+use crate::durable::make_durable_dir;
 use crate::key::{Key, OURS};
 
 /// How often a read begins anew because the object was replaced meanwhile.
@@ -111,13 +112,13 @@ impl Folder {
     /// A file to write an object into, which nobody sees; its name begins with this.
     pub fn incoming(&self, prefix: &str) -> io::Result<NamedTempFile> {
         let folder = self.ours("incoming");
-        fs::create_dir_all(&folder)?;
+        make_durable_dir(&folder)?;
         tempfile::Builder::new().prefix(prefix).tempfile_in(folder)
     }
 
     /// Waits for the right to put objects in place.
     pub fn lock(&self) -> io::Result<Lock> {
-        fs::create_dir_all(self.root.join(OURS))?;
+        make_durable_dir(&self.root.join(OURS))?;
         let file = File::options().create(true).truncate(false).write(true).open(self.ours("lock"))?;
         file.lock()?;
         Ok(Lock { _file: file })
@@ -135,7 +136,7 @@ impl Folder {
             None => self.encoded(key),
         };
         let parent = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent)?;
+        make_durable_dir(parent)?;
         file.persist(&path).map_err(|error| error.error)?;
         Ok(parent.to_path_buf())
     }

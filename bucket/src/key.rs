@@ -13,7 +13,7 @@ const PARTS_MAX: usize = 64;
 const PIECE_BYTES: usize = 200;
 
 /// First part of everything in a bucket's folder that is no object.
-pub(crate) const OURS: &str = ".stepwright";
+pub const OURS: &str = ".stepwright";
 
 /// Why a text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,7 @@ impl<'a> Key<'a> {
     /// Whether the key is, as it is, a path of names below its bucket.
     pub(crate) fn is_path(self) -> bool {
         let is_name = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= NAME_BYTES_MAX;
-        !self.0.starts_with(OURS)
+        self.0.split('/').next() != Some(OURS)
             && !self.0.contains('\\')
             && !self.0.chars().any(char::is_control)
             && self.0.split('/').count() <= PARTS_MAX

@@ -22,13 +22,15 @@
 #![warn(missing_docs)]
 
 mod about;
+mod durable;
 mod folder;
 mod key;
 mod list;
 
 pub use about::{About, Stamp};
+pub use durable::make_durable_dir;
 pub use folder::{Folder, Found, Lock, Object};
-pub use key::{KEY_BYTES_MAX, Key, KeyError};
+pub use key::{KEY_BYTES_MAX, Key, KeyError, OURS};
 pub use list::{After, Entry, List, Page};
 
 #[cfg(test)]

@@ -220,7 +220,7 @@ fn entries(folder: &Path, above: &str) -> io::Result<Vec<(String, bool)>> {
     for entry in read {
         let entry = entry?;
         let (Ok(name), Ok(kind)) = (entry.file_name().into_string(), entry.file_type()) else { continue };
-        if above.is_empty() && name.starts_with(OURS) {
+        if above.is_empty() && name == OURS {
             continue;
         }
         if kind.is_file() {

@@ -296,3 +296,37 @@ proptest! {
         prop_assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
+
+#[test]
+fn folders_are_made_for_their_owner_and_found_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (dir, folder) = bucket();
+    let deep = dir.path().join("a/b/c");
+    make_durable_dir(&deep).unwrap();
+    make_durable_dir(&deep).unwrap();
+    put(&folder, "x/y/z", "content");
+    for made in [
+        deep.as_path(),
+        &dir.path().join("a"),
+        folder.root(),
+        &folder.root().join("x/y"),
+        &folder.ours("incoming"),
+    ] {
+        let mode = made.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{}", made.display());
+    }
+    fs::write(dir.path().join("file"), "").unwrap();
+    assert!(make_durable_dir(&dir.path().join("file/x")).is_err(), "a file is in the way");
+}
+
+#[test]
+fn only_the_folder_of_our_name_is_ours() {
+    let (_dir, folder) = bucket();
+    for text in [".stepwright-notes/a", ".stepwrightx"] {
+        put(&folder, text, text);
+        assert!(folder.root().join(text).is_file(), "{text} lies where its key says");
+        assert_eq!(read(&folder, text).as_deref(), Some(text));
+    }
+    put(&folder, ".stepwright/x", "ours");
+    assert_eq!(keys(&folder, &List::default()), [".stepwright-notes/a", ".stepwright/x", ".stepwrightx"]);
+}

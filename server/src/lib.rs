@@ -25,7 +25,7 @@ pub use log_groups::LogGroups;
 pub use metrics::Metrics;
 pub use process_limits::lift_process_limits;
 pub use runtime::{
-    FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, LoggedLine, RuntimeHost,
-    RuntimeHostError, RuntimeOptions, functions_in, read_logs,
+    FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, KnownFunction, LoggedLine,
+    RuntimeHost, RuntimeHostError, RuntimeOptions, functions_in, read_logs,
 };
 pub use stores::Stores;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -67,7 +67,7 @@ impl Bell {
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     lines: Mutex<BTreeMap<i64, Arc<Line>>>,
-    bells: Mutex<Vec<Arc<Bell>>>,
+    bells: Mutex<BTreeMap<i64, Vec<Weak<Bell>>>>,
 }
 
 /// The calls that wait for one queue.
@@ -107,9 +107,10 @@ impl Arrivals {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Rings with every message.
-    pub(crate) fn ring_also(&self, bell: Arc<Bell>) {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).push(bell);
+    /// Rings with every message of a queue, as long as somebody has the bell.
+    pub(crate) fn ring_also(&self, queue: i64, bell: &Arc<Bell>) {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(queue).or_default().push(Arc::downgrade(bell));
     }
 
     /// A message may be there.
@@ -128,7 +129,15 @@ impl Arrivals {
                 line.arrived.notify_one();
             }
         }
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|bell| bell.ring());
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bells) = bells.get_mut(&queue) {
+            bells.retain(|bell| {
+                bell.upgrade().is_some_and(|bell| {
+                    bell.ring();
+                    true
+                })
+            });
+        }
     }
 
     /// A message becomes visible at a time, in milliseconds since the epoch: nobody looks before.
@@ -145,6 +154,8 @@ impl Arrivals {
         if let Some(line) = self.lines().get(&queue) {
             line.arrived.notify_waiters();
         }
+        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner).remove(&queue);
+        bells.iter().flatten().filter_map(Weak::upgrade).for_each(|bell| bell.ring());
     }
 }
 

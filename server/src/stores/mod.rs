@@ -117,7 +117,7 @@ impl Stores {
 
     /// Starts the threads.
     fn begin(&self) -> std::io::Result<()> {
-        let Inner { shared, events, deliveries, moves, clockwork, pipes, .. } = &*self.inner;
+        let Inner { shared, deliveries, moves, clockwork, pipes, .. } = &*self.inner;
         let (due, workers) = Deliveries::channel();
         let workers = Arc::new(Mutex::new(workers));
         for number in 0..WORKERS {
@@ -128,12 +128,7 @@ impl Stores {
         self.thread("deliver", move || handing.hand_out(&due))?;
         let moving = Arc::clone(moves);
         self.thread("move", move || moving.run())?;
-        let clockwork = Clockwork::new(
-            Arc::clone(shared),
-            Arc::clone(events),
-            Arc::clone(deliveries),
-            Arc::clone(clockwork),
-        );
+        let clockwork = Clockwork::new(Arc::clone(shared), Arc::clone(deliveries), Arc::clone(clockwork));
         self.thread("clockwork", move || clockwork.run())?;
         let pipes = Arc::clone(pipes);
         self.thread("pipes", move || pipes.run())

@@ -3,6 +3,7 @@
 use engine::services::{Bounds, Service, Shape, Structure};
 use serde_json::{Map, Value};
 
+use super::time;
 use crate::http::JsonError;
 
 /// Characters of a wrong value that a message repeats. Ours: a message is no place for a payload.
@@ -25,6 +26,11 @@ impl<'a> Given<'a> {
     pub(super) fn of(value: &'a Value) -> Self {
         static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
         Self(value.as_object().unwrap_or(&NONE))
+    }
+
+    /// Of an object.
+    pub(super) const fn new(object: &'a Map<String, Value>) -> Self {
+        Self(object)
     }
 
     /// A parameter; `null` is as good as absent.
@@ -142,11 +148,11 @@ impl Checking<'_> {
                 self.number(*bounds, number.as_f64().unwrap_or_default(), value, path);
                 Ok(())
             }
-            // Times come as numbers, or as texts of some form.
-            (Shape::Timestamp(_), Value::Number(_) | Value::String(_))
-            | (Shape::Boolean, Value::Bool(_))
-            | (Shape::Blob(_), Value::String(_))
-            | (Shape::Document, _) => Ok(()),
+            // Times come as numbers, or as texts of some form: whatever is one.
+            (Shape::Timestamp(_), value) if time::millis(value).is_some() => Ok(()),
+            (Shape::Boolean, Value::Bool(_)) | (Shape::Blob(_), Value::String(_)) | (Shape::Document, _) => {
+                Ok(())
+            }
             (shape, value) => Err(JsonError::new("SerializationException", unreadable(shape, value))),
         }
     }

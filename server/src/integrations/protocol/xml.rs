@@ -25,10 +25,10 @@ const ATTRIBUTES_MAX: usize = 256;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Node {
     /// Without a prefix.
-    name: String,
+    pub(crate) name: String,
     /// As they are written.
     attributes: Vec<(String, String)>,
-    children: Vec<Node>,
+    pub(crate) children: Vec<Node>,
     pub(crate) text: String,
 }
 

@@ -9,13 +9,14 @@
 //!
 //! What cannot be brought now is tried again, at growing intervals, as long as the target's
 //! retry policy says; after that it goes to the dead-letter queue of the target. Without
-//! one, the log says what was given up.
+//! one, the log says what was given up. Where nothing is known of an attempt, or what became of it could
+//! not be written, the delivery rests for a growing time in memory: nothing turns in circles.
 
 mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use engine::{Engine, EngineError, StartExecution};
@@ -23,6 +24,7 @@ use serde_json::{Map, json};
 
 pub(crate) use table::{Delivery, NewDelivery, Target, insert};
 
+use self::table::Loaded;
 use super::bell::Bell;
 use super::database::{Done, Failure};
 use super::queue::{self, NewMessage};
@@ -36,6 +38,8 @@ const LOOKED_UP: usize = 256;
 const FIRST_PAUSE_MILLIS: i64 = 500;
 /// The longest pause. Ours.
 const PAUSE_MILLIS_MAX: i64 = 600_000;
+/// The longest rest of what could not be read or written here. Ours.
+const REST_MILLIS_MAX: i64 = 60_000;
 /// Characters of an error message in a dead-letter queue.
 const MESSAGE_CHARS_MAX: usize = 1_024;
 
@@ -44,8 +48,16 @@ pub(crate) struct Deliveries {
     shared: Arc<Shared>,
     engine: Engine,
     pub(crate) bell: Arc<Bell>,
+    hands: Mutex<Hands>,
+}
+
+/// What this program knows of deliveries and the database does not.
+#[derive(Default)]
+struct Hands {
     /// Those that a thread has.
-    taken: Mutex<BTreeSet<i64>>,
+    taken: BTreeSet<i64>,
+    /// Those that are left alone for a while: until when, and how often so far.
+    resting: BTreeMap<i64, (i64, u32)>,
 }
 
 /// What came of an attempt.
@@ -59,7 +71,7 @@ enum Outcome {
     /// It never will.
     Never(Problem),
     /// The engine goes away: nothing is known, and nothing is changed.
-    Unknown,
+    Unknown(Problem),
 }
 
 /// Why an attempt failed.
@@ -71,7 +83,7 @@ struct Problem {
 
 impl Deliveries {
     pub(crate) fn new(shared: Arc<Shared>, engine: Engine) -> Self {
-        Self { shared, engine, bell: Arc::default(), taken: Mutex::default() }
+        Self { shared, engine, bell: Arc::default(), hands: Mutex::default() }
     }
 
     /// What hands deliveries to the workers: a channel, and what looks up until it is over.
@@ -106,22 +118,30 @@ impl Deliveries {
     /// Deliveries that are due and that no thread has, now taken; and how long until there are others.
     fn due(&self) -> Done<(Vec<i64>, Option<Duration>)> {
         let now = self.shared.now();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = LOOKED_UP + taken.len();
+        let mut hands = self.hands();
+        let wanted = LOOKED_UP + hands.taken.len() + hands.resting.len();
         let found = self.shared.database.read(|connection| table::first(connection, wanted))?;
-        let is_all = found.len() < wanted;
+        // What is behind what was looked up is looked for when this is handed out.
+        let mut next = if found.len() < wanted { None } else { Some(now) };
         let mut due = Vec::new();
         for (id, due_millis) in found {
-            if due_millis > now {
-                let pause = Duration::from_millis((due_millis - now).unsigned_abs());
-                return Ok((due, Some(pause)));
-            }
-            if taken.insert(id) {
+            let rests_until = hands.resting.get(&id).map_or(due_millis, |(until, _)| *until);
+            let from = due_millis.max(rests_until);
+            if from > now {
+                next = Some(next.map_or(from, |next| next.min(from)));
+            } else if hands.taken.insert(id) {
                 due.push(id);
             }
+            if due_millis > now {
+                break;
+            }
         }
-        // What is behind what was looked up is looked for when this is handed out.
-        Ok((due, (!is_all).then_some(Duration::ZERO)))
+        let next = next.filter(|next| *next < i64::MAX);
+        Ok((due, next.map(|next| Duration::from_millis((next - now).max(0).unsigned_abs()))))
+    }
+
+    fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings what is handed out, until nothing will be.
@@ -129,16 +149,23 @@ impl Deliveries {
         loop {
             let next = due.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(id) = next else { return };
-            if self.bell.is_over() {
-                continue;
+            if !self.bell.is_over() {
+                self.take_up(id);
             }
-            match self.shared.database.read(|connection| table::load(connection, id)) {
-                Ok(Some(delivery)) => self.bring(delivery),
-                Ok(None) => self.release(id),
-                Err(failure) => {
-                    tracing::error!(?failure, "a delivery cannot be read");
-                    self.release(id);
-                }
+        }
+    }
+
+    fn take_up(&self, id: i64) {
+        match self.shared.database.read(|connection| table::load(connection, id)) {
+            Ok(Loaded::Delivery(delivery)) => self.bring(*delivery),
+            Ok(Loaded::Gone) => self.release(id),
+            Ok(Loaded::Unreadable(error)) => {
+                tracing::error!(delivery = id, %error, "a delivery cannot be read: it is set aside, and stays in the database");
+                self.rest(id, Some(i64::MAX));
+            }
+            Err(failure) => {
+                tracing::error!(delivery = id, ?failure, "a delivery cannot be read");
+                self.rest(id, None);
             }
         }
     }
@@ -147,7 +174,12 @@ impl Deliveries {
         let id = delivery.id;
         match self.attempt(&delivery) {
             Outcome::Arrived => self.change(id, move |connection| table::remove(connection, id)),
-            Outcome::Removed | Outcome::Unknown => self.release(id),
+            Outcome::Removed => self.release(id),
+            Outcome::Unknown(problem) => {
+                let (source, message) = (delivery.source_arn, problem.message);
+                tracing::warn!(source, message, "nothing is known of a delivery: it is brought again");
+                self.rest(id, None);
+            }
             Outcome::Later(problem) => self.postpone(delivery, problem),
             Outcome::Never(problem) => self.give_up(delivery, problem, None),
         }
@@ -211,9 +243,7 @@ impl Deliveries {
     /// Tries again later, unless the retry policy says that it was tried enough.
     fn postpone(&self, mut delivery: Delivery, problem: Problem) {
         let now = self.shared.now();
-        let pause = FIRST_PAUSE_MILLIS
-            .checked_shl(u32::try_from(delivery.attempts).unwrap_or(u32::MAX).min(30))
-            .map_or(PAUSE_MILLIS_MAX, |pause| pause.min(PAUSE_MILLIS_MAX));
+        let pause = pause_after(u32::try_from(delivery.attempts).unwrap_or(u32::MAX)).min(PAUSE_MILLIS_MAX);
         // Those that failed together do not come back together.
         let due_millis = now + pause + pause * (delivery.id % 8) / 32;
         let until = delivery.created_millis + delivery.target.age_seconds_max * 1_000;
@@ -278,21 +308,43 @@ impl Deliveries {
 
     /// Changes a delivery, and lets it go when that is on the disk.
     fn change(&self, id: i64, change: impl FnOnce(&rusqlite::Connection) -> Done + Send + 'static) {
-        let done = self.shared.database.write(change);
-        if let Err(failure) = done {
-            tracing::error!(?failure, "what became of a delivery was not noted: it is brought again");
+        match self.shared.database.write(change) {
+            Ok(()) => self.release(id),
+            Err(failure) => {
+                tracing::error!(?failure, "what became of a delivery was not noted: it is brought again");
+                self.rest(id, None);
+            }
         }
-        self.release(id);
     }
 
     fn release(&self, id: i64) {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let mut hands = self.hands();
+        hands.taken.remove(&id);
+        hands.resting.remove(&id);
+        drop(hands);
+        self.bell.ring();
+    }
+
+    /// Lets a delivery go that is not to be taken up before a time: one that grows, unless it is given.
+    fn rest(&self, id: i64, until: Option<i64>) {
+        let now = self.shared.now();
+        let mut hands = self.hands();
+        let times = hands.resting.get(&id).map_or(0, |(_, times)| *times);
+        let until = until.unwrap_or_else(|| now + pause_after(times).min(REST_MILLIS_MAX));
+        hands.resting.insert(id, (until, times.saturating_add(1)));
+        hands.taken.remove(&id);
+        drop(hands);
         self.bell.ring();
     }
 
     pub(crate) fn end(&self) {
         self.bell.end();
     }
+}
+
+/// The pause after so many attempts, in milliseconds: each is twice as long as the one before.
+fn pause_after(attempts: u32) -> i64 {
+    FIRST_PAUSE_MILLIS << attempts.min(30)
 }
 
 /// What an error of the engine means for a delivery.
@@ -304,7 +356,9 @@ fn of_engine(error: &EngineError) -> Outcome {
         EngineError::Throttled | EngineError::ExecutionLimitExceeded => {
             Outcome::Later(Problem { code: "THROTTLING", message })
         }
-        EngineError::Stopped { .. } | EngineError::Journal(_) => Outcome::Unknown,
+        EngineError::Stopped { .. } | EngineError::Journal(_) => {
+            Outcome::Unknown(Problem { code: "INTERNAL_ERROR", message })
+        }
         EngineError::System { .. } => Outcome::Later(Problem { code: "INTERNAL_ERROR", message }),
         EngineError::StateMachineDoesNotExist { .. } | EngineError::Registry(_) => {
             Outcome::Never(Problem { code: "NO_RESOURCE", message })
@@ -342,3 +396,6 @@ pub(crate) fn execution_name(event_id: &str, source_arn: &str, target_id: &str) 
         digits.to_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,16 +70,25 @@ pub(super) fn first(connection: &Connection, count: usize) -> Done<Vec<(i64, i64
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-/// One, if it is still there and can be read.
-pub(super) fn load(connection: &Connection, id: i64) -> Done<Option<Delivery>> {
+/// What a delivery turns out to be.
+pub(super) enum Loaded {
+    Delivery(Box<Delivery>),
+    /// It was brought or given up.
+    Gone,
+    /// Another program wrote it: why it cannot be read.
+    Unreadable(serde_json::Error),
+}
+
+pub(super) fn load(connection: &Connection, id: i64) -> Done<Loaded> {
     let load = "SELECT event_id, source_arn, target_id, target, input, created_millis, attempts \
                 FROM deliveries WHERE id = ?1";
     let found = connection.prepare_cached(load)?.query_row([id], |row| {
         let target: String = row.get(3)?;
-        let target = serde_json::from_str(&target).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error))
-        })?;
-        Ok(Delivery {
+        let target = match serde_json::from_str(&target) {
+            Ok(target) => target,
+            Err(error) => return Ok(Loaded::Unreadable(error)),
+        };
+        Ok(Loaded::Delivery(Box::new(Delivery {
             id,
             event_id: row.get(0)?,
             source_arn: row.get(1)?,
@@ -88,9 +97,9 @@ pub(super) fn load(connection: &Connection, id: i64) -> Done<Option<Delivery>> {
             input: row.get(4)?,
             created_millis: row.get(5)?,
             attempts: row.get(6)?,
-        })
+        })))
     });
-    Ok(found.optional()?)
+    Ok(found.optional()?.unwrap_or(Loaded::Gone))
 }
 
 pub(super) fn remove(connection: &Connection, id: i64) -> Done {

@@ -11,7 +11,7 @@ use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonApi, JsonError};
 use crate::stores::bell::Bell;
 use crate::stores::database::Done;
-use crate::stores::deliveries::{self, Deliveries, NewDelivery};
+use crate::stores::deliveries::{self, Deliveries};
 use crate::stores::request::{Answered, Given, check};
 use crate::stores::shared::Shared;
 
@@ -130,11 +130,6 @@ impl Events {
         })?;
         self.deliveries.bell.ring();
         Ok(())
-    }
-
-    /// What a rule with a schedule delivers when it fires.
-    pub(crate) fn of_schedule(&self, bus: &str, rule: &str, event: &Value, now: i64) -> Vec<NewDelivery> {
-        self.rules().deliveries_of(bus, rule, event, now)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules, targets, buses and tags in the database.
 
-use asl::limits::{EVENT_BUSES_MAX, EVENT_RULES_MAX, EVENT_TARGETS_MAX};
+use asl::limits::{DELIVERY_AGE_SECONDS_MAX, EVENT_BUSES_MAX, EVENT_RULES_MAX, EVENT_TARGETS_MAX};
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};
@@ -8,11 +8,14 @@ use serde_json::{Map, Value, json};
 use super::Events;
 use super::input::Input;
 use super::pattern::Pattern;
-use super::rules::{document_of, target_of};
+use super::rules::{Rule, document_of, target_of};
 use crate::http::JsonError;
 use crate::stores::database::{self, Done};
+use crate::stores::deliveries;
+use crate::stores::place::Place;
 use crate::stores::request::{Answered, Given, page, validation};
 use crate::stores::schedules::expression::{Dialect, Expression};
+use crate::stores::schedules::firing_id;
 use crate::stores::tags;
 use crate::stores::time;
 
@@ -52,12 +55,16 @@ fn too_many() -> JsonError {
 
 /// The document of a rule, and when it was made.
 fn rule(connection: &Connection, bus: &str, name: &str) -> Done<(Value, i64)> {
+    find_rule(connection, bus, name)?.ok_or_else(|| no_rule(bus, name).into())
+}
+
+fn find_rule(connection: &Connection, bus: &str, name: &str) -> Done<Option<(Value, i64)>> {
     let find = "SELECT document, created_millis FROM rules WHERE bus = ?1 AND name = ?2";
     let found = connection.prepare_cached(find)?.query_row((bus, name), |row| {
         let document: String = row.get(0)?;
         Ok((serde_json::from_str(&document).unwrap_or_default(), row.get(1)?))
     });
-    found.optional()?.ok_or_else(|| no_rule(bus, name).into())
+    Ok(found.optional()?)
 }
 
 /// When a rule fires next by its schedule, if it has one and is enabled.
@@ -85,19 +92,48 @@ pub(crate) fn first_rule_millis(connection: &Connection) -> Done<Option<i64>> {
     Ok(connection.query_row("SELECT min(next_millis) FROM rules", [], |row| row.get(0))?)
 }
 
-/// Notes that a rule has fired for an instant, unless it has changed since. Times before
-/// `oldest` are passed over.
-pub(crate) fn rule_fired(
+/// Fires a rule for an instant: moves it on, and notes what is to be delivered to the targets it has
+/// now. One that has changed since it was due is left to the next look. Firings older than their
+/// target wants are left out, and the times before the oldest that anybody may want passed over.
+pub(crate) fn fire_rule(
     connection: &Connection,
-    bus: &str,
-    name: &str,
-    instant: i64,
-    oldest: i64,
-) -> Done<bool> {
-    let Ok((document, created)) = rule(connection, bus, name) else { return Ok(false) };
+    place: &Place,
+    (bus, name, instant): (&str, &str, i64),
+    now: i64,
+) -> Done {
+    let Some((document, created)) = find_rule(connection, bus, name)? else { return Ok(()) };
+    let oldest = now - DELIVERY_AGE_SECONDS_MAX * 1_000;
     let next = next_millis(Given::of(&document), created, instant.max(oldest - 1));
     let update = "UPDATE rules SET next_millis = ?4 WHERE bus = ?1 AND name = ?2 AND next_millis = ?3";
-    Ok(connection.prepare_cached(update)?.execute((bus, name, instant, next))? > 0)
+    if connection.prepare_cached(update)?.execute((bus, name, instant, next))? == 0 {
+        return Ok(());
+    }
+    let arn = place.rule_arn(bus, name);
+    let event = json!({
+        "version": "0",
+        "id": firing_id(&arn, instant),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": place.account,
+        "time": time::iso(instant),
+        "region": place.region,
+        "resources": [arn],
+        "detail": {},
+    });
+    let mut new = match Rule::find(connection, place, bus, name)? {
+        Some(rule) => rule.deliveries(&event, instant),
+        None => Vec::new(),
+    };
+    let count = new.len();
+    new.retain(|delivery| now - instant <= delivery.target.age_seconds_max * 1_000);
+    if new.len() < count || instant < oldest {
+        tracing::warn!(
+            rule = arn,
+            time = time::iso(instant),
+            "a firing was missed and is too old to be made up"
+        );
+    }
+    new.iter().try_for_each(|delivery| deliveries::insert(connection, delivery, now))
 }
 
 impl Events {
@@ -124,7 +160,7 @@ impl Events {
         let new_tags = tags::of_list(given.list("Tags"))?;
         self.shared.database.write(move |connection| {
             check_bus(connection, &bus)?;
-            let before = rule(connection, &bus, &name).ok();
+            let before = find_rule(connection, &bus, &name)?;
             if before.is_none() {
                 let count = "SELECT count(*) FROM rules WHERE bus = ?1";
                 if database::count(connection, count, [&bus])? >= EVENT_RULES_MAX {

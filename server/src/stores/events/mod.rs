@@ -21,5 +21,5 @@ mod put;
 mod rules;
 
 pub(crate) use api::Events;
-pub(crate) use definitions::{due_rules, first_rule_millis, rule_fired};
+pub(crate) use definitions::{due_rules, fire_rule, first_rule_millis};
 pub(crate) use rules::target_of;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use asl::limits::{DELIVERY_AGE_SECONDS_MAX, DELIVERY_RETRIES_MAX};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value};
 
 use super::input::{Input, Occasion};
@@ -19,8 +19,9 @@ use crate::stores::request::{Given, validation};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rules(BTreeMap<String, Vec<Arc<Rule>>>);
 
+/// A rule that is enabled.
 #[derive(Debug)]
-struct Rule {
+pub(super) struct Rule {
     arn: String,
     name: String,
     /// `None`: it only fires by its schedule.
@@ -44,29 +45,16 @@ impl Rules {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (bus, name, document): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let document: Value = serde_json::from_str(&document).unwrap_or_default();
-            let given = Given::of(&document);
-            if given.text("State") == Some("DISABLED") {
-                continue;
-            }
-            let arn = place.rule_arn(&bus, &name);
-            match given.text("EventPattern").map(Pattern::parse).transpose() {
-                Ok(pattern) => {
-                    let rule = Rule { arn, name: name.clone(), pattern, targets: Vec::new() };
-                    rules.insert((bus, name), rule);
-                }
-                Err(error) => tracing::error!(rule = arn, %error, "a rule is left out"),
+            if let Some(rule) = Rule::of(place, &bus, &name, &document) {
+                rules.insert((bus, name), rule);
             }
         }
         let mut statement = connection.prepare_cached("SELECT bus, rule, document FROM targets")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (bus, rule, document): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            let document: Value = serde_json::from_str(&document).unwrap_or_default();
-            let Some(rule) = rules.get_mut(&(bus, rule)) else { continue };
-            match RuleTarget::of(Given::of(&document)) {
-                Ok(target) => rule.targets.push(target),
-                Err(error) => tracing::error!(rule = rule.arn, ?error, "a target is left out"),
+            if let Some(rule) = rules.get_mut(&(bus, rule)) {
+                rule.add(&document);
             }
         }
         let mut by_bus: BTreeMap<String, Vec<Arc<Rule>>> = BTreeMap::new();
@@ -82,16 +70,51 @@ impl Rules {
         let is_for = |rule: &&Arc<Rule>| rule.pattern.as_ref().is_some_and(|pattern| pattern.matches(event));
         rules.filter(is_for).flat_map(|rule| rule.deliveries(event, now)).collect()
     }
-
-    /// What is to be delivered when a rule fires by its schedule.
-    pub(super) fn deliveries_of(&self, bus: &str, name: &str, event: &Value, now: i64) -> Vec<NewDelivery> {
-        let mut rules = self.0.get(bus).into_iter().flatten();
-        rules.find(|rule| rule.name == name).map(|rule| rule.deliveries(event, now)).unwrap_or_default()
-    }
 }
 
 impl Rule {
-    fn deliveries(&self, event: &Value, now: i64) -> Vec<NewDelivery> {
+    /// A rule as the database has it now; `None` = there is none, or it is disabled.
+    pub(super) fn find(connection: &Connection, place: &Place, bus: &str, name: &str) -> Done<Option<Self>> {
+        let find = "SELECT document FROM rules WHERE bus = ?1 AND name = ?2";
+        let found = connection.prepare_cached(find)?.query_row((bus, name), |row| row.get::<_, String>(0));
+        let rule = found.optional()?.and_then(|document| Self::of(place, bus, name, &document));
+        let Some(mut rule) = rule else { return Ok(None) };
+        let targets = "SELECT document FROM targets WHERE bus = ?1 AND rule = ?2";
+        let mut statement = connection.prepare_cached(targets)?;
+        let mut rows = statement.query((bus, name))?;
+        while let Some(row) = rows.next()? {
+            rule.add(&row.get::<_, String>(0)?);
+        }
+        Ok(Some(rule))
+    }
+
+    /// Without its targets. One that cannot be read is left out as if it were disabled.
+    fn of(place: &Place, bus: &str, name: &str, document: &str) -> Option<Self> {
+        let document: Value = serde_json::from_str(document).unwrap_or_default();
+        let given = Given::of(&document);
+        if given.text("State") == Some("DISABLED") {
+            return None;
+        }
+        let arn = place.rule_arn(bus, name);
+        match given.text("EventPattern").map(Pattern::parse).transpose() {
+            Ok(pattern) => Some(Self { arn, name: name.to_owned(), pattern, targets: Vec::new() }),
+            Err(error) => {
+                tracing::error!(rule = arn, %error, "a rule is left out");
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, target: &str) {
+        let document: Value = serde_json::from_str(target).unwrap_or_default();
+        match RuleTarget::of(Given::of(&document)) {
+            Ok(target) => self.targets.push(target),
+            Err(error) => tracing::error!(rule = self.arn, error = error.message, "a target is left out"),
+        }
+    }
+
+    /// What is to be delivered to its targets.
+    pub(super) fn deliveries(&self, event: &Value, now: i64) -> Vec<NewDelivery> {
         let ingestion_time = crate::stores::time::iso(now);
         let occasion =
             Occasion { rule_arn: &self.arn, rule_name: &self.name, ingestion_time: &ingestion_time };

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::time::UNIX_EPOCH;
 
 use asl::limits::BUCKET_NAME_CHARS;
 use axum::body::Body;
 use axum::http::{HeaderName, header};
-use bucket::{Folder, List};
+use bucket::{Folder, List, OURS, make_durable_dir};
 
 use super::failure::Failure;
 use super::reading::put;
@@ -18,6 +17,7 @@ use super::writing::no_content;
 use super::xml::Xml;
 use super::{Answered, document, iso_time};
 use crate::http::Response;
+use crate::integrations::protocol::xml;
 
 /// The region that S3 says nothing of. API reference, `GetBucketLocation`.
 const NAMELESS_REGION: &str = "us-east-1";
@@ -86,20 +86,14 @@ impl Buckets {
                 .with("BucketName", &ask.bucket)
         };
         let place = place.ok_or_else(invalid)?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.root())?;
-        match fs::DirBuilder::new().mode(0o700).create(&place) {
-            Ok(()) => Folder::new(self.root()).settle(self.root())?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // In the first region S3 says nothing of buckets that are the caller's already.
-                if self.region != NAMELESS_REGION {
-                    let message =
-                        "Your previous request to create the named bucket succeeded and you already own it.";
-                    let failure = Failure::new("BucketAlreadyOwnedByYou", 409, message);
-                    return Err(failure.with("BucketName", &ask.bucket));
-                }
-            }
-            Err(error) => return Err(error.into()),
+        // In the first region S3 says nothing of buckets that are the caller's already.
+        if place.is_dir() && self.region != NAMELESS_REGION {
+            let message =
+                "Your previous request to create the named bucket succeeded and you already own it.";
+            let failure = Failure::new("BucketAlreadyOwnedByYou", 409, message);
+            return Err(failure.with("BucketName", &ask.bucket));
         }
+        make_durable_dir(&place)?;
         let mut response = Response::new(Body::empty());
         put(response.headers_mut(), header::LOCATION, &format!("/{}", ask.bucket));
         Ok(response)
@@ -119,9 +113,8 @@ impl Buckets {
         let _lock = folder.lock()?;
         let list = List { entries_max: 1, ..List::default() };
         // What is no object may be somebody's file: it is not deleted either.
-        let others = fs::read_dir(folder.root())?.filter(|entry| {
-            entry.as_ref().is_ok_and(|entry| !entry.file_name().to_string_lossy().starts_with(".stepwright"))
-        });
+        let others = fs::read_dir(folder.root())?
+            .filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name() != OURS));
         if !folder.list(&list)?.entries.is_empty() || others.count() > 0 {
             let message = "The bucket you tried to delete is not empty";
             return Err(Failure::new("BucketNotEmpty", 409, message).with("BucketName", &ask.bucket));
@@ -129,6 +122,25 @@ impl Buckets {
         fs::remove_dir_all(folder.root())?;
         Folder::new(self.root()).settle(self.root())?;
         Ok(no_content())
+    }
+
+    /// `PutBucketNotificationConfiguration`: events go to the bus whatever it says, which is what it may say.
+    pub(super) fn put_notification(&self, ask: &Ask, body: &[u8]) -> Answered {
+        self.folder(&ask.bucket)?;
+        let request = xml::parse(body).ok().filter(|request| request.name == "NotificationConfiguration");
+        let request = request.ok_or_else(Failure::malformed_xml)?;
+        match request.children.iter().find(|child| child.name != "EventBridgeConfiguration") {
+            None => Ok(Response::new(Body::empty())),
+            Some(other) => Err(Failure::new(
+                "NotImplemented",
+                501,
+                format!(
+                    "{} is not implemented: events of objects go to the default event bus, where a rule for the \
+                     source aws.s3 finds them.",
+                    other.name
+                ),
+            )),
+        }
     }
 
     /// What a bucket is set to.

@@ -9,6 +9,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `request` | the bucket, the key and the parameters of a request |
+//! | `signature` | which kinds of signatures are not looked at |
 //! | `intake` | bodies of uploads, as they come, into files |
 //! | `checksum`, `crc` | what objects add up to |
 //! | `about` | what is kept of an object beside its bytes |
@@ -29,12 +30,13 @@ mod listing;
 mod multipart;
 mod reading;
 mod request;
+mod signature;
 mod store;
 mod writing;
 mod xml;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,14 +132,24 @@ impl fmt::Debug for ObjectsOptions {
     }
 }
 
-/// Why an object store does not open.
+/// Why an object store does not open: what a stop left unfinished cannot be brought to its end.
 #[derive(Debug, thiserror::Error)]
-#[error("the objects in {root} cannot be put right after the last stop: {problem}")]
+#[error(
+    "{}: {action}: {problem}: see that the folder can be read and written and that the disk has room, then start again; \
+     what cannot be mended may be moved out of the folder",
+    path.display()
+)]
 pub struct ObjectsError {
-    /// The folder.
-    root: PathBuf,
-    /// What went wrong.
+    action: &'static str,
+    path: PathBuf,
     problem: String,
+}
+
+impl ObjectsError {
+    /// For errors of doing something with a file or folder.
+    fn at<E: fmt::Display>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+        move |problem| Self { action, path: path.to_path_buf(), problem: problem.to_string() }
+    }
 }
 
 /// The object store as a service of the endpoint: takes what is signed for S3,
@@ -167,21 +179,20 @@ impl Objects {
     pub fn open(options: ObjectsOptions) -> Result<Self, ObjectsError> {
         let ObjectsOptions { root, region, account, authentication, events, clock, idle } = options;
         let buckets = Arc::new(Buckets::new(root, region, account, clock, events));
-        let failed = |failure: Failure| ObjectsError {
-            root: buckets.root().to_path_buf(),
-            problem: format!("{} ({})", failure.message, failure.code),
-        };
-        for (bucket, _) in buckets.all().map_err(Failure::from).map_err(failed)? {
+        for (bucket, _) in buckets.all().map_err(ObjectsError::at("list the buckets", buckets.root()))? {
             let folder = Folder::new(buckets.root().join(bucket));
-            buckets.recover(&folder).and_then(|()| Uploads::new(&folder).recover()).map_err(failed)?;
+            buckets.recover(&folder)?;
+            Uploads::new(&folder).recover()?;
         }
         Ok(Self { buckets, authentication, idle })
     }
 
     async fn run(&self, head: &Parts, body: Body, origin: Origin) -> Answered {
-        let caller = self.authentication.verify(head, SignedBody::Announced, SIGNING_NAME);
+        let caller = signature::check(head, self.authentication.is_open()).and_then(|()| {
+            let caller = self.authentication.verify(head, SignedBody::Announced, SIGNING_NAME);
+            caller.map_err(|problem| Failure::of(problem.s3()))
+        });
         let read = caller
-            .map_err(|problem| Failure::of(problem.s3()))
             .and_then(|caller| Ok((caller.body, Ask::read(head)?)))
             .and_then(|(expected, ask)| Ok((expected, Content::of(&ask, &self.buckets)?, ask)));
         let (expected, content, ask) = match read {
@@ -297,6 +308,7 @@ impl Buckets {
             ("HEAD", None) => self.head_bucket(ask),
             ("PUT", None) => self.create_bucket(ask),
             ("DELETE", None) => self.delete_bucket(ask),
+            ("PUT", Some("notification")) => self.put_notification(ask, body),
             ("POST", Some("delete")) => self.delete_objects(ask, body, origin),
             ("PUT" | "DELETE" | "HEAD", Some(name)) => Err(Failure::not_implemented(name)),
             (method, _) => Err(Failure::method_not_allowed(method)),
@@ -326,6 +338,10 @@ impl Service for Objects {
     fn takes(&self, head: &Parts) -> bool {
         !head.headers.contains_key("x-amz-target")
             && signed_service(head).is_none_or(|service| service == SIGNING_NAME)
+    }
+
+    fn signing_names(&self) -> Vec<&str> {
+        vec![SIGNING_NAME]
     }
 
     fn answer(self: Arc<Self>, request: Request) -> Answer {

@@ -6,16 +6,20 @@
 //! .stepwright/uploads/<id>/00001-<hex>   its bytes
 //! ```
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use asl::limits::{OBJECT_BYTES_MAX, OBJECT_PART_BYTES_MIN, OBJECT_PARTS_MAX};
-use bucket::{Folder, Key};
+use bucket::{Folder, Key, make_durable_dir};
 use md5::{Digest as _, Md5};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::ObjectsError;
 use super::about::Kept;
 use super::checksum::{Algorithm, Checksum, Kind, composite};
 use super::failure::Failure;
@@ -25,6 +29,13 @@ use crate::random;
 /// Bytes that are copied at a time.
 const BUFFER_BYTES: usize = 256 << 10;
 const UPLOAD: &str = "upload";
+/// Uploads are changed in so many lanes. Ours.
+const LANES: usize = 256;
+/// Completed uploads whose answer is known to who asks again. Ours: a client asks again within minutes.
+const COMPLETIONS_KEPT: usize = 128;
+
+/// For who finds none, which is nobody.
+static NO_LANE: RwLock<()> = RwLock::new(());
 
 /// An upload that was begun.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -56,6 +67,55 @@ pub(super) struct Named {
     pub(super) checksum: Option<(Algorithm, String)>,
 }
 
+/// Who changes an upload, and what those came to that are complete.
+#[derive(Debug)]
+pub(super) struct Completions {
+    lanes: Vec<RwLock<()>>,
+    done: Mutex<VecDeque<Completion>>,
+}
+
+/// What an upload came to, for a client that asks again: it did not hear the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Completion {
+    pub(super) id: String,
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) named: Vec<Named>,
+    /// The document of the answer.
+    pub(super) answer: String,
+}
+
+impl Default for Completions {
+    fn default() -> Self {
+        Self { lanes: (0..LANES).map(|_| RwLock::default()).collect(), done: Mutex::default() }
+    }
+}
+
+impl Completions {
+    /// Parts of an upload come side by side; it is completed or aborted by one alone.
+    pub(super) fn lane(&self, id: &str) -> &RwLock<()> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let lane = usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default();
+        self.lanes.get(lane).unwrap_or(&NO_LANE)
+    }
+
+    /// What the same request came to before.
+    pub(super) fn find(&self, id: &str, bucket: &str, key: Key<'_>, named: &[Named]) -> Option<String> {
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |done: &&Completion| {
+            done.id == id && done.bucket == bucket && done.key == key.as_str() && done.named == named
+        };
+        done.iter().find(is_same).map(|done| done.answer.clone())
+    }
+
+    pub(super) fn keep(&self, completion: Completion) {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.truncate(COMPLETIONS_KEPT - 1);
+        done.push_front(completion);
+    }
+}
+
 /// The uploads of a bucket.
 #[derive(Debug, Clone)]
 pub(super) struct Uploads<'f> {
@@ -71,7 +131,7 @@ impl<'f> Uploads<'f> {
     pub(super) fn begin(&self, upload: &Upload) -> Result<String, Failure> {
         let id = random::hex();
         let place = self.folder.ours("uploads").join(&id);
-        fs::create_dir_all(&place)?;
+        make_durable_dir(&place)?;
         self.write(&place, UPLOAD, upload)?;
         Ok(id)
     }
@@ -140,17 +200,7 @@ impl<'f> Uploads<'f> {
     /// The parts of an upload by their numbers.
     pub(super) fn parts(&self, id: &str, key: Key<'_>) -> Result<Vec<(u32, Part)>, Failure> {
         let (place, _) = self.place(id, key)?;
-        let mut parts = Vec::new();
-        for path in super::store::files(&place)? {
-            let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-            if let Some(number) = number
-                && let Some(part) = read(&path)?
-            {
-                parts.push((number, part));
-            }
-        }
-        parts.sort_by_key(|(number, _)| *number);
-        Ok(parts)
+        Ok(parts_in(&place)?)
     }
 
     /// The object that an upload comes to: its content, `ETag`, and what is kept of it.
@@ -203,10 +253,20 @@ impl<'f> Uploads<'f> {
 
     /// Takes an upload away, and its parts.
     pub(super) fn remove(&self, id: &str, key: Key<'_>) -> Result<(), Failure> {
-        let (place, _) = self.place(id, key)?;
+        self.place(id, key)?;
+        Ok(self.discard(id)?)
+    }
+
+    /// The same of an upload that may be gone already: durably.
+    pub(super) fn discard(&self, id: &str) -> io::Result<()> {
+        let place = self.folder.ours("uploads").join(id);
         // Without this it is none, whatever happens to the rest.
-        fs::remove_file(place.join(UPLOAD))?;
-        Ok(fs::remove_dir_all(place)?)
+        match fs::remove_file(place.join(UPLOAD)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed?,
+        }
+        self.folder.settle(&place)?;
+        fs::remove_dir_all(place)
     }
 
     /// Every upload of the bucket with its id, sorted by key and id.
@@ -214,8 +274,10 @@ impl<'f> Uploads<'f> {
         let mut uploads = Vec::new();
         for place in places(self.folder)? {
             let id = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(upload) = read::<Upload>(&place.join(UPLOAD))? {
-                uploads.push((id, upload));
+            match read::<Upload>(&place.join(UPLOAD)) {
+                Ok(Some(upload)) => uploads.push((id, upload)),
+                Ok(None) => {}
+                Err(error) => unreadable(&place, &error),
             }
         }
         uploads
@@ -225,20 +287,12 @@ impl<'f> Uploads<'f> {
 
     /// Takes away what a crash left of uploads that were beginning or ending,
     /// and parts that were not acknowledged.
-    pub(super) fn recover(&self) -> Result<(), Failure> {
-        for place in places(self.folder)? {
-            let Some(upload) = read::<Upload>(&place.join(UPLOAD))? else {
-                fs::remove_dir_all(place)?;
-                continue;
-            };
-            let Ok(key) = Key::new(&upload.key) else { continue };
-            let id = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let used: Vec<String> = self.parts(&id, key)?.into_iter().map(|(_, part)| part.file).collect();
-            for path in super::store::files(&place)? {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                if name.contains('-') && !used.iter().any(|used| *used == name) {
-                    fs::remove_file(&path)?;
-                }
+    /// What cannot be read of one is said, and keeps no other from being there.
+    pub(super) fn recover(&self) -> Result<(), ObjectsError> {
+        let uploads = self.folder.ours("uploads");
+        for place in places(self.folder).map_err(ObjectsError::at("list uploads", &uploads))? {
+            if let Err(error) = recover_one(&place) {
+                unreadable(&place, &error);
             }
         }
         Ok(())
@@ -263,13 +317,51 @@ fn places(folder: &Folder) -> io::Result<Vec<PathBuf>> {
     entries.map(|entry| entry.map(|entry| entry.path())).collect()
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Failure> {
+/// An upload as a crash left it: one that was beginning or ending is taken away, and of others the parts
+/// that were not acknowledged.
+fn recover_one(place: &Path) -> io::Result<()> {
+    if read::<Upload>(&place.join(UPLOAD))?.is_none() {
+        return fs::remove_dir_all(place);
+    }
+    let used: Vec<String> = parts_in(place)?.into_iter().map(|(_, part)| part.file).collect();
+    for path in super::store::files(place)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.contains('-') && !used.iter().any(|used| *used == name) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(place: &Path, error: &io::Error) {
+    tracing::warn!(
+        path = %place.display(), %error,
+        "an upload in parts cannot be read: it is left where it is, and nobody can go on with it"
+    );
+}
+
+/// The parts in the folder of an upload by their numbers.
+fn parts_in(place: &Path) -> io::Result<Vec<(u32, Part)>> {
+    let mut parts = Vec::new();
+    for path in super::store::files(place)? {
+        let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        if let Some(number) = number
+            && let Some(part) = read(&path)?
+        {
+            parts.push((number, part));
+        }
+    }
+    parts.sort_by_key(|(number, _)| *number);
+    Ok(parts)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| Failure::internal(&error)),
+        Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 

@@ -13,15 +13,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use bucket::{Folder, Found, Key, Stamp};
+use bucket::{Folder, Found, Key, Stamp, make_durable_dir};
 use engine::Clock;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use super::ObjectsError;
 use super::about::Kept;
 use super::events::{ObjectChange, ObjectEvent, ObjectEvents};
 use super::failure::Failure;
 use super::intake::PUT;
+use super::multipart::{Completions, Uploads};
 
 /// Changes of one key happen one after the other; so many of them at a time. Ours.
 const LANES: usize = 256;
@@ -39,6 +41,7 @@ pub(super) struct Buckets {
     clock: Arc<dyn Clock>,
     events: Arc<dyn ObjectEvents>,
     lanes: Vec<Mutex<()>>,
+    pub(super) completions: Completions,
     /// The last sequencer that was given out: nanoseconds, each once.
     last: AtomicU64,
 }
@@ -47,6 +50,8 @@ pub(super) struct Buckets {
 #[derive(Debug, Clone)]
 pub(super) struct Cause {
     pub(super) reason: &'static str,
+    /// The upload that comes to its end by it: it is taken away by the same change.
+    pub(super) upload: Option<String>,
     pub(super) request_id: String,
     pub(super) source_ip_address: String,
 }
@@ -70,6 +75,9 @@ struct Intent {
     before: Option<[u64; 2]>,
     /// The file that becomes the object: where it still is, nothing took place.
     file: Option<String>,
+    /// The upload that ends with the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upload: Option<String>,
 }
 
 const fn stamp_of([modified_nanos, bytes]: [u64; 2]) -> Stamp {
@@ -89,7 +97,16 @@ impl Buckets {
         events: Arc<dyn ObjectEvents>,
     ) -> Self {
         let lanes = (0..LANES).map(|_| Mutex::default()).collect();
-        Self { root, region, account, clock, events, lanes, last: AtomicU64::new(0) }
+        Self {
+            root,
+            region,
+            account,
+            clock,
+            events,
+            lanes,
+            completions: Completions::default(),
+            last: AtomicU64::new(0),
+        }
     }
 
     /// The folder of all buckets.
@@ -175,7 +192,13 @@ impl Buckets {
         let change = ObjectChange::Created { size: stamp.bytes, etag: etag.to_owned(), version_id: None };
         let event = self.event(bucket, key, change, stamp.modified_nanos, cause);
         let name = file.path().file_name().map(|name| name.to_string_lossy().into_owned());
-        let intent = Intent { event, stamp: pair(stamp), before: before.map(pair), file: name };
+        let intent = Intent {
+            event,
+            stamp: pair(stamp),
+            before: before.map(pair),
+            file: name,
+            upload: cause.upload.clone(),
+        };
         let intended = intend(&folder, &intent)?;
         let known = folder.keep_about(key, stamp, &kept.about(etag));
         let placed = known.and_then(|()| folder.lock()).map_err(Failure::from).and_then(|lock| {
@@ -212,7 +235,7 @@ impl Buckets {
         let sequence = self.sequence(Some(found.stamp));
         let event = self.event(bucket, key, ObjectChange::Deleted, sequence, cause);
         let stamp = pair(found.stamp);
-        let intent = Intent { event, stamp, before: Some(stamp), file: None };
+        let intent = Intent { event, stamp, before: Some(stamp), file: None, upload: None };
         let intended = intend(&folder, &intent)?;
         let taken = folder.lock().and_then(|lock| folder.take_away(&lock, key));
         let parent = match taken {
@@ -241,6 +264,10 @@ impl Buckets {
 
     /// Tells of a change that took place, and forgets what was only for it.
     fn tell(&self, folder: &Folder, key: Key<'_>, intent: &Intent, intended: &Path) -> Result<(), Failure> {
+        // It has become the object, whether or not that is told now: nobody completes it again.
+        if let Some(upload) = &intent.upload {
+            Uploads::new(folder).discard(upload)?;
+        }
         // What is not told stays an intent.
         self.events.raise(&intent.event).map_err(|error| Failure::internal(&error))?;
         if let Some(before) = intent.before {
@@ -250,18 +277,21 @@ impl Buckets {
     }
 
     /// Puts right what a crash left in a bucket, before anybody asks for it.
-    pub(super) fn recover(&self, folder: &Folder) -> Result<(), Failure> {
-        let mut intents: Vec<PathBuf> = files(&folder.ours("intents"))?;
-        intents.sort();
-        for path in intents {
-            self.recover_intent(folder, &path)?;
+    pub(super) fn recover(&self, folder: &Folder) -> Result<(), ObjectsError> {
+        let (intents, incoming) = (folder.ours("intents"), folder.ours("incoming"));
+        let mut paths = files(&intents).map_err(ObjectsError::at("list changes", &intents))?;
+        paths.sort();
+        for path in paths {
+            let failed = ObjectsError::at("end a change that was begun", &path);
+            self.recover_intent(folder, &path).map_err(|failure| failed(failure.message))?;
         }
-        for path in files(&folder.ours("incoming"))? {
+        for path in
+            files(&incoming).map_err(ObjectsError::at("list files that were being written", &incoming))?
+        {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_ours = name.starts_with(PUT) || name.starts_with("about-");
-            if is_ours || is_abandoned(&path)? {
-                fs::remove_file(&path)?;
-            }
+            let removed = || if is_ours || is_abandoned(&path)? { fs::remove_file(&path) } else { Ok(()) };
+            removed().map_err(ObjectsError::at("remove what was being written", &path))?;
         }
         Ok(())
     }
@@ -297,7 +327,7 @@ impl Buckets {
 /// Writes down what is about to take place, durably.
 fn intend(folder: &Folder, intent: &Intent) -> io::Result<PathBuf> {
     let intents = folder.ours("intents");
-    fs::create_dir_all(&intents)?;
+    make_durable_dir(&intents)?;
     let path = intents.join(format!("{}-{}", intent.event.sequencer, intent.event.id()));
     let mut file = folder.incoming(PUT)?;
     serde_json::to_writer(&mut file, intent).map_err(io::Error::other)?;

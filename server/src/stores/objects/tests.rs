@@ -366,6 +366,144 @@ fn an_upload_in_parts() {
     assert_eq!(files_left(&store.bucket()).len(), 1, "what is known of the object");
 }
 
+/// An upload of one part: its id, and what completes it.
+fn upload(store: &Store) -> (String, String) {
+    let begun = store.ask("POST", "/drops/large?uploads", &[], b"");
+    let id = begun.text.split_once("<UploadId>").unwrap().1.split_once('<').unwrap().0.to_owned();
+    let part = store.ask("PUT", &format!("/drops/large?uploadId={id}&partNumber=1"), &[], b"part");
+    let etag = part.header("etag");
+    let parts = format!("<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>");
+    (id, format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"))
+}
+
+fn complete(store: &Store, (id, body): &(String, String)) -> Seen {
+    store.ask("POST", &format!("/drops/large?uploadId={id}"), &[], body.as_bytes())
+}
+
+#[test]
+fn an_upload_that_is_completed_again_and_again_is_one_object_and_one_event() {
+    let store = Store::new();
+    let upload = upload(&store);
+    let answers: Vec<Seen> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..4).map(|_| scope.spawn(|| complete(&store, &upload))).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    for answer in answers {
+        assert!(answer.status == 200 && answer.text.contains("-1&quot;"), "{}", answer.text);
+    }
+    assert_eq!(complete(&store, &upload).status, 200, "who did not hear the answer asks again");
+    assert_eq!(store.told.lines(), ["Object Created large CompleteMultipartUpload"]);
+}
+
+#[test]
+fn an_upload_is_one_event_also_when_it_is_killed_behind_the_change() {
+    let store = Store::new();
+    let upload = upload(&store);
+    let root = store.folder.path().join("objects");
+    let place = store.bucket().ours("uploads").join(&upload.0);
+    let files: Vec<_> =
+        store::files(&place).unwrap().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
+    let deaf = open(&root, Arc::new(Told { refuses: true, ..Told::default() }));
+    let silent = Store { objects: deaf, folder: store.folder, told: Arc::clone(&store.told) };
+    assert_eq!(complete(&silent, &upload).code(), "InternalError");
+    // As if it had been killed before the upload was taken away.
+    fs::create_dir_all(&place).unwrap();
+    for (content, path) in files {
+        fs::write(path, content).unwrap();
+    }
+    let told = Arc::<Told>::default();
+    let objects = open(&root, Arc::clone(&told) as Arc<dyn ObjectEvents>);
+    let again = Store { objects, folder: silent.folder, told: Arc::clone(&told) };
+    assert_eq!(complete(&again, &upload).code(), "NoSuchUpload");
+    assert_eq!(told.lines(), ["Object Created large CompleteMultipartUpload"]);
+    assert_eq!(again.get("large").text, "part");
+}
+
+#[test]
+fn an_upload_that_cannot_be_read_keeps_nothing_from_starting() {
+    let store = Store::new();
+    let (broken, kept) = (upload(&store), upload(&store));
+    fs::write(store.bucket().ours("uploads").join(&broken.0).join("upload"), "{").unwrap();
+    let root = store.folder.path().join("objects");
+    let objects = open(&root, Arc::clone(&store.told) as Arc<dyn ObjectEvents>);
+    let again = Store { objects, folder: store.folder, told: store.told };
+    let listed = again.ask("GET", "/drops?uploads", &[], b"").text;
+    assert!(listed.contains(&kept.0) && !listed.contains(&broken.0), "{listed}");
+    assert_eq!(complete(&again, &kept).status, 200);
+    assert_eq!(complete(&again, &broken).code(), "InternalError");
+}
+
+#[test]
+fn what_cannot_be_brought_to_an_end_is_named() {
+    let store = Store::new();
+    let intents = store.bucket().ours("intents");
+    fs::create_dir_all(intents.parent().unwrap()).unwrap();
+    fs::write(&intents, "").unwrap();
+    let options = ObjectsOptions {
+        root: store.folder.path().join("objects"),
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        authentication: Authentication::open(),
+        events: Arc::new(NoEvents),
+        clock: Arc::new(SystemClock),
+        idle: Duration::from_secs(5),
+    };
+    let error = Objects::open(options).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}: list changes: ", intents.display())), "{error}");
+    assert!(error.contains("then start again"), "{error}");
+}
+
+#[test]
+fn all_of_a_request_to_delete_is_read_before_anything_is_deleted() {
+    let store = Store::new();
+    store.put("a", "x");
+    let body = b"<Delete><Object><Key>a</Key></Object><Object><Name>b</Name></Object></Delete>";
+    assert_eq!(store.ask("POST", "/drops?delete", &[], body).code(), "MalformedXML");
+    assert_eq!(store.get("a").text, "x");
+}
+
+#[test]
+fn somebodys_file_is_not_deleted_with_its_bucket() {
+    let store = Store::new();
+    store.put("dir/key", "x");
+    let mode = |path: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(store.bucket().root().join(path)).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!((mode("dir"), mode(".stepwright")), (0o700, 0o700));
+    store.ask("DELETE", "/drops/dir/key", &[], b"");
+    let notes = store.bucket().root().join(".stepwright-notes");
+    fs::create_dir(&notes).unwrap();
+    assert_eq!(store.ask("DELETE", "/drops", &[], b"").code(), "BucketNotEmpty");
+    fs::remove_dir(&notes).unwrap();
+    assert_eq!(store.ask("DELETE", "/drops", &[], b"").status, 204);
+}
+
+#[test]
+fn events_of_a_bucket_are_on_and_may_be_switched_on() {
+    let store = Store::new();
+    let put = |content: &str| {
+        let body = format!("<NotificationConfiguration>{content}</NotificationConfiguration>");
+        store.ask("PUT", "/drops?notification", &[], body.as_bytes())
+    };
+    assert_eq!(put("<EventBridgeConfiguration/>").status, 200);
+    assert_eq!(put("").status, 200);
+    let refused = put("<EventBridgeConfiguration/><QueueConfiguration><Queue>q</Queue></QueueConfiguration>");
+    assert_eq!((refused.status, refused.code()), (501, "NotImplemented"));
+    assert!(refused.text.contains("QueueConfiguration is not implemented: events"), "{}", refused.text);
+    assert_eq!(store.ask("PUT", "/drops?notification", &[], b"").code(), "MalformedXML");
+    let got = store.ask("GET", "/drops?notification", &[], b"");
+    assert!(got.text.contains("<EventBridgeConfiguration></EventBridgeConfiguration>"), "{}", got.text);
+}
+
+#[test]
+fn no_answer_has_a_character_that_no_xml_has() {
+    let store = Store::new();
+    let refused = store.ask("PUT", "/%00%01", &[], b"");
+    assert_eq!(refused.code(), "InvalidBucketName");
+    assert!(refused.text.contains("\u{fffd}&#x1;") && !refused.text.contains("&#x0;"), "{}", refused.text);
+}
+
 #[test]
 fn an_event_that_was_not_taken_is_raised_at_the_next_start() {
     let store = Store::new();

@@ -1,23 +1,25 @@
 //! `PutObject`, `CopyObject`, `DeleteObject`, `DeleteObjects` and uploads in parts.
 
 use std::io::{Seek as _, SeekFrom};
+use std::sync::PoisonError;
 
 use asl::limits::{OBJECT_PAGE_MAX, OBJECT_PUT_BYTES_MAX};
 use axum::body::Body;
 use axum::http::{HeaderName, StatusCode, header};
-use bucket::{Folder, Object};
+use bucket::{Folder, Key, Object};
 
 use super::about::Kept;
 use super::checksum::{Algorithm, Checksum, Kind};
 use super::failure::Failure;
 use super::intake::{Sink, Taken};
-use super::multipart::{Named, Upload, Uploads, copy_some, part_number};
+use super::multipart::{Completion, Named, Part, Upload, Uploads, copy_some, part_number};
 use super::reading::{Met, condition, put, read_range, write_checksum};
 use super::request::{Ask, checked, no_such_version, unquoted};
 use super::store::{Buckets, Cause, Condition};
 use super::xml::Xml;
 use super::{Answered, Origin, document, iso_time};
 use crate::http::Response;
+use crate::http::service::text;
 use crate::integrations::protocol::xml::{self, Node};
 use sigv4::decoded;
 
@@ -37,6 +39,7 @@ impl Origin {
     fn cause(&self, reason: &'static str) -> Cause {
         Cause {
             reason,
+            upload: None,
             request_id: self.request_id.clone(),
             source_ip_address: self.source_ip_address.clone(),
         }
@@ -136,9 +139,12 @@ impl Buckets {
         if objects.is_empty() || objects.len() > OBJECT_PAGE_MAX {
             return Err(Failure::malformed_xml());
         }
+        // All of it is read before anything is deleted.
+        let keyed = |object: &'_ &Node| object.child("Key").map(|key| key.text.clone());
+        let keys: Option<Vec<String>> = objects.iter().map(keyed).collect();
+        let keys = keys.ok_or_else(Failure::malformed_xml)?;
         let mut xml = Xml::root("DeleteResult");
-        for object in objects {
-            let key = object.child("Key").ok_or_else(Failure::malformed_xml)?.text.as_str();
+        for (key, object) in keys.iter().map(String::as_str).zip(objects) {
             match self.delete_one(ask, key, object, origin) {
                 Ok(()) if is_quiet => {}
                 Ok(()) => {
@@ -205,13 +211,25 @@ impl Buckets {
         let (folder, key) = (self.folder(&ask.bucket)?, ask.key()?);
         let number = part_number(ask.parameter("partNumber").unwrap_or_default())?;
         let id = ask.parameter("uploadId").unwrap_or_default();
-        let part = Uploads::new(&folder).put(id, key, number, taken, self.now_millis())?;
+        let part = self.keep_part(&folder, id, key, number, taken)?;
         let mut response = Response::new(Body::empty());
         put(response.headers_mut(), header::ETAG, &format!("\"{}\"", part.etag));
         if let Some((algorithm, value)) = &part.checksum {
             put(response.headers_mut(), HeaderName::from_static(algorithm.header()), value);
         }
         Ok(response)
+    }
+
+    fn keep_part(
+        &self,
+        folder: &Folder,
+        id: &str,
+        key: Key<'_>,
+        number: u32,
+        taken: Taken,
+    ) -> Result<Part, Failure> {
+        let _beside = self.completions.lane(id).read().unwrap_or_else(PoisonError::into_inner);
+        Uploads::new(folder).put(id, key, number, taken, self.now_millis())
     }
 
     /// `UploadPartCopy`
@@ -223,7 +241,7 @@ impl Buckets {
         let source = self.source(ask)?;
         let algorithm = upload.checksum.map(|(algorithm, _)| algorithm);
         let taken = source.copied(&folder, ask.header("x-amz-copy-source-range"), algorithm)?;
-        let part = Uploads::new(&folder).put(id, key, number, taken, self.now_millis())?;
+        let part = self.keep_part(&folder, id, key, number, taken)?;
         let mut xml = Xml::root("CopyPartResult");
         xml.element("LastModified", iso_time(part.modified_millis));
         xml.element("ETag", format!("\"{}\"", part.etag));
@@ -241,6 +259,11 @@ impl Buckets {
         let promised = Algorithm::ALL
             .into_iter()
             .find_map(|algorithm| Some((algorithm, ask.header(algorithm.header())?.to_owned())));
+        // To put the parts together may take longer than a client waits before it asks again.
+        let _alone = self.completions.lane(id).write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = self.completions.find(id, &ask.bucket, key, &named) {
+            return Ok(text(StatusCode::OK, "application/xml", answer));
+        }
         let uploads = Uploads::new(&folder);
         let (taken, etag, kept) = uploads.assemble(id, key, &named, promised.as_ref())?;
         let size = ask.header("x-amz-mp-object-size").map(str::parse::<u64>);
@@ -249,9 +272,8 @@ impl Buckets {
                 "The provided 'x-amz-mp-object-size' header does not match what was computed.",
             ));
         }
-        let cause = origin.cause("CompleteMultipartUpload");
+        let cause = Cause { upload: Some(id.to_owned()), ..origin.cause("CompleteMultipartUpload") };
         self.put(&ask.bucket, key, taken.file, (&etag, &kept), &Condition::read(ask)?, &cause)?;
-        uploads.remove(id, key)?;
         let mut xml = Xml::root("CompleteMultipartUploadResult");
         xml.element("Location", format!("/{}/{}", ask.bucket, key.as_str()));
         xml.element("Bucket", &ask.bucket).element("Key", key.as_str());
@@ -260,13 +282,18 @@ impl Buckets {
             xml.element(checksum.algorithm.element(), &checksum.value);
             xml.element("ChecksumType", checksum.kind.name());
         }
-        Ok(document(xml.close("CompleteMultipartUploadResult")))
+        let answer = xml.close("CompleteMultipartUploadResult").document();
+        let (id, bucket, key) = (id.to_owned(), ask.bucket.clone(), key.as_str().to_owned());
+        self.completions.keep(Completion { id, bucket, key, named, answer: answer.clone() });
+        Ok(text(StatusCode::OK, "application/xml", answer))
     }
 
     /// `AbortMultipartUpload`
     pub(super) fn abort_upload(&self, ask: &Ask) -> Answered {
         let folder = self.folder(&ask.bucket)?;
-        Uploads::new(&folder).remove(ask.parameter("uploadId").unwrap_or_default(), ask.key()?)?;
+        let id = ask.parameter("uploadId").unwrap_or_default();
+        let _alone = self.completions.lane(id).write().unwrap_or_else(PoisonError::into_inner);
+        Uploads::new(&folder).remove(id, ask.key()?)?;
         Ok(no_content())
     }
 }

@@ -53,7 +53,8 @@ impl Xml {
     }
 }
 
-/// Control characters, which XML cannot hold, are written as AWS writes them: by number.
+/// Control characters, which XML cannot hold, are written as AWS writes them: by number. What no parser
+/// takes, whatever its kindness, becomes the replacement character.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -62,6 +63,7 @@ fn escaped(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
+            '\0' | '\u{fffe}' | '\u{ffff}' => escaped.push(char::REPLACEMENT_CHARACTER),
             control if control.is_control() && control != '\n' && control != '\t' => {
                 let _ = write!(escaped, "&#x{:x};", u32::from(control));
             }

@@ -8,11 +8,13 @@ use engine::services::Service;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};
 
+use super::batch::Batch;
 use super::pipe::Pipe;
 use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonError, RestApi};
 use crate::stores::bell::Bell;
 use crate::stores::database::Done;
+use crate::stores::queue;
 use crate::stores::request::{Answered, Given, check, page, validation};
 use crate::stores::shared::Shared;
 use crate::stores::{tags, time};
@@ -81,15 +83,20 @@ fn no_pipe(name: &str) -> JsonError {
     }
 }
 
+fn no_source(arn: &str) -> JsonError {
+    JsonError {
+        http_status: 404,
+        ..JsonError::new("NotFoundException", format!("Source queue {arn} does not exist."))
+    }
+}
+
 impl Pipes {
     /// `None`: there is no model of the service, which would be an error of the build.
     pub(crate) fn new(shared: Arc<Shared>, engine: Engine) -> Option<Self> {
-        let bell = Arc::<Bell>::default();
-        shared.arrivals.ring_also(Arc::clone(&bell));
-        Some(Self { shared, engine, model: Service::load("pipes")?, bell })
+        Some(Self { shared, engine, model: Service::load("pipes")?, bell: Arc::default() })
     }
 
-    /// Rings when there may be something to do.
+    /// Rings when a pipe was made, changed or deleted, or one has come to its end.
     pub(crate) fn bell(&self) -> Arc<Bell> {
         Arc::clone(&self.bell)
     }
@@ -129,6 +136,8 @@ impl Pipes {
         Pipe::of(&name, Given::of(&value), &self.shared.place)?;
         let new_tags: tags::Tags = tags_of(given);
         let (arn, now) = (self.shared.place.pipe_arn(&name), self.shared.now());
+        let source = given.required("Source").to_owned();
+        let place = self.shared.place.clone();
         let kept = self.shared.database.write(move |connection| {
             if find(connection, &name)?.is_some() {
                 let message = format!("Pipe {name} already exists.");
@@ -143,6 +152,10 @@ impl Pipes {
                     ..JsonError::new("ServiceQuotaExceededException", message)
                 }
                 .into());
+            }
+            // On AWS such a pipe is made and then fails to be created, which nobody here would come to see.
+            if queue::find(connection, place.queue_name(&source).unwrap_or_default())?.is_none() {
+                return Err(no_source(&source).into());
             }
             connection
                 .execute("INSERT INTO pipes VALUES (?1, ?2, ?3, ?3)", (&name, value.to_string(), now))?;
@@ -206,15 +219,22 @@ impl Pipes {
     fn delete(&self, given: Given<'_>) -> Answered {
         let name = given.required("Name").to_owned();
         let arn = self.shared.place.pipe_arn(&name);
-        let kept = self.shared.database.write(move |connection| {
+        let (place, now) = (self.shared.place.clone(), self.shared.now());
+        let (kept, queue) = self.shared.database.write(move |connection| {
             let kept = find(connection, &name)?.ok_or_else(|| no_pipe(&name))?;
             connection.execute("DELETE FROM pipes WHERE name = ?1", [&name])?;
-            // What it took comes back when its visibility timeout is over.
-            connection.execute("DELETE FROM pipe_batches WHERE pipe = ?1", [&name])?;
+            let source = place.queue_name(Given::new(&kept.document).required("Source")).unwrap_or_default();
+            let queue = match Batch::noted(connection, &name)? {
+                Some(batch) => batch.give_back(connection, &name, source, now)?,
+                None => None,
+            };
             tags::remove_all(connection, &arn)?;
-            Ok(kept)
+            Ok((kept, queue))
         })?;
         self.bell.ring();
+        if let Some(queue) = queue {
+            self.shared.arrivals.tell(queue);
+        }
         let mut state = self.state_of(&kept);
         if let Some(state) = state.as_object_mut() {
             state.insert("CurrentState".to_owned(), json!("DELETING"));

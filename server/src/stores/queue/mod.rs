@@ -30,4 +30,4 @@ pub(crate) use api::Queues;
 pub(crate) use content::md5;
 pub(crate) use in_flight::TABLE as IN_FLIGHT;
 pub(crate) use moves::Moves;
-pub(crate) use table::{NewMessage, Queue, Receive, Received, delete, queue, receive, send};
+pub(crate) use table::{NewMessage, Queue, Receive, Received, delete, find, queue, receive, send};

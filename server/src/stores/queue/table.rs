@@ -93,7 +93,8 @@ pub(crate) fn queue(connection: &Connection, name: &str) -> Done<Queue> {
     find(connection, name)?.ok_or_else(|| refusal::no_queue().into())
 }
 
-pub(super) fn find(connection: &Connection, name: &str) -> Done<Option<Queue>> {
+/// A queue by its name, if there is one.
+pub(crate) fn find(connection: &Connection, name: &str) -> Done<Option<Queue>> {
     let mut statement = connection.prepare_cached(&format!("{QUEUE} WHERE name = ?1"))?;
     Ok(statement.query_row([name], queue_of).optional()?)
 }

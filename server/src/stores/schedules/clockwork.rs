@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asl::limits::DELIVERY_AGE_SECONDS_MAX;
-use serde_json::json;
+use rusqlite::Connection;
+use serde_json::Value;
 
-use super::schedule::{Schedule, firing_id};
+use super::schedule::Schedule;
 use super::table;
 use crate::stores::bell::Bell;
 use crate::stores::database::Done;
 use crate::stores::deliveries::{self, Deliveries};
-use crate::stores::events::{self, Events};
+use crate::stores::events;
+use crate::stores::place::Place;
 use crate::stores::request::Given;
 use crate::stores::shared::Shared;
 use crate::stores::time;
@@ -22,19 +23,13 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Fires what is due.
 pub(crate) struct Clockwork {
     shared: Arc<Shared>,
-    events: Arc<Events>,
     deliveries: Arc<Deliveries>,
     bell: Arc<Bell>,
 }
 
 impl Clockwork {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        events: Arc<Events>,
-        deliveries: Arc<Deliveries>,
-        bell: Arc<Bell>,
-    ) -> Self {
-        Self { shared, events, deliveries, bell }
+    pub(crate) const fn new(shared: Arc<Shared>, deliveries: Arc<Deliveries>, bell: Arc<Bell>) -> Self {
+        Self { shared, deliveries, bell }
     }
 
     /// Fires until it is over.
@@ -64,10 +59,19 @@ impl Clockwork {
             .read(|connection| Ok((events::due_rules(connection, now)?, table::due(connection, now)?)))?;
         let has_fired = !rules.is_empty() || !schedules.is_empty();
         for (bus, name, instant) in rules {
-            self.fire_rule(bus, name, instant, now)?;
+            let place = self.shared.place.clone();
+            let fire = move |connection: &Connection| {
+                events::fire_rule(connection, &place, (&bus, &name, instant), now)
+            };
+            self.shared.database.write(fire)?;
         }
         for kept in schedules {
-            self.fire_schedule(kept, now)?;
+            let Some(instant) = kept.next_millis else { continue };
+            let place = self.shared.place.clone();
+            let fire = move |connection: &Connection| {
+                fire_schedule(connection, &place, (&kept.group, &kept.name, instant), now)
+            };
+            self.shared.database.write(fire)?;
         }
         if has_fired {
             self.deliveries.bell.ring();
@@ -80,72 +84,44 @@ impl Clockwork {
         let next = [rule, schedule].into_iter().flatten().min();
         Ok(next.map(|next| Duration::from_millis((next - now).max(0).unsigned_abs())))
     }
+}
 
-    fn fire_rule(&self, bus: String, name: String, instant: i64, now: i64) -> Done {
-        let place = &self.shared.place;
-        let arn = place.rule_arn(&bus, &name);
-        let event = json!({
-            "version": "0",
-            "id": firing_id(&arn, instant),
-            "detail-type": "Scheduled Event",
-            "source": "aws.events",
-            "account": place.account,
-            "time": time::iso(instant),
-            "region": place.region,
-            "resources": [arn],
-            "detail": {},
-        });
-        let mut new = self.events.of_schedule(&bus, &name, &event, instant);
-        let count = new.len();
-        new.retain(|delivery| now - instant <= delivery.target.age_seconds_max * 1_000);
-        let oldest = now - DELIVERY_AGE_SECONDS_MAX * 1_000;
-        if new.len() < count || instant < oldest {
-            tracing::warn!(
-                rule = arn,
-                time = time::iso(instant),
-                "a firing was missed and is too old to be made up"
-            );
+/// Fires a schedule for an instant as it is now: moves it on, and notes what is to be delivered. One
+/// that has changed since it was due is left to the next look.
+fn fire_schedule(
+    connection: &Connection,
+    place: &Place,
+    (group, name, instant): (&str, &str, i64),
+    now: i64,
+) -> Done {
+    let arn = place.schedule_arn(group, name);
+    let Some(kept) = table::find(connection, group, name)? else { return Ok(()) };
+    let document = Value::Object(kept.document.clone());
+    let schedule = match Schedule::of(Given::of(&document)) {
+        Ok(schedule) => schedule,
+        Err(error) => {
+            tracing::error!(schedule = arn, error = error.message, "a schedule does not fire any more");
+            return table::move_on(connection, &kept, None, None).map(drop);
         }
-        self.shared.database.write(move |connection| {
-            if !events::rule_fired(connection, &bus, &name, instant, oldest)? {
-                return Ok(());
-            }
-            new.iter().try_for_each(|delivery| deliveries::insert(connection, delivery, now))
-        })
+    };
+    if kept.next_millis != Some(instant) || schedule.due(&arn, instant) > now {
+        return Ok(());
     }
-
-    fn fire_schedule(&self, kept: table::Kept, now: i64) -> Done {
-        let Some(instant) = kept.next_millis else { return Ok(()) };
-        let place = self.shared.place.clone();
-        let arn = place.schedule_arn(&kept.group, &kept.name);
-        self.shared.database.write(move |connection| {
-            let document = serde_json::Value::Object(kept.document.clone());
-            let schedule = match Schedule::of(Given::of(&document)) {
-                Ok(schedule) => schedule,
-                Err(error) => {
-                    tracing::error!(schedule = arn, ?error, "a schedule does not fire any more");
-                    return table::move_on(connection, &kept, None, None).map(drop);
-                }
-            };
-            let oldest = now - schedule.age_millis_max();
-            let next = schedule.next_after(instant.max(oldest - 1), kept.created_millis);
-            let due = next.map(|next| schedule.due(&arn, next));
-            if !table::move_on(connection, &kept, next, due)? {
-                return Ok(());
-            }
-            if instant < oldest {
-                tracing::warn!(
-                    schedule = arn,
-                    time = time::iso(instant),
-                    "a firing was missed and is too old to be made up"
-                );
-            } else {
-                deliveries::insert(connection, &schedule.delivery(&arn, instant, &place), now)?;
-            }
-            if next.is_none() && schedule.is_deleted_at_end {
-                table::delete(connection, &kept.group, &kept.name)?;
-            }
-            Ok(())
-        })
+    let oldest = now - schedule.age_millis_max();
+    let next = schedule.next_after(instant.max(oldest - 1), kept.created_millis);
+    let due = next.map(|next| schedule.due(&arn, next));
+    table::move_on(connection, &kept, next, due)?;
+    if instant < oldest {
+        tracing::warn!(
+            schedule = arn,
+            time = time::iso(instant),
+            "a firing was missed and is too old to be made up"
+        );
+    } else {
+        deliveries::insert(connection, &schedule.delivery(&arn, instant, place), now)?;
     }
+    if next.is_none() && schedule.is_deleted_at_end {
+        table::delete(connection, group, name)?;
+    }
+    Ok(())
 }

@@ -21,3 +21,4 @@ mod table;
 
 pub(crate) use api::Schedules;
 pub(crate) use clockwork::Clockwork;
+pub(crate) use schedule::firing_id;

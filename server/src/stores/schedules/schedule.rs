@@ -187,7 +187,7 @@ impl Schedule {
 }
 
 /// The id of what fires for an instant, the same however often it is asked for.
-pub(super) fn firing_id(arn: &str, instant: i64) -> String {
+pub(crate) fn firing_id(arn: &str, instant: i64) -> String {
     let digest = sigv4::digest(format!("{arn}\n{instant}").as_bytes());
     let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default();
     // UUID version 8, of one's own making; its variant is written as 8.

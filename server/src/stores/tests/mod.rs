@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use engine::registry::{CreateStateMachine, StateMachineType};
 use engine::{
     Completion, Engine, EngineOptions, ExecutionFilter, ManualClock, Status, TaskHost, TaskRequest,
 };
@@ -147,5 +148,15 @@ fn open_engine(folder: &Path, clock: &ManualClock) -> Engine {
     let engine = Engine::open(options).unwrap();
     let definition = r#"{ "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true } } }"#;
     engine.put_state_machine("work", definition, None).unwrap();
+    let definition =
+        r#"{ "StartAt": "A", "States": { "A": { "Type": "Wait", "Seconds": 200, "End": true } } }"#;
+    let waits = CreateStateMachine {
+        name: "waits".to_owned(),
+        definition: definition.to_owned(),
+        role_arn: ROLE.to_owned(),
+        kind: StateMachineType::Express,
+        ..CreateStateMachine::default()
+    };
+    engine.create_state_machine(waits).unwrap();
     engine
 }

@@ -75,17 +75,122 @@ fn what_was_taken_before_a_crash_starts_once() {
         let all = lab.engine.list_executions(&ExecutionFilter::default()).unwrap();
         all[0].name.clone()
     };
-    // As if the process had been killed between the start and the deletion.
+    // As if the process had been killed between the start and the deletion: the message is there still.
     let input = lab.inputs()[0].to_string();
+    lab.ok("pipes", "StopPipe", json!({ "Name": "p" }));
+    send(&lab, &url, "x");
     let batch = move |connection: &rusqlite::Connection| {
-        connection.execute("INSERT INTO pipe_batches VALUES ('p', ?1, ?2, '[]', 0)", (name, input))?;
+        let take = "UPDATE messages SET receipt = 'r', receive_count = 1, visible_millis = ?1 RETURNING id";
+        let id: i64 = connection.query_row(take, [NOW + 60_000], |row| row.get(0))?;
+        let messages = json!([[id, "r"]]).to_string();
+        let note = "INSERT INTO pipe_batches VALUES ('p', ?1, ?2, ?3, ?4)";
+        connection.execute(note, (name, input, messages, NOW))?;
         Ok(())
     };
-    lab.ok("pipes", "StopPipe", json!({ "Name": "p" }));
     lab.stores.inner.shared.database.write(batch).unwrap();
     lab.ok("pipes", "StartPipe", json!({ "Name": "p" }));
+    lab.until("the message is deleted", |lab| lab.messages("work").is_empty());
     lab.settle();
     assert_eq!(lab.inputs().len(), 1);
+}
+
+const WAITS: &str = "arn:aws:states:us-east-1:123456789012:stateMachine:waits";
+
+/// A pipe that has begun an execution and waits for its end.
+fn waiting(lab: &Lab) -> String {
+    let url = lab.queue("work");
+    lab.ok("pipes", "CreatePipe", pipe(&json!({
+        "Name": "waits", "Target": WAITS,
+        "TargetParameters": { "StepFunctionStateMachineParameters": { "InvocationType": "REQUEST_RESPONSE" } },
+    })));
+    send(lab, &url, "x");
+    lab.until("it waits", |lab| noted(lab) == 1);
+    url
+}
+
+fn noted(lab: &Lab) -> usize {
+    let count = |connection: &rusqlite::Connection| {
+        database::count(connection, "SELECT count(*) FROM pipe_batches", [])
+    };
+    lab.stores.inner.shared.database.read(count).unwrap()
+}
+
+#[test]
+fn a_pipe_that_waits_for_its_execution_holds_nothing_up() {
+    let lab = Lab::new();
+    waiting(&lab);
+    // It has to end to be what it was changed to.
+    lab.ok("pipes", "UpdatePipe", json!({ "Name": "waits", "RoleArn": ROLE, "Description": "new" }));
+    let other = lab.queue("other");
+    let source = "arn:aws:sqs:us-east-1:123456789012:other";
+    lab.ok("pipes", "CreatePipe", pipe(&json!({ "Name": "q", "Source": source })));
+    send(&lab, &other, "y");
+    lab.until("the other pipe runs", |lab| lab.inputs().len() == 1);
+    // The end of the stores does not wait for it either, and it is noted then.
+    let stores = lab.stores.clone();
+    let (sender, closed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        stores.close();
+        sender.send(()).unwrap();
+    });
+    closed.recv_timeout(PATIENCE).expect("the stores are closed while an execution runs");
+    let lab = lab.again(NOW);
+    assert_eq!(noted(&lab), 1);
+    lab.until("it runs again, and ends with its time", |lab| {
+        lab.clock.advance_millis(200_000);
+        lab.messages("work").is_empty() && noted(lab) == 0
+    });
+}
+
+#[test]
+fn what_is_noted_is_nobody_elses() {
+    let lab = Lab::new();
+    waiting(&lab);
+    // The visibility timeout of the queue is 30 seconds.
+    lab.clock.advance_millis(60_000);
+    let received = || {
+        let (place, now_millis) = (lab.stores.inner.shared.place.clone(), lab.clock_millis());
+        let how = queue::Receive { messages_max: 10, visibility_millis: 30_000, now_millis };
+        let receive = move |connection: &rusqlite::Connection| {
+            queue::receive(connection, &queue::queue(connection, "work")?, &place, how)
+        };
+        let (received, _) = lab.stores.inner.shared.database.write(receive).unwrap();
+        received.into_iter().map(|message| message.body).collect::<Vec<_>>()
+    };
+    assert!(received().is_empty(), "it is the pipe's");
+    lab.ok("pipes", "DeletePipe", json!({ "Name": "waits" }));
+    assert_eq!(received(), ["x"], "of a pipe that is gone, they come back");
+}
+
+#[test]
+fn pipes_go_on_while_the_database_cannot_be_read() {
+    let lab = Lab::new();
+    let url = lab.queue("work");
+    lab.ok("pipes", "CreatePipe", pipe(&json!({})));
+    send(&lab, &url, "x");
+    lab.until("it runs", |lab| lab.inputs().len() == 1);
+    let rename =
+        |connection: &rusqlite::Connection| Ok(connection.execute_batch("ALTER TABLE pipes RENAME TO gone")?);
+    lab.stores.inner.shared.database.write(rename).unwrap();
+    for count in 2..20 {
+        lab.stores.inner.pipes.bell().ring();
+        send(&lab, &url, "x");
+        lab.until("it still runs", |lab| lab.inputs().len() == count);
+    }
+}
+
+#[test]
+fn a_pipe_needs_its_queue_and_bears_its_loss() {
+    let lab = Lab::new();
+    let refused = lab.run("pipes", "CreatePipe", pipe(&json!({}))).unwrap_err();
+    assert_eq!((&*refused.code, refused.http_status), ("NotFoundException", 404));
+    assert!(refused.message.contains(SOURCE), "{}", refused.message);
+    let url = lab.queue("work");
+    lab.ok("pipes", "CreatePipe", pipe(&json!({})));
+    lab.ok("sqs", "DeleteQueue", json!({ "QueueUrl": url }));
+    let url = lab.queue("work");
+    send(&lab, &url, "x");
+    lab.until("it goes on with the new queue", |lab| lab.inputs().len() == 1);
 }
 
 #[test]

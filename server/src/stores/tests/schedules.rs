@@ -98,6 +98,35 @@ fn a_rule_with_a_schedule_fires_when_its_time_has_passed() {
 }
 
 #[test]
+fn a_rule_fires_for_what_the_database_has_and_not_for_what_was_read_before() {
+    let lab = Lab::new();
+    // As if it had been committed while the clockwork was about to fire.
+    let rule = |connection: &rusqlite::Connection| {
+        let rule = json!({ "ScheduleExpression": "rate(5 minutes)", "State": "ENABLED" }).to_string();
+        let insert = "INSERT INTO rules VALUES ('default', 'tick', ?1, ?2, ?3)";
+        connection.execute(insert, (rule, NOW, NOW + 300_000))?;
+        let target = json!({ "Id": "1", "Arn": MACHINE }).to_string();
+        connection.execute("INSERT INTO targets VALUES ('default', 'tick', '1', ?1)", [target])?;
+        Ok(())
+    };
+    lab.stores.inner.shared.database.write(rule).unwrap();
+    lab.clock.advance_millis(300_000);
+    lab.until("it fired", |lab| lab.inputs().len() == 1);
+}
+
+#[test]
+fn what_is_no_time_is_refused() {
+    let lab = Lab::new();
+    for name in ["StartDate", "EndDate"] {
+        for date in [json!(1e308), json!(-9e18), json!("NaN"), json!("soon"), json!(true)] {
+            let mut wrong = schedule("x", "rate(5 minutes)");
+            wrong[name] = date.clone();
+            assert_eq!(lab.code("scheduler", "CreateSchedule", wrong), "SerializationException", "{date}");
+        }
+    }
+}
+
+#[test]
 fn schedules_are_made_changed_listed_and_deleted() {
     let lab = Lab::new();
     let made = lab.ok("scheduler", "CreateSchedule", schedule("s", "rate(5 minutes)"));

@@ -27,6 +27,9 @@ enum Kind {
     At(DateTime),
 }
 
+/// The form of a time. Scheduler user guide, "One-time schedules".
+const AT_FORM: &str = "yyyy-mm-ddThh:mm:ss";
+
 /// Who reads an expression: the two services differ in what they take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -58,9 +61,12 @@ impl Expression {
             return Cron::parse(fields).map(Box::new).map(Kind::Cron).map(Self);
         }
         match inside("at") {
-            Some(time) if dialect == Dialect::Schedule => match time.parse::<DateTime>() {
-                Ok(time) if time.subsec_nanosecond() == 0 => Ok(Self(Kind::At(time))),
-                _ => refused(format!("at({time}) is no time: it takes the form at(2030-01-31T09:30:00)")),
+            Some(text) if dialect == Dialect::Schedule => match text.parse::<DateTime>() {
+                // In this form only: no zone, no leap second, no year of more digits.
+                Ok(time) if text.len() == AT_FORM.len() && time.to_string() == text => {
+                    Ok(Self(Kind::At(time)))
+                }
+                _ => refused(format!("at({text}) is no time: it takes the form at(2030-01-31T09:30:00)")),
             },
             _ => refused("it is none of rate(…), cron(…) and at(…)"),
         }
