@@ -31,7 +31,8 @@ pub(crate) fn backup(arguments: &Backup, terminal: Terminal) -> Result<u8, Probl
     crate::data::check_traces(&arguments.data.dir)?;
     // First: what is in it and was started since is known to the journal, and not started twice. The
     // other way round, what was handed over in between would be in neither.
-    let stores = server::stores::back_up(&arguments.data.dir, &stores_file).map_err(from_stores)?;
+    let stores =
+        server::stores::back_up(&arguments.data.dir, &stores_file).map_err(|error| from_stores(&error))?;
     let made = engine::back_up(&arguments.data.dir, &arguments.file).map_err(from_journal);
     let mut made = made.inspect_err(|_| {
         // One without the other is no backup, and would be in the way of the next.

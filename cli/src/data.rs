@@ -321,7 +321,7 @@ pub(crate) fn from_engine(error: EngineError) -> Problem {
 }
 
 /// The same for queues and events.
-pub(crate) fn from_stores(error: StoresError) -> Problem {
+pub(crate) fn from_stores(error: &StoresError) -> Problem {
     let detail = error.to_string();
     match error {
         StoresError::Unusable(_) => Problem::StoresUnusable { detail },

@@ -147,7 +147,7 @@ impl Serving<'_> {
     ) -> Result<u8, Problem> {
         let deployed = deploy(&self.local.engine, application)?;
         let stores = Stores::open(self.local.data.journal(), &self.local.engine, Arc::new(SystemClock));
-        let stores = stores.map_err(from_stores)?;
+        let stores = stores.map_err(|error| from_stores(&error))?;
         let put = self.triggers.as_ref().map_or(Ok(()), |triggers| triggers.put(&stores));
         let served = put.and_then(|()| self.serve(application, listen, metrics, &stores, &deployed));
         stores.close();

@@ -41,7 +41,7 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
             (error, _) => from_journal(error),
         })?;
     if arguments.file.is_none() {
-        let found = server::stores::examine(place).map_err(from_stores)?;
+        let found = server::stores::examine(place).map_err(|error| from_stores(&error))?;
         examination.findings.extend(found.into_iter().flatten().map(of_stores));
     }
     match terminal.format {

@@ -256,7 +256,9 @@ impl Writer {
         self.connection.execute_batch("COMMIT")?;
         self.lock.committed(&self.connection);
         self.health.works();
-        releases.into_iter().for_each(|release| release());
+        for release in releases {
+            release();
+        }
         Ok(())
     }
 }

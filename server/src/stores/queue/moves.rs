@@ -128,9 +128,9 @@ impl Moves {
             self.shared.database.write(move |connection| move_some(connection, &one, limit, &place, now));
         match told {
             Ok(queues) => {
-                queues
-                    .into_iter()
-                    .for_each(|(queue, messages)| self.shared.arrivals.tell_of(queue, messages));
+                for (queue, messages) in queues {
+                    self.shared.arrivals.tell_of(queue, messages);
+                }
                 true
             }
             Err(failure) => {
@@ -362,6 +362,6 @@ mod tests {
         }
         let begin = Instant::now();
         let mut rate = Rate::begin(begin);
-        assert_eq!(rate.take(5, begin + Duration::from_secs(3_600)), 5, "not what was missed in a pause");
+        assert_eq!(rate.take(5, begin + Duration::from_hours(1)), 5, "not what was missed in a pause");
     }
 }
