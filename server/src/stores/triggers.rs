@@ -90,10 +90,11 @@ impl Putting<'_> {
         let mut attributes = item.get("Attributes").and_then(Value::as_object).cloned().unwrap_or_default();
         // It cannot be changed, and is the same: its name says so.
         attributes.shift_remove("FifoQueue");
-        let set = json!({ "QueueUrl": name, "Attributes": attributes });
+        let found = self.queues.run("GetQueueUrl", &json!({ "QueueName": name }));
+        let url = found.ok().and_then(|answer| answer.get("QueueUrl").cloned()).unwrap_or_default();
+        let set = json!({ "QueueUrl": url, "Attributes": attributes });
         told(place, item, self.queues.run("SetQueueAttributes", &set).map(drop))?;
-        let tags =
-            json!({ "QueueUrl": name, "Tags": item.get("tags").cloned().unwrap_or_else(|| json!({})) });
+        let tags = json!({ "QueueUrl": url, "Tags": item.get("tags").cloned().unwrap_or_else(|| json!({})) });
         told(place, item, self.queues.run("TagQueue", &tags).map(drop))
     }
 
