@@ -94,7 +94,7 @@ pub(super) fn unpack(zip: &Path, unpacked: &Path) -> Result<PathBuf, ArchiveErro
     if folder.join(BOOTSTRAP).is_file() {
         return Ok(folder);
     }
-    private(true).create(unpacked).map_err(|error| about(error.into()))?;
+    bucket::make_durable_dir(unpacked).map_err(|error| about(error.into()))?;
     let partial = Partial::new(unpacked).map_err(|error| about(error.into()))?;
     let damaged = |error: zip::result::ZipError| about(ArchiveProblem::Damaged(error.to_string()));
     let mut archive = ZipArchive::new(Cursor::new(&bytes)).map_err(damaged)?;
@@ -148,8 +148,17 @@ impl Partial {
         Ok(Self(folder))
     }
 
-    /// Gives it its name. Somebody else may have been quicker with the same.
+    /// Gives it its name, when everything in it is there for good. Somebody else may have been quicker
+    /// with the same.
     fn complete(self, name: &Path) -> io::Result<()> {
+        let mut folders = vec![self.0.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                folders.extend(entry.file_type()?.is_dir().then(|| entry.path()));
+            }
+            File::open(folder)?.sync_all()?;
+        }
         match fs::rename(&self.0, name) {
             Err(_) if name.join(BOOTSTRAP).is_file() => Ok(()),
             renamed => renamed,
@@ -197,7 +206,7 @@ impl Unpacking<'_> {
         let mode = if is_program { 0o700 } else { 0o600 };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&target)?;
         self.copy(entry, &mut file)?;
-        // A folder that has its name has everything in it.
+        // A folder that has its name has everything in it, see `Partial::complete`.
         Ok(file.sync_all()?)
     }
 

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
@@ -68,7 +68,7 @@ impl Events {
 
     /// Says where events are kept; answers with those that are there.
     pub(super) fn open(&self, folder: &Path) -> io::Result<Vec<Event>> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        bucket::make_durable_dir(folder)?;
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();

@@ -69,6 +69,10 @@ impl Events {
         Some(events)
     }
 
+    pub(crate) const fn model(&self) -> &Service {
+        &self.model
+    }
+
     /// Runs an operation.
     pub(crate) fn run(&self, operation: &str, parameters: &Value) -> Answered {
         check(&self.model, operation, parameters)?;
