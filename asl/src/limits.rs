@@ -66,6 +66,8 @@ pub const FUNCTION_ZIP_RATIO_MAX: u64 = 100;
 pub const FUNCTION_EVENTS_MAX: usize = 1_000;
 /// Functions of one folder. Ours.
 pub const FUNCTIONS_MAX: usize = 1_000;
+/// Functions of a page of `ListFunctions`. API reference: "a maximum of 50 items in each response".
+pub const FUNCTIONS_PAGE_MAX: usize = 50;
 /// Payload of a call of a function that waits, in bytes. Lambda quotas: 6 MB.
 pub const INVOKE_PAYLOAD_BYTES_MAX: usize = 6_291_456;
 /// Payload of a call of a function that does not wait, in bytes. Lambda quotas: 1 MB.
@@ -293,6 +295,8 @@ pub const REQUEST_BODY_SECONDS_MAX: u64 = 30;
 /// What is read, at most, of a body that is refused for its size, so that its sender comes to read the answer, in
 /// bytes. Ours: four requests.
 pub const REFUSED_BODY_BYTES_MAX: usize = 4_194_304;
+/// How long a body is read whose announced size is refused, in seconds. Ours: to be told soon is better.
+pub const REFUSED_BODY_SECONDS_MAX: u64 = 1;
 /// How long who reads an answer may take for [`ANSWER_BYTES_MIN`] of it, in seconds. Ours.
 pub const ANSWER_SECONDS_MAX: u64 = 30;
 /// What who reads an answer takes of it in [`ANSWER_SECONDS_MAX`] at least, in bytes. Ours: nobody is that slow.

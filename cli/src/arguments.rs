@@ -254,7 +254,7 @@ pub(crate) struct Dev {
     )]
     pub(crate) listen: String,
     /// Answer for this host name, too, and for sync-NAME; also several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = server::http::host_name)]
     pub(crate) allow_host: Vec<String>,
     /// Answer only calls signed with this pair, KEY_ID:SECRET; `generate` makes one [default: anyone on this machine]
     #[arg(long, value_name = "KEYS", env = "STEPWRIGHT_CREDENTIALS", hide_env_values = true)]

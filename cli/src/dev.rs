@@ -7,6 +7,7 @@ mod triggers;
 mod watch;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,7 +70,15 @@ pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
 /// The project's application; without a project the engine alone serves.
 fn application(arguments: &Dev, terminal: Terminal) -> Result<Option<Application>, Problem> {
     if arguments.no_app {
-        return Ok(None);
+        // In the shell it may stand for the other verbs; beside --no-app it can only be a mistake.
+        let from_shell = std::env::var_os("STEPWRIGHT_APP").map(PathBuf::from);
+        return match &arguments.build.app {
+            Some(app) if Some(app) != from_shell.as_ref() => Err(Problem::Usage {
+                message: format!("--app {} and --no-app contradict each other", app.display()),
+                hint: "leave out one of them".to_owned(),
+            }),
+            _ => Ok(None),
+        };
     }
     match Application::ready(&arguments.build, terminal, true) {
         Ok(application) => Ok(Some(application)),
@@ -234,6 +243,14 @@ impl Serving<'_> {
 
     fn announce(&self, address: &Address, deployed: &[Value]) {
         let environment = address.environment();
+        for (name, value) in elsewhere(&environment, |name| std::env::var(name).ok()) {
+            self.terminal.note(&format!(
+                "{name} is {} in this shell: tasks of executions go there, and not to {}. `unset {name}` before \
+                 the start if that was another `stepwright dev`",
+                text::safe(&text::without_password(&value)),
+                address.endpoint
+            ));
+        }
         if self.terminal.format != Format::Text {
             let environment: Map<String, Value> =
                 environment.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
@@ -243,6 +260,7 @@ impl Serving<'_> {
                 "data": self.local.data.journal(),
                 "environment": environment,
                 "stateMachines": deployed,
+                "functions": self.local.functions(),
             });
             // One line in both forms: scripts wait for it.
             return self.terminal.data(&document.to_string());
@@ -252,6 +270,9 @@ impl Serving<'_> {
         for machine in deployed {
             let arn = machine.get("stateMachineArn").and_then(Value::as_str).unwrap_or_default();
             self.terminal.remark(&format!("  {}", text::safe(arn)));
+        }
+        for name in self.local.functions() {
+            self.terminal.remark(&format!("  function {}", text::safe(name)));
         }
         let open = engine.open_executions().len();
         if open > 0 {
@@ -304,8 +325,43 @@ fn deploy(engine: &Engine, application: Option<&Application>) -> Result<Vec<Valu
     Ok(deployed)
 }
 
+/// The endpoints of services that are served here and that the shell has elsewhere.
+fn elsewhere<'a>(
+    environment: &'a [(&'static str, String)],
+    variable: impl Fn(&str) -> Option<String> + 'a,
+) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    let endpoints = environment.iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_"));
+    endpoints.filter_map(move |(name, here)| {
+        let there = variable(name).filter(|there| !there.is_empty())?;
+        (there.trim_end_matches('/') != here).then_some((*name, there))
+    })
+}
+
 /// As a shell takes it.
 fn quoted(value: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:[]".contains(&byte);
     if value.bytes().all(is_plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_of_another_server_are_noticed() {
+        let here = "http://127.0.0.1:4599".to_owned();
+        let environment = [
+            ("AWS_ENDPOINT_URL_SQS", here.clone()),
+            ("AWS_ENDPOINT_URL_S3", here),
+            ("AWS_REGION", String::new()),
+        ];
+        let shell = |name: &str| match name {
+            "AWS_ENDPOINT_URL_SQS" => Some("http://127.0.0.1:4710".to_owned()),
+            "AWS_ENDPOINT_URL_S3" => Some("http://127.0.0.1:4599/".to_owned()),
+            _ => Some("eu-west-1".to_owned()),
+        };
+        let found: Vec<_> = elsewhere(&environment, shell).collect();
+        assert_eq!(found, [("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:4710".to_owned())]);
+        assert_eq!(elsewhere(&environment, |_| None).count(), 0);
+    }
 }

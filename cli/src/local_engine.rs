@@ -25,7 +25,7 @@ use crate::{
     run::now_millis,
     terminal::Terminal,
     text,
-    view::View,
+    view::{Items, View},
 };
 
 /// How often progress moves while nothing happens.
@@ -44,6 +44,8 @@ pub(crate) struct LocalEngine {
     pub(crate) coreview: String,
     /// Where functions are that are not the project's.
     folders: FunctionFolders,
+    /// The names of those it was opened with.
+    functions: Arc<[String]>,
 }
 
 /// What the waiting loop hears.
@@ -83,14 +85,15 @@ impl LocalEngine {
     ) -> Result<Self, Problem> {
         data.check_coreview(&coreview)?;
         let functions = functions(application, folders, &data, &coreview)?;
-        let names = functions.iter().map(|function| function.name.clone()).collect();
+        let names: Vec<String> = functions.iter().map(|function| function.name.clone()).collect();
         let host = start_host(functions, &data)?;
         let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
         let settings = match own {
             Some(own) => settings.with_own_endpoint(own),
             None => settings,
         };
-        let integrations = Integrations::new(Arc::new(host.clone()), names, settings);
+        let integrations =
+            Integrations::new(Arc::new(host.clone()), names.iter().cloned().collect(), settings);
         let mut options = EngineOptions::new(data.journal(), Arc::new(integrations.clone()));
         options.objects = Arc::new(DirectoryStore::new(data.objects()));
         options.crash = planned_crash();
@@ -104,9 +107,24 @@ impl LocalEngine {
         integrations.attach(&engine);
         // Only now is the folder ours alone.
         host.keep_events(&data.events())?;
+        host.forget_zips(&data.functions());
         put_children(application.map_or(&[], |of| &of.manifest.workflows), &engine)?;
         data.note_coreview(&coreview)?;
-        Ok(Self { engine, host, integrations, logs, data, coreview, folders: folders.clone() })
+        Ok(Self {
+            engine,
+            host,
+            integrations,
+            logs,
+            data,
+            coreview,
+            folders: folders.clone(),
+            functions: names.into(),
+        })
+    }
+
+    /// The names of the functions it was opened with.
+    pub(crate) fn functions(&self) -> &[String] {
+        &self.functions
     }
 
     /// Takes another build of the application: new invocations run its functions. Executions keep
@@ -176,14 +194,17 @@ impl LocalEngine {
         while view.end.is_none() {
             match moments.recv_timeout(TICK) {
                 Ok(Moment::Event(notice)) if &*notice.execution_arn == arn => {
-                    take(arn, &notice.event, terminal, view, &mut progress);
+                    self.take(arn, &notice.event, terminal, view, &mut progress);
                 }
                 Ok(Moment::Event(_)) => {}
                 Ok(Moment::Interrupted) => {
                     progress.clear();
                     return Ok(Waited::Interrupted);
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => progress.tick(view, now_millis()),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.count_items(view);
+                    progress.tick(view, now_millis());
+                }
                 Ok(Moment::Silence) | Err(mpsc::RecvTimeoutError::Disconnected) => {
                     // Cut off for being slow, or the engine has stopped: ask, then wait without events.
                     if let Some(reason) = self.engine.stopped() {
@@ -206,9 +227,39 @@ impl LocalEngine {
         progress: &mut Progress,
     ) -> Result<(), Problem> {
         for event in self.engine.execution_history(arn, false, 0, None).map_err(from_engine)? {
-            take(arn, &event, terminal, view, progress);
+            self.take(arn, &event, terminal, view, progress);
         }
         Ok(())
+    }
+
+    /// Takes an event into the view, and shows what it changed.
+    fn take(
+        &self,
+        arn: &str,
+        event: &engine::HistoryEvent,
+        terminal: Terminal,
+        view: &mut View,
+        progress: &mut Progress,
+    ) {
+        if event.id <= view.last_event_id {
+            return;
+        }
+        let Ok(event) = serde_json::to_value(event) else { return };
+        if let Some(change) = view.apply(&event) {
+            self.count_items(view);
+            progress.changed(view, &change, now_millis());
+        }
+        if terminal.format == Format::Jsonl {
+            let mut line = json!({ "executionArn": arn });
+            if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
+                line.extend(event);
+            }
+            terminal.data(&line.to_string());
+        }
+    }
+
+    fn count_items(&self, view: &mut View) {
+        view.count_items(|arn| self.engine.describe_map_run(arn).ok().as_ref().map(Items::of));
     }
 }
 
@@ -238,30 +289,6 @@ pub(crate) fn tell_left_out(engine: &Engine, terminal: Terminal) -> bool {
         ));
     }
     !left_out.is_empty()
-}
-
-/// Takes an event into the view, and shows what it changed.
-fn take(
-    arn: &str,
-    event: &engine::HistoryEvent,
-    terminal: Terminal,
-    view: &mut View,
-    progress: &mut Progress,
-) {
-    if event.id <= view.last_event_id {
-        return;
-    }
-    let Ok(event) = serde_json::to_value(event) else { return };
-    if let Some(change) = view.apply(&event) {
-        progress.changed(view, &change, now_millis());
-    }
-    if terminal.format == Format::Jsonl {
-        let mut line = json!({ "executionArn": arn });
-        if let (Value::Object(line), Value::Object(event)) = (&mut line, event) {
-            line.extend(event);
-        }
-        terminal.data(&line.to_string());
-    }
 }
 
 /// A URL that no step could use is better refused before anything is built. One that cannot be

@@ -334,6 +334,11 @@ impl Problem {
             {
                 exit::USAGE
             }
+            Self::Functions(server::FolderError::Unreadable { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                exit::NOT_FOUND
+            }
             Self::NoProject { .. }
             | Self::UnknownWorkflow { .. }
             | Self::NoSample { .. }
@@ -353,6 +358,7 @@ impl Problem {
             | Self::TestRefused { .. }
             | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }
+            | Self::Functions(_)
             | Self::SecretMissing { .. } => exit::REFUSED,
             _ => exit::FAILED,
         }

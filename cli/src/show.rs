@@ -15,7 +15,7 @@ use crate::{
     rerun::Plan,
     terminal::{Ink, Paint, Terminal},
     text, tree,
-    view::{self, View},
+    view::{self, Items, View},
 };
 
 /// Shows an execution.
@@ -29,7 +29,7 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
     let gone = || Problem::NoExecution { given: arguments.execution.clone(), similar: None };
     let history = reader.execution_history(&arn).map_err(from_journal)?.ok_or_else(gone)?;
     let history: Vec<Value> = history.iter().filter_map(|event| serde_json::to_value(event).ok()).collect();
-    let view = View::of(&history);
+    let mut view = View::of(&history);
     if let Some(state) = &arguments.io {
         return io(&view, state, terminal);
     }
@@ -38,6 +38,8 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
         return Ok(0);
     }
     let now = crate::run::now_millis();
+    // A Map Run that cannot be read is no reason to show nothing.
+    view.count_items(|arn| reader.describe_map_run(arn, now).ok().flatten().as_ref().map(Items::of));
     let plan = Plan::read(&reader, described, &view, now)?;
     let described = &plan.described;
     let definition = reader.definition_of(&arn).map_err(from_journal)?.unwrap_or_default();
@@ -279,6 +281,10 @@ fn visit_json(visit: &view::Visit) -> Value {
         "exitedDate": visit.ended_millis.map(text::iso),
         "attempts": visit.attempts,
         "functionName": visit.function,
+        "items": visit.items.map(|items| {
+            json!({ "total": items.total, "succeeded": items.succeeded, "failed": items.failed })
+        }),
+        "mapRunArn": visit.map_run,
         "input": parsed(&visit.input),
         "output": parsed(&visit.output),
         "error": failure.map(|failure| failure.error.clone()),

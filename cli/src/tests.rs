@@ -17,7 +17,7 @@ use crate::{
     receipt::{self, Frame, Summary},
     terminal::Paint,
     tree::tree,
-    view::{Standing, View},
+    view::{Items, Standing, View},
 };
 
 const PLAIN: Paint = Paint { colored: false };
@@ -229,6 +229,36 @@ fn states_in_states_of_the_same_kind_belong_to_the_right_one() {
         all
     });
     assert_eq!(items, BTreeMap::from([("Inner map", vec![(2, 2), (2, 2)]), ("Maps", vec![(2, 2)])]));
+}
+
+#[test]
+fn items_of_a_map_run_are_asked_for_until_it_ends() {
+    let event = |id: u64, kind: &str, details: Option<(&str, Value)>| {
+        let mut event = json!({ "id": id, "previousEventId": id - 1, "timestamp": 0.0, "type": kind });
+        if let Some((key, details)) = details {
+            event[key] = details;
+        }
+        event
+    };
+    let name = json!({ "name": "Each" });
+    let begun = [
+        event(1, "ExecutionStarted", None),
+        event(2, "MapStateEntered", Some(("stateEnteredEventDetails", name.clone()))),
+        event(3, "MapStateStarted", Some(("mapStateStartedEventDetails", json!({ "length": 0 })))),
+        event(4, "MapRunStarted", Some(("mapRunStartedEventDetails", json!({ "mapRunArn": "arn:run" })))),
+    ];
+    let mut view = View::of(&begun);
+    let some = |succeeded| Some(Items { total: 3, succeeded, failed: 0 });
+    view.count_items(|arn| some(1).filter(|_| arn == "arn:run"));
+    assert_eq!(view.visits[0].items, some(1));
+    view.apply(&event(5, "MapRunSucceeded", None));
+    view.apply(&event(6, "MapStateSucceeded", None));
+    view.apply(&event(7, "MapStateExited", Some(("stateExitedEventDetails", name))));
+    view.count_items(|_| some(3));
+    assert_eq!(view.visits[0].items, some(3));
+    view.count_items(|_| panic!("it has ended: its counts are the last ones"));
+    let line = crate::tree::line(&view.visits[0], 12, 0, PLAIN);
+    assert!(line.contains("3 items  3 ✓"), "{line}");
 }
 
 #[test]

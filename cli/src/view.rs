@@ -57,8 +57,10 @@ pub(crate) struct Visit {
     pub(crate) input: Option<String>,
     /// Output of the state, JSON text.
     pub(crate) output: Option<String>,
-    /// Items of a Map.
+    /// Items of a Map; those of a Map Run come by [`View::count_items`].
     pub(crate) items: Option<Items>,
+    /// ARN of the Map Run of a distributed Map.
+    pub(crate) map_run: Option<String>,
     /// Branches of a Parallel, iterations of a Map: what began in this visit.
     pub(crate) scopes: Vec<usize>,
     /// Of these, where those of the last attempt begin.
@@ -75,6 +77,15 @@ pub(crate) struct Items {
     pub(crate) succeeded: u64,
     /// Failed.
     pub(crate) failed: u64,
+}
+
+impl Items {
+    /// Of a Map Run.
+    pub(crate) fn of(run: &engine::MapRunDescription) -> Self {
+        let counts = &run.item_counts;
+        let failed = counts.failed + counts.timed_out + counts.aborted;
+        Self { total: counts.total, succeeded: counts.succeeded, failed }
+    }
 }
 
 /// Why an attempt failed.
@@ -125,6 +136,8 @@ pub(crate) struct View {
     /// The time of the last event seen.
     pub(crate) last_millis: i64,
     places: BTreeMap<u64, Place>,
+    /// Visits with a Map Run whose last counts were not asked for.
+    uncounted: Vec<usize>,
 }
 
 /// The end of an execution.
@@ -177,6 +190,7 @@ impl Default for View {
             last_event_id: 0,
             last_millis: 0,
             places: BTreeMap::new(),
+            uncounted: Vec::new(),
         }
     }
 }
@@ -245,6 +259,7 @@ impl View {
                     visit.items = Some(Items { total, ..Items::default() });
                 }
             }
+            "MapRunStarted" | "MapRunRedriven" => self.map_run_works(event, from),
             "ParallelStateStarted" => {
                 self.attempt_starts(from);
                 return (Place { opens_branches: true, ..from }, None);
@@ -282,6 +297,7 @@ impl View {
             input: detail(event, "input").and_then(Value::as_str).map(str::to_owned),
             output: None,
             items: None,
+            map_run: None,
             scopes: Vec::new(),
             attempt_from: 0,
             scope,
@@ -328,6 +344,23 @@ impl View {
         visit.failure = Some(failure);
         visit.between_attempts = true;
         from.visit.map(Change::AttemptFailed)
+    }
+
+    fn map_run_works(&mut self, event: &Value, from: Place) {
+        let arn = detail(event, "mapRunArn").and_then(Value::as_str).map(str::to_owned);
+        let Some(visit) = self.visit_mut(from.visit) else { return };
+        visit.map_run = arn;
+        self.uncounted.extend(from.visit);
+    }
+
+    /// Counts the items of Map Runs: no event of the parent execution tells of them.
+    pub(crate) fn count_items(&mut self, mut ask: impl FnMut(&str) -> Option<Items>) {
+        let visits = &mut self.visits;
+        self.uncounted.retain(|at| {
+            let Some(visit) = visits.get_mut(*at) else { return false };
+            visit.items = visit.map_run.as_deref().and_then(&mut ask).or(visit.items);
+            visit.ended_millis.is_none()
+        });
     }
 
     fn iteration_started(&mut self, event: &Value, from: Place) -> Place {

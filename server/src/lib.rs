@@ -23,7 +23,7 @@ pub use integrations::{AwsSettings, Integrations, OwnEndpoint};
 pub use log_groups::LogGroups;
 pub use metrics::Metrics;
 pub use runtime::{
-    FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, LoggedLine, RuntimeHost,
-    RuntimeHostError, RuntimeOptions, functions_in, read_logs,
+    FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, KnownFunction, LoggedLine,
+    RuntimeHost, RuntimeHostError, RuntimeOptions, functions_in, read_logs,
 };
 pub use stores::Stores;

@@ -2,7 +2,8 @@
 //!
 //! Owns which file a document goes to, and that nobody waits for a disk. What
 //! `loggingConfiguration` lets an execution log is the engine's. A file that
-//! has become large is put beside as `….1.jsonl`, in place of the one before.
+//! has become large is put beside as `….jsonl.1`, in place of the one before:
+//! the files of groups end with `.jsonl`, so that it is none of another group's.
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,11 @@ use serde_json::json;
 /// Characters of a group's name that its file keeps: with what is added it is within what file systems take.
 const FILE_NAME_CHARS_MAX: usize = 160;
 
+/// What no name of a group has in it once it is encoded: it parts what a long name keeps from its digest.
+const DIGEST_MARK: char = '+';
+/// Files that are open at a time. Ours: an account has 10,000 state machines, a process has 1,024 files.
+const FILES_OPEN_MAX: usize = 64;
+
 /// Writes documents to files, behind a queue.
 #[derive(Debug)]
 pub struct LogGroups {
@@ -45,7 +51,7 @@ impl LogGroups {
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         let (queue, lines) = channel();
         let waiting = Arc::<AtomicUsize>::default();
-        let files = Files { folder: folder.to_owned(), open: BTreeMap::new(), bytes_max: LOG_FILE_BYTES_MAX };
+        let files = Files::new(folder, LOG_FILE_BYTES_MAX);
         let written = Arc::clone(&waiting);
         let writer = std::thread::Builder::new().name("stepwright-logs".to_owned());
         let writer = writer.spawn(move || files.write_all(&lines, &written))?;
@@ -88,15 +94,23 @@ struct Files {
     folder: PathBuf,
     open: BTreeMap<Arc<str>, Open>,
     bytes_max: u64,
+    /// Lines up to now.
+    lines: u64,
 }
 
 struct Open {
+    /// The last line it got.
+    line: u64,
     path: PathBuf,
     file: BufWriter<File>,
     bytes: u64,
 }
 
 impl Files {
+    fn new(folder: &Path, bytes_max: u64) -> Self {
+        Self { folder: folder.to_owned(), open: BTreeMap::new(), bytes_max, lines: 0 }
+    }
+
     fn write_all(mut self, lines: &Receiver<Line>, waiting: &AtomicUsize) {
         while let Ok(first) = lines.recv() {
             // What came meanwhile goes with it.
@@ -120,15 +134,30 @@ impl Files {
         let is_full = self.open.get(&line.group).is_some_and(|open| open.bytes + length > self.bytes_max);
         if is_full && let Some(mut full) = self.open.remove(&line.group) {
             full.file.flush()?;
-            fs::rename(&full.path, full.path.with_extension("1.jsonl"))?;
+            fs::rename(&full.path, full.path.with_extension("jsonl.1"))?;
         }
         if !self.open.contains_key(&line.group) {
+            self.make_room()?;
             self.open.insert(Arc::clone(&line.group), self.create(&line.group)?);
         }
         let Some(open) = self.open.get_mut(&line.group) else { return Ok(()) };
+        self.lines += 1;
+        open.line = self.lines;
         open.bytes += length;
         open.file.write_all(line.text.as_bytes())?;
         open.file.write_all(b"\n")
+    }
+
+    /// Closes the file that has had no line for the longest time, if there are too many.
+    fn make_room(&mut self) -> io::Result<()> {
+        if self.open.len() < FILES_OPEN_MAX {
+            return Ok(());
+        }
+        let oldest = self.open.iter().min_by_key(|(_, open)| open.line).map(|(group, _)| Arc::clone(group));
+        match oldest.and_then(|group| self.open.remove(&group)) {
+            Some(mut open) => open.file.flush(),
+            None => Ok(()),
+        }
     }
 
     fn create(&self, group: &str) -> io::Result<Open> {
@@ -136,7 +165,7 @@ impl Files {
         let path = self.folder.join(file_name(group));
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         let bytes = file.metadata()?.len();
-        Ok(Open { path, file: BufWriter::new(file), bytes })
+        Ok(Open { line: self.lines, path, file: BufWriter::new(file), bytes })
     }
 }
 
@@ -149,7 +178,7 @@ fn file_name(group_arn: &str) -> String {
         let rest: String =
             name.chars().filter(char::is_ascii_alphanumeric).take(FILE_NAME_CHARS_MAX / 2).collect();
         let mark: String = sigv4::digest(group_arn.as_bytes()).chars().take(16).collect();
-        name = format!("{rest}-{mark}");
+        name = format!("{rest}{DIGEST_MARK}{mark}");
     }
     format!("{name}.jsonl")
 }

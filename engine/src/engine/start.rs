@@ -35,10 +35,12 @@ pub struct Started {
     pub start_millis: i64,
 }
 
-/// A start that is durable. [`Engine::go_on`] makes of it what is acknowledged.
+/// A start that is accepted. [`Engine::go_on`] makes of it what is acknowledged.
 pub struct Accepted(Acceptance);
 
 enum Acceptance {
+    /// An open execution has the name, and may be this request's: who works on it may take a while.
+    Taken(Arc<Slot>, Payload),
     /// It has begun.
     Begun(Started),
     /// An Express execution, which begins when it is noted.
@@ -57,7 +59,7 @@ impl fmt::Debug for Accepted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let arn = match &self.0 {
             Acceptance::Begun(started) => started.execution_arn.as_str(),
-            Acceptance::Express(slot, _) => &slot.arn,
+            Acceptance::Taken(slot, _) | Acceptance::Express(slot, _) => &slot.arn,
         };
         formatter.debug_tuple("Accepted").field(&arn).finish()
     }
@@ -76,8 +78,8 @@ impl Engine {
 
     /// Starts an execution without waiting for the disk, for who has many starts under way and no
     /// thread for each. `durable` is called when the start survives a crash, on the thread that
-    /// writes the journal: it must not wait. It is dropped without a call if that never comes to
-    /// pass; [`Self::lost`] says why.
+    /// writes the journal, or at once where [`Self::go_on`] has to see to that: it must not wait.
+    /// It is dropped without a call if that never comes to pass; [`Self::lost`] says why.
     pub fn begin_execution(
         &self,
         request: StartExecution,
@@ -117,10 +119,8 @@ impl Engine {
         }
         if let Some(slot) = open.by_arn(&arn) {
             drop(open);
-            let started = started_before(&slot, &started.input)?;
-            // The other start may still be on its way to the journal.
-            let release = move || durable(Accepted(Acceptance::Begun(started)));
-            return self.scheduler.when_durable(Box::new(release));
+            durable(Accepted(Acceptance::Taken(slot, started.input.clone())));
+            return Ok(());
         }
         if is_named && self.scheduler.readers.with(|reader| reader.has_execution(target.entry.id, &name))? {
             return Err(EngineError::ExecutionAlreadyExists { execution_arn: arn.to_string() });
@@ -140,6 +140,14 @@ impl Engine {
     pub fn go_on(&self, accepted: Accepted) -> Result<Started, EngineError> {
         match accepted.0 {
             Acceptance::Begun(started) => Ok(started),
+            Acceptance::Taken(slot, input) => {
+                let started = started_before(&slot, &input)?;
+                // The other start may still be on its way to the journal.
+                let (sender, durable) = sync_channel(1);
+                self.scheduler.when_durable(Box::new(move || drop(sender.send(()))))?;
+                durable.recv().map_err(|_| self.scheduler.gone())?;
+                Ok(started)
+            }
             Acceptance::Express(slot, started) => {
                 self.begin_express(&slot, started)?;
                 let start_millis = lock(&slot.live).execution.start_millis();

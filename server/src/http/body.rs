@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use asl::limits::REFUSED_BODY_BYTES_MAX;
+use asl::limits::{REFUSED_BODY_BYTES_MAX, REFUSED_BODY_SECONDS_MAX};
 use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, header};
 
@@ -30,9 +30,11 @@ pub(crate) async fn read(
     let room = announced.unwrap_or(0);
     let read = async {
         if room > limit {
-            // Who waits for `100 Continue` sends nothing of it.
+            // Who waits for `100 Continue` sends nothing of it; who is about to send it is to come to
+            // read the answer, and is not waited for.
             if !headers.contains_key(header::EXPECT) {
-                collect(body, 0, Vec::new()).await?;
+                let patience = Duration::from_secs(REFUSED_BODY_SECONDS_MAX);
+                let _ = tokio::time::timeout(patience, collect(body, 0, Vec::new())).await;
             }
             return Err(BodyError::TooLarge);
         }

@@ -19,7 +19,7 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The request is for another host.
     OtherHost,
     /// The request comes from a web page of another origin, or asks whether it may.
@@ -43,19 +43,19 @@ impl Refusal {
 
 /// The names this server answers for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Door {
+pub(crate) struct Door {
     names: BTreeSet<String>,
 }
 
 impl Door {
     /// Lets in who calls by a loopback name, by the address they reached, or by
     /// one of these names.
-    pub(super) fn new(names: &[String]) -> Self {
+    pub(crate) fn new(names: &[String]) -> Self {
         Self { names: names.iter().map(|name| bare(name).to_ascii_lowercase()).collect() }
     }
 
     /// Checks a request that came in on an address of this machine.
-    pub(super) fn check(&self, head: &Parts, reached: IpAddr) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, head: &Parts, reached: IpAddr) -> Result<(), Refusal> {
         if !self.is_for_us(head, reached) {
             return Err(Refusal::OtherHost);
         }
@@ -83,6 +83,25 @@ impl Door {
         let is_local = |name: &str| name == "localhost" || name.ends_with(".localhost");
         is_reached || is_local(name) || [name, &host].iter().any(|name| self.names.contains(*name))
     }
+}
+
+/// Checks a name that a server is to answer for.
+///
+/// # Errors
+/// What is wrong with one that no request could have.
+pub fn host_name(name: &str) -> Result<String, String> {
+    let host = bare(name);
+    if host.is_empty() {
+        return Err("it is empty; a name of this machine is wanted, e.g. build-7".to_owned());
+    }
+    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    if !is_address && !host.bytes().all(allowed) {
+        return Err(format!(
+            "`{name}` is no host name. Names are compared as they are: there are no patterns, and one option for each"
+        ));
+    }
+    Ok(name.to_owned())
 }
 
 /// A host without its port and without the dot of a full name.
@@ -205,6 +224,16 @@ mod tests {
         }
         for header in [("origin", "http://localhost:4599"), ("sec-fetch-site", "same-origin")] {
             assert_eq!(checked(&[], LOOPBACK, "/", &[host, header]), Ok(()), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_request_has_is_none() {
+        for name in ["build-7", "build-7:4599", "a.example.", "[::1]:1", "10.0.0.7"] {
+            assert_eq!(host_name(name).as_deref(), Ok(name));
+        }
+        for name in ["", "*", "*.example", "a b", "http://a", ".", ":1", "a,b"] {
+            assert!(host_name(name).is_err(), "{name:?}");
         }
     }
 

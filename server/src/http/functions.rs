@@ -1,28 +1,33 @@
-//! Lambda's `Invoke` for the functions of this process: what `aws lambda invoke`, SDKs and
-//! service integrations call. No other operation of Lambda's API is answered: functions come
-//! from the project and from the folder that was named on the command line, never by a request.
+//! Lambda's API for the functions of this process: `Invoke`, what `aws lambda invoke`, SDKs and service
+//! integrations call, and the operations that tell which functions there are. No other operation is
+//! answered: functions come from the project and from the folder that was named on the command line,
+//! never by a request.
 //!
-//! API reference, `Invoke`; shapes and header names: Lambda model of 2015-03-31 (rest-json).
+//! API reference; shapes and header names: Lambda model of 2015-03-31 (rest-json).
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use asl::limits;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::authentication::{Authentication, SignatureError, SignedBody};
+use super::authentication::{Authentication, SignatureError, SignedBody, signed_service};
 use super::body::{self, BodyError};
-use super::service::{Answer, Request, Response, Service, text};
+use super::service::{Answer, Request, Response, Service, text, unlooked};
 use crate::runtime::{InvokeRefusal, InvokeRequest, Invoked, RuntimeHost};
 
-const PREFIX: &str = "/2015-03-31/functions/";
-const SUFFIX: &str = "/invocations";
+mod listing;
+
+const PREFIX: &str = "/2015-03-31/functions";
+const SIGNING_NAME: &str = "lambda";
+const NO_OPERATION: &str = "Of lambda there are Invoke, ListFunctions, GetFunction and GetFunctionConfiguration here: functions come \
+     from the project and from the folders of --functions, never by a request.";
 const JSON: &str = "application/json";
 
 static EXECUTED_VERSION: HeaderName = HeaderName::from_static("x-amz-executed-version");
@@ -99,6 +104,7 @@ impl From<InvokeRefusal> for Refusal {
                 reason: Some("ReservedFunctionConcurrentInvocationLimitExceeded"),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", message)
             },
+            InvokeRefusal::Ended => Self::service(&message),
             InvokeRefusal::QualifiersDiffer => Self::invalid_parameter(message),
         }
     }
@@ -155,7 +161,23 @@ impl Functions {
 
     async fn run(&self, request: Request) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
+        let Some(asked) = Asked::read(&head.method, head.uri.path()) else {
+            let refusal = Refusal::new(StatusCode::NOT_FOUND, "UnknownOperationException", NO_OPERATION);
+            let response = refusal.into_response();
+            return Ok(if body.is_end_stream() { response } else { unlooked(response) });
+        };
         let kind = Kind::read(&head.headers)?;
+        let body = self.body(&head, body, kind).await?;
+        match asked {
+            Asked::Invoke => self.invoke(&head, body, kind).await,
+            Asked::List => listing::list(&self.host, &head),
+            Asked::Get(name) => listing::get(&self.host, &head, name),
+            Asked::Configuration(name) => listing::configuration(&self.host, &head, name),
+        }
+    }
+
+    /// The body, if whoever sent it may call.
+    async fn body(&self, head: &Parts, body: Body, kind: Kind) -> Result<Vec<u8>, Refusal> {
         let most = match kind {
             Kind::Event => limits::INVOKE_EVENT_BYTES_MAX,
             _ => limits::INVOKE_PAYLOAD_BYTES_MAX,
@@ -172,9 +194,13 @@ impl Functions {
                 return Err(Refusal::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message));
             }
         };
-        let signed = self.authentication.verify(&head, SignedBody::Whole(&body), "lambda");
+        let signed = self.authentication.verify(head, SignedBody::Whole(&body), SIGNING_NAME);
         signed.map_err(|problem| Refusal::from(problem.json()))?;
-        let call = invoke_request(&head, body)?;
+        Ok(body)
+    }
+
+    async fn invoke(&self, head: &Parts, body: Vec<u8>, kind: Kind) -> Result<Response, Refusal> {
+        let call = invoke_request(head, body)?;
         match kind {
             Kind::DryRun => {
                 self.host.check(&call)?;
@@ -187,9 +213,7 @@ impl Functions {
             },
             Kind::RequestResponse => {
                 let wants_log = header_text(&head.headers, "x-amz-log-type") == Some("Tail");
-                let invoked = self.host.call(call)?.await;
-                let invoked = invoked.map_err(|_| Refusal::service("The server ends."))?;
-                Ok(answered(invoked, wants_log))
+                Ok(answered(self.host.call(call).await?, wants_log))
             }
         }
     }
@@ -244,23 +268,30 @@ fn invoke_request(head: &Parts, body: Vec<u8>) -> Result<InvokeRequest, Refusal>
         return Err(content(format!("Could not parse request body into json: {error}")));
     }
     let name = function_in(head.uri.path()).unwrap_or_default();
-    let function = percent_decoded(name).filter(|name| is_identifier(name)).ok_or_else(|| {
-        Refusal::invalid_parameter(
-            "1 validation error detected: Value at 'functionName' failed to satisfy constraint: Member must \
-             be the name or ARN of a function",
-        )
-    })?;
-    let qualifier = head.uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        (name == "Qualifier").then(|| percent_decoded(value)).flatten()
-    });
     Ok(InvokeRequest {
-        function,
-        qualifier: qualifier.filter(|qualifier| !qualifier.is_empty()),
+        function: identifier(name)?,
+        qualifier: parameter(head, "Qualifier"),
         payload,
         client_context: client_context(&head.headers)?,
         trace_header: header_text(&head.headers, "x-amzn-trace-id").map(str::to_owned),
     })
+}
+
+/// A function as a path names it.
+fn identifier(name: &str) -> Result<String, Refusal> {
+    percent_decoded(name).filter(|name| is_identifier(name)).ok_or_else(|| {
+        Refusal::invalid_parameter(
+            "1 validation error detected: Value at 'functionName' failed to satisfy constraint: Member must \
+             be the name or ARN of a function",
+        )
+    })
+}
+
+/// A parameter of the query that says something.
+fn parameter(head: &Parts, wanted: &str) -> Option<String> {
+    let mut pairs = head.uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+    let value = pairs.find(|(name, _)| *name == wanted).and_then(|(_, value)| percent_decoded(value));
+    value.filter(|value| !value.is_empty())
 }
 
 /// `ClientContext`: an object in base64.
@@ -282,9 +313,36 @@ fn client_context(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     })
 }
 
+/// An operation that there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked<'p> {
+    Invoke,
+    List,
+    Get(&'p str),
+    Configuration(&'p str),
+}
+
+impl<'p> Asked<'p> {
+    /// By method and path, as the model has them; of a name it is known that it is none of two.
+    fn read(method: &Method, path: &'p str) -> Option<Self> {
+        if *method == Method::POST {
+            return function_in(path).map(|_| Self::Invoke);
+        }
+        let rest = path.strip_prefix(PREFIX).filter(|_| *method == Method::GET)?;
+        let Some(rest) = rest.strip_prefix('/').filter(|rest| !rest.is_empty()) else {
+            return matches!(rest, "" | "/").then_some(Self::List);
+        };
+        match rest.split_once('/') {
+            None => Some(Self::Get(rest)),
+            Some((name, "configuration")) => Some(Self::Configuration(name)),
+            Some(_) => None,
+        }
+    }
+}
+
 /// What a path names, if it is one of an invocation.
 fn function_in(path: &str) -> Option<&str> {
-    let name = path.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let name = path.strip_prefix(PREFIX)?.strip_prefix('/')?.strip_suffix("/invocations")?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
@@ -311,7 +369,19 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 impl Service for Functions {
     fn takes(&self, head: &Parts) -> bool {
-        head.method == Method::POST && function_in(head.uri.path()).is_some()
+        match signed_service(head) {
+            Some(service) => service == SIGNING_NAME,
+            // Also of who does not sign: no bucket is called like that.
+            None => head
+                .uri
+                .path()
+                .strip_prefix(PREFIX)
+                .is_some_and(|rest| matches!(rest.get(..1), None | Some("/"))),
+        }
+    }
+
+    fn signing_names(&self) -> Vec<&str> {
+        vec![SIGNING_NAME]
     }
 
     fn answer(self: Arc<Self>, request: Request) -> Answer {
@@ -342,6 +412,19 @@ mod tests {
             assert_eq!(percent_decoded(bad), None, "{bad}");
         }
         assert!(!is_identifier("../f") && !is_identifier(""));
+    }
+
+    #[test]
+    fn operations_have_methods_and_paths() {
+        let read = |path| Asked::read(&Method::GET, path);
+        assert_eq!((read(PREFIX), read("/2015-03-31/functions/")), (Some(Asked::List), Some(Asked::List)));
+        assert_eq!(read("/2015-03-31/functions/f"), Some(Asked::Get("f")));
+        assert_eq!(read("/2015-03-31/functions/f/configuration"), Some(Asked::Configuration("f")));
+        for none in ["/2015-03-31/functionsx", "/2015-03-31/functions/f/policy", "/2018-10-31/layers"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+        assert_eq!(Asked::read(&Method::DELETE, "/2015-03-31/functions/f"), None);
+        assert_eq!(Asked::read(&Method::POST, PREFIX), None, "nothing is created");
     }
 
     #[test]

@@ -15,9 +15,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use serde_json::{Map, Value};
 use tokio::task::JoinError;
 
-use super::authentication::{Authentication, SignatureProblem, SignedBody};
+use super::authentication::{Authentication, SignatureProblem, SignedBody, signed_service};
 use super::body::{self, BodyError};
-use super::service::{Answer, Request, Response, Service, text, unknown, unlooked};
+use super::service::{Answer, Request, Response, Served, Service, text, unknown, unlooked};
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 const CONTENT_TYPE_1_1: &str = "application/x-amz-json-1.1";
@@ -99,6 +99,11 @@ pub trait JsonApi: Send + Sync {
     /// Answers an operation it has.
     fn call(self: Arc<Self>, operation: &str, parameters: Value) -> JsonAnswer;
 
+    /// Whether an operation waits for something to take, for a caller who is still there.
+    fn waits(&self, _operation: &str) -> bool {
+        false
+    }
+
     /// The server ends: what waits for something is to be answered now.
     fn stop(&self) {}
 
@@ -157,6 +162,21 @@ impl JsonProtocol {
         api.has(operation).then(|| (Arc::clone(api), operation))
     }
 
+    /// An operation that there is not: of an API that is here AWS says no more than that.
+    fn no_operation(&self, head: &Parts) -> JsonError {
+        let target = head.headers.get(&TARGET).and_then(|target| target.to_str().ok());
+        let api = target.and_then(|target| target.split_once('.')).map(|(api, _)| api);
+        let message = match (api, head.extensions.get::<Served>(), signed_service(head)) {
+            (Some(api), Some(served), Some(service))
+                if !self.apis.iter().any(|of| of.target_prefix() == api) =>
+            {
+                served.of_others(service)
+            }
+            _ => String::new(),
+        };
+        JsonError::new("UnknownOperationException", message)
+    }
+
     async fn run(
         &self,
         found: Option<(Arc<dyn JsonApi>, String)>,
@@ -167,7 +187,7 @@ impl JsonProtocol {
         let limit = found.as_ref().map_or(REQUEST_BYTES_MAX, |(api, _)| api.request_bytes_max());
         let body = body::read(&head.headers, body, limit, self.body_time).await;
         let body = body.map_err(|error| JsonError::of_body(error, limit))?;
-        let (api, operation) = found.ok_or_else(|| JsonError::new("UnknownOperationException", ""))?;
+        let (api, operation) = found.ok_or_else(|| self.no_operation(&head))?;
         self.authentication.verify(&head, SignedBody::Whole(&body), api.signing_name())?;
         let parameters = parameters(&body)?;
         drop(body);
@@ -185,12 +205,20 @@ impl Service for JsonProtocol {
         head.method == Method::POST && (head.uri.path() == "/" || has_own_path())
     }
 
+    fn signing_names(&self) -> Vec<&str> {
+        self.apis.iter().map(|api| api.signing_name()).collect()
+    }
+
+    fn waits(&self, head: &Parts) -> bool {
+        self.find(&head.headers).is_some_and(|(api, operation)| api.waits(operation))
+    }
+
     fn answer(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(async move {
             // A body of another type may be a page's form: it is not looked at.
             if !is_json(request.headers()) {
-                let is_read = request.body().is_end_stream();
-                return if is_read { unknown() } else { unlooked(unknown()) };
+                let (head, body) = request.into_parts();
+                return if body.is_end_stream() { unknown(&head) } else { unlooked(unknown(&head)) };
             }
             let found = self.find(request.headers()).map(|(api, operation)| (api, operation.to_owned()));
             let api = found.as_ref().map(|(api, _)| Arc::clone(api));

@@ -17,7 +17,7 @@
 //! | `slow` | connections whose reader does not read |
 //! | `throttle` | calls that come too often |
 //! | `states`, `polls` | the Step Functions API on it, with what waits for minutes |
-//! | `functions` | Lambda's `Invoke` for the functions of this process |
+//! | `functions` | Lambda's `Invoke` for the functions of this process, and which there are |
 //! | `own` | what the command asks of a running server, beyond AWS's operations |
 //! | `client` | a call of such an endpoint |
 //! | `probes` | `/healthz`, `/readyz`, `/metrics` |
@@ -25,7 +25,7 @@
 pub(crate) mod authentication;
 pub(crate) mod body;
 mod client;
-mod door;
+pub(crate) mod door;
 mod functions;
 mod json_protocol;
 mod own;
@@ -42,6 +42,7 @@ pub use authentication::{
     Authentication, Caller, ExpectedBody, SignatureError, SignatureProblem, SignedBody, generate_credentials,
 };
 pub use client::Call;
+pub use door::host_name;
 pub use functions::Functions;
 pub use json_protocol::{JsonAnswer, JsonApi, JsonError, JsonProtocol};
 pub use own::Own;

@@ -51,10 +51,15 @@ impl RestProtocol {
         Self { apis, authentication, body_time }
     }
 
-    /// The API whose service a request is signed for.
+    /// The API whose service a request is signed for. What is not signed at all is refused in the form of
+    /// whoever has an operation there, where everybody has to sign: nobody reads a bucket like that.
     fn find(&self, head: &Parts) -> Option<&Arc<dyn RestApi>> {
-        let service = signed_service(head)?;
-        self.apis.iter().find(|api| api.model().about.signing_name() == service)
+        let mut apis = self.apis.iter();
+        match signed_service(head) {
+            Some(service) => apis.find(|api| api.model().about.signing_name() == service),
+            None if self.authentication.is_open() => None,
+            None => apis.find(|api| route(api.model(), head).is_some()),
+        }
     }
 
     async fn run(&self, api: &Arc<dyn RestApi>, request: Request) -> Result<Value, JsonError> {
@@ -81,10 +86,14 @@ impl Service for RestProtocol {
         self.find(head).is_some()
     }
 
+    fn signing_names(&self) -> Vec<&str> {
+        self.apis.iter().map(|api| api.model().about.signing_name()).collect()
+    }
+
     fn answer(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let Some(api) = self.find(&head).cloned() else { return super::service::unknown() };
+            let Some(api) = self.find(&head).cloned() else { return super::service::unknown(&head) };
             match self.run(&api, Request::from_parts(head, body)).await {
                 Ok(answer) => text(StatusCode::OK, CONTENT_TYPE, answer.to_string()),
                 Err(error) => refused(&error),

@@ -1,5 +1,6 @@
 //! Listens, serves connections within limits, and ends without cutting answers off.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,7 @@ use asl::limits::{
     REQUEST_HEAD_SECONDS_MAX, REQUEST_HEADERS_MAX,
 };
 use axum::body::{Body, HttpBody as _};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,8 +23,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::door::Door;
-use super::service::{Peer, Response, Service, unknown, unlooked};
-use super::slow::Impatient;
+use super::service::{Peer, Response, Served, Service, text, unknown, unlooked};
+use super::slow::{Impatient, hung_up};
 use crate::random;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
@@ -129,6 +130,7 @@ pub struct Server {
 struct Shared {
     door: Door,
     limits: Limits,
+    served: Served,
     services: Vec<Arc<dyn Service>>,
     slots: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
@@ -162,7 +164,11 @@ impl Server {
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let slots = Arc::new(Semaphore::new(limits.connections));
         let stopping = watch::Sender::new(false);
-        let shared = Arc::new(Shared { door: Door::new(&names), limits, services, slots, stopping });
+        let served: BTreeSet<String> =
+            services.iter().flat_map(|service| service.signing_names()).map(str::to_owned).collect();
+        let served = Served(served.into_iter().collect());
+        let door = Door::new(&names);
+        let shared = Arc::new(Shared { door, limits, served, services, slots, stopping });
         for listener in listeners {
             runtime.spawn(accept(listener, Arc::clone(&shared)));
         }
@@ -256,17 +262,24 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePerm
     let Ok(reached) = stream.local_addr().map(|address| address.ip()) else { return };
     let Ok(peer) = stream.peer_addr().map(|address| Peer(address.ip().to_canonical())) else { return };
     let mut stopping = shared.stopping.subscribe();
+    let stream = Arc::new(stream);
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(&shared, request, reached).await) }
+        request.extensions_mut().insert(shared.served.clone());
+        let (shared, stream) = (Arc::clone(&shared), Arc::clone(&stream));
+        async move { Ok::<_, Infallible>(respond(&shared, request, reached, &stream).await) }
     });
     let connection = http1::Builder::new()
+        // Who has sent all and says so reads the answer; who waits for something is looked after.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(shared.limits.head_time)
         .max_headers(shared.limits.headers)
         .max_header_size(shared.limits.head_bytes)
-        .serve_connection(TokioIo::new(Impatient::new(stream, shared.limits.answer_time)), service);
+        .serve_connection(
+            TokioIo::new(Impatient::new(Arc::clone(&stream), shared.limits.answer_time)),
+            service,
+        );
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -280,7 +293,12 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, _slot: OwnedSemaphorePerm
     }
 }
 
-async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: IpAddr) -> Response {
+async fn respond(
+    shared: &Shared,
+    request: hyper::Request<Incoming>,
+    reached: IpAddr,
+    stream: &TcpStream,
+) -> Response {
     let (head, body) = request.into_parts();
     // RFC 9112, 6.1: who says the length of a body in two ways may be somebody who smuggles a second
     // request past a proxy. Hyper keeps one of them to itself, so no such connection goes on.
@@ -291,10 +309,20 @@ async fn respond(shared: &Shared, request: hyper::Request<Incoming>, reached: Ip
         Err(refusal) => refused(refusal.response()),
         Ok(()) => match shared.services.iter().find(|service| service.takes(&head)) {
             Some(service) => {
+                let waits = service.waits(&head);
                 let request = super::Request::from_parts(head, Body::new(body));
-                Arc::clone(service).answer(request).await
+                let answer = Arc::clone(service).answer(request);
+                if waits {
+                    tokio::select! {
+                        answer = answer => answer,
+                        // Nobody reads this.
+                        () = hung_up(stream) => unlooked(text(StatusCode::REQUEST_TIMEOUT, "text/plain", "")),
+                    }
+                } else {
+                    answer.await
+                }
             }
-            None => refused(unknown()),
+            None => refused(unknown(&head)),
         },
     };
     if let Ok(id) = HeaderValue::from_str(&random::uuid()) {

@@ -170,6 +170,10 @@ impl JsonApi for States {
         })
     }
 
+    fn waits(&self, operation: &str) -> bool {
+        operation == "GetActivityTask"
+    }
+
     fn stop(&self) {
         self.stopping.send_replace(true);
     }

@@ -56,7 +56,7 @@ fn names_are_no_paths() {
 #[test]
 fn a_large_file_makes_room() {
     let folder = tempfile::tempdir().unwrap();
-    let mut files = Files { folder: folder.path().to_owned(), open: BTreeMap::new(), bytes_max: 100 };
+    let mut files = Files::new(folder.path(), 100);
     for number in 0..5 {
         files
             .write(&Line { group: arn("g").into(), text: format!("\"{number}{}\"", " ".repeat(37)) })
@@ -64,5 +64,42 @@ fn a_large_file_makes_room() {
     }
     files.open.values_mut().for_each(|open| open.file.flush().unwrap());
     assert_eq!(lines(&folder.path().join("g.jsonl")).len(), 1);
-    assert_eq!(lines(&folder.path().join("g.1.jsonl")).len(), 2);
+    assert_eq!(lines(&folder.path().join("g.jsonl.1")).len(), 2);
+}
+
+#[test]
+fn the_old_file_of_a_group_is_no_other_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Files::new(folder.path(), 100);
+    let line = |group: &str| Line {
+        group: arn(group).into(),
+        text: "{\"x\":\"01234567890123456789012345678901234567890123456789\"}".to_owned(),
+    };
+    files.write(&line("g.1")).unwrap();
+    files.write(&line("g.jsonl")).unwrap();
+    (0..3).for_each(|_| files.write(&line("g")).unwrap());
+    drop(files);
+    for (name, expected) in [("g.1.jsonl", 1), ("g.jsonl.jsonl", 1), ("g.jsonl", 1), ("g.jsonl.1", 1)] {
+        assert_eq!(lines(&folder.path().join(name)).len(), expected, "{name}");
+    }
+    let long = "a".repeat(512);
+    let file = file_name(&arn(&long));
+    assert_ne!(file_name(&arn(file.trim_end_matches(".jsonl"))), file, "no name is the digest of another");
+}
+
+#[test]
+fn few_files_are_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Files::new(folder.path(), 1000);
+    for round in 0..2 {
+        for group in 0..FILES_OPEN_MAX * 2 {
+            let text = json!({ "round": round }).to_string();
+            files.write(&Line { group: arn(&format!("g{group}")).into(), text }).unwrap();
+            assert!(files.open.len() <= FILES_OPEN_MAX);
+        }
+    }
+    drop(files);
+    for group in 0..FILES_OPEN_MAX * 2 {
+        assert_eq!(lines(&folder.path().join(format!("g{group}.jsonl"))).len(), 2, "g{group}");
+    }
 }

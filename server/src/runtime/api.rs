@@ -1,13 +1,14 @@
 //! The Lambda Runtime API (version 2018-06-01) as bootstraps see it.
 //!
-//! One listener on loopback serves all processes. The first path segment is a secret
-//! of one process: other local users, and web pages, cannot guess it, and a bootstrap
-//! cannot speak for another. The Rust runtime client keeps the base path of
-//! `AWS_LAMBDA_RUNTIME_API`.
+//! Every process has a listener of its own on loopback, and `AWS_LAMBDA_RUNTIME_API` is its
+//! `host:port`, as on AWS: the port says whose process asks. Other users of the machine are kept
+//! out by who their end of the connection belongs to ([`super::peer`]), web pages by what they
+//! cannot help sending, as everywhere ([`Door`]).
 //!
 //! Every invocation takes two requests, so this is hyper without a router above it.
 
 use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,12 +22,16 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
 use super::answer::{Answer, RESPONSE_BYTES_MAX};
 use super::invocation::Invocation;
 use super::process::Call;
-use super::{Function, Shared};
+use super::{Function, Shared, peer};
+use crate::http::door::Door;
 
+/// Calls of one process that wait for its task. A bootstrap has one request open at a time.
+const CALLS_WAITING_MAX: usize = 4;
 /// Largest error object read, in bytes; the rest is dropped. Ours: an error is no data channel.
 const ERROR_BYTES_MAX: usize = 256 * 1024;
 
@@ -122,11 +127,50 @@ impl Body for Whole {
     }
 }
 
-/// Accepts the connections of bootstraps until the host ends.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+/// The Runtime API of one process. It listens until this value goes.
+#[derive(Debug)]
+pub(super) struct Api {
+    /// Where: the value of `AWS_LAMBDA_RUNTIME_API`.
+    pub(super) address: SocketAddr,
+    /// What the process asks.
+    pub(super) calls: mpsc::Receiver<Call>,
+    listening: AbortHandle,
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// What the connections of a process share.
+#[derive(Debug)]
+struct Process {
+    address: SocketAddr,
+    calls: mpsc::Sender<Call>,
+    door: Door,
+}
+
+impl Api {
+    /// Listens on a free port of 127.0.0.1.
+    pub(super) fn open(shared: &Shared) -> std::io::Result<Self> {
+        // Loopback is there: nothing is waited for.
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        let (sender, calls) = mpsc::channel(CALLS_WAITING_MAX);
+        let process = Arc::new(Process { address, calls: sender, door: Door::default() });
+        let listening = shared.handle.spawn(serve(listener, process)).abort_handle();
+        Ok(Self { address, calls, listening })
+    }
+}
+
+/// Accepts the connections of a bootstrap.
+async fn serve(listener: TcpListener, process: Arc<Process>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => shared.spawn(connection(stream, Arc::clone(&shared))),
+            Ok((stream, _)) => drop(tokio::spawn(connection(stream, Arc::clone(&process)))),
             Err(error) => {
                 tracing::warn!(%error, "a connection of a step process was not accepted");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -135,12 +179,16 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn connection(stream: TcpStream, shared: Arc<Shared>) {
+async fn connection(stream: TcpStream, process: Arc<Process>) {
+    if !peer::is_of_our_user(&stream).await {
+        tracing::warn!(address = %process.address, "somebody else connected to the Runtime API of a step process");
+        return;
+    }
     // Requests and answers are small: waiting to fill a packet would cost 40 ms each.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(respond(&shared, request).await.unwrap_or_else(Refusal::into_response)) }
+        let process = Arc::clone(&process);
+        async move { Ok::<_, Infallible>(respond(&process, request).await.unwrap_or_else(Refusal::into_response)) }
     });
     // A bootstrap that goes away is its process's end, which is noticed there.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -149,8 +197,10 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
 /// Why a request gets no answer of its own.
 #[derive(Debug)]
 enum Refusal {
-    /// No process has this secret, or there is no such resource: 404 without a word.
+    /// There is no such resource: 404 without a word.
     Unknown,
+    /// The request is a web page's, or for another host: 403 without a word.
+    Page,
     /// The answer is for another invocation than the process has.
     InvalidRequestId,
     /// The process is being ended; runtime clients take any 5xx as "leave".
@@ -166,6 +216,7 @@ impl Refusal {
         };
         match self {
             Self::Unknown => bare(StatusCode::NOT_FOUND),
+            Self::Page => bare(StatusCode::FORBIDDEN),
             Self::InvalidRequestId => {
                 problem(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
             }
@@ -183,39 +234,36 @@ enum Asked<'p> {
 }
 
 impl<'p> Asked<'p> {
-    /// The secret of a path, and what is asked for.
-    fn read(method: &Method, path: &'p str) -> Option<(&'p str, Self)> {
-        let (token, rest) = path.strip_prefix('/')?.split_once('/')?;
-        let rest = rest.strip_prefix("2018-06-01/runtime/")?;
-        let asked = match (method, rest) {
-            (&Method::GET, "invocation/next") => Self::Next,
-            (&Method::POST, "init/error") => Self::InitError,
+    fn read(method: &Method, path: &'p str) -> Option<Self> {
+        let rest = path.strip_prefix("/2018-06-01/runtime/")?;
+        match (method, rest) {
+            (&Method::GET, "invocation/next") => Some(Self::Next),
+            (&Method::POST, "init/error") => Some(Self::InitError),
             (&Method::POST, _) => match rest.strip_prefix("invocation/")?.split_once('/')? {
-                (id, "response") => Self::Response(id),
-                (id, "error") => Self::Error(id),
-                _ => return None,
+                (id, "response") => Some(Self::Response(id)),
+                (id, "error") => Some(Self::Error(id)),
+                _ => None,
             },
-            _ => return None,
-        };
-        Some((token, asked))
+            _ => None,
+        }
     }
 }
 
-async fn respond(shared: &Shared, request: Request<Incoming>) -> Result<Response<Whole>, Refusal> {
+async fn respond(process: &Process, request: Request<Incoming>) -> Result<Response<Whole>, Refusal> {
     let (head, body) = request.into_parts();
-    let (token, asked) = Asked::read(&head.method, head.uri.path()).ok_or(Refusal::Unknown)?;
-    let calls = shared.process(token).ok_or(Refusal::Unknown)?;
-    match asked {
+    process.door.check(&head, process.address.ip()).map_err(|_| Refusal::Page)?;
+    let calls = &process.calls;
+    match Asked::read(&head.method, head.uri.path()).ok_or(Refusal::Unknown)? {
         Asked::Next => {
             let (sender, receiver) = oneshot::channel();
             calls.send(Call::Next(sender)).await.map_err(|_| Refusal::Gone)?;
             // Waits as long as there is no work: AWS keeps this request open, too.
             receiver.await.map(Delivery::into_response).map_err(|_| Refusal::Gone)
         }
-        Asked::Response(id) => response(&calls, id, body).await,
+        Asked::Response(id) => response(calls, id, body).await,
         Asked::Error(id) => {
             let read = read(body, ERROR_BYTES_MAX).await?;
-            answered(&calls, id, Answer::from_error(&read.bytes, error_type(&head.headers))).await
+            answered(calls, id, Answer::from_error(&read.bytes, error_type(&head.headers))).await
         }
         Asked::InitError => {
             let read = read(body, ERROR_BYTES_MAX).await?;

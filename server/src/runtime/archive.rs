@@ -122,6 +122,22 @@ pub(super) fn unpack(zip: &Path, unpacked: &Path) -> Result<PathBuf, ArchiveErro
     Ok(folder)
 }
 
+/// Removes what was unpacked below a folder and is not used.
+pub(super) fn forget(unpacked: &Path, is_used: impl Fn(&Path) -> bool) {
+    // No folder: nothing was unpacked.
+    let Ok(entries) = fs::read_dir(unpacked) else { return };
+    for folder in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|folder| !is_used(folder)) {
+        let name = folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        // What is not ours stays.
+        if !name.starts_with(PARTIAL) && sigv4::unhex(&name).is_none() {
+            continue;
+        }
+        if let Err(error) = fs::remove_dir_all(&folder) {
+            tracing::warn!(path = %folder.display(), %error, "an old function cannot be removed");
+        }
+    }
+}
+
 /// The bytes of a zip, read once: what is checked is what is unpacked.
 fn read(zip: &Path) -> Result<Vec<u8>, ArchiveProblem> {
     let mut bytes = Vec::new();

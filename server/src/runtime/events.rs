@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::Inner;
-use super::invocation::{Invocation, Reply};
+use super::invocation::{Invocation, Refused, Reply};
 
 /// Pauses before the second and the third try.
 const PAUSES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
@@ -26,8 +26,9 @@ const PAUSES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 const THROTTLED_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 /// How long what is throttled is tried.
 const THROTTLED_MILLIS_MAX: i64 = 6 * 3_600_000;
-/// How the files of events end.
+/// How the files of events end, and those that are not whole yet.
 const SUFFIX: &str = ".json";
+const PARTIAL: &str = ".new";
 
 /// An event that was accepted and is not done.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +62,13 @@ impl Default for Events {
 }
 
 impl Events {
+    /// A place for one that was accepted long ago: it waits for its turn.
+    pub(super) fn turn(&self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + 'static {
+        let turn = Arc::clone(&self.slots).acquire_owned();
+        // The semaphore is never closed.
+        async move { turn.await.ok() }
+    }
+
     /// A place for one more, if there is one.
     pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.slots).try_acquire_owned().ok()
@@ -72,7 +80,12 @@ impl Events {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if !path.to_string_lossy().ends_with(SUFFIX) {
+            let name = path.to_string_lossy();
+            if name.ends_with(PARTIAL) {
+                // Nobody was told that this one was accepted.
+                fs::remove_file(&path)?;
+            }
+            if !name.ends_with(SUFFIX) {
                 continue;
             }
             match serde_json::from_slice::<Event>(&fs::read(&path)?) {
@@ -91,7 +104,7 @@ impl Events {
         let Some(folder) = self.folder.get() else { return Ok(()) };
         let (path, partial) = (
             folder.join(format!("{}{SUFFIX}", event.request_id)),
-            folder.join(format!("{}.new", event.request_id)),
+            folder.join(format!("{}{PARTIAL}", event.request_id)),
         );
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
@@ -143,8 +156,19 @@ async fn store(inner: &Weak<Inner>, event: &Event) -> io::Result<()> {
     stored.await.map_err(io::Error::other)?
 }
 
+/// The same for an event that was kept by another host.
+pub(super) async fn take_up(
+    inner: Weak<Inner>,
+    event: Event,
+    turn: impl Future<Output = Option<OwnedSemaphorePermit>>,
+) {
+    let slot = turn.await;
+    take_place(inner, event).await;
+    drop(slot);
+}
+
 /// Tries until the event is done, or has failed too often.
-pub(super) async fn take_place(inner: Weak<Inner>, mut event: Event) {
+async fn take_place(inner: Weak<Inner>, mut event: Event) {
     let mut throttled_pause = THROTTLED_PAUSES.0;
     loop {
         let pause = match attempt(&inner, &event).await {
@@ -188,19 +212,20 @@ async fn attempt(inner: &Weak<Inner>, event: &Event) -> Tried {
             execution_arn: event.execution_arn.clone(),
             ..Invocation::new(None, event.trace_id.clone(), event.payload.clone(), Reply::Caller(sender))
         };
-        if pool.submit(&inner.shared, invocation).is_err() {
-            return Tried::Throttled;
-        }
+        pool.hand_on(&inner.shared, invocation);
         receiver
     };
     match receiver.await {
         // A process that was killed because the host ends has not failed.
-        Ok(invoked) if invoked.is_error => match inner.upgrade() {
+        Ok(Ok(invoked)) if invoked.is_error => match inner.upgrade() {
             Some(inner) if !inner.has_ended.load(Ordering::SeqCst) => Tried::Failed,
             _ => Tried::Ended,
         },
-        Ok(_) => Tried::Done,
-        Err(_) => Tried::Ended,
+        Ok(Ok(_)) => Tried::Done,
+        Ok(Err(Refused::Throttled)) => Tried::Throttled,
+        // It may come back.
+        Ok(Err(Refused::Gone)) => Tried::Failed,
+        Ok(Err(Refused::Ended)) | Err(_) => Tried::Ended,
     }
 }
 
@@ -235,6 +260,7 @@ mod tests {
         let found = Events::default().open(&folder.path().join("events")).unwrap();
         let ids: Vec<&str> = found.iter().map(|event| event.request_id.as_str()).collect();
         assert_eq!(ids, ["r-2", "r-1"]);
+        assert!(!folder.path().join("events/torn.new").exists(), "nobody was told of it");
         assert_eq!(found[0].payload, "{\"a\":1.50}");
         events.remove(&first);
         assert_eq!(Events::default().open(&folder.path().join("events")).unwrap().len(), 1);

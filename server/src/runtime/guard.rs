@@ -16,8 +16,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Reads `add N` and `del N` lines; at the end of input kills every group still listed.
-/// Signals meant for our terminal group do not reach it: it has a group of its own.
+use super::strays::Mark;
+
+/// Reads `add N` and `del N` lines; at the end of input kills every group still listed, and what has
+/// the mark of the host in its environment (Linux). Signals meant for our terminal group do not reach it: it has a group of its own.
 const SCRIPT: &str = "\
 groups=' '
 while read -r verb group; do
@@ -28,7 +30,12 @@ while read -r verb group; do
     esac ;;
   esac
 done
+[ \"$groups\" = ' ' ] && exit 0
 for group in $groups; do kill -KILL \"-$group\" 2>/dev/null; done
+for found in $(grep -lsF -e \"$1\" /proc/[0-9]*/environ); do
+  process=${found#/proc/}
+  kill -KILL \"${process%/environ}\" 2>/dev/null
+done
 exit 0
 ";
 
@@ -45,11 +52,12 @@ struct Inner {
 }
 
 impl Guard {
-    /// Starts the shell.
-    pub(super) fn start() -> std::io::Result<Self> {
+    /// Starts the shell, for the processes of a host.
+    pub(super) fn start(mark: &Mark) -> std::io::Result<Self> {
         let mut child = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, "stepwright-guard"])
+            .args(["-c", SCRIPT, "stepwright-guard", mark.as_str()])
             .env_clear()
+            .env("PATH", "/usr/bin:/bin")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -76,11 +84,11 @@ impl Guard {
         inner.tell("del", group);
     }
 
-    /// Kills every group that is still listed.
-    pub(super) fn kill_all(&self) {
-        for group in &self.inner().groups {
-            super::process::kill_group(*group);
-        }
+    /// Kills every group that is still listed, and says whether there was one.
+    pub(super) fn kill_all(&self) -> bool {
+        let inner = self.inner();
+        inner.groups.iter().for_each(|group| super::process::kill_group(*group));
+        !inner.groups.is_empty()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -8,8 +8,9 @@ use engine::{Completion, TaskKey, TaskOutcome};
 use serde_json::Value;
 use tokio::sync::{Notify, oneshot};
 
-use super::answer::{Answer, CallIdentity, Form};
-use super::identifier::executed_version;
+use super::Shared;
+use super::answer::{self, Answer, CallIdentity, Form};
+use super::identifier::{Identifier, executed_version};
 use super::logs::{FunctionLog, Origin};
 
 /// What the answer of Lambda's API shows of a log. API reference, `Invoke`, `LogResult`: the last 4 KB.
@@ -43,7 +44,18 @@ pub(super) enum Reply {
     /// A task of an execution.
     Task { done: Completion, form: Form },
     /// A caller of Lambda's API.
-    Caller(oneshot::Sender<Invoked>),
+    Caller(oneshot::Sender<Result<Invoked, Refused>>),
+}
+
+/// Why a pool takes no invocation, or gives up one that waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The function's reserved concurrency is used up.
+    Throttled,
+    /// There is no such function any more.
+    Gone,
+    /// The host ends.
+    Ended,
 }
 
 /// What a call of Lambda's API came to.
@@ -82,6 +94,27 @@ impl Invocation {
         executed_version(self.qualifier.as_deref())
     }
 
+    /// Tells whoever waits that it does not take place.
+    pub(super) fn refuse(self, shared: &Shared, function: &str, why: Refused) {
+        let (done, why) = match (self.reply, why) {
+            (Reply::Caller(caller), why) => {
+                // A caller that went away needs no answer.
+                return drop(caller.send(Err(why)));
+            }
+            (Reply::Task { done, .. }, why) => (done, why),
+        };
+        match why {
+            Refused::Throttled => done.finish(answer::throttled(&self.request_id)),
+            Refused::Gone => {
+                let identifier = Identifier { name: function, qualifier: self.qualifier.as_deref() };
+                let (region, account) = (&shared.region, &shared.account_id);
+                done.finish(answer::function_not_found(region, account, identifier, &self.request_id));
+            }
+            // To an engine that still listens, an unknown outcome.
+            Refused::Ended => drop(done),
+        }
+    }
+
     /// Hands the answer over.
     pub(super) fn finish(self, answer: Answer, logged: &InvocationLog) {
         let version = self.executed_version().to_owned();
@@ -96,13 +129,13 @@ impl Invocation {
                     Answer::FunctionError { document, .. } => (document, true),
                 };
                 // A caller that went away needs no answer.
-                let _ = caller.send(Invoked {
+                let _ = caller.send(Ok(Invoked {
                     request_id: self.request_id,
                     payload,
                     is_error,
                     executed_version: version,
                     log_tail: logged.tail.clone(),
-                });
+                }));
             }
         }
     }

@@ -95,7 +95,13 @@ impl FunctionLog {
     fn write(&self, inner: &mut Inner, text: &str) -> std::io::Result<()> {
         if inner.written > FILE_BYTES_MAX {
             inner.file = None;
-            std::fs::rename(&self.path, self.path.with_extension("log.1"))?;
+            // Counted anew whatever comes of it: a log that cannot be put aside goes on.
+            inner.written = 0;
+            match std::fs::rename(&self.path, self.path.with_extension("log.1")) {
+                // Somebody else has put it aside.
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
         if inner.file.is_none() {
             let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;

@@ -9,10 +9,13 @@
 //!
 //! Linux tells this in `/proc`; elsewhere memory is neither told nor limited.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Time between two looks at a process that works. Ours: what it takes in between is seen by its peak.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
+/// Time between two looks for what has left its parents: it takes a walk over all processes. Ours.
+pub(super) const LOOK_FOR_STRAYS: Duration = Duration::from_secs(1);
 /// Processes looked at below a bootstrap. Ours.
 const DESCENDANTS_MAX: usize = 64;
 
@@ -32,25 +35,35 @@ impl Usage {
         Some(Self::read(&status))
     }
 
-    /// Of a process and all it has started, together.
-    pub(super) fn of_all(process: u32) -> Option<Self> {
+    /// Of a process and all it has started, together; `strays`: what is known to be of it otherwise.
+    pub(super) fn of_all(process: u32, strays: &[u32]) -> Option<Self> {
         let mut whole = Self::of(process)?;
+        let mut seen = BTreeSet::from([process]);
         let mut parents = vec![process];
-        let mut seen = 0;
+        parents.extend(strays.iter().filter(|stray| seen.insert(**stray)));
+        for stray in parents.iter().skip(1) {
+            whole = whole.and(Self::of(*stray));
+        }
         while let Some(parent) = parents.pop() {
             let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
             let children = children.unwrap_or_default();
             for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-                seen += 1;
-                if seen > DESCENDANTS_MAX {
+                if seen.len() > DESCENDANTS_MAX {
                     return Some(whole);
                 }
-                let usage = Self::of(child).unwrap_or_default();
-                whole = Self { peak: whole.peak + usage.peak, own: whole.own + usage.own };
-                parents.push(child);
+                if seen.insert(child) {
+                    whole = whole.and(Self::of(child));
+                    parents.push(child);
+                }
             }
         }
         Some(whole)
+    }
+
+    /// With that of another, which may be gone.
+    fn and(self, other: Option<Self>) -> Self {
+        let other = other.unwrap_or_default();
+        Self { peak: self.peak + other.peak, own: self.own + other.own }
     }
 
     fn read(status: &str) -> Self {
@@ -86,7 +99,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_system_tells_of_this_process() {
-        let whole = Usage::of_all(std::process::id()).expect("told");
+        let whole = Usage::of_all(std::process::id(), &[]).expect("told");
         assert!(whole.peak > 0 && whole.own > 0, "{whole:?}");
     }
 }

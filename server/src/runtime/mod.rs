@@ -10,7 +10,7 @@
 //!  engine ── invoke ─► Pool (per function) ─► Process task ── spawn ─► bootstrap
 //!                                                 ▲  ▲                    │
 //!                       figures, logs ◄───────────┘  └── api (hyper) ◄────┘
-//!                                                        127.0.0.1:port/<secret>/2018-06-01/runtime/…
+//!                                                        127.0.0.1:port/2018-06-01/runtime/…
 //! ```
 //!
 //! | file | owns |
@@ -19,13 +19,13 @@
 //! | `archive` | zips, which nobody trusts |
 //! | `pool` | the processes of a function: who is warm, what waits, what is throttled |
 //! | `process` | the life of one process |
-//! | `api` | the Runtime API as bootstraps see it |
+//! | `api`, `peer` | the Runtime API as bootstraps see it, and who may ask |
 //! | `environment` | what processes are started with |
 //! | `invocation`, `identifier`, `answer` | one call, how functions are named, AWS's words |
 //! | `events` | calls that nobody waits for, on disk until they are done |
 //! | `output`, `logs` | what functions write |
 //! | `memory`, `figures` | what they take |
-//! | `guard` | no process outlives us |
+//! | `guard`, `strays` | no process outlives us, nor what it left behind |
 
 mod answer;
 mod api;
@@ -41,16 +41,18 @@ mod invocation;
 mod logs;
 mod memory;
 mod output;
+mod peer;
 mod pool;
 mod process;
+mod strays;
 
 use std::{
     collections::BTreeMap,
     future::Future,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
-    sync::{Arc, Mutex, PoisonError, RwLock},
-    time::Duration,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
 };
 
 use crate::http::service::http_date;
@@ -58,7 +60,7 @@ use crate::random;
 use engine::machine::Integration;
 use engine::{Completion, TaskHost, TaskKey, TaskRequest};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 pub use answer::RESPONSE_BYTES_MAX;
 pub use archive::{ArchiveError, ArchiveProblem};
@@ -70,9 +72,9 @@ pub use logs::{LoggedLine, read as read_logs};
 use answer::{CallIdentity, Form};
 use events::{Event, Events};
 use identifier::{Identifier, executed_version};
-use invocation::{Invocation, Reply};
+use invocation::{Invocation, Refused, Reply};
 use pool::Pool;
-use process::Call;
+use strays::Mark;
 
 /// One function: the bootstrap that serves it and how Lambda would run it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,55 +204,37 @@ impl Inner {
 /// What processes and HTTP share.
 #[derive(Debug)]
 struct Shared {
-    /// `127.0.0.1:port`.
-    address: String,
     region: String,
     account_id: String,
     environment: BTreeMap<String, String>,
     guard: guard::Guard,
+    /// What the marks of its processes begin with.
+    mark: Mark,
     handle: tokio::runtime::Handle,
-    /// Secret path segment → the process's task.
-    processes: Mutex<BTreeMap<String, mpsc::Sender<Call>>>,
 }
 
 /// Stack of the threads that call the engine: as large as that of its own.
 const STACK_BYTES: usize = 8 << 20;
-
-/// Calls of one process that wait for its task. A bootstrap has one request open at a time.
-const CALLS_WAITING_MAX: usize = 4;
 
 impl Shared {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
     }
 
-    fn processes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, mpsc::Sender<Call>>> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A new secret, and what arrives under it.
-    fn register(&self) -> (String, mpsc::Receiver<Call>) {
-        let (sender, receiver) = mpsc::channel(CALLS_WAITING_MAX);
-        let token = random::hex();
-        self.processes().insert(token.clone(), sender);
-        (token, receiver)
-    }
-
-    fn unregister(&self, token: &str) {
-        self.processes().remove(token);
+    /// Ends all processes, and what they left behind.
+    fn kill_all(&self) {
+        if self.guard.kill_all() {
+            self.mark.kill();
+        }
     }
 
     fn function_arn(&self, function: &str) -> String {
         format!("arn:aws:lambda:{}:{}:function:{function}", self.region, self.account_id)
     }
-
-    fn process(&self, token: &str) -> Option<mpsc::Sender<Call>> {
-        self.processes().get(token).cloned()
-    }
 }
 
 impl RuntimeHost {
-    /// Opens the Runtime API on a free port of 127.0.0.1. Starts no process yet.
+    /// Makes a host. Starts no process yet.
     ///
     /// # Errors
     /// See [`RuntimeHostError`]; nothing keeps running after one.
@@ -269,25 +253,22 @@ impl RuntimeHost {
             .enable_all()
             .build()
             .map_err(|source| RuntimeHostError::Start { what: "the threads of the Runtime API", source })?;
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0)))
+        // Each process will need a port.
+        std::net::TcpListener::bind(("127.0.0.1", 0))
             .map_err(|source| RuntimeHostError::Listen { source })?;
-        let address =
-            listener.local_addr().map_err(|source| RuntimeHostError::Listen { source })?.to_string();
-        let guard = guard::Guard::start().map_err(|source| RuntimeHostError::Start {
+        let mark = Mark::of_host();
+        let guard = guard::Guard::start(&mark).map_err(|source| RuntimeHostError::Start {
             what: "the guard of the step processes (/bin/sh)",
             source,
         })?;
         let shared = Arc::new(Shared {
-            address,
             region,
             account_id,
             environment,
             guard,
+            mark,
             handle: runtime.handle().clone(),
-            processes: Mutex::default(),
         });
-        runtime.spawn(api::serve(listener, Arc::clone(&shared)));
         let pools = RwLock::new(Arc::new(pools));
         Ok(Self {
             inner: Arc::new(Inner {
@@ -331,23 +312,12 @@ impl RuntimeHost {
             }
             for invocation in old.retire(new) {
                 match new {
-                    Some(new) => hand_on(new, shared, invocation),
-                    None => self.gone(name, invocation),
+                    Some(new) => new.hand_on(shared, invocation),
+                    None => invocation.refuse(shared, name, Refused::Gone),
                 }
             }
         }
         Ok(())
-    }
-
-    /// The function of an invocation that waits is gone.
-    fn gone(&self, name: &str, invocation: Invocation) {
-        let shared = &self.inner.shared;
-        let (region, account) = (&shared.region, &shared.account_id);
-        // Another caller has no answer, and learns that there is none.
-        if let Reply::Task { done, .. } = invocation.reply {
-            let identifier = Identifier { name, qualifier: invocation.qualifier.as_deref() };
-            done.finish(answer::function_not_found(region, account, identifier, &invocation.request_id));
-        }
     }
 
     /// Figures of every function since the start, by name.
@@ -367,7 +337,7 @@ impl RuntimeHost {
         for pool in self.inner.pools().values() {
             pool.close();
         }
-        self.inner.shared.guard.kill_all();
+        self.inner.shared.kill_all();
     }
 }
 
@@ -376,7 +346,7 @@ impl Drop for Inner {
         for pool in self.pools().values() {
             pool.close();
         }
-        self.shared.guard.kill_all();
+        self.shared.kill_all();
         if let Some(runtime) = self.runtime.take() {
             // Not waited for: a drop may happen on any thread, also on one of these.
             runtime.shutdown_background();
@@ -411,40 +381,73 @@ pub enum InvokeRefusal {
     /// Its reserved concurrency is used up.
     #[error("Rate Exceeded.")]
     Throttled,
+    /// The host was shut down before there was an answer.
+    #[error("The server ends.")]
+    Ended,
     /// The name and the parameter have different qualifiers.
     #[error("{}", answer::QUALIFIERS_DIFFER)]
     QualifiersDiffer,
 }
 
+/// A function of a host.
+#[derive(Debug, Clone)]
+pub struct KnownFunction {
+    /// What it is.
+    pub function: Function,
+    /// Its ARN, with the version or alias that was asked for.
+    pub arn: String,
+    /// When its program was made, as far as it can be told.
+    pub made: Option<SystemTime>,
+}
+
 impl RuntimeHost {
+    /// The functions, by name.
+    pub fn functions(&self) -> Vec<KnownFunction> {
+        self.inner.pools().values().map(|pool| self.found(pool, None)).collect()
+    }
+
+    /// One of them, by whatever names it.
+    ///
+    /// # Errors
+    /// [`InvokeRefusal::NotFound`], [`InvokeRefusal::QualifiersDiffer`].
+    pub fn function(&self, name: &str, qualifier: Option<&str>) -> Result<KnownFunction, InvokeRefusal> {
+        let (pool, identifier) = self.find(name, qualifier)?;
+        Ok(self.found(&pool, identifier.qualifier))
+    }
+
+    fn found(&self, pool: &Pool, qualifier: Option<&str>) -> KnownFunction {
+        let identifier = Identifier { name: &pool.function.name, qualifier };
+        KnownFunction { function: pool.function.clone(), arn: self.arn(identifier), made: pool.made }
+    }
+
     /// Whether a call would be let through: what `InvocationType` `DryRun` asks.
     ///
     /// # Errors
     /// That of the call, but for throttling.
     pub fn check(&self, request: &InvokeRequest) -> Result<(), InvokeRefusal> {
-        self.find(request).map(drop)
+        self.find(&request.function, request.qualifier.as_deref()).map(drop)
     }
 
-    /// Calls a function. The answer comes through the receiver, which ends without one if the
-    /// host is shut down.
+    /// Calls a function, and waits for its answer.
     ///
     /// # Errors
     /// See [`InvokeRefusal`]; a function that fails is an answer.
-    pub fn call(&self, request: InvokeRequest) -> Result<oneshot::Receiver<Invoked>, InvokeRefusal> {
-        let (pool, identifier) = self.find(&request)?;
+    pub async fn call(&self, request: InvokeRequest) -> Result<Invoked, InvokeRefusal> {
+        let (pool, identifier) = self.find(&request.function, request.qualifier.as_deref())?;
         let (sender, receiver) = oneshot::channel();
+        let trace_id = trace_id(request.trace_header.as_deref());
         let invocation = Invocation {
             qualifier: identifier.qualifier.map(str::to_owned),
-            client_context: request.client_context,
-            ..Invocation::new(
-                None,
-                trace_id(request.trace_header.as_deref()),
-                request.payload,
-                Reply::Caller(sender),
-            )
+            client_context: request.client_context.clone(),
+            ..Invocation::new(None, trace_id, request.payload.clone(), Reply::Caller(sender))
         };
-        pool.submit(&self.inner.shared, invocation).map_err(|_| InvokeRefusal::Throttled)?;
-        Ok(receiver)
+        pool.hand_on(&self.inner.shared, invocation);
+        match receiver.await {
+            Ok(Ok(invoked)) => Ok(invoked),
+            Ok(Err(Refused::Throttled)) => Err(InvokeRefusal::Throttled),
+            Ok(Err(Refused::Gone)) => Err(self.not_found(identifier)),
+            Ok(Err(Refused::Ended)) | Err(_) => Err(InvokeRefusal::Ended),
+        }
     }
 
     /// Calls a function that nobody waits for (`InvocationType` `Event`). What comes through the
@@ -456,7 +459,7 @@ impl RuntimeHost {
         &self,
         request: InvokeRequest,
     ) -> Result<oneshot::Receiver<std::io::Result<String>>, InvokeRefusal> {
-        let (_, identifier) = self.find(&request)?;
+        let (_, identifier) = self.find(&request.function, request.qualifier.as_deref())?;
         let event = Event {
             request_id: random::uuid(),
             function: identifier.name.to_owned(),
@@ -485,9 +488,19 @@ impl RuntimeHost {
     pub fn keep_events(&self, folder: &Path) -> Result<(), RuntimeHostError> {
         let failed = |source| RuntimeHostError::Events { path: folder.to_owned(), source };
         for event in self.inner.events.open(folder).map_err(failed)? {
-            self.inner.shared.spawn(events::take_place(Arc::downgrade(&self.inner), event));
+            let turn = self.inner.events.turn();
+            self.inner.shared.spawn(events::take_up(Arc::downgrade(&self.inner), event, turn));
         }
         Ok(())
+    }
+
+    /// Removes zips that were unpacked for functions that are not there any more, and what is left of
+    /// those that were not unpacked to their end. For who holds the folder alone.
+    pub fn forget_zips(&self, unpacked: &Path) {
+        let pools = self.inner.pools();
+        archive::forget(unpacked, |folder| {
+            pools.values().any(|pool| pool.function.bootstrap.starts_with(folder))
+        });
     }
 
     fn begin_event(
@@ -520,19 +533,27 @@ impl RuntimeHost {
         self.inner.shared.spawn(events::run(Arc::downgrade(&self.inner), event, slot, kept));
     }
 
-    fn find<'r>(&self, request: &'r InvokeRequest) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
-        let identifier = Identifier::of(&request.function)
-            .qualified(request.qualifier.as_deref())
-            .ok_or(InvokeRefusal::QualifiersDiffer)?;
-        let pool = self.inner.pool(identifier.name).ok_or_else(|| {
-            let mut arn = self.inner.shared.function_arn(identifier.name);
-            if let Some(qualifier) = identifier.qualifier {
-                arn.push(':');
-                arn.push_str(qualifier);
-            }
-            InvokeRefusal::NotFound { arn }
-        })?;
+    fn find<'r>(
+        &self,
+        name: &'r str,
+        qualifier: Option<&'r str>,
+    ) -> Result<(Arc<Pool>, Identifier<'r>), InvokeRefusal> {
+        let identifier = Identifier::of(name).qualified(qualifier).ok_or(InvokeRefusal::QualifiersDiffer)?;
+        let pool = self.inner.pool(identifier.name).ok_or_else(|| self.not_found(identifier))?;
         Ok((pool, identifier))
+    }
+
+    fn not_found(&self, identifier: Identifier<'_>) -> InvokeRefusal {
+        InvokeRefusal::NotFound { arn: self.arn(identifier) }
+    }
+
+    fn arn(&self, identifier: Identifier<'_>) -> String {
+        let mut arn = self.inner.shared.function_arn(identifier.name);
+        if let Some(qualifier) = identifier.qualifier {
+            arn.push(':');
+            arn.push_str(qualifier);
+        }
+        arn
     }
 }
 
@@ -619,7 +640,7 @@ impl TaskHost for RuntimeHost {
                     qualifier,
                     ..Invocation::new(Some(task.key), trace_id, payload, Reply::Task { done, form })
                 };
-                hand_on(&pool, shared, invocation);
+                pool.hand_on(shared, invocation);
             }
         }
     }
@@ -630,21 +651,6 @@ impl TaskHost for RuntimeHost {
         for pool in self.inner.pools().values() {
             pool.cancel(task);
         }
-    }
-}
-
-/// To the pool that has taken the place of another.
-fn hand_on(pool: &Arc<Pool>, shared: &Arc<Shared>, invocation: Invocation) {
-    if let Err(refused) = pool.submit(shared, invocation) {
-        throttle(*refused);
-    }
-}
-
-/// Says that a function's reserved concurrency is used up. A caller of the API that is not told so
-/// learns that there is no answer.
-fn throttle(invocation: Invocation) {
-    if let Reply::Task { done, .. } = invocation.reply {
-        done.finish(answer::throttled(&invocation.request_id));
     }
 }
 

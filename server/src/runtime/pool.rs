@@ -19,7 +19,12 @@ use std::{
 use engine::TaskKey;
 use tokio::sync::{Notify, oneshot};
 
-use super::{Function, FunctionFigures, Shared, invocation::Invocation, logs::FunctionLog, process};
+use super::{
+    Function, FunctionFigures, Shared,
+    invocation::{Invocation, Refused},
+    logs::FunctionLog,
+    process,
+};
 
 /// What a free process gets.
 pub(super) enum Work {
@@ -35,7 +40,7 @@ pub(super) struct Pool {
     pub(super) log: Arc<FunctionLog>,
     /// When the program was made, as far as it can be told: another program under the same name is
     /// another function.
-    made: Option<SystemTime>,
+    pub(super) made: Option<SystemTime>,
     inner: Mutex<Inner>,
 }
 
@@ -51,10 +56,26 @@ struct Inner {
     starting: usize,
     /// Processes that have answered, or just started, and are about to ask for work.
     returning: usize,
-    closed: bool,
-    /// Who takes what still comes to a pool that was retired.
-    successor: Option<Arc<Pool>>,
+    /// Why it takes no more work, if it does not.
+    closed: Option<Closed>,
     figures: FunctionFigures,
+}
+
+/// Why a pool takes no more work.
+#[derive(Clone)]
+enum Closed {
+    /// The host ends.
+    Ended,
+    /// The function is gone.
+    Gone,
+    /// Another has taken its place, and takes what still comes.
+    Replaced(Arc<Pool>),
+}
+
+/// An invocation that a pool does not take.
+pub(super) struct Returned {
+    pub(super) invocation: Box<Invocation>,
+    pub(super) why: Refused,
 }
 
 impl std::fmt::Debug for Pool {
@@ -82,8 +103,7 @@ impl Pool {
     /// Takes no more work: free processes end, the others after their answer. Returns what waited.
     pub(super) fn retire(&self, successor: Option<&Arc<Self>>) -> VecDeque<Invocation> {
         let mut inner = self.inner();
-        inner.closed = true;
-        inner.successor = successor.cloned();
+        inner.closed = Some(successor.map_or(Closed::Gone, |next| Closed::Replaced(Arc::clone(next))));
         inner.free.clear();
         let waiting = std::mem::take(&mut inner.waiting);
         for invocation in &waiting {
@@ -97,22 +117,26 @@ impl Pool {
     }
 
     /// Takes an invocation: to a warm process, or into the queue with one more process started for it.
-    /// Gives it back if the function's reserved concurrency is used up.
+    /// What it does not take comes back.
     pub(super) fn submit(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         mut invocation: Invocation,
-    ) -> Result<(), Box<Invocation>> {
+    ) -> Result<(), Returned> {
+        let returned = |invocation, why| Err(Returned { invocation: Box::new(invocation), why });
         let mut inner = self.inner();
-        if inner.closed {
-            let successor = inner.successor.clone();
-            // Dropped, or handed on, after the lock: to an engine that still listens, an unknown outcome.
-            drop(inner);
-            return successor.map_or(Ok(()), |next| next.submit(shared, invocation));
+        match inner.closed.clone() {
+            None => {}
+            Some(Closed::Ended) => return returned(invocation, Refused::Ended),
+            Some(Closed::Gone) => return returned(invocation, Refused::Gone),
+            Some(Closed::Replaced(next)) => {
+                drop(inner);
+                return next.submit(shared, invocation);
+            }
         }
         if self.function.reserved_concurrency.is_some_and(|reserved| inner.open.len() >= reserved as usize) {
             inner.figures.throttles += 1;
-            return Err(Box::new(invocation));
+            return returned(invocation, Refused::Throttled);
         }
         inner.numbered += 1;
         invocation.number = inner.numbered;
@@ -130,7 +154,7 @@ impl Pool {
     }
 
     fn start_if_needed(self: &Arc<Self>, inner: &mut Inner, shared: &Arc<Shared>) {
-        while !inner.closed
+        while inner.closed.is_none()
             && inner.live < self.processes_max()
             && inner.waiting.len() > inner.starting + inner.returning
         {
@@ -177,7 +201,7 @@ impl Pool {
     pub(super) fn take(&self) -> Work {
         let mut inner = self.inner();
         inner.returning = inner.returning.saturating_sub(1);
-        if inner.closed {
+        if inner.closed.is_some() {
             return Work::Never;
         }
         if let Some(invocation) = inner.waiting.pop_front() {
@@ -191,13 +215,21 @@ impl Pool {
     /// A process died between taking an invocation and starting it: nothing has happened yet.
     pub(super) fn put_back(&self, shared: &Arc<Shared>, invocation: Invocation) {
         let mut inner = self.inner();
-        match inner.successor.clone() {
-            None => inner.waiting.push_front(invocation),
-            Some(next) => {
-                inner.open.remove(&invocation.number);
-                drop(inner);
-                super::hand_on(&next, shared, invocation);
-            }
+        let Some(closed) = inner.closed.clone() else { return inner.waiting.push_front(invocation) };
+        inner.open.remove(&invocation.number);
+        // Others are told, and take it, without our lock.
+        drop(inner);
+        match closed {
+            Closed::Ended => invocation.refuse(shared, &self.function.name, Refused::Ended),
+            Closed::Gone => invocation.refuse(shared, &self.function.name, Refused::Gone),
+            Closed::Replaced(next) => next.hand_on(shared, invocation),
+        }
+    }
+
+    /// Takes an invocation that others had, or tells who waits for it why not.
+    pub(super) fn hand_on(self: &Arc<Self>, shared: &Arc<Shared>, invocation: Invocation) {
+        if let Err(Returned { invocation, why }) = self.submit(shared, invocation) {
+            invocation.refuse(shared, &self.function.name, why);
         }
     }
 
@@ -234,7 +266,7 @@ impl Pool {
     /// Takes no more work; free processes learn that there will be none.
     pub(super) fn close(&self) {
         let mut inner = self.inner();
-        inner.closed = true;
+        inner.closed = Some(Closed::Ended);
         inner.free.clear();
         let dropped = std::mem::take(&mut inner.waiting);
         // Invocations that are dropped call the engine: never under our lock.

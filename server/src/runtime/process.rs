@@ -20,18 +20,19 @@ use std::{
 use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::{
     process::{Child, Command},
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, oneshot},
 };
 
 use super::{
     Shared,
     answer::Answer,
-    api::Delivery,
-    environment,
+    api::{Api, Delivery},
+    environment::{self, Identity},
     invocation::{Invocation, InvocationLog, Report},
     memory::{self, Usage},
     output::Output,
     pool::{Pool, Work},
+    strays::Mark,
 };
 
 /// How long a bootstrap may take until its first `next`.
@@ -59,9 +60,8 @@ pub(super) enum Call {
 
 /// Runs one process of `pool` until it ends or the host shuts down.
 pub(super) async fn run(shared: Arc<Shared>, pool: Arc<Pool>) {
-    let (token, calls) = shared.register();
     let born = Instant::now();
-    match Process::spawn(&shared, &pool, &token, calls) {
+    match Process::spawn(&shared, &pool) {
         Ok(mut process) => {
             if let Some((next, init)) = process.until_ready(born).await {
                 pool.started(init);
@@ -76,7 +76,6 @@ pub(super) async fn run(shared: Arc<Shared>, pool: Arc<Pool>) {
             });
         }
     }
-    shared.unregister(&token);
     pool.ended(&shared);
 }
 
@@ -97,13 +96,19 @@ struct Process {
     shared: Arc<Shared>,
     pool: Arc<Pool>,
     child: Child,
+    /// Its group, until it was killed: the number may be another's after that.
     group: Option<u32>,
-    calls: mpsc::Receiver<Call>,
+    mark: Mark,
+    api: Api,
     output: Output,
     /// What it has written and no invocation has in its log yet.
     lines: Vec<String>,
     /// What was seen of its memory, and when.
     usage: Option<(Usage, Instant)>,
+    /// What has left its parents, and when it was looked for.
+    strays: (Vec<u32>, Instant),
+    /// It was killed, and all it had started.
+    has_ended: bool,
 }
 
 /// What ended the wait for an answer.
@@ -116,28 +121,34 @@ enum Served {
     Cancelled,
 }
 
-/// What happened while an answer was awaited.
+/// Why a process did not get ready.
+enum NotReady {
+    /// It said so itself.
+    Said(Answer),
+    /// It ended, or had to.
+    Ended(Option<String>),
+    TimedOut,
+}
+
+/// What happened while something was awaited.
 enum Moment {
     Call(Option<Call>),
-    Lines,
+    Lines(Vec<String>),
     Cancelled,
     Ended(std::io::Result<ExitStatus>),
     Look,
 }
 
 impl Process {
-    fn spawn(
-        shared: &Arc<Shared>,
-        pool: &Arc<Pool>,
-        token: &str,
-        calls: mpsc::Receiver<Call>,
-    ) -> std::io::Result<Self> {
+    fn spawn(shared: &Arc<Shared>, pool: &Arc<Pool>) -> std::io::Result<Self> {
         let function = &pool.function;
+        let api = Api::open(shared)?;
+        let identity = Identity { address: api.address, mark: shared.mark.of_process() };
         let (output, out, err) = Output::open()?;
         let mut command = Command::new(&function.bootstrap);
         command
             .env_clear()
-            .envs(environment::of(shared, function, token))
+            .envs(environment::of(shared, function, &identity))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)
@@ -157,45 +168,53 @@ impl Process {
             pool: Arc::clone(pool),
             child,
             group,
-            calls,
+            mark: identity.mark,
+            api,
             output,
             lines: Vec::new(),
             usage: None,
+            strays: (Vec::new(), Instant::now()),
+            has_ended: false,
         })
     }
 
     /// Waits for the first `next`. `None`: it never came, and one waiting invocation has been told.
     async fn until_ready(&mut self, born: Instant) -> Option<(oneshot::Sender<Delivery>, Duration)> {
-        let deadline = tokio::time::Instant::from_std(born + INIT_MAX);
-        let failure = loop {
-            let mut fresh = Vec::new();
-            tokio::select! {
-                biased;
-                call = self.calls.recv() => match call {
-                    Some(Call::Next(next)) => return Some((next, born.elapsed())),
-                    Some(Call::InitError(answer)) => break Some(answer),
-                    // An answer before the first `next` is no Runtime API client.
-                    Some(Call::Answer { .. }) | None => break None,
-                },
-                () = self.output.lines(&mut fresh) => self.keep(fresh),
-                status = self.child.wait() => {
-                    let reason = exit_reason(status);
-                    self.remaining_output().await;
-                    not_started(&self.pool, born, &mut self.lines, |id| Answer::exited(id, reason.as_deref()));
-                    return None;
-                }
-                () = tokio::time::sleep_until(deadline) => {
-                    self.output.written(&mut self.lines);
-                    not_started(&self.pool, born, &mut self.lines, |id| Answer::timed_out(id, INIT_MAX));
-                    return None;
-                }
-            }
+        let failure = match self.first_next(born).await {
+            Ok(next) => return Some((next, born.elapsed())),
+            Err(failure) => failure,
         };
         self.output.written(&mut self.lines);
-        not_started(&self.pool, born, &mut self.lines, |id| {
-            failure.unwrap_or_else(|| Answer::exited(id, None))
+        not_started(&self.pool, born, &mut self.lines, |id| match failure {
+            NotReady::Said(answer) => answer,
+            NotReady::Ended(reason) => Answer::exited(id, reason.as_deref()),
+            NotReady::TimedOut => Answer::timed_out(id, INIT_MAX),
         });
         None
+    }
+
+    async fn first_next(&mut self, born: Instant) -> Result<oneshot::Sender<Delivery>, NotReady> {
+        let deadline = born + INIT_MAX;
+        let nobody = Notify::new();
+        let mut look = born + memory::LOOK;
+        loop {
+            match self.moment(&nobody, look.min(deadline)).await {
+                Moment::Call(Some(Call::Next(next))) => return Ok(next),
+                Moment::Call(Some(Call::InitError(answer))) => return Err(NotReady::Said(answer)),
+                // An answer before the first `next` is no Runtime API client.
+                Moment::Call(_) | Moment::Cancelled => return Err(NotReady::Ended(None)),
+                Moment::Lines(fresh) => self.keep(fresh),
+                Moment::Ended(status) => {
+                    self.remaining_output().await;
+                    return Err(NotReady::Ended(exit_reason(status)));
+                }
+                Moment::Look if Instant::now() >= deadline => return Err(NotReady::TimedOut),
+                Moment::Look if self.uses_too_much() => {
+                    return Err(NotReady::Ended(Some(KILLED.to_owned())));
+                }
+                Moment::Look => look = Instant::now() + memory::LOOK,
+            }
+        }
     }
 
     /// Takes invocations one after another until there are no more or the process is gone.
@@ -203,18 +222,22 @@ impl Process {
         let mut next = first;
         let mut cold = Some(init);
         loop {
-            let Some(invocation) = self.next_invocation().await else { return };
-            match self.serve(next, invocation, cold.take()).await {
+            let Some((asked, invocation)) = self.next_invocation(next).await else { return };
+            match self.serve(asked, invocation, cold.take()).await {
                 Some(again) => next = again,
                 None => return,
             }
         }
     }
 
-    /// Waits for work, or for the end of the process or of the host.
-    async fn next_invocation(&mut self) -> Option<Invocation> {
+    /// Waits for work, or for the end of the process or of the host. A process that asks again has
+    /// given up its first question: clients do not wait for ever.
+    async fn next_invocation(
+        &mut self,
+        mut next: oneshot::Sender<Delivery>,
+    ) -> Option<(oneshot::Sender<Delivery>, Invocation)> {
         let mut later = match self.pool.take() {
-            Work::Now(invocation) => return Some(*invocation),
+            Work::Now(invocation) => return Some((next, *invocation)),
             Work::Later(receiver) => receiver,
             Work::Never => return None,
         };
@@ -222,9 +245,16 @@ impl Process {
             let mut fresh = Vec::new();
             tokio::select! {
                 biased;
-                invocation = &mut later => return invocation.ok(),
+                call = self.api.calls.recv() => match call {
+                    Some(Call::Next(again)) => next = again,
+                    _ => return unless_given(&mut later, &self.shared, &self.pool),
+                },
+                invocation = &mut later => return Some((next, invocation.ok()?)),
                 () = self.output.lines(&mut fresh) => self.keep(fresh),
-                _ = self.child.wait() => return unless_given(&mut later, &self.shared, &self.pool),
+                _ = self.child.wait() => {
+                    self.kill_group();
+                    return unless_given(&mut later, &self.shared, &self.pool);
+                }
             }
         }
     }
@@ -326,8 +356,8 @@ impl Process {
                     }
                 }
                 Moment::Call(_) => return Served::Gone(Answer::exited(request_id, None)),
-                Moment::Lines => {
-                    log.said(&self.pool.log, &mut self.lines);
+                Moment::Lines(mut fresh) => {
+                    log.said(&self.pool.log, &mut fresh);
                     log.flush(&self.pool.log);
                 }
                 Moment::Cancelled => return Served::Cancelled,
@@ -351,29 +381,40 @@ impl Process {
         }
     }
 
-    /// The next thing that happens while the process works.
+    /// The next thing that happens while the process starts or works.
     async fn moment(&mut self, cancelled: &Notify, look: Instant) -> Moment {
-        tokio::select! {
+        let mut fresh = Vec::new();
+        let moment = tokio::select! {
             // In this order: an answer that has arrived counts, even if the process has ended since.
             biased;
-            call = self.calls.recv() => Moment::Call(call),
+            call = self.api.calls.recv() => Moment::Call(call),
             () = cancelled.notified() => Moment::Cancelled,
-            () = self.output.lines(&mut self.lines), if self.lines.is_empty() => Moment::Lines,
+            () = self.output.lines(&mut fresh) => Moment::Lines(Vec::new()),
             status = self.child.wait() => Moment::Ended(status),
             () = tokio::time::sleep_until(tokio::time::Instant::from_std(look)) => Moment::Look,
+        };
+        match moment {
+            Moment::Lines(_) => Moment::Lines(fresh),
+            Moment::Ended(status) => {
+                // At once, while its number is nobody else's.
+                self.kill_group();
+                Moment::Ended(status)
+            }
+            moment => moment,
         }
     }
 
-    /// Waits until the process asks for more.
+    /// Waits until the process asks for more. What it writes until then, a program that keeps its
+    /// output back for example, is the next invocation's.
     async fn until_next(&mut self) -> Option<oneshot::Sender<Delivery>> {
-        tokio::select! {
-            biased;
-            call = self.calls.recv() => match call {
-                Some(Call::Next(next)) => Some(next),
-                _ => None,
-            },
-            _ = self.child.wait() => None,
-            () = tokio::time::sleep(NEXT_MAX) => None,
+        let nobody = Notify::new();
+        let deadline = Instant::now() + NEXT_MAX;
+        loop {
+            match self.moment(&nobody, deadline).await {
+                Moment::Call(Some(Call::Next(next))) => return Some(next),
+                Moment::Lines(fresh) => self.keep(fresh),
+                _ => return None,
+            }
         }
     }
 
@@ -385,7 +426,13 @@ impl Process {
 
     /// Looks at the memory of the process and of all it has started.
     fn uses_too_much(&mut self) -> bool {
-        self.usage = self.child.id().and_then(Usage::of_all).map(|usage| (usage, Instant::now()));
+        if self.strays.1.elapsed() >= memory::LOOK_FOR_STRAYS {
+            // Other processes are not to wait for a walk over all there are.
+            let found = tokio::task::block_in_place(|| self.mark.processes());
+            self.strays = (found, Instant::now());
+        }
+        let usage = self.child.id().and_then(|process| Usage::of_all(process, &self.strays.0));
+        self.usage = usage.map(|usage| (usage, Instant::now()));
         self.usage.is_some_and(|(usage, _)| usage.exceeds(self.pool.function.memory_mib))
     }
 
@@ -403,18 +450,27 @@ impl Process {
         self.lines.append(&mut lines);
     }
 
-    /// Ends the process and all its children, and waits until it is gone.
-    async fn kill(&mut self) {
-        if let Some(group) = self.group {
+    /// Kills the process and its group, once.
+    fn kill_group(&mut self) {
+        if let Some(group) = self.group.take() {
             kill_group(group);
+            self.shared.guard.remove(group);
         }
+    }
+
+    /// Ends the process and everything it has started, and waits until it is gone.
+    async fn kill(&mut self) {
+        self.has_ended = true;
+        self.kill_group();
         let _ = self.child.wait().await;
+        let mark = self.mark.clone();
+        // A walk over all processes; what it comes to is done or cannot be.
+        let _ = tokio::task::spawn_blocking(move || mark.kill()).await;
     }
 
     async fn end(mut self) {
-        self.kill().await;
-        if let Some(group) = self.group.take() {
-            self.shared.guard.remove(group);
+        if !self.has_ended {
+            self.kill().await;
         }
     }
 }
@@ -427,7 +483,7 @@ fn unless_given(
     later: &mut oneshot::Receiver<Invocation>,
     shared: &Arc<Shared>,
     pool: &Pool,
-) -> Option<Invocation> {
+) -> Option<(oneshot::Sender<Delivery>, Invocation)> {
     later.close();
     if let Ok(invocation) = later.try_recv() {
         pool.put_back(shared, invocation);

@@ -31,10 +31,8 @@ fn serve() {
 /// Asks for work and leaves before it can come.
 fn hang_up() {
     let api = std::env::var("AWS_LAMBDA_RUNTIME_API").expect("the address");
-    let (address, token) = api.trim_start_matches("http://").split_once('/').expect("a base path");
-    let mut connection = std::net::TcpStream::connect(address).expect("connects");
-    let request =
-        format!("GET /{token}/2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let mut connection = std::net::TcpStream::connect(&api).expect("connects");
+    let request = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {api}\r\n\r\n");
     connection.write_all(request.as_bytes()).expect("asks");
     std::process::exit(0);
 }
@@ -98,12 +96,14 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
 
 /// A program that is this bootstrap.
 pub(crate) fn script(dir: &Path) -> PathBuf {
-    let path = dir.join("bootstrap");
     let exe = std::env::current_exe().expect("own path");
-    let text = format!(
-        "#!/bin/sh\nexec '{}' --exact bootstrap::serve --nocapture --test-threads=1\n",
-        exe.display()
-    );
+    let call = format!("exec '{}' --exact bootstrap::serve --nocapture --test-threads=1\n", exe.display());
+    program(dir, &format!("#!/bin/sh\n{call}"))
+}
+
+/// A bootstrap of this text.
+pub(crate) fn program(dir: &Path, text: &str) -> PathBuf {
+    let path = dir.join("bootstrap");
     // In the place of one that may be about to run.
     let new = dir.join("bootstrap.new");
     std::fs::write(&new, text).expect("script written");

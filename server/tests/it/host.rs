@@ -269,18 +269,29 @@ fn the_environment_is_lambdas_and_nothing_of_ours() {
         assert_eq!(environment[ours], Value::Null, "{ours} must not reach a step");
     }
     let api = environment["AWS_LAMBDA_RUNTIME_API"].as_str().expect("the address");
-    let (address, secret) =
-        api.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("a base path");
-    assert_eq!(secret.len(), 32, "128 bits");
-    assert_eq!(status_line(address, "/2018-06-01/runtime/invocation/next"), "HTTP/1.1 404 Not Found");
-    let guess = format!("/{}/2018-06-01/runtime/invocation/next", "0".repeat(32));
-    assert_eq!(status_line(address, &guess), "HTTP/1.1 404 Not Found");
+    let address: std::net::SocketAddr = api.parse().expect("a host and a port, and nothing else");
+    let next = "/2018-06-01/runtime/invocation/next";
+    assert_eq!(status_line(address, "/2018-06-01/runtime", &[("host", api)]), "HTTP/1.1 404 Not Found");
+    for of_pages in [
+        [("host", "evil.example"), ("accept", "*/*")],
+        [("host", api), ("origin", "https://evil.example")],
+        [("host", api), ("sec-fetch-site", "cross-site")],
+    ] {
+        assert_eq!(status_line(address, next, &of_pages), "HTTP/1.1 403 Forbidden", "{of_pages:?}");
+    }
+    assert_eq!(bench.payload("app-environment", json!({}))["ONLY_HERE"], "environment", "it goes on");
+    drop(bench);
+    until(|| std::net::TcpStream::connect(address).is_err().then_some(()));
 }
 
-fn status_line(address: &str, path: &str) -> String {
+fn status_line(address: std::net::SocketAddr, path: &str, headers: &[(&str, &str)]) -> String {
     use std::io::{BufRead as _, Write as _};
     let mut stream = std::net::TcpStream::connect(address).expect("connected");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").expect("sent");
+    write!(stream, "GET {path} HTTP/1.1\r\nconnection: close\r\n").expect("sent");
+    for (name, value) in headers {
+        write!(stream, "{name}: {value}\r\n").expect("sent");
+    }
+    write!(stream, "\r\n").expect("sent");
     let mut line = String::new();
     std::io::BufReader::new(stream).read_line(&mut line).expect("answered");
     line.trim_end().to_owned()

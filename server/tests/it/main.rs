@@ -19,3 +19,4 @@ mod functions;
 mod host;
 mod http;
 mod killed;
+mod programs;

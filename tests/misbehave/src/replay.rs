@@ -36,8 +36,8 @@ fn main() -> ExitCode {
 /// The Runtime API behind one connection.
 struct Api {
     stream: BufReader<TcpStream>,
-    host: String,
-    base: String,
+    /// Host and port.
+    address: String,
 }
 
 /// What the Runtime API answers.
@@ -49,18 +49,15 @@ struct Answer {
 impl Api {
     fn open() -> io::Result<Self> {
         let address = std::env::var("AWS_LAMBDA_RUNTIME_API").map_err(io::Error::other)?;
-        let address = address.strip_prefix("http://").unwrap_or(&address);
-        let (host, base) = address.split_once('/').unwrap_or((address, ""));
-        let stream = TcpStream::connect(host)?;
+        let stream = TcpStream::connect(&address)?;
         stream.set_nodelay(true)?;
-        let base = if base.is_empty() { String::new() } else { format!("/{base}") };
-        Ok(Self { stream: BufReader::new(stream), host: host.to_owned(), base })
+        Ok(Self { stream: BufReader::new(stream), address })
     }
 
     fn request(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
-        let (host, base, length) = (&self.host, &self.base, body.len());
+        let (host, length) = (&self.address, body.len());
         let request = format!(
-            "{method} {base}/2018-06-01/runtime/{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}"
+            "{method} /2018-06-01/runtime/{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n{body}"
         );
         self.stream.get_mut().write_all(request.as_bytes())?;
         let (mut request_id, mut length) = (String::new(), 0);

@@ -205,3 +205,19 @@ fn a_link_in_the_place_of_the_unpacked_folders_is_followed_by_nobody_else() {
     let folder = bench.unpack(&zip).unwrap();
     assert_eq!(mode(&folder), 0o700);
 }
+
+#[test]
+fn what_is_not_used_any_more_is_removed_and_nothing_else() {
+    let bench = Bench::new();
+    let old = bench.unpack(&bench.zip(bootstrap)).unwrap();
+    let used =
+        bench.unpack(&bench.zip(|writer| file(writer, "bootstrap", 0o755, b"#!/bin/sh\nexit 1\n"))).unwrap();
+    let unpacked = old.parent().unwrap().to_owned();
+    let kept = unpacked.join("notes");
+    fs::create_dir(&kept).unwrap();
+    let partial = unpacked.join(format!("{PARTIAL}0"));
+    fs::create_dir(&partial).unwrap();
+    forget(&unpacked, |folder| used.starts_with(folder));
+    assert_eq!([&old, &used, &kept, &partial].map(|path| path.exists()), [false, true, true, false]);
+    forget(&unpacked.join("none"), |_| false);
+}

@@ -8,7 +8,7 @@ fn sleeper() -> Child {
 
 #[test]
 fn closing_the_pipe_kills_the_groups_still_listed() {
-    let guard = Guard::start().expect("guard starts");
+    let guard = Guard::start(&Mark::of_host()).expect("guard starts");
     let (mut first, mut second, mut third) = (sleeper(), sleeper(), sleeper());
     for child in [&first, &second, &third] {
         guard.add(child.id());

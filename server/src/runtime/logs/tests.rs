@@ -66,3 +66,23 @@ fn secrets_are_blackened_out() {
     assert_eq!(black("password hunter22, key wJalrXUtnFEMI."), "password *****, key *****.");
     assert_eq!(black("on in verbose-mode"), "on in verbose-mode");
 }
+
+#[test]
+fn a_log_that_was_put_aside_by_somebody_else_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(folder.path(), "f", &[]);
+    let texts =
+        || -> Vec<String> { read(folder.path(), MINE).unwrap().into_iter().map(|line| line.text).collect() };
+    log.append(origin(Some(MINE)), vec!["before".to_owned()]);
+    std::fs::rename(folder.path().join("f.log"), folder.path().join("f.log.old")).unwrap();
+    log.inner.lock().unwrap().written = FILE_BYTES_MAX + 1;
+    log.append(origin(Some(MINE)), vec!["after".to_owned()]);
+    assert_eq!(texts(), ["after"]);
+    // Nothing can take the place of a folder that is not empty.
+    std::fs::create_dir_all(folder.path().join("f.log.1/x")).unwrap();
+    log.inner.lock().unwrap().written = FILE_BYTES_MAX + 1;
+    log.append(origin(Some(MINE)), vec!["lost".to_owned()]);
+    log.append(origin(Some(MINE)), vec!["later".to_owned()]);
+    std::fs::remove_dir_all(folder.path().join("f.log.1")).unwrap();
+    assert_eq!(texts(), ["after", "later"]);
+}

@@ -340,6 +340,10 @@ impl Service for Objects {
             && signed_service(head).is_none_or(|service| service == SIGNING_NAME)
     }
 
+    fn signing_names(&self) -> Vec<&str> {
+        vec![SIGNING_NAME]
+    }
+
     fn answer(self: Arc<Self>, request: Request) -> Answer {
         Box::pin(async move {
             let (head, body) = request.into_parts();

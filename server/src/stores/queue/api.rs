@@ -162,6 +162,10 @@ impl JsonApi for Queues {
         operation == "ReceiveMessage" || OPERATIONS.contains(&operation)
     }
 
+    fn waits(&self, operation: &str) -> bool {
+        operation == "ReceiveMessage"
+    }
+
     fn call(self: Arc<Self>, operation: &str, parameters: Value) -> JsonAnswer {
         if operation == "ReceiveMessage" {
             return Box::pin(self.receive(parameters));

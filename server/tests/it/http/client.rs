@@ -53,6 +53,11 @@ impl Client {
         self.reply().expect("an answer")
     }
 
+    /// Says that nothing more will be sent.
+    pub(super) fn close_our_half(&self) {
+        self.stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+    }
+
     /// Sends a call and does not wait for its answer.
     pub(super) fn begin(&mut self, operation: &str, parameters: &Value) {
         let target = format!("AWSStepFunctions.{operation}");

@@ -90,6 +90,18 @@ fn a_worker_that_has_gone_takes_no_task() {
 }
 
 #[test]
+fn who_has_sent_all_and_says_so_is_answered() {
+    let endpoint = Endpoint::open();
+    for _ in 0..20 {
+        let mut client = endpoint.client();
+        client.begin("CreateActivity", &json!({ "name": "half" }));
+        client.close_our_half();
+        assert_eq!(client.reply().expect("an answer").status, 200);
+        assert!(client.reply().is_none(), "and the connection ends");
+    }
+}
+
+#[test]
 fn what_is_under_way_is_answered_before_the_end() {
     let mut endpoint = Endpoint::open();
     let machine = endpoint.machine("x", "EXPRESS", &wait(1));

@@ -236,3 +236,50 @@ fn an_engine_calls_the_functions_of_another() {
         "{throttled:?}"
     );
 }
+
+#[test]
+fn functions_are_listed_and_described_as_lambda_does() {
+    let bench = bench_with("echo", Duration::from_secs(20), |function| {
+        function.reserved_concurrency = Some(3);
+        function.environment.insert("SECRET".to_owned(), "hunter22".to_owned());
+    });
+    let mut other = crate::host::function(bench.dir.path(), "until", Duration::from_secs(5));
+    other.name = "another".to_owned();
+    let first = bench.host.functions().remove(0).function;
+    bench.host.renew(vec![first, other]).expect("nothing is wrong");
+    let lambda = Lambda::of(bench);
+    let get =
+        |path: &str| Client::connect(lambda.address()).get(&format!("/2015-03-31/functions{path}"), &[]);
+    let names = |reply: &Reply| -> Vec<Value> {
+        let functions = reply.json()["Functions"].as_array().cloned().expect("a list");
+        functions.into_iter().map(|function| function["FunctionName"].clone()).collect()
+    };
+    let all = get("");
+    assert_eq!((all.status, names(&all)), (200, vec![json!("another"), json!("app-echo")]));
+    assert_eq!(all.json().get("NextMarker"), None);
+    let page = get("/?MaxItems=1");
+    assert_eq!((names(&page), &page.json()["NextMarker"]), (vec![json!("another")], &json!("another")));
+    assert_eq!(names(&get("/?MaxItems=1&Marker=another")), ["app-echo"]);
+    assert_eq!(refusal(&get("/?MaxItems=0")).1, "InvalidParameterValueException");
+
+    let described = get("/app-echo/configuration").json();
+    assert_eq!(described["FunctionArn"], "arn:aws:lambda:us-east-1:123456789012:function:app-echo");
+    assert_eq!((&described["MemorySize"], &described["Timeout"]), (&json!(256), &json!(20)));
+    assert_eq!((&described["State"], &described["Handler"]), (&json!("Active"), &json!("echo")));
+    let whole = get("/app-echo?Qualifier=PROD");
+    assert_eq!(
+        whole.json()["Configuration"]["FunctionArn"],
+        "arn:aws:lambda:us-east-1:123456789012:function:app-echo:PROD"
+    );
+    assert_eq!(whole.json()["Concurrency"], json!({ "ReservedConcurrentExecutions": 3 }));
+    assert!(!whole.body.contains("hunter22"), "who may call need not be who may see it");
+    let (status, name, message) = refusal(&get("/none"));
+    assert_eq!((status, name.as_str()), (404, "ResourceNotFoundException"));
+    assert_eq!(message, "Function not found: arn:aws:lambda:us-east-1:123456789012:function:none");
+
+    let mut client = Client::connect(lambda.address());
+    client.send("POST /2015-03-31/functions HTTP/1.1", &[("Content-Length", "2")], b"{}");
+    let (status, name, message) = refusal(&client.reply().expect("an answer"));
+    assert_eq!((status, name.as_str()), (404, "UnknownOperationException"));
+    assert!(message.as_str().is_some_and(|message| message.contains("never by a request")), "{message}");
+}

@@ -89,6 +89,67 @@ fn who_announces_too_much_and_waits_is_told_at_once() {
 }
 
 #[test]
+fn who_announces_too_much_and_sends_nothing_is_told_soon() {
+    let endpoint = Endpoint::open();
+    let began = Instant::now();
+    for length in ["1049601", "99999999999999"] {
+        let mut client = endpoint.client();
+        let headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("X-Amz-Target", "AWSStepFunctions.CreateStateMachine"),
+            ("Content-Length", length),
+        ];
+        client.send("POST / HTTP/1.1", &headers, b"{}");
+        assert_eq!(client.reply().expect("an answer").status, 413, "{length}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+/// The header of a request that is signed for a service, by whoever.
+fn signed_for(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=a/20260131/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}
+
+#[test]
+fn services_that_are_not_served_are_told_what_is() {
+    let endpoint = Endpoint::open();
+    let says = "This endpoint does not serve";
+    let mut client = endpoint.client();
+    let (sns, dynamodb) = (signed_for("sns"), signed_for("dynamodb"));
+    let form = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+    client.post(&[form, ("Authorization", &sns)], b"Action=ListTopics");
+    let reply = client.reply().expect("an answer");
+    assert_eq!(reply.status, 404);
+    let error = format!("<Code>UnknownOperation</Code><Message>{says} sns. It serves states.</Message>");
+    assert!(reply.body.contains(&error), "{reply:?}");
+
+    let mut client = endpoint.client();
+    let json = ("Content-Type", "application/x-amz-json-1.0");
+    let target = ("X-Amz-Target", "DynamoDB_20120810.ListTables");
+    client.post(&[json, target, ("Authorization", &dynamodb)], b"{}");
+    let reply = client.reply().expect("an answer");
+    assert_eq!(reply.refusal(), (400, "com.amazon.coral.service#UnknownOperationException".to_owned()));
+    assert_eq!(reply.json()["message"], format!("{says} dynamodb. It serves states."));
+
+    for (service, message) in [
+        ("scheduler", format!("{says} scheduler. It serves states.")),
+        ("states", "states has no operation at this method and path.".to_owned()),
+        ("<x>", format!("{says} that. It serves states.")),
+    ] {
+        let reply = endpoint.client().get("/schedules/x", &[("Authorization", &signed_for(service))]);
+        assert_eq!(
+            (reply.status, reply.header("x-amzn-errortype")),
+            (404, Some("UnknownOperationException"))
+        );
+        assert_eq!(reply.json()["message"], message);
+    }
+    let reply = endpoint.client().get("/schedules/x", &[]);
+    assert_eq!((reply.status, reply.header("content-type")), (404, Some("application/xml")), "nobody's");
+}
+
+#[test]
 fn slow_heads_and_slow_bodies_end() {
     let short = Duration::from_millis(300);
     let limits = Limits { head_time: short, body_time: short, ..Limits::default() };
