@@ -377,6 +377,25 @@ pub const QUEUE_RECEIVE_COUNT_MAX: i64 = 1_000;
 pub const QUEUE_IN_FLIGHT_MAX: i64 = 120_000;
 /// How long a deduplication id is known. SQS developer guide, "Exactly-once processing": 5 minutes.
 pub const QUEUE_DEDUPLICATION_SECONDS: i64 = 300;
+/// The name of a queue, and the id of an entry of a batch, in bytes. API reference, `CreateQueue` and
+/// `SendMessageBatchRequestEntry`: 80 characters, all of them ASCII.
+pub const QUEUE_NAME_BYTES_MAX: usize = 80;
+/// A message group id and a message deduplication id, in bytes. API reference, `SendMessage`: 128 characters, all of them
+/// ASCII.
+pub const QUEUE_MESSAGE_IDS_BYTES_MAX: usize = 128;
+/// The name of a message attribute, in bytes. SQS developer guide, "Amazon SQS message attributes": 256 characters, all of
+/// them ASCII.
+pub const QUEUE_ATTRIBUTE_NAME_BYTES_MAX: usize = 256;
+/// How short a data key can be used again. API reference, `SetQueueAttributes`: 60 seconds.
+pub const QUEUE_DATA_KEY_SECONDS_MIN: i64 = 60;
+/// How long a data key can be used again. API reference, `SetQueueAttributes`: 24 hours.
+pub const QUEUE_DATA_KEY_SECONDS_MAX: i64 = 86_400;
+/// Queues in one answer of a list. API reference, `ListQueues`: 1,000.
+pub const QUEUE_LIST_MAX: usize = 1_000;
+/// Messages that are moved out of a dead-letter queue in a second. API reference, `StartMessageMoveTask`: 500.
+pub const QUEUE_MOVES_PER_SECOND_MAX: i64 = 500;
+/// Moves in one answer of a list. API reference, `ListMessageMoveTasks`: 10.
+pub const QUEUE_MOVES_LIST_MAX: i64 = 10;
 /// Tags of a queue. SQS developer guide, "Amazon SQS queue quotas": 50.
 pub const QUEUE_TAGS_MAX: usize = 50;
 /// Entries of a `PutEvents`. API reference, `PutEvents`: 10.

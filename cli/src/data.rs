@@ -10,6 +10,7 @@ use std::{
 };
 
 use engine::{Engine, EngineError, ExecutionFilter, JournalError, Reader, Status};
+use server::stores::StoresError;
 use tempfile::NamedTempFile;
 
 use crate::{problem::Problem, text};
@@ -316,6 +317,15 @@ pub(crate) fn from_engine(error: EngineError) -> Problem {
             hint: "data travels by reference: an input names objects and does not hold rows".to_owned(),
         },
         _ => Problem::Journal { detail },
+    }
+}
+
+/// The same for queues and events.
+pub(crate) fn from_stores(error: &StoresError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        StoresError::Unusable(_) => Problem::StoresUnusable { detail },
+        _ => Problem::Stores { detail },
     }
 }
 

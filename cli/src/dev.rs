@@ -23,7 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::address::Address;
 use crate::arguments::{self, Dev, Format};
-use crate::data::{DataDir, from_engine};
+use crate::data::{DataDir, from_engine, from_stores};
 use crate::local_engine::{LocalEngine, check_coreview};
 use crate::problem::Problem;
 use crate::project::{Application, Seen};
@@ -42,6 +42,9 @@ const GENERATE: &str = "generate";
 /// Serves until Ctrl-C.
 pub(crate) fn dev(arguments: &Dev, terminal: Terminal) -> Result<u8, Problem> {
     check_coreview(arguments.coreview.as_deref())?;
+    if let Err(error) = server::lift_process_limits() {
+        tracing::warn!(%error, "the limits of this process stay as they are");
+    }
     let listen = addresses(&arguments.listen)?;
     let credentials = arguments.credentials.as_deref().map(credentials).transpose()?;
     let application = application(arguments, terminal)?;
@@ -144,7 +147,7 @@ impl Serving<'_> {
     ) -> Result<u8, Problem> {
         let deployed = deploy(&self.local.engine, application)?;
         let stores = Stores::open(self.local.data.journal(), &self.local.engine, Arc::new(SystemClock));
-        let stores = stores.map_err(|error| Problem::Journal { detail: error.to_string() })?;
+        let stores = stores.map_err(|error| from_stores(&error))?;
         let put = self.triggers.as_ref().map_or(Ok(()), |triggers| triggers.put(&stores));
         let served = put.and_then(|()| self.serve(application, listen, metrics, &stores, &deployed));
         stores.close();
@@ -206,8 +209,10 @@ impl Serving<'_> {
         let mut apis: Vec<Arc<dyn JsonApi>> = vec![Arc::new(states), Arc::new(Own::new(api))];
         apis.extend(stores.json_apis());
         let objects = self.objects(stores, authentication.clone(), limits)?;
+        let probes = Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone());
+        let looked_at = stores.clone();
         Ok(vec![
-            Arc::new(Probes::new(engine.clone(), Arc::clone(metrics), authentication.clone())),
+            Arc::new(probes.and(move || looked_at.problem())),
             Arc::new(Functions::new(self.local.host.clone(), authentication.clone(), limits.body_time)),
             Arc::new(RestProtocol::new(stores.rest_apis(), authentication.clone(), limits.body_time)),
             Arc::new(JsonProtocol::new(apis, authentication, limits.body_time)),

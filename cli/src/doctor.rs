@@ -1,13 +1,14 @@
-//! `doctor`: what is wrong with a journal, and which executions that touches.
+//! `doctor`: what is wrong with a journal, and which executions that touches, and with the queues
+//! and events beside it.
 
 use std::path::Path;
 
-use engine::{Examination, Finding, JournalError};
+use engine::{Area, Examination, Finding, JournalError};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::{Doctor, Format},
-    data::from_journal,
+    data::{from_journal, from_stores},
     problem::{Problem, exit},
     terminal::Terminal,
     text,
@@ -30,12 +31,19 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
     if arguments.file.is_none() {
         crate::data::check_traces(place)?;
     }
-    let examination = engine::examine(place).map_err(|error| match (error, arguments.file.as_deref()) {
-        (JournalError::Missing { .. } | JournalError::NotAJournal { .. }, Some(file)) if file.is_file() => {
-            no_journal(file)
-        }
-        (error, _) => from_journal(error),
-    })?;
+    let mut examination =
+        engine::examine(place).map_err(|error| match (error, arguments.file.as_deref()) {
+            (JournalError::Missing { .. } | JournalError::NotAJournal { .. }, Some(file))
+                if file.is_file() =>
+            {
+                no_journal(file)
+            }
+            (error, _) => from_journal(error),
+        })?;
+    if arguments.file.is_none() {
+        let found = server::stores::examine(place).map_err(|error| from_stores(&error))?;
+        examination.findings.extend(found.into_iter().flatten().map(of_stores));
+    }
     match terminal.format {
         Format::Text => {
             for finding in &examination.findings {
@@ -48,6 +56,11 @@ pub(crate) fn doctor(arguments: &Doctor, terminal: Terminal) -> Result<u8, Probl
         }
     }
     Ok(if examination.is_sound() { 0 } else { exit::REFUSED })
+}
+
+/// A finding in the database of queues and events.
+pub(crate) fn of_stores(problem: String) -> Finding {
+    Finding { area: Area::Structure, subject: "stores.db".to_owned(), problem }
 }
 
 /// A finding in a line.

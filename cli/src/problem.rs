@@ -223,6 +223,22 @@ pub(crate) enum Problem {
     )]
     Journal { detail: String },
 
+    #[error("{detail}")]
+    #[diagnostic(
+        code(stores::unusable),
+        help(
+            "nothing was changed. `stepwright doctor` says more; what is in the journal is not touched by it: move stores.db and stores.lock away together to begin with no queues, rules, schedules and pipes"
+        )
+    )]
+    StoresUnusable { detail: String },
+
+    #[error("{detail}")]
+    #[diagnostic(
+        code(stores::io),
+        help("check free space and permissions of the data folder; what was acknowledged is kept")
+    )]
+    Stores { detail: String },
+
     #[error("{} is there already", file.display())]
     #[diagnostic(code(backup::there), help("name a file that is not there yet: a backup replaces nothing"))]
     BackupThere { file: PathBuf },
@@ -352,6 +368,7 @@ impl Problem {
             | Self::OtherCoreView { .. }
             | Self::CoreViewMissing { .. }
             | Self::JournalUnusable { .. }
+            | Self::StoresUnusable { .. }
             | Self::Definition { .. }
             | Self::Denied
             | Self::BackupThere { .. }

@@ -114,6 +114,7 @@
 pub mod arn;
 mod clock;
 mod crash;
+pub mod database;
 mod digest;
 mod engine;
 mod express;

@@ -14,6 +14,7 @@ pub mod http;
 pub mod integrations;
 pub mod log_groups;
 pub mod metrics;
+mod process_limits;
 mod random;
 pub mod runtime;
 pub mod stores;
@@ -22,6 +23,7 @@ pub use api::{Api, ApiError};
 pub use integrations::{AwsSettings, Integrations, OwnEndpoint};
 pub use log_groups::LogGroups;
 pub use metrics::Metrics;
+pub use process_limits::lift_process_limits;
 pub use runtime::{
     FolderError, Function, FunctionFigures, InvokeRefusal, InvokeRequest, Invoked, KnownFunction, LoggedLine,
     RuntimeHost, RuntimeHostError, RuntimeOptions, functions_in, read_logs,

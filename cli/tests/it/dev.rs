@@ -21,12 +21,11 @@ struct Server {
 
 impl Server {
     fn start(bench: &Bench, line: &str) -> Self {
-        let mut process = bench
-            .command(&format!("dev --listen 127.0.0.1:0 -o json {line}"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        Self::of(&mut bench.command(&format!("dev --listen 127.0.0.1:0 -o json {line}")))
+    }
+
+    fn of(command: &mut std::process::Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let stdout = BufReader::new(process.stdout.take().expect("stdout"));
         let mut server = Self { process, stdout, announced: Value::Null };
         server.announced = server.told();
@@ -45,19 +44,33 @@ impl Server {
     }
 
     fn call(&self, operation: &str, parameters: &Value) -> Value {
-        let (host, body) = (self.endpoint(), parameters.to_string());
-        let mut stream = TcpStream::connect(host).expect("it listens");
-        write!(
-            stream,
-            "POST / HTTP/1.1\r\nHost: {host}\r\nX-Amz-Target: AWSStepFunctions.{operation}\r\n\
-             Content-Type: application/x-amz-json-1.0\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        self.post(&format!("AWSStepFunctions.{operation}"), parameters).1
+    }
+
+    fn post(&self, target: &str, parameters: &Value) -> (u16, Value) {
+        let body = parameters.to_string();
+        let head = format!(
+            "X-Amz-Target: {target}\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: {}",
             body.len()
-        )
-        .expect("sent");
+        );
+        let (status, body) = self.ask("POST /", &head, &body);
+        (status, serde_json::from_str(&body).expect("JSON"))
+    }
+
+    fn ask(&self, what: &str, head: &str, body: &str) -> (u16, String) {
+        let host = self.endpoint();
+        let mut stream = TcpStream::connect(host).expect("it listens");
+        write!(stream, "{what} HTTP/1.1\r\nHost: {host}\r\n{head}\r\nConnection: close\r\n\r\n{body}")
+            .expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-        serde_json::from_str(body).expect("JSON")
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ask("GET /readyz", "Accept: */*", "").0 == 200
     }
 
     /// Ends it as a service manager does; answers what it logged.
@@ -252,4 +265,82 @@ fn the_log_names_executions_and_states_and_nothing_that_is_secret() {
         lines.iter().find(|line| line["message"] == "ExecutionFailed").expect("a line about the end");
     assert_eq!((&failed["execution_arn"], &failed["state"]), (&json!(arn), &json!("Break")));
     assert!(!log.contains(CANARY), "{log}");
+}
+
+#[test]
+fn queues_that_were_lost_are_not_begun_anew() {
+    let bench = Bench::new();
+    let server = Server::start(&bench, "--no-app");
+    let (_, made) = server.post("AmazonSQS.CreateQueue", &json!({ "QueueName": "work" }));
+    let message = json!({ "QueueUrl": made["QueueUrl"], "MessageBody": "kept" });
+    assert_eq!(server.post("AmazonSQS.SendMessage", &message).0, 200);
+    server.end();
+    let of_stores = || {
+        let entries = std::fs::read_dir(bench.path(".stepwright")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter(|name| name.starts_with("stores")).collect();
+        names.sort();
+        names
+    };
+    // The file alone holds everything.
+    assert_eq!(of_stores(), ["stores.db", "stores.lock"]);
+    let done = bench.run("backup copy.db");
+    assert!(done.code == Some(0) && done.out.contains("copy.stores.db"), "{}{}", done.out, done.err);
+    let database = bench.path(".stepwright/stores.db");
+    let whole = std::fs::read(&database).expect("read");
+    let half = whole.len() / 2;
+    for damaged in
+        [Vec::new(), whole[..whole.len() - 100].to_vec(), [&whole[..half], &vec![0xa5; half]].concat()]
+    {
+        std::fs::write(&database, &damaged).expect("written");
+        let done = bench.run("dev --listen 127.0.0.1:0 --no-app");
+        assert_eq!(done.code, Some(5), "{}", done.err);
+        assert!(done.err.contains("stores::unusable"), "{}", done.err);
+        assert_eq!(bench.run("doctor").code, Some(5));
+        assert_eq!(std::fs::read(&database).expect("read"), damaged);
+    }
+    std::fs::copy(bench.path("copy.stores.db"), &database).expect("restored");
+    assert_eq!(bench.run("doctor").code, Some(0));
+    let server = Server::start(&bench, "--no-app");
+    let receive = json!({ "QueueUrl": made["QueueUrl"] });
+    assert_eq!(server.post("AmazonSQS.ReceiveMessage", &receive).1["Messages"][0]["Body"], "kept");
+    server.end();
+}
+
+#[test]
+fn where_files_may_not_grow_queues_are_not_ready_and_nothing_else_ends() {
+    let bench = Bench::new();
+    let plain = bench.command("dev --listen 127.0.0.1:0 -o json --no-app");
+    let mut limited = std::process::Command::new("bash");
+    // Blocks of 1,024 bytes.
+    limited
+        .arg("-c")
+        .arg("ulimit -f 700; exec \"$0\" \"$@\"")
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        value.map(|value| limited.env(name, value));
+    }
+    plain.get_current_dir().map(|folder| limited.current_dir(folder));
+    let server = Server::of(&mut limited);
+    let (_, made) = server.post("AmazonSQS.CreateQueue", &json!({ "QueueName": "work" }));
+    let message = json!({ "QueueUrl": made["QueueUrl"], "MessageBody": "x".repeat(100_000) });
+    assert!(server.is_ready());
+    let sent = (0..20).take_while(|_| server.post("AmazonSQS.SendMessage", &message).0 == 200).count();
+    assert!((1..20).contains(&sent), "{sent}");
+    for _ in 0..5 {
+        assert_eq!(server.post("AmazonSQS.SendMessage", &message).0, 500);
+    }
+    assert_eq!(server.ask("GET /healthz", "Accept: */*", "").0, 200);
+    let counts = json!({ "QueueUrl": made["QueueUrl"], "AttributeNames": ["All"] });
+    let (_, counts) = server.post("AmazonSQS.GetQueueAttributes", &counts);
+    assert_eq!(counts["Attributes"]["ApproximateNumberOfMessages"], sent.to_string());
+    // What needs little room may still find it.
+    let small = json!({ "QueueUrl": made["QueueUrl"], "MessageBody": "x" });
+    let is_told =
+        (0..200).any(|_| server.post("AmazonSQS.SendMessage", &small).0 == 500 && !server.is_ready());
+    assert!(is_told);
+    let log = server.end();
+    let (failed, over) = (log.matches("ulimit -f").count(), log.matches("can be written again").count());
+    assert!(failed > 0 && failed <= over + 1, "once until it is over: {log}");
 }

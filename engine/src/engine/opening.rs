@@ -10,7 +10,8 @@ use std::thread;
 use super::{Engine, EngineError, EngineOptions, STACK_BYTES};
 use crate::arn::{execution_names, state_machine_arn};
 use crate::crash::CrashPoints;
-use crate::journal::{self, DirectoryLock, JournalError, Message, OpenExecution, Reader, Writer};
+use crate::database::Lock;
+use crate::journal::{self, JournalError, Message, OpenExecution, Reader, Writer};
 use crate::machine::{Execution, Input};
 use crate::map_run::{Processors, abort_orphans, child_definition};
 use crate::scheduler::{Belonging, Job, Keeping, Parts, Scheduler, Slot, lock};
@@ -30,7 +31,7 @@ impl Engine {
     /// execution whose own records or definition are damaged is left out and
     /// keeps no other one from going on: see [`Self::left_out`].
     pub fn open(options: EngineOptions) -> Result<Self, EngineError> {
-        let lock = DirectoryLock::acquire(&options.data_dir)?;
+        let lock = Lock::acquire(&options.data_dir, journal::FILES)?;
         let path = options.data_dir.join(journal::FILE);
         let connection = journal::open(&path, options.clock.now_millis())?;
         let reader = Self::settle_identity(&options, &path, &connection)?;

@@ -144,7 +144,9 @@ impl Engine {
                 let started = started_before(&slot, &input)?;
                 // The other start may still be on its way to the journal.
                 let (sender, durable) = sync_channel(1);
-                self.scheduler.when_durable(Box::new(move || drop(sender.send(()))))?;
+                self.scheduler.when_durable(Box::new(move || {
+                    let _ = sender.send(());
+                }))?;
                 durable.recv().map_err(|_| self.scheduler.gone())?;
                 Ok(started)
             }

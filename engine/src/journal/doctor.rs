@@ -7,24 +7,21 @@ mod history;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use asl::StateMachine;
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 
-use super::lock::{self, Holder, holder};
 use super::reader::Reader;
-use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
+use super::schema::{self, FILE, FILES, JournalError, SCHEMA_VERSION};
 use super::segment::decode;
+use crate::database::{self, Depth, Holder, holder};
 use crate::machine::{Fact, Record};
 use crate::map_run::{Processors, child_definition};
 
 /// Findings that are told one by one; the others are counted.
 const FINDINGS_MAX: usize = 1_000;
-/// Lines of the integrity check.
-const INTEGRITY_LINES_MAX: i64 = 100;
 
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,18 +110,18 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     let mut examination = Examination::default();
     let is_of_directory = file.file_name().is_some_and(|name| name == FILE);
     // Where only the log is gone, or the end of the database, the rest is examined all the same.
-    if is_of_directory && let Err(gone @ JournalError::Gone { .. }) = lock::check(&directory) {
+    if is_of_directory && let Err(gone @ JournalError::Gone { .. }) = database::check(&directory, FILES) {
         return Err(gone);
     }
     if !file.exists() {
         return Err(JournalError::Missing { directory });
     }
-    let holder = if is_of_directory { Some(holder(&directory)) } else { None };
-    if let Some(Holder::Nobody { log_is_lost: true, .. }) = &holder {
-        let problem = "the engine was killed, and its write-ahead log is missing: the last commits are lost";
-        examination.found(Area::File, &log_of(&file).display().to_string(), problem);
+    let holder = if is_of_directory { Some(holder(&directory, FILES)) } else { None };
+    if let Some(Holder::Nobody { lost_log: Some(JournalError::Damaged { detail, .. }), .. }) = &holder {
+        let log = database::log_of(&file).display().to_string();
+        examination.found(Area::File, &log, format!("the engine was killed: {detail}"));
     }
-    let connection = match open(&file, matches!(holder, Some(Holder::Engine))) {
+    let connection = match open(&file, matches!(holder, Some(Holder::Somebody))) {
         Ok(connection) => connection,
         Err(JournalError::Damaged { detail, .. }) => {
             examination.found(Area::Structure, "", format!("the database cannot be opened: {detail}"));
@@ -141,7 +138,7 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     if examination.schema == 0 {
         return Err(JournalError::Missing { directory });
     }
-    if let Err(JournalError::Damaged { detail, .. }) = schema::check_length(&connection, &file) {
+    if let Err(JournalError::Damaged { detail, .. }) = database::check_length(&connection, &file) {
         examination.found(Area::File, &file.display().to_string(), detail);
     }
     // Everything is of one moment, whatever an engine commits meanwhile.
@@ -157,81 +154,19 @@ pub fn examine(directory_or_file: &Path) -> Result<Examination, JournalError> {
     Ok(examination)
 }
 
-fn log_of(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
-/// Opens the database so that nothing changes: without a write-ahead log it is
-/// read as a file that nobody writes; with one, the log is only read.
+/// Opens the database so that nothing changes.
 fn open(file: &Path, is_in_use: bool) -> Result<Connection, JournalError> {
-    let has_log = fs::metadata(log_of(file)).is_ok_and(|log| log.len() > 0);
-    // With an empty database SQLite removes the log.
-    let is_empty = fs::metadata(file).is_ok_and(|file| file.len() == 0);
-    if (is_in_use || has_log) && !is_empty {
-        return schema::open_read_only(file);
-    }
-    let failed = |source| JournalError::of(file, "open", source);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(immutable_uri(file), flags).map_err(failed)?;
+    let connection = database::open_unchanged(file, is_in_use)?;
     schema::check(&connection, file)?;
     Ok(connection)
 }
 
-fn immutable_uri(file: &Path) -> String {
-    let mut uri = String::from("file:");
-    for character in file.to_string_lossy().chars() {
-        match character {
-            '%' => uri.push_str("%25"),
-            '?' => uri.push_str("%3f"),
-            '#' => uri.push_str("%23"),
-            other => uri.push(other),
-        }
-    }
-    uri + "?immutable=1"
-}
-
 /// Pages, rows and indexes, and whether the tables are those of this schema.
 fn structure(connection: &Connection, examination: &mut Examination) {
-    let lines = (|| {
-        connection.pragma_update(None, "cell_size_check", true)?;
-        let mut check = connection.prepare(&format!("PRAGMA integrity_check({INTEGRITY_LINES_MAX})"))?;
-        let lines = check.query_map([], |row| row.get::<_, String>(0))?;
-        lines.collect::<rusqlite::Result<Vec<String>>>()
-    })();
-    match lines {
-        Ok(lines) => {
-            for line in lines.iter().filter(|line| *line != "ok") {
-                examination.found(Area::Structure, "", line.trim());
-            }
-        }
-        Err(error) => {
-            examination.found(Area::Structure, "", format!("the database cannot be checked: {error}"));
-        }
+    let wanted = if examination.schema == SCHEMA_VERSION { schema::blank().ok() } else { None };
+    for fault in database::faults(connection, Depth::Indexes, wanted.as_ref()) {
+        examination.found(Area::Structure, &fault.subject, fault.problem);
     }
-    if examination.schema != SCHEMA_VERSION {
-        return;
-    }
-    match (tables(connection), schema::blank().and_then(|blank| tables(&blank))) {
-        (Ok(found), Ok(wanted)) => {
-            for name in wanted.iter().filter(|table| !found.contains(*table)).map(|(name, _)| name) {
-                let problem = "it is missing, or not as this schema has it";
-                examination.found(Area::Structure, name, problem);
-            }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            examination.found(Area::Structure, "", format!("the tables cannot be listed: {error}"));
-        }
-    }
-}
-
-/// Names and texts of all tables and indexes.
-fn tables(connection: &Connection) -> rusqlite::Result<BTreeSet<(String, Option<String>)>> {
-    let mut statement = connection.prepare("SELECT name, sql FROM sqlite_master")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
 }
 
 /// The row of an execution, as far as it has to agree with its records.

@@ -18,7 +18,6 @@ mod backup;
 mod checksum;
 mod doctor;
 mod lists;
-mod lock;
 mod map_runs;
 mod pack;
 mod reader;
@@ -33,12 +32,10 @@ mod writer;
 pub use backup::{BackedUp, back_up};
 pub use doctor::{Area, Examination, Finding, examine};
 pub use lists::ExecutionFilter;
-pub use lock::is_in_use;
 pub use reader::{ExecutionDescription, ExecutionSummary, OpenExecution, Reader, StateMachineDescription};
 pub use retention::{Collected, collect_garbage};
 pub use schema::JournalError;
 
-pub(crate) use lock::DirectoryLock;
 pub(crate) use map_runs::{
     ChildRow, MapRunRow, close_map_run, fail_child, insert_map_run, note_fingerprint, note_items,
     update_limits,
@@ -46,6 +43,12 @@ pub(crate) use map_runs::{
 pub(crate) use reader::{Readers, RevisionOfExecution};
 pub(crate) use redrives::{PendingChild, begin_map_run_redrive, reopen_child, reopen_execution};
 pub(crate) use retention::{Identity, Place, Removed, before, remove_some};
-pub(crate) use schema::{FILE, open};
+pub(crate) use schema::{FILE, FILES, open};
 pub(crate) use segment::encode;
 pub(crate) use writer::{Append, Backlog, Change, Closed, End, Message, NewExecution, Release, Writer};
+
+/// Whether an engine, or somebody else who has to be alone, has the journal of a directory open
+/// at this moment.
+pub fn is_in_use(directory: &std::path::Path) -> bool {
+    crate::database::is_in_use(directory, FILES)
+}

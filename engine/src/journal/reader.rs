@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::lock::{self, DirectoryLock};
 use super::map_runs::status;
-use super::schema::{self, FILE, JournalError, SCHEMA_VERSION};
+use super::schema::{self, FILE, FILES, JournalError, SCHEMA_VERSION};
 use super::segment::decode;
 use crate::arn::{execution_arn, execution_names, state_machine_arn, state_machine_name};
 use crate::clock::{Clock, SystemClock};
+use crate::database::{self, Lock};
 use crate::machine::{Fact, HistoryEvent, Record, Status};
 use crate::registry::{Revision, Store};
 
@@ -146,7 +146,7 @@ type Found<T> = Result<T, JournalError>;
 /// Lets the database and its schema become what an engine would make of them.
 fn bring_up_to_date(directory: &Path, path: &Path) -> Found<()> {
     // No engine may be at work on the tables while they change.
-    let lock = DirectoryLock::acquire(directory)?;
+    let lock = Lock::acquire(directory, FILES)?;
     drop(schema::open(path, SystemClock.now_millis())?);
     drop(lock);
     Ok(())
@@ -159,7 +159,7 @@ impl Reader {
     /// or its database, is refused, and what is left of it stays as it is.
     pub fn open(directory: &Path) -> Found<Self> {
         let path = directory.join(FILE);
-        lock::check(directory)?;
+        database::check(directory, FILES)?;
         // An empty one is not opened either: SQLite would lay files beside it.
         if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
             return Err(JournalError::Missing { directory: directory.to_path_buf() });

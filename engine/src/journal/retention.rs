@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::lock::DirectoryLock;
 use super::reader::Reader;
 use super::schema::{self, FILE, JournalError};
 use crate::arn::{child_arn, execution_arn};
@@ -207,7 +206,7 @@ pub fn collect_garbage(directory: &Path, ended_before_millis: i64) -> Result<Col
     let identity = Identity { region: region.to_owned(), account: account.to_owned() };
     let last_millis = reader.last_millis()?;
     drop(reader);
-    let lock = DirectoryLock::acquire(directory)?;
+    let lock = crate::database::Lock::acquire(directory, schema::FILES)?;
     let path = directory.join(FILE);
     let mut connection = schema::open(&path, last_millis)?;
     let failed = |action| {

@@ -6,12 +6,13 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::segment::decode;
+use crate::database::{Files, Identity, check_identity, check_length};
 use crate::machine::HistoryEvent;
 
 /// Name of the database in the data directory.
 pub(crate) const FILE: &str = "journal.db";
-/// Name of the lock file in the data directory.
-pub(crate) const LOCK_FILE: &str = "journal.lock";
+/// The database in the data directory, and its lock.
+pub(crate) const FILES: Files = Files { database: FILE, lock: "journal.lock" };
 
 /// `PRAGMA application_id` of a journal: "Step" in ASCII.
 const APPLICATION_ID: i64 = 0x5374_6570;
@@ -205,7 +206,7 @@ pub enum JournalError {
     },
     /// There was a journal, and its database was taken away.
     #[error(
-        "journal {} is {what}, and {} shows that there was one. Put it back with all its files, or restore a \
+        "{} is {what}, and {} shows that there was one. Put it back with all its files, or restore a \
          backup as docs/journal.md says; to begin anew, name another data directory",
         path.display(),
         trace.display()
@@ -219,14 +220,14 @@ pub enum JournalError {
         trace: PathBuf,
     },
     /// The file is something else.
-    #[error("{} is not a stepwright journal: move it away, or name another data directory", path.display())]
+    #[error("{} is no database that stepwright wrote: move it away, or name another data directory", path.display())]
     NotAJournal {
         /// The file.
         path: PathBuf,
     },
     /// A newer engine wrote it.
     #[error(
-        "journal {} has schema {found}, this program knows up to {known}: use the newer stepwright that wrote it",
+        "{} has schema {found}, this program knows up to {known}: use the newer stepwright that wrote it",
         path.display()
     )]
     Newer {
@@ -239,7 +240,7 @@ pub enum JournalError {
     },
     /// The database is damaged.
     #[error(
-        "journal {} is damaged: {detail}. Keep a copy of the directory, then restore a backup or recover what is \
+        "{} is damaged: {detail}. Keep a copy of the directory, then restore a backup or recover what is \
          readable with `sqlite3 {} .recover`",
         path.display(),
         path.display()
@@ -287,7 +288,7 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// The database refused.
-    #[error("journal {}: {action}: {source}", path.display())]
+    #[error("{}: {action}: {source}", path.display())]
     Database {
         /// What was tried.
         action: &'static str,
@@ -300,7 +301,7 @@ pub enum JournalError {
 
 impl JournalError {
     /// Sorts an error of the database by what a person has to do about it.
-    pub(crate) fn of(path: &Path, action: &'static str, source: rusqlite::Error) -> Self {
+    pub fn of(path: &Path, action: &'static str, source: rusqlite::Error) -> Self {
         let path = path.to_path_buf();
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotAJournal { path },
@@ -351,33 +352,8 @@ pub(super) fn blank() -> rusqlite::Result<Connection> {
 
 /// Refuses files that are not journals, and journals of newer engines.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), JournalError> {
-    let failed = |source| JournalError::of(path, "read the header of", source);
-    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let found = number("PRAGMA user_version").map_err(failed)?;
-    let tables = number("SELECT count(*) FROM sqlite_master").map_err(failed)?;
-    let application = number("PRAGMA application_id").map_err(failed)?;
-    if tables > 0 && application != APPLICATION_ID {
-        return Err(JournalError::NotAJournal { path: path.to_path_buf() });
-    }
-    if found > SCHEMA_VERSION {
-        return Err(JournalError::Newer { path: path.to_path_buf(), found, known: SCHEMA_VERSION });
-    }
-    Ok(())
-}
-
-/// Refuses a database whose end was cut off within a page, which `SQLite` reads as if zeros stood
-/// there. With a write-ahead log it does not have to be whole: what a crash tore is in there once more.
-pub(super) fn check_length(connection: &Connection, path: &Path) -> Result<(), JournalError> {
-    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let page = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0));
-    let page = page.map_err(|source| JournalError::of(path, "read the header of", source))?.cast_unsigned();
-    if length(Path::new(&log)) > 0 || length(path).is_multiple_of(page.max(1)) {
-        return Ok(());
-    }
-    let detail = "it was cut off: it does not end with a whole page".to_owned();
-    Err(JournalError::Damaged { path: path.to_path_buf(), detail })
+    let identity = Identity { application_id: APPLICATION_ID, schema_max: SCHEMA_VERSION };
+    check_identity(connection, path, identity).map(drop)
 }
 
 fn migrate(connection: &mut Connection, now_millis: i64) -> rusqlite::Result<()> {

@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 
 use rusqlite::{Connection, params};
 
-use super::lock::DirectoryLock;
 use super::redrives::exactly_one;
 use crate::crash::CrashPoints;
+use crate::database::Lock;
 use crate::machine::{Status, Text};
 
 /// Executions per transaction. Measured: beyond this the throughput no longer grows.
@@ -124,7 +124,7 @@ pub(crate) enum End {
 /// Owns the only connection that writes, and the lock of the directory.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
-    pub(crate) lock: DirectoryLock,
+    pub(crate) lock: Lock,
     pub(crate) path: PathBuf,
     pub(crate) crash_points: Arc<CrashPoints>,
     pub(crate) checkpoint: SyncSender<()>,
@@ -198,10 +198,7 @@ impl Writer {
                 return Ok(true);
             }
             transaction.commit()?;
-            // Of this connection, those that it made as it was opened included: they are commits, too.
-            if self.connection.total_changes() > 0 {
-                self.lock.log_is_there();
-            }
+            self.lock.committed(&self.connection);
             if self.crash_points.reach() {
                 return Ok(true);
             }

@@ -2,69 +2,45 @@
 //!
 //! Not the journal itself: a second writer would hold up its commits. What several callers
 //! write at a time is committed together, with one sync of the disk, and a caller is
-//! answered after that. Readers have connections of their own and never wait.
+//! answered after that. Readers have connections of their own and never wait for the writer.
+//! What keeps the file from getting lost is the journal's: [`engine::database`].
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+mod health;
+mod readers;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, OpenFlags};
+use engine::JournalError;
+use engine::database::{self, Depth, Files, Holder, Identity, Lock};
+use rusqlite::Connection;
 
+use self::health::Health;
+use self::readers::Readers;
 use super::schema::{APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION};
 use crate::http::JsonError;
 
-/// Name of the database in the data folder.
-pub(crate) const FILE: &str = "stores.db";
+/// The database in the data folder, and its lock.
+pub(crate) const FILES: Files = Files { database: "stores.db", lock: "stores.lock" };
+/// What it says it is.
+const IDENTITY: Identity = Identity { application_id: APPLICATION_ID, schema_max: SCHEMA_VERSION };
 /// Pieces of work in one transaction. Ours: as many as may wait for an answer at a time.
 const WORK_MAX: usize = 512;
 /// Pieces of work that may wait; who brings more waits until there is room.
 const WAITING_MAX: usize = 1_024;
-/// Connections for reading that are kept.
-const READERS_KEPT: usize = 8;
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoresError {
-    /// The file is something else.
-    #[error("{} is not a database of stepwright's queues and events: move it away, or name another data directory", path.display())]
-    NotOurs {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A newer program wrote it.
-    #[error(
-        "{} has schema {found}, this program knows up to {known}: use the newer stepwright that wrote it",
-        path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: i64,
-        /// The newest schema this program knows.
-        known: i64,
-    },
-    /// A file operation failed.
-    #[error("create {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The database refused.
-    #[error("{}: {action}: {source}", path.display())]
-    Database {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: rusqlite::Error,
-    },
+    /// It was taken away or damaged, somebody else has it, or another program or release wrote it.
+    #[error("queues and events: {0}")]
+    Unusable(JournalError),
+    /// A file operation failed, or the database refused.
+    #[error("queues and events: {0}")]
+    Failed(JournalError),
     /// The program has no models of the services: it was not built as it should be.
     #[error("this program was built without the models of AWS's services")]
     Models,
@@ -74,6 +50,15 @@ pub enum StoresError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl From<JournalError> for StoresError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::File { .. } | JournalError::Database { .. } => Self::Failed(error),
+            error => Self::Unusable(error),
+        }
+    }
 }
 
 /// Why a piece of work changed nothing.
@@ -118,35 +103,37 @@ type Work = Box<dyn FnOnce(&Connection) -> Option<Release> + Send>;
 
 /// The database. Closed when it is dropped: what was brought before is written.
 pub(crate) struct Database {
-    path: PathBuf,
     work: Mutex<Option<SyncSender<Work>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
+    health: Arc<Health>,
 }
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Database").field("path", &self.path).finish_non_exhaustive()
+        formatter.debug_struct("Database").field("readers", &self.readers).finish_non_exhaustive()
     }
 }
 
 impl Database {
-    /// Opens the database of a folder, made for its owner only when it is not there.
+    /// Opens the database of a folder, made for its owner only when it never was there.
     pub(crate) fn open(folder: &Path, now_millis: i64) -> Result<Self, StoresError> {
-        let path = folder.join(FILE);
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        drop(file.map_err(|source| StoresError::File { path: path.clone(), source })?);
+        let mut lock = Lock::acquire(folder, FILES)?;
+        let path = FILES.database_in(folder);
         let connection = open(&path, now_millis)?;
+        lock.committed(&connection);
         let (sender, receiver) = sync_channel(WAITING_MAX);
+        let health = Arc::new(Health::of(&path));
+        let writer = Writer { connection, lock, health: Arc::clone(&health) };
         let writer = std::thread::Builder::new()
             .name("stepwright-stores".to_owned())
-            .spawn(move || write_all(&connection, &receiver))
+            .spawn(move || writer.run(&receiver))
             .map_err(|source| StoresError::Threads { source })?;
         Ok(Self {
-            path,
             work: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
-            readers: Mutex::default(),
+            readers: Readers::of(path),
+            health,
         })
     }
 
@@ -163,33 +150,37 @@ impl Database {
                 None
             }
         }));
-        receiver.recv().unwrap_or_else(|_| Err(gone()))
+        // Without an answer it is closed, or was not committed, which the writer has said.
+        let done = receiver.recv().unwrap_or_else(|_| Err(JsonError::internal().into()));
+        done.map_err(|failure| self.health.told(failure))
     }
 
-    /// Reads what is on the disk.
+    /// Reads what is on the disk. Waits while too many do.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match kept {
-            Some(connection) => connection,
-            None => reader(&self.path)?,
-        };
-        let found = work(&connection);
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < READERS_KEPT {
-            readers.push(connection);
-        }
-        found
+        let done = self.readers.lend().and_then(|connection| work(&connection));
+        done.map_err(|failure| self.health.told(failure))
     }
 
-    /// Writes what was brought, and nothing more.
+    /// What is wrong with it, if anything is. What was wrong is tried again: it may be over, and
+    /// whoever heard of it brings nothing any more that could tell.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.health.problem()?;
+        let probe = "UPDATE migrations SET applied_millis = applied_millis";
+        let tried = self.write(move |connection| Ok(connection.execute(probe, [])?));
+        tried.err().and_then(|_| self.health.problem())
+    }
+
+    /// Writes what was brought, and nothing more. Afterwards the file alone holds everything.
     pub(crate) fn close(&self) {
         drop(self.work.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // Before the writer: the last connection to close takes the log with it, and one that only
+        // reads cannot.
+        self.readers.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // A thread that panicked has said so.
             let _ = writer.join();
         }
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn bring(&self, work: Work) {
@@ -213,16 +204,19 @@ pub(crate) fn count(connection: &Connection, query: &str, values: impl rusqlite:
     Ok(usize::try_from(count).unwrap_or_default())
 }
 
-fn gone() -> Failure {
-    tracing::error!("the database of queues and events was closed, or a commit failed");
-    Failure::Refused(JsonError::internal())
-}
-
-/// Does a piece of work, and undoes it when it fails.
+/// Does a piece of work, and undoes it when it fails, however it fails.
 fn within<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
     let step = |sql: &str| connection.prepare_cached(sql)?.execute([]).map(drop);
     step("SAVEPOINT work")?;
-    let done = work(connection);
+    // Nothing of ours is seen afterwards that the work could have left half done.
+    let done = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| {
+        tracing::error!("a change of queues and events panicked: it was undone, and its caller told");
+        Err(JsonError::internal().into())
+    });
+    // What the disk refuses, SQLite may have undone already, and everything before it.
+    if done.is_err() && connection.is_autocommit() {
+        return done;
+    }
     if done.is_err() {
         step("ROLLBACK TO work")?;
     }
@@ -230,50 +224,145 @@ fn within<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Done<T>)
     done
 }
 
-fn write_all(connection: &Connection, work: &Receiver<Work>) {
-    while let Ok(first) = work.recv() {
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            tracing::error!(%error, "the database of queues and events takes no changes");
-            continue;
-        }
-        let mut releases: Vec<Release> = Vec::new();
-        let more = work.try_iter().take(WORK_MAX - 1);
-        for work in std::iter::once(first).chain(more) {
-            releases.extend(work(connection));
-        }
-        match connection.execute_batch("COMMIT") {
-            Ok(()) => releases.into_iter().for_each(|release| release()),
-            Err(error) => {
-                tracing::error!(%error, "a commit of the database of queues and events failed");
-                // Nothing of it was released; what cannot be rolled back is rolled back already.
-                let _ = connection.execute_batch("ROLLBACK");
+/// Owns the only connection that writes, and the lock.
+struct Writer {
+    connection: Connection,
+    lock: Lock,
+    health: Arc<Health>,
+}
+
+impl Writer {
+    fn run(mut self, work: &Receiver<Work>) {
+        while let Ok(first) = work.recv() {
+            if let Err(error) = self.commit(first, work) {
+                self.health.failed(&error);
+                // What cannot be rolled back is rolled back already.
+                let _ = self.connection.execute_batch("ROLLBACK");
             }
+        }
+    }
+
+    /// One transaction. Nothing of one that fails is released.
+    fn commit(&mut self, first: Work, work: &Receiver<Work>) -> rusqlite::Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut releases: Vec<Release> = Vec::new();
+        for work in std::iter::once(first).chain(work.try_iter().take(WORK_MAX - 1)) {
+            releases.extend(work(&self.connection));
+            if self.connection.is_autocommit() {
+                // A failure took the transaction with it: what came before is not done either.
+                return Ok(());
+            }
+        }
+        self.connection.execute_batch("COMMIT")?;
+        self.lock.committed(&self.connection);
+        self.health.works();
+        for release in releases {
+            release();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    /// Moves the log into the database. Then the fields go in their order: the connection, the lock.
+    fn drop(&mut self) {
+        self.lock.log_goes();
+        let moved =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        if !matches!(moved, Ok(0)) {
+            tracing::warn!(
+                ?moved,
+                "the log of queues and events stays beside its database until it is opened again"
+            );
         }
     }
 }
 
-fn open(path: &Path, now_millis: i64) -> Result<Connection, StoresError> {
-    let failed = |action| {
-        let path = path.to_path_buf();
-        move |source| StoresError::Database { action, path, source }
-    };
+fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
+    let failed = |action| move |source| JournalError::of(path, action, source);
     let mut connection = Connection::open(path).map_err(failed("open"))?;
-    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let found = number("PRAGMA user_version").map_err(failed("read the header"))?;
-    let tables = number("SELECT count(*) FROM sqlite_master").map_err(failed("read the header"))?;
-    let application = number("PRAGMA application_id").map_err(failed("read the header"))?;
-    if tables > 0 && application != APPLICATION_ID {
-        return Err(StoresError::NotOurs { path: path.to_path_buf() });
-    }
-    if found > SCHEMA_VERSION {
-        return Err(StoresError::Newer { path: path.to_path_buf(), found, known: SCHEMA_VERSION });
-    }
+    let found = database::check_identity(&connection, path, IDENTITY)?;
+    database::check_length(&connection, path)?;
     let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; \
          PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(pragmas).map_err(failed("configure"))?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, found, now_millis).map_err(failed("migrate"))?;
+    let wanted = blank().map_err(failed("compare"))?;
+    if let Some(fault) = database::faults(&connection, Depth::Pages, Some(&wanted)).into_iter().next() {
+        return Err(JournalError::Damaged { path: path.to_path_buf(), detail: told(fault) });
+    }
+    connection.execute_batch(super::queue::IN_FLIGHT).map_err(failed("configure"))?;
     Ok(connection)
+}
+
+/// A database in memory with the tables of this program.
+fn blank() -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    migrate(&mut connection, 0, 0)?;
+    Ok(connection)
+}
+
+fn told(fault: database::Fault) -> String {
+    let database::Fault { subject, problem } = fault;
+    if subject.is_empty() { problem } else { format!("{subject}: {problem}") }
+}
+
+/// What is wrong with the queues and events of a folder, whoever has them open; `None` = there are
+/// none. Changes nothing.
+///
+/// # Errors
+/// [`StoresError`]: they cannot be read at all.
+pub fn examine(folder: &Path) -> Result<Option<Vec<String>>, StoresError> {
+    database::check(folder, FILES).or_else(|error| match error {
+        // Where only the log is gone, the rest is examined all the same.
+        JournalError::Damaged { .. } => Ok(()),
+        error => Err(error),
+    })?;
+    let path = FILES.database_in(folder);
+    if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+        return Ok(None);
+    }
+    let holder = database::holder(folder, FILES);
+    let mut found = Vec::new();
+    if let Holder::Nobody { lost_log: Some(lost), .. } = &holder {
+        found.push(lost.to_string());
+    }
+    let connection = database::open_unchanged(&path, matches!(holder, Holder::Somebody))?;
+    found.extend(faults_of(&connection, &path)?);
+    drop(holder);
+    Ok(Some(found))
+}
+
+fn faults_of(connection: &Connection, path: &Path) -> Result<Vec<String>, JournalError> {
+    let schema = match database::check_identity(connection, path, IDENTITY) {
+        Ok(schema) => schema,
+        Err(damaged @ JournalError::Damaged { .. }) => return Ok(vec![damaged.to_string()]),
+        Err(error) => return Err(error),
+    };
+    let wanted = if schema == SCHEMA_VERSION { blank().ok() } else { None };
+    let length = database::check_length(connection, path).err().map(|error| error.to_string());
+    let faults = database::faults(connection, Depth::Indexes, wanted.as_ref());
+    Ok(length.into_iter().chain(faults.into_iter().map(told)).collect())
+}
+
+/// Copies the queues and events of a folder into a file that is not there yet, also while they are
+/// served, and examines the copy. Answers its bytes and what is wrong with it; `None` = there are none.
+///
+/// # Errors
+/// [`StoresError`]: they cannot be read, or the copy cannot be written.
+pub fn back_up(folder: &Path, target: &Path) -> Result<Option<(u64, Vec<String>)>, StoresError> {
+    database::check(folder, FILES)?;
+    let path = FILES.database_in(folder);
+    if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+        return Ok(None);
+    }
+    let source = readers::open(&path).map_err(|source| JournalError::of(&path, "open", source))?;
+    let copied = database::copy(&source, &path, target, |copy| {
+        faults_of(&database::open_unchanged(copy, false)?, copy)
+    });
+    let (found, bytes) = copied?;
+    Ok(Some((bytes, found)))
 }
 
 fn migrate(connection: &mut Connection, from: i64, now_millis: i64) -> rusqlite::Result<()> {
@@ -289,13 +378,6 @@ fn migrate(connection: &mut Connection, from: i64, now_millis: i64) -> rusqlite:
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     transaction.commit()
-}
-
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    Ok(connection)
 }
 
 #[cfg(test)]

@@ -43,12 +43,12 @@ use std::thread::JoinHandle;
 use engine::{Clock, Engine};
 use serde_json::Value;
 
-pub use database::StoresError;
+pub use database::{StoresError, back_up, examine};
 pub use events::pattern;
 pub use schedules::expression;
 pub use triggers::TriggerError;
 
-use self::bell::{Arrivals, Bell};
+use self::bell::Bell;
 use self::database::Database;
 use self::deliveries::{Deliveries, WORKERS};
 use self::events::Events;
@@ -99,7 +99,7 @@ impl Stores {
             database: Database::open(folder, clock.now_millis())?,
             clock,
             place: Place { region: region.to_owned(), account: account.to_owned() },
-            arrivals: Arrivals::default(),
+            arrivals: Arc::default(),
             endpoint: OnceLock::new(),
         });
         let inner = Inner::new(&shared, engine).ok_or(StoresError::Models)?;
@@ -144,6 +144,12 @@ impl Stores {
     pub fn serve_at(&self, endpoint: &str) {
         // Once is enough: an endpoint does not move.
         let _ = self.inner.shared.endpoint.set(endpoint.to_owned());
+    }
+
+    /// What is wrong with the database, if anything is: then what is asked of the stores is answered
+    /// with errors. Waits for the disk.
+    pub fn problem(&self) -> Option<String> {
+        self.inner.shared.database.problem()
     }
 
     /// What speaks AWS JSON.

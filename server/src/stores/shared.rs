@@ -8,6 +8,8 @@ use engine::Clock;
 use super::bell::Arrivals;
 use super::database::Database;
 use super::place::Place;
+use super::queue::refusal;
+use crate::http::JsonError;
 
 /// Where clients reach the stores before anybody said where.
 const ENDPOINT: &str = "http://127.0.0.1:4599";
@@ -17,7 +19,7 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) place: Place,
-    pub(crate) arrivals: Arrivals,
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) endpoint: OnceLock<String>,
 }
 
@@ -39,7 +41,7 @@ impl Shared {
             database,
             clock: Arc::clone(&self.clock),
             place: self.place.clone(),
-            arrivals: Arrivals::default(),
+            arrivals: Arc::default(),
             endpoint: OnceLock::new(),
         }
     }
@@ -52,7 +54,7 @@ impl Shared {
             database: Database::open(folder, clock.now_millis()).expect("a database"),
             clock: Arc::new(clock),
             place,
-            arrivals: Arrivals::default(),
+            arrivals: Arc::default(),
             endpoint: OnceLock::new(),
         }
     }
@@ -61,5 +63,20 @@ impl Shared {
     pub(crate) fn queue_url(&self, name: &str) -> String {
         let endpoint = self.endpoint.get().map_or(ENDPOINT, String::as_str);
         format!("{endpoint}/{}/{name}", self.place.account)
+    }
+
+    /// The name in the URL of a queue. The host may be any by which this endpoint is reached.
+    pub(crate) fn queue_name<'u>(&self, url: &'u str) -> Result<&'u str, JsonError> {
+        let path = url.split_once("://").and_then(|(_, rest)| Some(rest.split_once('/')?.1));
+        let parts = path.and_then(|path| path.split_once('/'));
+        match parts.filter(|(_, name)| !name.is_empty() && !name.contains(['/', '?', '#'])) {
+            Some((account, name)) if account == self.place.account => Ok(name),
+            Some((account, _))
+                if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
+                Err(refusal::no_queue())
+            }
+            _ => Err(refusal::address(url)),
+        }
     }
 }

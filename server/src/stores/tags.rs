@@ -1,14 +1,12 @@
 //! Tags of everything but queues, by ARN.
 
+use asl::limits::TAGS_MAX;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::database::{self, Done};
 use super::request::{Given, validation};
 use crate::http::JsonError;
-
-/// Tags of one resource. Tagging: 50.
-const TAGS_MAX: usize = 50;
 
 /// Keys and values, in the order in which they came.
 pub(super) type Tags = Vec<(String, String)>;

@@ -13,8 +13,13 @@ use tokio::time::Instant;
 use super::{Moves, messages, refusal, table};
 use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonApi, JsonError};
+use crate::stores::bell::Keeper;
 use crate::stores::request::{Answered, Given, check};
 use crate::stores::shared::Shared;
+
+/// How often one of the calls that wait for a queue looks by itself: what others received comes
+/// back when they do not delete it, and the clock may jump.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Operations that answer without waiting for messages.
 const OPERATIONS: [&str; 22] = [
@@ -114,37 +119,58 @@ impl Queues {
         let seconds = asked.wait_seconds.clamp(0, QUEUE_WAIT_SECONDS_MAX).unsigned_abs();
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut stopping = self.stopping.subscribe();
-        let arrivals = self.shared.arrivals.of(asked.queue.id);
+        let waiting = self.shared.arrivals.enter(asked.queue.id);
+        let mut keeper = None;
         loop {
-            let mut arrived = std::pin::pin!(arrivals.notified());
+            let mut arrived = std::pin::pin!(waiting.arrived());
             // What arrives from here on is heard.
             arrived.as_mut().enable();
+            let baton = waiting.baton();
             let (queues, receive) = (Arc::clone(&self), asked.clone());
-            let (found, pause) = off_thread(move || receive.now(&queues.shared)).await?;
-            if !found.is_empty() {
-                return Ok(json!({ "Messages": found }));
+            let looked = off_thread(move || receive.now(&queues.shared)).await;
+            if looked.as_ref().is_ok_and(|(found, _)| !found.is_empty()) {
+                // There may be more: the next one looks.
+                drop(baton);
+                return Ok(json!({ "Messages": looked?.0 }));
             }
-            // What is invisible now may become visible before anything arrives.
-            let again = pause.map_or(until, |pause| until.min(Instant::now() + pause));
+            baton.keep();
+            let (_, next) = looked?;
             if Instant::now() >= until {
                 return Ok(json!({}));
             }
+            keeper = keeper.or_else(|| waiting.keep());
+            if let (None, Some(next)) = (&keeper, next) {
+                self.shared.arrivals.later(asked.queue.id, next);
+            }
             tokio::select! {
                 () = arrived => {}
-                () = tokio::time::sleep_until(again) => {}
+                () = tokio::time::sleep_until(until) => {}
+                () = self.next_due(keeper.as_ref(), next) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => return Ok(json!({})),
             }
         }
     }
 
-    /// The queue that a URL names by its last part: where the URL leads does not matter.
-    pub(super) fn name_in(url: &str) -> &str {
-        url.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    /// For the keeper: until a message becomes visible that is invisible now, or it is time to look.
+    async fn next_due(&self, keeper: Option<&Keeper>, next_millis: Option<i64>) {
+        let Some(keeper) = keeper else { return std::future::pending().await };
+        let look = Instant::now() + LOOK;
+        let at = |due: i64| {
+            let pause = (due - self.shared.now()).max(1).unsigned_abs();
+            look.min(Instant::now() + Duration::from_millis(pause))
+        };
+        let mut due = next_millis.map_or(look, at);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => return,
+                sooner = keeper.sooner() => due = due.min(at(sooner)),
+            }
+        }
     }
 
     /// The queue of a request.
     pub(super) fn queue_of(&self, given: Given<'_>) -> Answered<table::Queue> {
-        let name = Self::name_in(given.required("QueueUrl")).to_owned();
+        let name = self.shared.queue_name(given.required("QueueUrl"))?.to_owned();
         Ok(self.shared.database.read(|connection| table::queue(connection, &name))?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use asl::limits::{QUEUE_BATCH_ENTRIES_MAX, QUEUE_MESSAGE_BYTES_MAX};
+use asl::limits::{QUEUE_BATCH_ENTRIES_MAX, QUEUE_MESSAGE_BYTES_MAX, QUEUE_NAME_BYTES_MAX};
 use serde_json::{Map, Value, json};
 
 use super::messages::{Change, Handle, check_size, message_of, sent_answer};
@@ -36,19 +36,23 @@ impl Queues {
             ));
         }
         let (now, id) = (self.shared.now(), queue.id);
-        let outcomes = self.shared.database.write(move |connection| {
+        let (outcomes, visible) = self.shared.database.write(move |connection| {
+            let mut visible = Vec::with_capacity(messages.len());
             let one = |(id, message): (String, Result<table::NewMessage, JsonError>)| {
                 let outcome = match message {
                     Ok(message) => {
-                        Ok(sent_answer(&message, &table::send(connection, &queue, &message, now)?))
+                        let sent = table::send(connection, &queue, &message, now)?;
+                        visible.push(sent.visible_millis);
+                        Ok(sent_answer(&message, &sent))
                     }
                     Err(refused) => Err(refused),
                 };
                 Ok((id, outcome))
             };
-            messages.into_iter().map(one).collect::<Done<Vec<_>>>()
+            let outcomes = messages.into_iter().map(one).collect::<Done<Vec<_>>>()?;
+            Ok((outcomes, visible))
         })?;
-        self.shared.arrivals.tell(id);
+        self.tell(id, &visible, now);
         Ok(answer(outcomes))
     }
 
@@ -80,6 +84,10 @@ impl Queues {
         let changes: Vec<_> =
             entries(given, "ChangeMessageVisibilityBatchRequestEntry")?.iter().map(change).collect();
         let (now, id) = (self.shared.now(), queue.id);
+        let visible: Vec<_> = changes
+            .iter()
+            .map(|(_, change)| change.as_ref().ok().map(|change| now + change.visibility_millis))
+            .collect();
         let outcomes = self.shared.database.write(move |connection| {
             let one = |(entry, change): (String, Result<Change, JsonError>)| {
                 let made = match change {
@@ -94,7 +102,7 @@ impl Queues {
             };
             changes.into_iter().map(one).collect::<Done<Vec<_>>>()
         })?;
-        self.shared.arrivals.tell(id);
+        self.tell(id, &visible, now);
         Ok(answer(outcomes))
     }
 }
@@ -118,7 +126,7 @@ fn entries<'a>(given: Given<'a>, element: &str) -> Result<Vec<Given<'a>>, JsonEr
         return Err(refusal::batch("TooManyEntriesInBatchRequest", message));
     }
     let is_good = |id: &str| {
-        (1..=80).contains(&id.len())
+        (1..=QUEUE_NAME_BYTES_MAX).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     let mut ids = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! What is in a message: its body, its attributes, and the digests of both that clients verify.
 
-use asl::limits::QUEUE_MESSAGE_ATTRIBUTES_MAX;
+use asl::limits::{QUEUE_ATTRIBUTE_NAME_BYTES_MAX, QUEUE_MESSAGE_ATTRIBUTES_MAX};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest as _, Md5};
@@ -77,7 +77,7 @@ pub(super) fn check_attributes(attributes: &MessageAttributes) -> Result<usize, 
 fn check_attribute(name: &str, value: &Value) -> Result<usize, JsonError> {
     let refused = |problem: String| Err(JsonError::new("InvalidParameterValue", problem));
     let is_name = !name.is_empty()
-        && name.len() <= 256
+        && name.len() <= QUEUE_ATTRIBUTE_NAME_BYTES_MAX
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
         && !name.starts_with('.')
         && !name.ends_with('.')

@@ -1,9 +1,8 @@
 //! Operations on one message, and receiving.
 
-use std::time::Duration;
-
 use asl::limits::{
-    QUEUE_BATCH_ENTRIES_MAX, QUEUE_DELAY_SECONDS_MAX, QUEUE_VISIBILITY_SECONDS_MAX, QUEUE_WAIT_SECONDS_MAX,
+    QUEUE_BATCH_ENTRIES_MAX, QUEUE_DELAY_SECONDS_MAX, QUEUE_MESSAGE_IDS_BYTES_MAX,
+    QUEUE_VISIBILITY_SECONDS_MAX, QUEUE_WAIT_SECONDS_MAX,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::{Map, Value, json};
 
 use super::table::{NewMessage, Queue, Receive, Received, Sent};
-use super::{Queues, content, refusal, table};
+use super::{Queues, content, in_flight, refusal, table};
 use crate::http::JsonError;
 use crate::stores::database::Done;
 use crate::stores::request::{Answered, Given};
@@ -27,7 +26,7 @@ impl Queues {
         let kept = message.clone();
         let sent =
             self.shared.database.write(move |connection| table::send(connection, &queue, &kept, now))?;
-        self.shared.arrivals.tell(id);
+        self.tell(id, &[sent.visible_millis], now);
         Ok(Value::Object(sent_answer(&message, &sent)))
     }
 
@@ -44,16 +43,27 @@ impl Queues {
         let queue = self.queue_of(given)?;
         let change = Change::of(given, &queue)?;
         let (now, id) = (self.shared.now(), queue.id);
+        let visible = now + change.visibility_millis;
         self.shared.database.write(move |connection| change.make(connection, &queue, now))?;
-        self.shared.arrivals.tell(id);
+        self.tell(id, &[Some(visible)], now);
         Ok(json!({}))
+    }
+
+    /// Tells of messages that can be received, now or at a time.
+    pub(super) fn tell(&self, queue: i64, visible_millis: &[Option<i64>], now: i64) {
+        let later = visible_millis.iter().flatten().filter(|visible| **visible > now).min();
+        if let Some(due) = later {
+            self.shared.arrivals.later(queue, *due);
+        }
+        let at_once = visible_millis.iter().flatten().filter(|visible| **visible <= now).count();
+        self.shared.arrivals.tell_of(queue, at_once);
     }
 }
 
 /// A change of how long a message stays invisible.
 pub(super) struct Change {
     handle: Handle,
-    visibility_millis: i64,
+    pub(super) visibility_millis: i64,
 }
 
 impl Change {
@@ -81,7 +91,7 @@ impl Change {
             Some(_) => {
                 let update = "UPDATE messages SET visible_millis = ?2 WHERE id = ?1";
                 connection.prepare_cached(update)?.execute((handle.id, now + visibility_millis))?;
-                Ok(())
+                if *visibility_millis == 0 { in_flight::add(connection, queue.id, -1) } else { Ok(()) }
             }
         }
     }
@@ -138,11 +148,12 @@ pub(super) fn message_of(queue: &Queue, given: Given<'_>) -> Result<(NewMessage,
     let (group, id) = (given.text("MessageGroupId"), given.text("MessageDeduplicationId"));
     for (value, name) in [(group, "MessageGroupId"), (id, "MessageDeduplicationId")] {
         let is_good = |value: &str| {
-            (1..=128).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic())
+            (1..=QUEUE_MESSAGE_IDS_BYTES_MAX).contains(&value.len())
+                && value.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if let Some(value) = value.filter(|value| !is_good(value)) {
             let reason = format!(
-                "{name} can only include alphanumeric and punctuation characters. 1 to 128 in length."
+                "{name} can only include alphanumeric and punctuation characters. 1 to {QUEUE_MESSAGE_IDS_BYTES_MAX} in length."
             );
             return Err(refusal::value(value, name, &reason));
         }
@@ -221,13 +232,13 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(shared: &Shared, given: Given<'_>) -> Answered<Self> {
-        let name = Queues::name_in(given.required("QueueUrl"));
+        let name = shared.queue_name(given.required("QueueUrl"))?;
         let queue = shared.database.read(|connection| table::queue(connection, name))?;
         let count = given.number("MaxNumberOfMessages").unwrap_or(1);
         let messages_max = usize::try_from(count).unwrap_or_default();
         if !(1..=QUEUE_BATCH_ENTRIES_MAX).contains(&messages_max) {
-            let reason = "Must be between 1 and 10, if provided.";
-            return Err(refusal::value(count, "MaxNumberOfMessages", reason));
+            let reason = format!("Must be between 1 and {QUEUE_BATCH_ENTRIES_MAX}, if provided.");
+            return Err(refusal::value(count, "MaxNumberOfMessages", &reason));
         }
         let wait_seconds = given.number("WaitTimeSeconds").unwrap_or(queue.settings.wait_seconds);
         if !(0..=QUEUE_WAIT_SECONDS_MAX).contains(&wait_seconds) {
@@ -251,8 +262,8 @@ impl Asked {
         })
     }
 
-    /// Receives what is there. Without anything: how long until something may be there.
-    pub(super) fn now(&self, shared: &Shared) -> Answered<(Vec<Value>, Option<Duration>)> {
+    /// Receives what is there. Without anything: when the next message becomes visible.
+    pub(super) fn now(&self, shared: &Shared) -> Answered<(Vec<Value>, Option<i64>)> {
         let now_millis = shared.now();
         let queue = self.queue.clone();
         let (is_there, next) = shared.database.read(|connection| {
@@ -261,9 +272,8 @@ impl Asked {
             let is_there = table::has_visible(connection, &queue, now_millis)?;
             Ok((is_there, table::next_visible_millis(connection, &queue, now_millis)?))
         })?;
-        let pause = next.map(|next| Duration::from_millis((next - now_millis).max(1).unsigned_abs()));
         if !is_there {
-            return Ok((Vec::new(), pause));
+            return Ok((Vec::new(), next));
         }
         let how = Receive {
             messages_max: self.messages_max,
@@ -278,7 +288,10 @@ impl Asked {
         if let Some(dead) = dead {
             shared.arrivals.tell(dead);
         }
-        Ok((received.iter().map(|received| self.shown(shared, received)).collect(), pause))
+        if !received.is_empty() {
+            shared.arrivals.later(self.queue.id, now_millis + self.visibility_millis);
+        }
+        Ok((received.iter().map(|received| self.shown(shared, received)).collect(), next))
     }
 
     fn shown(&self, shared: &Shared, received: &Received) -> Value {

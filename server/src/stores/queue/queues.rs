@@ -1,17 +1,14 @@
 //! Operations on queues.
 
-use asl::limits::QUEUE_TAGS_MAX;
+use asl::limits::{QUEUE_LIST_MAX, QUEUE_NAME_BYTES_MAX, QUEUE_TAGS_MAX};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::attributes::{self, Attributes, Settings};
-use super::{Queues, refusal, table};
+use super::{Queues, in_flight, refusal, table};
 use crate::http::JsonError;
 use crate::stores::database::Done;
 use crate::stores::request::{Answered, Given, page};
-
-/// Queues in one answer of a list. API reference, `ListQueues`: 1,000.
-const PAGE: usize = 1_000;
 
 /// Attributes that are counted or follow from others: asked for, never set.
 const COUNTED: [&str; 6] = [
@@ -87,8 +84,9 @@ impl Queues {
             ] {
                 connection.execute(delete, [queue.id])?;
             }
-            Ok(())
+            in_flight::forget(connection, queue.id)
         })?;
+        self.shared.arrivals.gone(queue.id);
         Ok(json!({}))
     }
 
@@ -111,14 +109,11 @@ impl Queues {
     /// A page of URLs.
     fn urls(&self, names: Vec<String>, given: Given<'_>, field: &str) -> Answered {
         let limit = given.number("MaxResults");
-        if limit.is_some_and(|limit| !(1..=1_000).contains(&limit)) {
-            return Err(refusal::value(
-                limit.unwrap_or_default(),
-                "MaxResults",
-                "Must be between 1 and 1000, if provided.",
-            ));
+        let count = limit.map_or(QUEUE_LIST_MAX, |limit| usize::try_from(limit).unwrap_or_default());
+        if !(1..=QUEUE_LIST_MAX).contains(&count) {
+            let reason = format!("Must be between 1 and {QUEUE_LIST_MAX}, if provided.");
+            return Err(refusal::value(limit.unwrap_or_default(), "MaxResults", &reason));
         }
-        let count = limit.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(PAGE));
         let (names, next) = page(names, given.text("NextToken"), count, String::as_str);
         let urls: Vec<String> = names.iter().map(|name| self.shared.queue_url(name)).collect();
         let mut answer = Map::from_iter([(field.to_owned(), json!(urls))]);
@@ -133,7 +128,7 @@ impl Queues {
         let queue = self.queue_of(given)?;
         self.shared.database.write(move |connection| {
             connection.execute("DELETE FROM messages WHERE queue_id = ?1", [queue.id])?;
-            Ok(())
+            in_flight::forget(connection, queue.id)
         })?;
         Ok(json!({}))
     }
@@ -165,7 +160,7 @@ impl Queues {
     }
 
     pub(super) fn set_attributes(&self, given: Given<'_>) -> Answered {
-        let name = Self::name_in(given.required("QueueUrl")).to_owned();
+        let name = self.shared.queue_name(given.required("QueueUrl"))?.to_owned();
         let wanted = given.object("Attributes").cloned().unwrap_or_default();
         let now = self.shared.now();
         self.shared.database.write(move |connection| {
@@ -235,10 +230,12 @@ fn probe(name: &str) -> Map<String, Value> {
 fn check_name(name: &str) -> Result<(), JsonError> {
     let base = name.strip_suffix(".fifo").unwrap_or(name);
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if !base.is_empty() && name.len() <= 80 && base.bytes().all(is_good) {
+    if !base.is_empty() && name.len() <= QUEUE_NAME_BYTES_MAX && base.bytes().all(is_good) {
         return Ok(());
     }
-    let reason = "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length";
+    let reason = format!(
+        "Can only include alphanumeric characters, hyphens, or underscores. 1 to {QUEUE_NAME_BYTES_MAX} in length"
+    );
     Err(JsonError::new("InvalidParameterValue", reason))
 }
 

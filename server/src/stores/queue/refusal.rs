@@ -31,8 +31,13 @@ pub(super) fn query_name(code: &str) -> Option<Cow<'static, str>> {
     Some(Cow::Borrowed(name))
 }
 
-pub(super) fn no_queue() -> JsonError {
+pub(crate) fn no_queue() -> JsonError {
     JsonError::new("QueueDoesNotExist", "The specified queue does not exist.")
+}
+
+/// Of a URL that can be no queue's.
+pub(crate) fn address(url: &str) -> JsonError {
+    JsonError::new("InvalidAddress", format!("The address {url} is not valid for this endpoint."))
 }
 
 pub(super) fn missing(parameter: &str) -> JsonError {

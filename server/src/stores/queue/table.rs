@@ -2,13 +2,12 @@
 //! whoever calls: a message that is moved, sent or deleted together with something else is
 //! so in one step, or not at all.
 
-use asl::limits::{QUEUE_DEDUPLICATION_SECONDS, QUEUE_IN_FLIGHT_MAX};
+use asl::limits::QUEUE_DEDUPLICATION_SECONDS;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::{Map, Value};
 
 use super::attributes::{Attributes, Settings};
-use super::refusal;
-use crate::http::JsonError;
+use super::{in_flight, refusal};
 use crate::stores::database::Done;
 use crate::stores::place::Place;
 
@@ -44,6 +43,8 @@ pub(crate) struct NewMessage {
 pub(crate) struct Sent {
     pub(super) message_id: String,
     pub(super) sequence: Option<String>,
+    /// When it can be received; `None` = it was sent before.
+    pub(super) visible_millis: Option<i64>,
 }
 
 /// A message that was received.
@@ -136,7 +137,7 @@ pub(crate) fn send(connection: &Connection, queue: &Queue, message: &NewMessage,
         now + delay,
         now + retention_millis,
     ])?;
-    Ok(Sent { message_id, sequence: sequence.map(sequence_text) })
+    Ok(Sent { message_id, sequence: sequence.map(sequence_text), visible_millis: Some(now + delay) })
 }
 
 fn sequence_text(sequence: i64) -> String {
@@ -160,7 +161,7 @@ fn deduplicate(
     let known = "SELECT message_id, sequence FROM deduplications \
                  WHERE queue_id = ?1 AND scope = ?2 AND deduplication_id = ?3";
     let known = connection.prepare_cached(known)?.query_row((queue.id, scope, id), |row| {
-        Ok(Sent { message_id: row.get(0)?, sequence: Some(sequence_text(row.get(1)?)) })
+        Ok(Sent { message_id: row.get(0)?, sequence: Some(sequence_text(row.get(1)?)), visible_millis: None })
     });
     if let Some(sent) = known.optional()? {
         return Ok(Err(sent));
@@ -208,7 +209,8 @@ pub(crate) fn receive(
     how: Receive,
 ) -> Done<(Vec<Received>, Option<i64>)> {
     let Receive { messages_max, visibility_millis, now_millis } = how;
-    check_in_flight(connection, queue, now_millis)?;
+    remove_expired(connection, now_millis)?;
+    in_flight::check(connection, queue.id, now_millis)?;
     let dead = dead_letter_queue(connection, queue, place)?;
     let mut received = Vec::new();
     let mut went = None;
@@ -237,19 +239,8 @@ pub(crate) fn receive(
             break;
         }
     }
+    in_flight::add(connection, queue.id, i64::try_from(received.len()).unwrap_or(i64::MAX))?;
     Ok((received, went))
-}
-
-fn check_in_flight(connection: &Connection, queue: &Queue, now: i64) -> Done {
-    let count = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE queue_id = ?1 AND visible_millis > ?2 \
-                 AND receive_count > 0 LIMIT ?3)";
-    let count = connection.prepare_cached(count)?;
-    let mut count = count;
-    let count: i64 = count.query_row((queue.id, now, QUEUE_IN_FLIGHT_MAX), |row| row.get(0))?;
-    if count >= QUEUE_IN_FLIGHT_MAX {
-        return Err(JsonError::new("OverLimit", "Too many messages in flight.").into());
-    }
-    Ok(())
 }
 
 /// The dead-letter queue of a queue, if it is there, and how often messages are received before.
@@ -288,7 +279,8 @@ fn take(connection: &Connection, id: i64, now: i64, visible_millis: i64) -> Done
     Ok(received)
 }
 
-/// Moves a message into another queue, at its end. What it was received is forgotten.
+/// Moves a message into another queue, at its end. What it was received is forgotten. In a FIFO
+/// dead-letter queue its id becomes its deduplication id.
 ///
 /// On the way to a dead-letter queue, `source_arn`, it expires in a standard queue when it would
 /// have, and begins anew in a FIFO queue. Moved back, it is a new message: another id, sent now
@@ -310,7 +302,8 @@ pub(super) fn move_message(
     let new_id = source_arn.is_none().then(crate::random::uuid);
     let copy = "INSERT INTO messages (queue_id, message_id, body, attributes, system_attributes, group_id, \
          deduplication_id, sequence, source_arn, sent_millis, visible_millis, expires_millis) \
-         SELECT ?2, coalesce(?7, message_id), body, attributes, system_attributes, group_id, deduplication_id, \
+         SELECT ?2, coalesce(?7, message_id), body, attributes, system_attributes, group_id, \
+         CASE WHEN ?3 IS NOT NULL AND ?7 IS NULL THEN message_id ELSE deduplication_id END, \
          ?3, ?4, CASE WHEN ?7 IS NULL THEN sent_millis ELSE ?5 END, ?5, \
          CASE WHEN ?3 IS NULL AND ?7 IS NULL THEN sent_millis ELSE ?5 END + ?6 FROM messages WHERE id = ?1";
     connection.prepare_cached(copy)?.execute(params![
@@ -329,7 +322,11 @@ pub(super) fn move_message(
 /// Deletes a message that was received with this receipt, if that receipt is its last.
 pub(crate) fn delete(connection: &Connection, queue: i64, id: i64, receipt: &str) -> Done<bool> {
     let delete = "DELETE FROM messages WHERE id = ?1 AND queue_id = ?2 AND receipt = ?3";
-    Ok(connection.prepare_cached(delete)?.execute((id, queue, receipt))? > 0)
+    let is_deleted = connection.prepare_cached(delete)?.execute((id, queue, receipt))? > 0;
+    if is_deleted {
+        in_flight::add(connection, queue, -1)?;
+    }
+    Ok(is_deleted)
 }
 
 /// Removes messages whose time is over, some at a time.

@@ -366,3 +366,179 @@ fn what_was_sent_is_there_after_a_restart() {
         assert_eq!(attributes.unwrap()["Attributes"]["ApproximateNumberOfMessages"], wanted.to_string());
     }
 }
+
+#[test]
+fn calls_that_wait_get_a_message_each_and_what_is_delayed_in_time() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({}));
+    let wait = || {
+        let (queues, waiting) = (Arc::clone(&lab.queues), json!({ "QueueUrl": url, "WaitTimeSeconds": 20 }));
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let answer = runtime.block_on(queues.call("ReceiveMessage", waiting)).unwrap();
+            answer["Messages"][0]["Body"].as_str().unwrap_or_default().to_owned()
+        })
+    };
+    let threads: Vec<_> = (0..12).map(|_| wait()).collect();
+    let entries: Vec<Value> =
+        (0..10).map(|at| json!({ "Id": at.to_string(), "MessageBody": format!("m{at:02}") })).collect();
+    lab.run("SendMessageBatch", json!({ "QueueUrl": url, "Entries": entries })).unwrap();
+    lab.send(&url, "m10");
+    lab.run("SendMessage", json!({ "QueueUrl": url, "MessageBody": "m11", "DelaySeconds": 5 })).unwrap();
+    lab.clock.advance_millis(5_000);
+    let mut bodies: Vec<String> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    bodies.sort();
+    assert_eq!(bodies, (0..12).map(|at| format!("m{at:02}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_queue_is_known_by_account_and_name_wherever_it_is_reached() {
+    let lab = Lab::new();
+    lab.create("q", json!({}));
+    let send = |url: &str| {
+        lab.run("SendMessage", json!({ "QueueUrl": url, "MessageBody": "x" }))
+            .map_or_else(|error| error.code.into_owned(), |_| "sent".to_owned())
+    };
+    for url in [
+        "http://127.0.0.1:4599/123456789012/q",
+        "https://sqs.us-east-1.amazonaws.com/123456789012/q",
+        "http://queues.test:1/123456789012/q",
+    ] {
+        assert_eq!(send(url), "sent", "{url}");
+    }
+    for url in ["http://127.0.0.1:4599/999999999999/q", "http://127.0.0.1:4599/123456789012/other"] {
+        assert_eq!(send(url), "QueueDoesNotExist", "{url}");
+    }
+    for url in [
+        "q",
+        "123456789012/q",
+        "http://127.0.0.1:4599/q",
+        "http://127.0.0.1:4599/123456789012/",
+        "http://127.0.0.1:4599/123456789012/../q",
+        "http://127.0.0.1:4599/x/123456789012/q",
+        "http://127.0.0.1:4599/123456789012/q?x=1",
+        "http://127.0.0.1:4599//123456789012/q",
+    ] {
+        assert_eq!(send(url), "InvalidAddress", "{url}");
+        assert_eq!(lab.code("ReceiveMessage", json!({ "QueueUrl": url })), "InvalidAddress", "{url}");
+    }
+}
+
+/// So many messages that were received and not deleted.
+fn in_flight(lab: &Lab, messages: i64) {
+    let insert = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1) \
+         INSERT INTO messages (queue_id, message_id, body, sent_millis, visible_millis, expires_millis, \
+         receive_count, receipt) SELECT 1, i, 'x', 0, 1700000010000 + i, 1800000000000, 1, 'r' FROM n";
+    lab.shared.database.write(move |connection| Ok(connection.execute(insert, [messages])?)).unwrap();
+}
+
+#[test]
+fn so_many_messages_are_in_flight_and_no_more() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({}));
+    in_flight(&lab, asl::limits::QUEUE_IN_FLIGHT_MAX - 1);
+    for body in ["a", "b", "c", "d"] {
+        lab.send(&url, body);
+    }
+    let one = || {
+        lab.run("ReceiveMessage", json!({ "QueueUrl": url, "VisibilityTimeout": 600 }))
+            .map(|answer| answer["Messages"][0].clone())
+    };
+    let delete = |message: &Value| {
+        lab.run("DeleteMessage", json!({ "QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"] }))
+    };
+    let first = one().unwrap();
+    for _ in 0..2 {
+        assert_eq!(one().unwrap_err().code, "OverLimit");
+    }
+    delete(&first).unwrap();
+    delete(&first).unwrap();
+    let second = one().unwrap();
+    assert_eq!(one().unwrap_err().code, "OverLimit", "deleted twice is deleted once");
+    let change = json!({ "QueueUrl": url, "ReceiptHandle": second["ReceiptHandle"], "VisibilityTimeout": 0 });
+    lab.run("ChangeMessageVisibility", change).unwrap();
+    assert!(one().is_ok());
+    assert_eq!(one().unwrap_err().code, "OverLimit");
+    // One of them becomes visible by itself.
+    lab.clock.advance_millis(10_001);
+    assert!(one().is_ok());
+    assert_eq!(one().unwrap_err().code, "OverLimit");
+    lab.run("PurgeQueue", json!({ "QueueUrl": url })).unwrap();
+    lab.send(&url, "e");
+    assert_eq!(one().unwrap()["Body"], "e");
+}
+
+#[test]
+fn a_receive_removes_what_has_expired() {
+    let lab = Lab::new();
+    let url = lab.create("work", json!({ "MessageRetentionPeriod": "60" }));
+    lab.send(&url, "old");
+    let other = lab.create("other", json!({}));
+    lab.send(&other, "here");
+    lab.clock.advance_millis(60_000);
+    let rows = || {
+        let count = "SELECT count(*) FROM messages";
+        lab.shared
+            .database
+            .read(move |connection| crate::stores::database::count(connection, count, []))
+            .unwrap()
+    };
+    assert_eq!(rows(), 2);
+    assert_eq!((lab.bodies(&other), rows()), (vec!["here".to_owned()], 1));
+}
+
+#[test]
+fn in_a_fifo_dead_letter_queue_a_message_is_known_by_its_own_id() {
+    let lab = Lab::new();
+    let dead = lab.create("dead.fifo", json!({ "FifoQueue": "true" }));
+    let policy = json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead.fifo", "maxReceiveCount": 1 });
+    let url = lab.create(
+        "work.fifo",
+        json!({ "FifoQueue": "true", "VisibilityTimeout": "1", "RedrivePolicy": policy.to_string() }),
+    );
+    let sent = lab
+        .run(
+            "SendMessage",
+            json!({ "QueueUrl": url, "MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d" }),
+        )
+        .unwrap();
+    assert_eq!(lab.receive(&url)[0]["Attributes"]["MessageDeduplicationId"], "d");
+    lab.clock.advance_millis(1_000);
+    assert!(lab.receive(&url).is_empty());
+    let received = &lab.receive(&dead)[0];
+    assert_eq!(received["MessageId"], sent["MessageId"]);
+    assert_eq!(received["Attributes"]["MessageDeduplicationId"], sent["MessageId"]);
+}
+
+#[test]
+fn a_move_that_cannot_go_on_says_how_far_it_came() {
+    let lab = Lab::new();
+    let dead = lab.create("dead", json!({}));
+    let policy =
+        json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": "1" });
+    let url = lab.create("work", json!({ "VisibilityTimeout": "1", "RedrivePolicy": policy.to_string() }));
+    lab.send(&url, "poison");
+    lab.receive(&url);
+    lab.clock.advance_millis(1_000);
+    lab.receive(&url);
+    // Nobody moved this one here.
+    lab.send(&dead, "direct");
+    let source = "arn:aws:sqs:us-east-1:123456789012:dead";
+    lab.run("StartMessageMoveTask", json!({ "SourceArn": source })).unwrap();
+    let own = Arc::new(Moves::new(Arc::clone(&lab.shared)));
+    let worker = Arc::clone(&own);
+    let thread = std::thread::spawn(move || worker.run());
+    let state =
+        || lab.run("ListMessageMoveTasks", json!({ "SourceArn": source })).unwrap()["Results"][0].clone();
+    while state()["Status"] == "RUNNING" {
+        std::thread::yield_now();
+    }
+    own.end();
+    thread.join().unwrap();
+    let ended = state();
+    assert_eq!(
+        (&ended["Status"], &ended["ApproximateNumberOfMessagesMoved"], &ended["FailureReason"]),
+        (&json!("FAILED"), &json!(1), &json!("CouldNotDetermineMessageSource"))
+    );
+    assert_eq!((lab.bodies(&url), lab.bodies(&dead)), (vec!["poison".to_owned()], vec!["direct".to_owned()]));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::journal::{FILE, JournalError, Reader, back_up, collect_garbage, examine};
+use crate::journal::{FILE, FILES, JournalError, Reader, back_up, collect_garbage, examine};
 use crate::{
     Completion, Engine, EngineError, EngineOptions, ExecutionFilter, StartExecution, TaskHost, TaskRequest,
 };
@@ -112,10 +112,51 @@ fn without_its_log_nobody_opens_it() {
     Engine::open(options(directory.path())).unwrap().shutdown();
 }
 
+/// `SQLite` itself takes what is before the damage for the whole log, and writes over the rest.
+#[test]
+fn with_a_log_that_was_cut_or_written_over_nobody_begins() {
+    for damage in [
+        |log: &mut Vec<u8>| log.truncate(log.len() - 100),
+        |log: &mut Vec<u8>| log.truncate(log.len() / 2),
+        |log: &mut Vec<u8>| log.truncate(20),
+        |log: &mut Vec<u8>| {
+            let half = log.len() / 2;
+            log[half..half + 8].fill(0xa5);
+        },
+        |log: &mut Vec<u8>| log[17] ^= 1,
+    ] {
+        let directory = killed();
+        let path = directory.path().join("journal.db-wal");
+        let whole = std::fs::read(&path).unwrap();
+        let mut log = whole.clone();
+        damage(&mut log);
+        std::fs::write(&path, log).unwrap();
+        let before = files(directory.path());
+        refused(directory.path(), "cut off or written over");
+        assert_eq!(files(directory.path()), before);
+        assert!(!examine(directory.path()).unwrap().is_sound());
+        std::fs::write(&path, whole).unwrap();
+        Engine::open(options(directory.path())).unwrap().shutdown();
+        assert_eq!(open_executions(directory.path()), 1);
+    }
+}
+
+/// What comes after the last commit is what a crash leaves of the next one.
+#[test]
+fn what_follows_the_last_commit_may_be_anything() {
+    let directory = killed();
+    let path = directory.path().join("journal.db-wal");
+    let mut log = std::fs::read(&path).unwrap();
+    log.extend_from_slice(&[7; 5_000]);
+    std::fs::write(&path, log).unwrap();
+    Engine::open(options(directory.path())).unwrap().shutdown();
+    assert_eq!(open_executions(directory.path()), 1);
+}
+
 #[test]
 fn an_engine_that_was_killed_while_it_opened_still_has_a_log_to_lose() {
     let directory = killed();
-    drop(super::DirectoryLock::acquire(directory.path()).unwrap());
+    drop(super::Lock::acquire(directory.path(), FILES).unwrap());
     std::fs::remove_file(directory.path().join("journal.db-wal")).unwrap();
     refused(directory.path(), "write-ahead log");
 }
@@ -152,7 +193,7 @@ fn a_database_that_was_cut_off_is_not_opened() {
 #[test]
 fn a_database_closed_without_a_commit_is_no_lost_log() {
     let directory = killed();
-    let lock = super::DirectoryLock::acquire(directory.path()).unwrap();
+    let lock = super::Lock::acquire(directory.path(), FILES).unwrap();
     drop(crate::journal::open(&directory.path().join(FILE), 0).unwrap());
     assert!(!directory.path().join("journal.db-wal").exists(), "the log is in the database");
     drop(lock);
