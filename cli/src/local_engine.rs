@@ -349,7 +349,7 @@ fn functions(
     }
     for bucket in of_application().flat_map(|of| &of.manifest.buckets) {
         let folder = data.bucket(bucket);
-        crate::data::create_private_dir(&folder)
+        bucket::make_durable_dir(&folder)
             .map_err(|source| Problem::NotWritten { path: folder.clone(), source })?;
     }
     for folder in &folders.folders {

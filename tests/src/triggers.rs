@@ -9,11 +9,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::wire::Connection;
 
 /// How often the process is killed.
-const KILLS: u64 = 3;
+const KILLS: usize = 3;
+/// After how many acknowledgements it is killed the first time; later each time.
+const KILLED_AFTER: usize = 75;
 /// How long everything may take to arrive after the last start.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -98,7 +101,7 @@ async fn make_machine(address: SocketAddr, kind: &str) {
 }
 
 /// Sends events and messages until the process is gone; answers the numbers that were acknowledged.
-async fn send(address: SocketAddr, mut next: u64) -> (Vec<u64>, u64) {
+async fn send(address: SocketAddr, mut next: u64, told: watch::Sender<usize>) -> (Vec<u64>, u64) {
     let mut acknowledged = Vec::new();
     let Ok(mut connection) = Connection::open(address).await else { return (acknowledged, next) };
     loop {
@@ -112,6 +115,7 @@ async fn send(address: SocketAddr, mut next: u64) -> (Vec<u64>, u64) {
             Err(_) => return (acknowledged, next),
         }
         acknowledged.extend(&numbers);
+        told.send_replace(acknowledged.len());
         let messages: Vec<u64> = (next - 5..next).collect();
         let message = |n: &u64| json!({ "Id": n.to_string(), "MessageBody": json!({ "n": n }).to_string() });
         let entries: Vec<Value> = messages.iter().map(message).collect();
@@ -181,9 +185,11 @@ fn what_was_acknowledged_starts_one_execution_whenever_the_process_is_killed() {
         if round == 0 {
             runtime.block_on(make_machine(dev.address, "STANDARD"));
         }
-        let sending = runtime.spawn(send(dev.address, next));
+        let (told, mut heard) = watch::channel(0);
+        let sending = runtime.spawn(send(dev.address, next, told));
         // Somewhere in the middle of it, elsewhere each time.
-        std::thread::sleep(Duration::from_millis(400 + 170 * round));
+        let enough = runtime.block_on(heard.wait_for(|count| *count >= KILLED_AFTER * (round + 1)));
+        enough.expect("it sends until it is killed");
         dev.kill();
         let (more, end) = runtime.block_on(sending).expect("it sends");
         acknowledged.extend(more);

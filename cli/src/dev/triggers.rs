@@ -44,6 +44,6 @@ impl Triggers {
 fn refused(file: &Path, detail: &str) -> Problem {
     Problem::Usage {
         message: format!("{}: {}", file.display(), text::safe(detail.trim_end())),
-        hint: "docs/triggers.md shows the form of the file; what stands before this place was put".to_owned(),
+        hint: "docs/triggers.md shows the form of the file; nothing of it was put".to_owned(),
     }
 }

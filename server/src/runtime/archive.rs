@@ -94,7 +94,7 @@ pub(super) fn unpack(zip: &Path, unpacked: &Path) -> Result<PathBuf, ArchiveErro
     if folder.join(BOOTSTRAP).is_file() {
         return Ok(folder);
     }
-    private(true).create(unpacked).map_err(|error| about(error.into()))?;
+    bucket::make_durable_dir(unpacked).map_err(|error| about(error.into()))?;
     let partial = Partial::new(unpacked).map_err(|error| about(error.into()))?;
     let damaged = |error: zip::result::ZipError| about(ArchiveProblem::Damaged(error.to_string()));
     let mut archive = ZipArchive::new(Cursor::new(&bytes)).map_err(damaged)?;
@@ -164,7 +164,8 @@ impl Partial {
         Ok(Self(folder))
     }
 
-    /// Gives it its name. Somebody else may have been quicker with the same.
+    /// Gives it its name, when everything in it is there for good. Somebody else may have been quicker
+    /// with the same.
     fn complete(self, name: &Path) -> io::Result<()> {
         // A folder that has its name has everything in it, also after a power cut.
         sync_folders(&self.0)?;

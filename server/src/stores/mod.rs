@@ -165,15 +165,9 @@ impl Stores {
     /// Makes or changes what a document of triggers has.
     ///
     /// # Errors
-    /// [`TriggerError`]: what is wrong with the document, and where. What stands before it was put.
+    /// [`TriggerError`]: what is wrong with the document, and where. Nothing of it was put then.
     pub fn put_triggers(&self, document: &Value) -> Result<usize, TriggerError> {
-        triggers::put(
-            &self.inner.queues,
-            &self.inner.events,
-            &self.inner.schedules,
-            &self.inner.pipes,
-            document,
-        )
+        triggers::put(&self.inner, document)
     }
 
     /// Ends it: what is under way is brought to an end, the rest waits in the database. Before

@@ -35,6 +35,17 @@ impl Shared {
         self.clock.now_millis()
     }
 
+    /// The same for another database, at which nobody arrives.
+    pub(crate) fn beside(&self, database: Database) -> Self {
+        Self {
+            database,
+            clock: Arc::clone(&self.clock),
+            place: self.place.clone(),
+            arrivals: Arc::default(),
+            endpoint: OnceLock::new(),
+        }
+    }
+
     /// In a folder, at the time of a clock.
     #[cfg(test)]
     pub(crate) fn for_tests(folder: &std::path::Path, clock: engine::ManualClock) -> Self {

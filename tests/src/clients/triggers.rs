@@ -40,6 +40,29 @@ fn boto3_makes_and_meets_everything() {
     assert_eq!(seen, expected);
 }
 
+const DROPS: &str = r#"
+[[Rules]]
+Name = "drops"
+EventPattern = { source = ["aws.s3"], detail = { bucket = { name = ["drops"] }, object = { key = [{ prefix = "in/" }] } } }
+Targets = [{ Id = "run", Arn = "arn:aws:states:us-east-1:123456789012:stateMachine:delivery", InputPath = "$.detail" }]
+"#;
+
+#[test]
+fn an_object_that_is_put_starts_an_execution_that_reads_it() {
+    let Some(python) = tool("python/bin/python") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("triggers.toml");
+    std::fs::write(&file, DROPS).expect("a file");
+    let file = file.to_str().expect("a path");
+    let served = Served::start(&["--credentials", "generate", "--triggers", file]);
+    let seen = seen(served.client(python).arg(script("with_s3_and_a_rule.py")));
+    let expected = json!({
+        "notification": {},
+        "executions": [["SUCCEEDED", { "text": "figures", "type": "text/plain" }]],
+    });
+    assert_eq!(seen, expected);
+}
+
 #[test]
 fn aws_command_line_makes_triggers() {
     let (Some(aws), Some(python)) = (tool("python/bin/aws"), tool("python/bin/python")) else { return };

@@ -1,5 +1,6 @@
 //! The operations of the event bus, by name.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use engine::services::Service;
@@ -42,6 +43,8 @@ pub(crate) struct Events {
     pub(super) shared: Arc<Shared>,
     model: Service,
     rules: RwLock<Arc<Rules>>,
+    /// A change could not be read: what is in memory is not what counts.
+    is_stale: AtomicBool,
     /// Held while rules are read anew, so that what was read last is what counts.
     reading: Mutex<()>,
     pub(super) deliveries: Arc<Deliveries>,
@@ -61,12 +64,17 @@ impl Events {
             shared,
             model,
             rules: RwLock::default(),
+            is_stale: AtomicBool::new(false),
             reading: Mutex::default(),
             deliveries,
             clockwork,
         };
         events.read_rules().ok()?;
         Some(events)
+    }
+
+    pub(crate) const fn model(&self) -> &Service {
+        &self.model
     }
 
     /// Runs an operation.
@@ -98,14 +106,19 @@ impl Events {
     }
 
     /// The rules that count now.
-    pub(super) fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn rules(&self) -> Done<Arc<Rules>> {
+        if self.is_stale.load(Ordering::SeqCst) {
+            self.read_rules()?;
+        }
+        Ok(Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Reads the rules anew, after one has changed.
     pub(super) fn read_rules(&self) -> Done {
         let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let rules = self.shared.database.read(|connection| Rules::load(connection, &self.shared.place))?;
+        let rules = self.shared.database.read(|connection| Rules::load(connection, &self.shared.place));
+        self.is_stale.store(rules.is_err(), Ordering::SeqCst);
+        let rules = rules?;
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
         self.clockwork.ring();
         Ok(())
@@ -116,7 +129,7 @@ impl Events {
     pub(crate) fn raise(&self, event: &Value) -> Done {
         let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let now = self.shared.now();
-        let new = self.rules().deliveries(super::definitions::DEFAULT_BUS, event, now);
+        let new = self.rules()?.deliveries(super::definitions::DEFAULT_BUS, event, now);
         if new.is_empty() {
             return Ok(());
         }

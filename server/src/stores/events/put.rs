@@ -30,7 +30,7 @@ impl Events {
         if entries.iter().map(|entry| size(*entry)).sum::<usize>() > EVENT_BYTES_MAX {
             return Err(validation("Total size of the entries in the request is over the limit."));
         }
-        let (now, rules) = (self.shared.now(), self.rules());
+        let (now, rules) = (self.shared.now(), self.rules()?);
         let (mut new, mut answers, mut failed) = (Vec::new(), Vec::new(), 0);
         for entry in entries {
             match self.event(entry, now)? {

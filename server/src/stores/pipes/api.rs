@@ -96,6 +96,11 @@ impl Pipes {
         Some(Self { shared, engine, model: Service::load("pipes")?, bell: Arc::default() })
     }
 
+    /// What executions are started on.
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Rings when a pipe was made, changed or deleted, or one has come to its end.
     pub(crate) fn bell(&self) -> Arc<Bell> {
         Arc::clone(&self.bell)

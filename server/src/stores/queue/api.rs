@@ -62,6 +62,10 @@ impl Queues {
         Some(Self { shared, model, stopping: watch::Sender::new(false), moves })
     }
 
+    pub(crate) const fn model(&self) -> &Service {
+        &self.model
+    }
+
     /// Runs an operation that does not wait.
     pub(crate) fn run(&self, operation: &str, parameters: &Value) -> Answered {
         self.check(operation, parameters)?;

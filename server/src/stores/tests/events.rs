@@ -273,3 +273,26 @@ fn a_pattern_can_be_tried() {
     assert_eq!(tried(&json!({ "detail": { "n": [4] } }), &event).unwrap(), json!({ "Result": false }));
     assert_eq!(tried(&json!({ "a": ["b"] }), &json!({})).unwrap_err().code, "InvalidEventPatternException");
 }
+
+#[test]
+fn a_rule_that_could_not_be_read_when_it_was_put_counts_from_the_next_event_on() {
+    let lab = Lab::new();
+    let write = |sql: &'static str| {
+        let write = move |connection: &rusqlite::Connection| Ok(connection.execute_batch(sql)?);
+        lab.stores.inner.shared.database.write(write).unwrap();
+    };
+    let target = |connection: &rusqlite::Connection| {
+        let target = json!({ "Id": "1", "Arn": MACHINE }).to_string();
+        connection.execute("INSERT INTO targets VALUES ('default', 'shop', '1', ?1)", [target])?;
+        Ok(())
+    };
+    lab.stores.inner.shared.database.write(target).unwrap();
+    write("ALTER TABLE targets RENAME TO hidden");
+    let rule = json!({ "Name": "shop", "EventPattern": "{\"source\":[\"shop\"]}" });
+    assert_eq!(lab.run("events", "PutRule", rule).unwrap_err().http_status, 500);
+    let event = json!({ "Entries": [{ "Source": "shop", "DetailType": "Order", "Detail": "{}" }] });
+    assert_eq!(lab.run("events", "PutEvents", event.clone()).unwrap_err().http_status, 500, "it is not lost");
+    write("ALTER TABLE hidden RENAME TO targets");
+    lab.ok("events", "PutEvents", event);
+    lab.until("it arrived", |lab| lab.inputs().len() == 1);
+}

@@ -1,13 +1,24 @@
 //! Triggers from a file: what the operations of queues, events, schedules and pipes make, in
 //! their own names, put again at every start without doing it twice.
 
+mod members;
+mod rehearsal;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use engine::services::capitalised;
 use serde_json::{Map, Value, json};
 
+use self::members::Form;
+use self::rehearsal::Rehearsal;
+use super::Inner;
 use super::events::Events;
 use super::pipes::Pipes;
 use super::queue::Queues;
 use super::schedules::Schedules;
-use crate::http::JsonError;
+use super::shared::Shared;
+use crate::http::{JsonError, RestApi as _};
 
 /// What is wrong with a document of triggers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,56 +30,105 @@ pub struct TriggerError {
     pub problem: String,
 }
 
-type Put = Result<(), TriggerError>;
-
 /// Lists of a document, in the order in which they are put: what others refer to comes first.
 const LISTS: [&str; 6] = ["Queues", "EventBuses", "Rules", "ScheduleGroups", "Schedules", "Pipes"];
 
-/// Puts everything, and answers how many things there are.
-pub(super) fn put(
-    queues: &Queues,
-    events: &Events,
-    schedules: &Schedules,
-    pipes: &Pipes,
-    document: &Value,
-) -> Result<usize, TriggerError> {
+/// What AWS says of something that is not there.
+const MISSING: [&str; 3] = ["NotFoundException", "ResourceNotFoundException", "QueueDoesNotExist"];
+
+/// An item of a document.
+struct Item {
+    list: &'static str,
+    place: String,
+    members: Map<String, Value>,
+}
+
+/// Puts everything, and answers how many things there are. A document that is refused changes nothing: all
+/// of it is tried before, in a copy of what there is. Of several mistakes, the first in the document's own
+/// order is told; but not that something is missing that another mistake may have kept from being made.
+pub(super) fn put(stores: &Inner, document: &Value) -> Result<usize, TriggerError> {
+    let mut items = items(document)?;
+    let putting = Putting::new(stores);
+    items.iter().try_for_each(|item| putting.form(item.list).check(&item.place, &item.members))?;
+    let order: BTreeMap<String, usize> = items.iter().map(|item| item.place.clone()).zip(0..).collect();
+    items.sort_by_key(|item| LISTS.iter().position(|list| *list == item.list));
+    let rehearsal = Rehearsal::of(stores).map_err(|problem| TriggerError {
+        place: "document".to_owned(),
+        problem: format!("it cannot be tried before it is put: {problem}"),
+    })?;
+    let trying = Putting::new(&rehearsal.stores);
+    let refused = items.iter().filter_map(|item| Some((item, trying.item(item).err()?)));
+    let first = refused.min_by_key(|(item, refusal)| (refusal.is_missing, order.get(&item.place)));
+    if let Some((_, refusal)) = first {
+        return Err(refusal.error);
+    }
+    items.iter().try_for_each(|item| putting.item(item)).map_err(|refusal| refusal.error)?;
+    Ok(items.len())
+}
+
+/// The items of a document, in its order.
+fn items(document: &Value) -> Result<Vec<Item>, TriggerError> {
     let refused = |place: &str, problem: String| Err(TriggerError { place: place.to_owned(), problem });
     let Some(lists) = document.as_object() else {
         return refused("document", format!("it has to be an object with {}", LISTS.join(", ")));
     };
-    if let Some(unknown) = lists.keys().find(|name| !LISTS.contains(&name.as_str())) {
-        return refused(unknown, format!("there is no such list: there are {}", LISTS.join(", ")));
-    }
-    let putting = Putting { queues, events, schedules, pipes };
-    let mut count = 0;
-    for list in LISTS {
-        let Some(items) = lists.get(list) else { continue };
+    let mut found = Vec::new();
+    for (name, items) in lists {
+        let Some(list) = LISTS.into_iter().find(|list| list == name) else {
+            return refused(name, format!("there is no such list: there are {}", LISTS.join(", ")));
+        };
         let Some(items) = items.as_array() else {
             return refused(list, "it has to be a list".to_owned());
         };
         for (at, item) in items.iter().enumerate() {
             let place = format!("{list}[{at}]");
-            let Some(item) = item.as_object() else {
+            let Some(members) = item.as_object() else {
                 return refused(&place, "it has to be an object".to_owned());
             };
-            putting.item(list, &place, item)?;
-            count += 1;
+            found.push(Item { list, place, members: with_texts(members) });
         }
     }
-    Ok(count)
+    Ok(found)
 }
 
+/// Why an item was refused.
+struct Refusal {
+    error: TriggerError,
+    /// Something else is not there.
+    is_missing: bool,
+}
+
+type Put = Result<(), Refusal>;
+
 struct Putting<'a> {
+    shared: &'a Shared,
     queues: &'a Queues,
     events: &'a Events,
     schedules: &'a Schedules,
     pipes: &'a Pipes,
 }
 
-impl Putting<'_> {
-    fn item(&self, list: &str, place: &str, item: &Map<String, Value>) -> Put {
-        let item = &with_texts(item);
-        match list {
+impl<'a> Putting<'a> {
+    fn new(stores: &'a Inner) -> Self {
+        let Inner { shared, queues, events, schedules, pipes, .. } = stores;
+        Self { shared, queues, events, schedules, pipes }
+    }
+
+    /// What an item of a list may have.
+    fn form(&self, list: &str) -> Form<'a> {
+        let (model, operation, also) = match list {
+            "Queues" => (self.queues.model(), "CreateQueue", None),
+            "EventBuses" => (self.events.model(), "CreateEventBus", None),
+            "Rules" => (self.events.model(), "PutRule", Some(("PutTargets", "Targets"))),
+            "ScheduleGroups" => (self.schedules.model(), "CreateScheduleGroup", None),
+            "Schedules" => (self.schedules.model(), "CreateSchedule", None),
+            _ => (self.pipes.model(), "CreatePipe", None),
+        };
+        Form { model, operation, also }
+    }
+
+    fn item(&self, Item { list, place, members: item }: &Item) -> Put {
+        match *list {
             "Queues" => self.queue(place, item),
             "EventBuses" => self.bus(place, item),
             "Rules" => self.rule(place, item),
@@ -80,8 +140,8 @@ impl Putting<'_> {
 
     /// A queue that is there gets the attributes and tags of the file.
     fn queue(&self, place: &str, item: &Map<String, Value>) -> Put {
-        known(place, item, &["QueueName", "Attributes", "tags"])?;
-        let name = item.get("QueueName").cloned().unwrap_or_default();
+        let name = item.get("QueueName").and_then(Value::as_str).unwrap_or_default();
+        let url = self.shared.queue_url(name);
         let whole = Value::Object(item.clone());
         match self.queues.run("CreateQueue", &whole) {
             Err(error) if error.code == "QueueNameExists" => {}
@@ -90,8 +150,6 @@ impl Putting<'_> {
         let mut attributes = item.get("Attributes").and_then(Value::as_object).cloned().unwrap_or_default();
         // It cannot be changed, and is the same: its name says so.
         attributes.shift_remove("FifoQueue");
-        let found = self.queues.run("GetQueueUrl", &json!({ "QueueName": name }));
-        let url = found.ok().and_then(|answer| answer.get("QueueUrl").cloned()).unwrap_or_default();
         let set = json!({ "QueueUrl": url, "Attributes": attributes });
         told(place, item, self.queues.run("SetQueueAttributes", &set).map(drop))?;
         let tags = json!({ "QueueUrl": url, "Tags": item.get("tags").cloned().unwrap_or_else(|| json!({})) });
@@ -99,25 +157,12 @@ impl Putting<'_> {
     }
 
     fn bus(&self, place: &str, item: &Map<String, Value>) -> Put {
-        known(place, item, &["Name", "Description", "Tags"])?;
         let created = self.events.run("CreateEventBus", &Value::Object(item.clone()));
         told(place, item, there_already(created, "ResourceAlreadyExistsException"))
     }
 
     /// A rule with its targets; targets that the file does not have are removed.
     fn rule(&self, place: &str, item: &Map<String, Value>) -> Put {
-        let names = [
-            "Name",
-            "EventBusName",
-            "EventPattern",
-            "ScheduleExpression",
-            "State",
-            "Description",
-            "RoleArn",
-            "Tags",
-            "Targets",
-        ];
-        known(place, item, &names)?;
         let mut rule = item.clone();
         let targets = rule.shift_remove("Targets").unwrap_or_else(|| json!([]));
         told(place, item, self.events.run("PutRule", &Value::Object(rule)).map(drop))?;
@@ -149,7 +194,6 @@ impl Putting<'_> {
     }
 
     fn group(&self, place: &str, item: &Map<String, Value>) -> Put {
-        known(place, item, &["Name", "Tags"])?;
         let created = self.schedules.run("CreateScheduleGroup", &Value::Object(item.clone()));
         told(place, item, there_already(created, "ConflictException"))
     }
@@ -157,21 +201,6 @@ impl Putting<'_> {
     /// A schedule that is there is changed only if the file says something else: a rate
     /// does not begin anew at every start.
     fn schedule(&self, place: &str, item: &Map<String, Value>) -> Put {
-        let names = [
-            "Name",
-            "GroupName",
-            "ScheduleExpression",
-            "ScheduleExpressionTimezone",
-            "StartDate",
-            "EndDate",
-            "Description",
-            "State",
-            "Target",
-            "FlexibleTimeWindow",
-            "ActionAfterCompletion",
-            "KmsKeyArn",
-        ];
-        known(place, item, &names)?;
         let mut item = item.clone();
         item.entry("FlexibleTimeWindow").or_insert_with(|| json!({ "Mode": "OFF" }));
         give_role(&mut item);
@@ -189,19 +218,6 @@ impl Putting<'_> {
     }
 
     fn pipe(&self, place: &str, item: &Map<String, Value>) -> Put {
-        let names = [
-            "Name",
-            "Description",
-            "DesiredState",
-            "Source",
-            "SourceParameters",
-            "Target",
-            "TargetParameters",
-            "RoleArn",
-            "Tags",
-            "Enrichment",
-        ];
-        known(place, item, &names)?;
         let mut item = item.clone();
         item.entry("RoleArn").or_insert_with(|| json!(ANY_ROLE));
         let whole = Value::Object(item.clone());
@@ -209,7 +225,15 @@ impl Putting<'_> {
             Err(error) if error.code == "ConflictException" => {}
             answered => return told(place, &item, answered.map(drop)),
         }
-        told(place, &item, self.pipes.run_operation("UpdatePipe", &whole).map(drop))
+        // The source of a pipe cannot be changed: as CloudFormation has it, that takes another pipe.
+        let asked = json!({ "Name": item.get("Name") });
+        let is = self.pipes.run_operation("DescribePipe", &asked);
+        let is = is.map_err(|error| of_error(place, &item, error))?;
+        if is.get("Source") == item.get("Source") {
+            return told(place, &item, self.pipes.run_operation("UpdatePipe", &whole).map(drop));
+        }
+        told(place, &item, self.pipes.run_operation("DeletePipe", &asked).map(drop))?;
+        told(place, &item, self.pipes.run_operation("CreatePipe", &whole).map(drop))
     }
 }
 
@@ -265,17 +289,6 @@ fn text_of(object: &mut Map<String, Value>, name: &str) {
     }
 }
 
-/// A name that nothing reads is a slip of the pen.
-fn known(place: &str, item: &Map<String, Value>, names: &[&str]) -> Put {
-    match item.keys().find(|name| !names.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(unknown) => Err(TriggerError {
-            place: format!("{place}.{unknown}"),
-            problem: format!("there is no such member: there are {}", names.join(", ")),
-        }),
-    }
-}
-
 fn there_already(answered: Result<Value, JsonError>, code: &str) -> Result<(), JsonError> {
     match answered {
         Err(error) if error.code == code => Ok(()),
@@ -290,14 +303,24 @@ fn told(place: &str, item: &Map<String, Value>, answered: Result<(), JsonError>)
 /// The member at which the check found something: `… at 'target.arn' failed to satisfy …`.
 fn found_at(message: &str) -> Option<String> {
     let (_, at) = message.split_once(" at '")?;
-    let member = at.split(['.', '\'']).next()?;
-    let mut characters = member.chars();
-    let first = characters.next()?.to_ascii_uppercase();
-    Some(std::iter::once(first).chain(characters).collect())
+    let (path, _) = at.split_once('\'')?;
+    let mut place = String::new();
+    for part in path.split('.').filter(|part| *part != "member") {
+        if let Ok(number) = part.parse::<usize>() {
+            // Messages count from 1. Writing to a String does not fail.
+            let _ = write!(place, "[{}]", number.saturating_sub(1));
+            continue;
+        }
+        if !place.is_empty() {
+            place.push('.');
+        }
+        place.push_str(&capitalised(part));
+    }
+    Some(place)
 }
 
 /// The member that an error names, if it names one.
-fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> TriggerError {
+fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> Refusal {
     let lower = error.message.to_lowercase();
     let named = |name: &&String| {
         let name = name.to_lowercase();
@@ -305,12 +328,22 @@ fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> Trigger
     };
     let member = match &*error.code {
         "InvalidEventPatternException" => Some("EventPattern".to_owned()),
+        "NotFoundException" if lower.starts_with("source ") => Some("Source".to_owned()),
         _ if lower.contains("schedule expression") || lower.contains("parameter scheduleexpression") => {
             Some("ScheduleExpression".to_owned())
         }
         _ => found_at(&error.message).or_else(|| item.keys().find(named).cloned()),
     };
-    let member = member.filter(|member| !place.ends_with(member.as_str()));
-    let place = member.map_or_else(|| place.to_owned(), |member| format!("{place}.{member}"));
-    TriggerError { place, problem: error.message }
+    // Of `Rules[0].Targets`, what is found is below it.
+    let list = place.rsplit('.').next().unwrap_or_default();
+    let place = match member {
+        Some(member) if member == list => place.to_owned(),
+        Some(member) => match member.strip_prefix(list).filter(|rest| rest.starts_with('[')) {
+            Some(rest) => format!("{place}{rest}"),
+            None => format!("{place}.{member}"),
+        },
+        None => place.to_owned(),
+    };
+    let is_missing = MISSING.contains(&&*error.code);
+    Refusal { error: TriggerError { place, problem: error.message }, is_missing }
 }
