@@ -63,10 +63,14 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
 
     let parsed = parse(ParseRequestExpr { spec, files: request.files }).lets_fail(ParseError::EVERY).run(w);
     let reconciled = reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
-    let figures =
-        calculate(CalculateRequestExpr { spec, rows: reconciled.rows, control: reconciled.control })
-            .lets_fail(CalculateError::EVERY)
-            .run(w);
+    let figures = calculate(CalculateRequestExpr {
+        spec,
+        rows: reconciled.rows,
+        control: reconciled.control,
+        references: none(),
+    })
+    .lets_fail(CalculateError::EVERY)
+    .run(w);
 
     let batch = stage(StageRequestExpr {
         channel: figures.channel,

@@ -54,6 +54,33 @@ pub enum CalculateError {
         /// Which measure, and both values.
         detail: String,
     },
+    /// Reference data that the spec needs was not given, has other columns, or
+    /// has nothing for a row that cannot go without.
+    #[message("{detail}")]
+    Reference {
+        /// What is missing, and for which row.
+        detail: String,
+    },
+    /// A value of a window's period column is no period.
+    #[message("{detail}")]
+    BadPeriod {
+        /// The value, and what is expected.
+        detail: String,
+    },
+    /// The latest exchange rate is older than the spec allows.
+    #[error_name = "Fx.Stale"]
+    #[message("{detail}")]
+    FxStale {
+        /// Which currency, which day, and the day of the latest rate.
+        detail: String,
+    },
+    /// There is no exchange rate.
+    #[error_name = "Fx.Missing"]
+    #[message("{detail}")]
+    FxMissing {
+        /// Which currency and which day.
+        detail: String,
+    },
     /// The objects cannot be read or written.
     #[message("{detail}")]
     StorageFailed {
@@ -80,6 +107,15 @@ impl CalculateError {
                 Self::StorageFailed { detail: format!("the stored rows cannot be read: {error}") }
             }
             other => Self::Damaged { detail: other.to_string() },
+        }
+    }
+
+    /// A number of a table's row has no result.
+    pub(crate) fn arithmetic(error: ArithmeticError, place: &str) -> Self {
+        let detail = format!("{error}, in {place}; correct the source, or the calculation in the spec");
+        match error {
+            ArithmeticError::DivisionByZero => Self::DivisionByZero { detail },
+            ArithmeticError::Overflow => Self::Overflow { detail },
         }
     }
 

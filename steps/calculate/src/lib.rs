@@ -1,6 +1,7 @@
 //! The step `calculate`: rows in, figures out, as the feed's spec says.
 //!
-//! One pass over the rows, groups in memory. Exact: sums do not depend on the
+//! First the spec's tables, one step after the other; then the figures, in one
+//! pass over a table or over the rows, groups in memory. Exact: sums do not depend on the
 //! order of the rows, and every figure is rounded once. The groups' control
 //! measures must add up to what reconciliation found over all rows.
 //!
@@ -20,12 +21,15 @@ mod error;
 mod groups;
 mod period;
 mod table;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub use error::CalculateError;
 
+use feed::calculation::{Plan, ROWS};
 use groups::Groups;
+use tables::{Inputs, Tables};
 
 /// What is to be calculated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -36,6 +40,10 @@ pub struct CalculateRequest {
     pub rows: ObjectRef,
     /// What the control measures are over all rows, as `reconcile` found them.
     pub control: BTreeMap<String, String>,
+    /// The reference data the spec asks for, by name: rows of other feeds, as
+    /// `parse` stored them.
+    #[serde(default)]
+    pub references: BTreeMap<String, ObjectRef>,
 }
 
 /// Calculates the figures of a feed from its rows.
@@ -61,14 +69,14 @@ pub fn run(
     let name = request.spec.key.rsplit('/').next().unwrap_or(&request.spec.key);
     let spec = FeedSpec::read(name, spec_file)
         .map_err(|error| CalculateError::Spec { detail: error.to_string() })?;
-    let rows = staging.get(&request.rows).map_err(CalculateError::storage)?;
-    let groups = Groups::of(&spec, BufReader::with_capacity(128 * 1024, rows))?;
-    groups.check_control(&request.control)?;
+    let groups = groups(&spec, request, staging)?;
     let period = groups.period()?;
 
     let table = table::Table::of(&spec, &groups)?;
     // The same input and code, the same place and bytes.
-    let parts = ["calculate/1", env!("CARGO_PKG_VERSION"), &request.spec.sha256, &request.rows.sha256];
+    let mut parts =
+        vec!["calculate/1", env!("CARGO_PKG_VERSION"), &request.spec.sha256, &request.rows.sha256];
+    parts.extend(request.references.iter().flat_map(|(name, object)| [name.as_str(), &object.sha256]));
     let key = format!("{}/{}/figures.csv", spec.feed, feed::fingerprint(parts));
     let mut object = staging.create(&key).map_err(CalculateError::storage)?;
     table.write(&mut object).map_err(CalculateError::write)?;
@@ -82,4 +90,32 @@ pub fn run(
         rows: table.len(),
         totals: table.totals()?,
     })
+}
+
+/// The groups of the figures, whose control measures add up.
+fn groups<'s>(
+    spec: &'s FeedSpec,
+    request: &CalculateRequest,
+    staging: &Write<Staging>,
+) -> Result<Groups<'s>, CalculateError> {
+    let plan = Plan::of(spec).map_err(|detail| CalculateError::Spec { detail })?;
+    let rows = || staging.get(&request.rows).map_err(CalculateError::storage);
+    let from_rows = spec.figures.from == ROWS;
+    let of_rows = |reader| Groups::of(spec, BufReader::with_capacity(128 * 1024, reader));
+    if plan.tables.is_empty() && plan.reconciliations.is_empty() && from_rows {
+        let groups = of_rows(rows()?)?;
+        groups.check_control(&request.control)?;
+        return Ok(groups);
+    }
+    let inputs = Inputs { feed: &spec.feed, rows: &request.rows, references: &request.references, staging };
+    let tables = Tables::of(&plan, inputs)?;
+    tables.reconcile()?;
+    let Some((layout, held)) = plan.layout(&spec.figures.from).zip(tables.rows_of(&spec.figures.from)) else {
+        let groups = of_rows(rows()?)?;
+        groups.check_control(&request.control)?;
+        return Ok(groups);
+    };
+    let groups = Groups::of_table(spec, layout, held, &spec.figures.group_by)?;
+    groups.check_control(&Groups::of_table(spec, layout, held, &[])?.control()?)?;
+    Ok(groups)
 }

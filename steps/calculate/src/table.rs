@@ -24,12 +24,12 @@ impl<'s> Table<'s> {
         let mut names: Vec<&str> = spec.figures.group_by.iter().map(String::as_str).collect();
         names.extend(spec.measures.iter().map(|measure| measure.name.as_str()));
         let mut rows = Vec::with_capacity(groups.by_key.len());
-        for (key, tallies) in &groups.by_key {
+        for (key, group) in &groups.by_key {
             let results = groups
                 .measures
-                .results(tallies)
+                .results(&group.tallies)
                 .map_err(|error| CalculateError::measure(&error, &groups.describe(key)))?;
-            let mut row = key.clone();
+            let mut row = group.columns.clone();
             row.extend(results);
             rows.push(row);
         }

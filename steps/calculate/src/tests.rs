@@ -13,8 +13,10 @@ use stepwright::{Read, Write};
 use super::*;
 
 mod datasets;
+mod invoices;
 mod rules;
 mod sample;
+mod tables;
 
 /// Two buckets in a directory that goes away.
 struct Buckets {
@@ -56,6 +58,24 @@ impl Buckets {
     }
 
     fn run(&self, spec: ObjectRef, files: Vec<ObjectRef>) -> Result<Run, Failure> {
+        self.run_with(spec, files, BTreeMap::new())
+    }
+
+    /// The rows of another feed, for a spec that refers to them.
+    fn reference(&self, spec: &str, file: (&str, &[u8])) -> ObjectRef {
+        let spec = self.put("reference.toml", spec.as_bytes());
+        let request = ParseRequest { spec, files: vec![self.put(file.0, file.1)] };
+        let parsed = step_parse::run(&request, &self.drops, &self.staging).unwrap();
+        assert_eq!(parsed.stats.rejected, 0);
+        parsed.rows
+    }
+
+    fn run_with(
+        &self,
+        spec: ObjectRef,
+        files: Vec<ObjectRef>,
+        references: BTreeMap<String, ObjectRef>,
+    ) -> Result<Run, Failure> {
         let request = ParseRequest { spec: spec.clone(), files };
         let start = Instant::now();
         let parsed = step_parse::run(&request, &self.drops, &self.staging).map_err(Failure::Parse)?;
@@ -65,7 +85,7 @@ impl Buckets {
             .map_err(Failure::Reconcile)?;
         let (reconciled_in, start) = (start.elapsed(), Instant::now());
         let control = reconciled.control.clone();
-        let request = CalculateRequest { spec, rows: reconciled.rows.clone(), control };
+        let request = CalculateRequest { spec, rows: reconciled.rows.clone(), control, references };
         let figures = run(&request, &self.drops, &self.staging).map_err(Failure::Calculate)?;
         let calculated_in = start.elapsed();
         println!("parse {parsed_in:?}, reconcile {reconciled_in:?}, calculate {calculated_in:?}");

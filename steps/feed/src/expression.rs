@@ -66,6 +66,17 @@ pub struct Operation {
     pub then: Option<Expression>,
     /// The value when `if` does not hold; null when absent.
     pub r#else: Option<Expression>,
+    /// Several conditions; the first that holds gives the value, else `else`.
+    pub case: Option<Vec<Branch>>,
+    /// A date so many months later (fewer with a minus): the same day, or the
+    /// month's last one; needs `months`.
+    pub add_months: Option<Expression>,
+    /// How many months `add_months` adds.
+    pub months: Option<i32>,
+    /// Whole days from the first date to the second.
+    pub days_between: Option<[Expression; 2]>,
+    /// The size of a number, without its sign.
+    pub abs: Option<Expression>,
     /// A constant text.
     pub text: Option<String>,
     /// Texts joined together.
@@ -78,6 +89,16 @@ pub struct Operation {
     pub part: Option<Part>,
     /// The date or timestamp of `part`.
     pub of: Option<Expression>,
+}
+
+/// One branch of a `case`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branch {
+    /// When it applies.
+    pub when: Condition,
+    /// The value then.
+    pub then: Expression,
 }
 
 /// A part of a date.
@@ -164,7 +185,10 @@ enum Node {
     Convert(Box<Formula>, Conversion),
     Round(Box<Formula>, u32, RoundingMode),
     Coalesce(Vec<Formula>),
-    If(Test, Box<Formula>, Option<Box<Formula>>),
+    Case(Vec<(Test, Formula)>, Option<Box<Formula>>),
+    AddMonths(Box<Formula>, i32),
+    DaysBetween(Box<[Formula; 2]>),
+    Abs(Box<Formula>),
     Concat(Vec<Formula>),
     Lower(Box<Formula>),
     Upper(Box<Formula>),
@@ -236,10 +260,7 @@ impl Operation {
             return text(Node::Upper(Box::new(textual(part, layout)?)));
         }
         if let (Some(part), Some(of)) = (self.part, &self.of) {
-            let of = of.compile(layout)?;
-            if !of.kind.is_time() {
-                return Err(format!("`part` needs a date or timestamp, found {}", of.kind));
-            }
+            let of = timely("part", of, layout)?;
             let kind = match part {
                 Part::YearMonth => Kind::Text,
                 Part::Date => Kind::Date,
@@ -252,17 +273,36 @@ impl Operation {
             let kind = common_kind("coalesce", &parts)?;
             return Ok(Formula { node: Node::Coalesce(parts), kind });
         }
-        let (Some(condition), Some(then)) = (&self.r#if, &self.then) else {
-            return Err("an operation is missing".into());
-        };
-        let mut branches = vec![then.compile(layout)?];
-        if let Some(otherwise) = &self.r#else {
-            branches.push(otherwise.compile(layout)?);
+        if let Some(part) = &self.abs {
+            let part = numeric(part, layout)?;
+            return Ok(Formula { node: Node::Abs(Box::new(part)), kind: Kind::Decimal });
         }
-        let kind = common_kind("if", &branches)?;
-        let otherwise = if branches.len() > 1 { branches.pop().map(Box::new) } else { None };
-        let then = branches.pop().map(Box::new).ok_or("`if` needs `then`")?;
-        Ok(Formula { node: Node::If(condition.compile(layout)?, then, otherwise), kind })
+        if let (Some(of), Some(months)) = (&self.add_months, self.months) {
+            let node = Node::AddMonths(Box::new(timely("add_months", of, layout)?), months);
+            return Ok(Formula { node, kind: Kind::Date });
+        }
+        if let Some([from, to]) = &self.days_between {
+            let days = [timely("days_between", from, layout)?, timely("days_between", to, layout)?];
+            return Ok(Formula { node: Node::DaysBetween(Box::new(days)), kind: Kind::Integer });
+        }
+        self.compile_choice(layout)
+    }
+
+    /// `if` and `case`.
+    fn compile_choice(&self, layout: &Layout) -> Result<Formula, String> {
+        let mut branches = vec![];
+        if let (Some(condition), Some(then)) = (&self.r#if, &self.then) {
+            branches.push((condition.compile(layout)?, then.compile(layout)?));
+        }
+        for Branch { when, then } in self.case.iter().flatten() {
+            branches.push((when.compile(layout)?, then.compile(layout)?));
+        }
+        let otherwise = self.r#else.as_ref().map(|value| value.compile(layout)).transpose()?;
+        let operation = if self.case.is_some() { "case" } else { "if" };
+        let mut values: Vec<Formula> = branches.iter().map(|(_, then)| then.clone()).collect();
+        values.extend(otherwise.clone());
+        let kind = common_kind(operation, &values)?;
+        Ok(Formula { node: Node::Case(branches, otherwise.map(Box::new)), kind })
     }
 
     /// Exactly one operation, with what belongs to it and nothing else.
@@ -276,6 +316,10 @@ impl Operation {
             ("round", self.round.is_some()),
             ("coalesce", self.coalesce.is_some()),
             ("if", self.r#if.is_some()),
+            ("case", self.case.is_some()),
+            ("add_months", self.add_months.is_some()),
+            ("days_between", self.days_between.is_some()),
+            ("abs", self.abs.is_some()),
             ("text", self.text.is_some()),
             ("concat", self.concat.is_some()),
             ("lower", self.lower.is_some()),
@@ -292,7 +336,7 @@ impl Operation {
             ("places", "round", self.places.is_some(), true),
             ("mode", "round", self.mode.is_some(), false),
             ("then", "if", self.then.is_some(), true),
-            ("else", "if", self.r#else.is_some(), false),
+            ("months", "add_months", self.months.is_some(), true),
             ("of", "part", self.of.is_some(), true),
         ];
         for (name, owner, given, needed) in companions {
@@ -302,6 +346,9 @@ impl Operation {
             if !given && needed && owner == *operation {
                 return Err(format!("`{operation}` needs `{name}`"));
             }
+        }
+        if self.r#else.is_some() && !matches!(*operation, "if" | "case") {
+            return Err(format!("`else` belongs to `if` and `case`, not to `{operation}`"));
         }
         if self.places.is_some_and(|places| places > number::PLACES_MAX) {
             return Err(format!("`places` is at most {}", number::PLACES_MAX));
@@ -319,6 +366,15 @@ fn numeric(part: &Expression, layout: &Layout) -> Result<Formula, String> {
         Expression::Column(name) => format!("column `{name}` is {}, a number is needed", formula.kind),
         _ => format!("a number is needed, found {}", formula.kind),
     })
+}
+
+fn timely(operation: &str, part: &Expression, layout: &Layout) -> Result<Formula, String> {
+    let formula = part.compile(layout)?;
+    if formula.kind.is_time() {
+        Ok(formula)
+    } else {
+        Err(format!("`{operation}` needs a date or timestamp, found {}", formula.kind))
+    }
 }
 
 fn textual(part: &Expression, layout: &Layout) -> Result<Formula, String> {
@@ -387,21 +443,46 @@ impl Node {
                 }
                 Value::Null
             }
-            Self::If(test, then, otherwise) => match (test.holds(row), otherwise) {
-                (true, _) => then.evaluate(row)?,
-                (false, Some(otherwise)) => otherwise.evaluate(row)?,
-                (false, None) => Value::Null,
+            Self::Case(branches, otherwise) => {
+                let chosen = branches.iter().find(|(test, _)| test.holds(row)).map(|(_, then)| then);
+                match chosen.or(otherwise.as_deref()) {
+                    Some(formula) => formula.evaluate(row)?,
+                    None => Value::Null,
+                }
+            }
+            Self::Abs(part) => number(part.number(row)?.map(|x| x.abs())),
+            Self::AddMonths(of, months) => match day(&of.evaluate(row)?) {
+                Some(date) => Value::Date(later(date, *months)?),
+                None => Value::Null,
             },
+            Self::DaysBetween(days) => {
+                let [from, to] = days.as_ref();
+                match day(&from.evaluate(row)?).zip(day(&to.evaluate(row)?)) {
+                    Some((from, to)) => Value::Integer(i64::from((to - from).get_days())),
+                    None => Value::Null,
+                }
+            }
             Self::Concat(parts) => concat(parts, row)?,
             Self::Lower(part) => text(part.evaluate(row)?, str::to_lowercase),
             Self::Upper(part) => text(part.evaluate(row)?, str::to_uppercase),
-            Self::Part(part, of) => match of.evaluate(row)? {
-                Value::Date(date) => part.of(date),
-                Value::Timestamp(time) => part.of(time.to_zoned(TimeZone::UTC).date()),
-                _ => Value::Null,
-            },
+            Self::Part(part, of) => day(&of.evaluate(row)?).map_or(Value::Null, |date| part.of(date)),
         })
     }
+}
+
+/// The calendar date of a date or timestamp (UTC).
+pub fn day(value: &Value) -> Option<Date> {
+    match value {
+        Value::Date(date) => Some(*date),
+        Value::Timestamp(time) => Some(time.to_zoned(TimeZone::UTC).date()),
+        _ => None,
+    }
+}
+
+/// The same day so many months later, or that month's last day.
+pub fn later(date: Date, months: i32) -> Result<Date, ArithmeticError> {
+    let span = jiff::Span::new().try_months(months).map_err(|_| ArithmeticError::Overflow)?;
+    date.checked_add(span).map_err(|_| ArithmeticError::Overflow)
 }
 
 fn fold(

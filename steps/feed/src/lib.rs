@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod calculation;
 pub mod condition;
 pub mod expression;
 mod fingerprint;

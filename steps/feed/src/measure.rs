@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-use crate::condition::Test;
+use crate::condition::{Condition, Test};
 use crate::number::{self, ArithmeticError, RoundingMode, Sum};
-use crate::spec::{FeedSpec, Measure, MeasureKind, Outcome, RoundAt, Rounding, RowScope};
+use crate::spec::{FeedSpec, Measure, MeasureKind, Outcome, PercentileMethod, RoundAt, Rounding, RowScope};
 use crate::unit::Conversion;
 use crate::value::{Kind, Layout, Value};
 
@@ -70,6 +70,9 @@ struct Compiled {
     test: Option<Test>,
     convert: Option<Conversion>,
     percent: Decimal,
+    method: PercentileMethod,
+    /// What kind of value the result is.
+    result: Kind,
     /// Positions of numerator and denominator.
     parts: Option<(usize, usize)>,
     /// Rounding of each value.
@@ -89,22 +92,43 @@ pub enum Tally {
     Numbers(BTreeMap<Decimal, u64>),
     /// Different values.
     Different(BTreeSet<Value>),
-    /// The smallest or largest value so far.
+    /// The smallest, largest, first or last value so far.
     Extreme(Value),
     /// Nothing: a ratio is made of other measures.
     Nothing,
 }
 
 impl Measures {
-    /// Compiles the measures of a spec.
+    /// Compiles the measures of a spec's figures.
     ///
     /// # Errors
     /// Says what does not fit; a spec that was checked always fits its own layout.
     pub fn compile(spec: &FeedSpec, layout: &Layout) -> Result<Self, String> {
-        let scope = spec.figures.r#where.as_ref().map(|test| test.compile(layout)).transpose()?;
-        let measures =
-            spec.measures.iter().map(|measure| compile(spec, layout, measure)).collect::<Result<_, _>>()?;
+        let scope = spec.figures.r#where.as_ref();
+        Self::of(&spec.measures, scope, spec.figures.rounding, layout)
+    }
+
+    /// Compiles measures for the rows of a layout for which `scope` holds.
+    ///
+    /// # Errors
+    /// As [`Measures::compile`].
+    pub fn of(
+        measures: &[Measure],
+        scope: Option<&Condition>,
+        rounding: Option<Rounding>,
+        layout: &Layout,
+    ) -> Result<Self, String> {
+        let scope = scope.map(|test| test.compile(layout)).transpose()?;
+        let measures = measures
+            .iter()
+            .map(|measure| compile(measures, rounding, layout, measure))
+            .collect::<Result<_, _>>()?;
         Ok(Self { scope, measures })
+    }
+
+    /// Names and kinds of the results, in the order of the spec.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.measures.iter().map(|measure| (measure.name.as_str(), measure.result))
     }
 
     /// The measures' names in the order of the spec.
@@ -161,29 +185,39 @@ impl Measures {
     }
 }
 
-fn compile(spec: &FeedSpec, layout: &Layout, measure: &Measure) -> Result<Compiled, String> {
-    let mut is_integer = false;
-    let column = match &measure.column {
-        None => None,
-        Some(name) => {
-            let (index, kind) = crate::condition::field(layout, name)?;
-            is_integer = kind != Kind::Decimal && measure.convert.is_none();
-            Some(index)
-        }
-    };
+fn compile(
+    measures: &[Measure],
+    for_all: Option<Rounding>,
+    layout: &Layout,
+    measure: &Measure,
+) -> Result<Compiled, String> {
+    let found = measure.column.as_ref().map(|name| crate::condition::field(layout, name)).transpose()?;
+    let column_kind = found.map_or(Kind::Decimal, |(_, kind)| kind);
+    let is_integer = found.is_some() && column_kind != Kind::Decimal && measure.convert.is_none();
     let position = |name: &Option<String>| {
         let name = name.as_ref()?;
-        spec.measures.iter().position(|measure| measure.name == *name)
+        measures.iter().position(|measure| measure.name == *name)
     };
-    let rounding = spec.rounding_of(measure, is_integer);
+    let rounding = measure.rounding(for_all, is_integer);
+    let keeps_kind =
+        matches!(measure.kind, MeasureKind::Min | MeasureKind::Max | MeasureKind::First | MeasureKind::Last);
+    let result = match measure.kind {
+        kind if kind.is_count() => Kind::Integer,
+        _ if keeps_kind && measure.convert.is_none() && !(rounding.is_some() && column_kind.is_number()) => {
+            column_kind
+        }
+        _ => Kind::Decimal,
+    };
     Ok(Compiled {
         name: measure.name.clone(),
         kind: measure.kind,
         rows: measure.rows,
-        column,
+        column: found.map(|(index, _)| index),
         test: measure.r#where.as_ref().map(|test| test.compile(layout)).transpose()?,
         convert: measure.convert,
         percent: measure.percent.map_or(Decimal::ONE_HUNDRED, |percent| percent.0),
+        method: measure.method.unwrap_or_default(),
+        result,
         parts: position(&measure.numerator).zip(position(&measure.denominator)),
         round_value: rounding.filter(|rounding| rounding.at == RoundAt::Value),
         round_result: rounding,
@@ -205,7 +239,9 @@ impl Compiled {
             MeasureKind::Distinct => Tally::Different(BTreeSet::new()),
             MeasureKind::Sum | MeasureKind::SumIf | MeasureKind::Mean => Tally::Sum(Sum::default(), 0),
             MeasureKind::Median | MeasureKind::Percentile => Tally::Numbers(BTreeMap::new()),
-            MeasureKind::Min | MeasureKind::Max => Tally::Extreme(Value::Null),
+            MeasureKind::Min | MeasureKind::Max | MeasureKind::First | MeasureKind::Last => {
+                Tally::Extreme(Value::Null)
+            }
             MeasureKind::Ratio => Tally::Nothing,
         }
     }
@@ -256,9 +292,13 @@ impl Compiled {
 
     fn keep_extreme(&self, tally: &mut Tally, value: Value) {
         let Tally::Extreme(extreme) = tally else { return };
-        let better = if self.kind == MeasureKind::Min { value < *extreme } else { value > *extreme };
+        let better = match self.kind {
+            MeasureKind::Min => value < *extreme,
+            MeasureKind::Max => value > *extreme,
+            kind => kind == MeasureKind::Last,
+        };
         // 1.5 and 1.50 are equal: the longer one stands, whichever came first.
-        let longer = value == *extreme && scale(&value) > scale(extreme);
+        let longer = self.kind != MeasureKind::First && value == *extreme && scale(&value) > scale(extreme);
         if extreme.is_null() || better || longer {
             *extreme = value;
         }
@@ -326,6 +366,13 @@ impl Compiled {
             middle.add(at_rank(numbers, total / 2 + 1))?;
             return middle.mean(2, places, mode).map(Value::Decimal);
         }
+        if self.method == PercentileMethod::Linear {
+            let number = linear_quantile(numbers, self.percent)?.unwrap_or_default();
+            return Ok(Value::Decimal(match self.round_result {
+                Some(_) => number::round(number, places, mode)?,
+                None => number,
+            }));
+        }
         // The smallest rank that covers the per cent: ceil(p/100 · n), exactly.
         let exact = number::multiply(self.percent, Decimal::from(total))?;
         let rank = (exact / Decimal::ONE_HUNDRED).ceil();
@@ -355,6 +402,25 @@ fn scale(value: &Value) -> u32 {
 
 fn count_value(count: u64) -> Result<Value, ArithmeticError> {
     i64::try_from(count).map(Value::Integer).map_err(|_| ArithmeticError::Overflow)
+}
+
+/// The quantile between the two numbers around `percent` · (n - 1) / 100, in
+/// proportion; none without numbers.
+pub fn linear_quantile(
+    numbers: &BTreeMap<Decimal, u64>,
+    percent: Decimal,
+) -> Result<Option<Decimal>, ArithmeticError> {
+    let total: u64 = numbers.values().sum();
+    let Some(last) = total.checked_sub(1) else { return Ok(None) };
+    let place = number::divide(number::multiply(percent, Decimal::from(last))?, Decimal::ONE_HUNDRED)?;
+    let below = u64::try_from(place.floor()).map_err(|_| ArithmeticError::Overflow)?;
+    let low = at_rank(numbers, below + 1);
+    let part = number::subtract(place, place.floor())?;
+    if part.is_zero() {
+        return Ok(Some(low));
+    }
+    let step = number::subtract(at_rank(numbers, below + 2), low)?;
+    number::add(low, number::multiply(step, part)?).map(|number| Some(number.normalize()))
 }
 
 /// The number at a rank counted from 1.

@@ -6,6 +6,8 @@
 //! says [`ArithmeticError::Overflow`]. The one exception is named: products and
 //! quotients are kept to [`PLACES_MAX`] decimal places.
 
+use std::cmp::Ordering;
+
 use rust_decimal::{Decimal, RoundingStrategy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -168,6 +170,25 @@ impl Sum {
         let quotient = divide_rounded(numerator, denominator, mode)?;
         Decimal::try_from_i128_with_scale(quotient, places).map_err(|_| ArithmeticError::Overflow)
     }
+}
+
+/// `a · b` as an exact sum of one part: for a quotient that is rounded once.
+pub fn product(a: Decimal, b: Decimal) -> Result<Sum, ArithmeticError> {
+    let (a, b) = (a.normalize(), b.normalize());
+    let mantissa = a.mantissa().checked_mul(b.mantissa()).ok_or(ArithmeticError::Overflow)?;
+    Ok(Sum { mantissa, scale: a.scale() + b.scale() })
+}
+
+/// Compares `above` / `below` with a number, exactly.
+pub fn compare_ratio(above: Decimal, below: Decimal, with: Decimal) -> Result<Ordering, ArithmeticError> {
+    if below.is_zero() {
+        return Err(ArithmeticError::DivisionByZero);
+    }
+    // Both sides by the divisor, whose sign decides which way round.
+    let (above, below) = if below.is_sign_negative() { (-above, -below) } else { (above, below) };
+    let mut difference = product(above, Decimal::ONE)?;
+    difference.merge(product(-with, below)?)?;
+    Ok(difference.mantissa.cmp(&0))
 }
 
 impl From<u64> for Sum {

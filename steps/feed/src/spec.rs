@@ -11,6 +11,7 @@ use std::io::Read;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::calculation::{ROWS, Reconciliation, Reference, Table};
 use crate::condition::Condition;
 use crate::expression::Expression;
 use crate::literal::Number;
@@ -18,7 +19,7 @@ use crate::number::RoundingMode;
 use crate::unit::Conversion;
 use crate::value::{Kind, Layout};
 
-mod check;
+pub(crate) mod check;
 mod decode;
 mod document;
 mod error;
@@ -54,6 +55,15 @@ pub struct FeedSpec {
     /// row without one is accepted.
     #[serde(default)]
     pub triage: Vec<TriageRule>,
+    /// Reference data: rows of other feeds that tables use.
+    #[serde(default)]
+    pub references: Vec<Reference>,
+    /// Tables calculated from the rows and from each other, in this order.
+    #[serde(default)]
+    pub tables: Vec<Table>,
+    /// Totals that must agree before figures are written.
+    #[serde(default)]
+    pub reconciliations: Vec<Reconciliation>,
     /// What is calculated for each group.
     pub measures: Vec<Measure>,
     /// The table of figures.
@@ -322,10 +332,35 @@ pub struct Measure {
     pub denominator: Option<String>,
     /// For `percentile`: the per cent, above 0 up to 100.
     pub percent: Option<Number>,
+    /// For `percentile`: how it is found; nearest rank when absent.
+    pub method: Option<PercentileMethod>,
     /// A unit conversion of each value.
     pub convert: Option<Conversion>,
     /// How it is rounded, instead of the figures' `rounding`.
     pub round: Option<Rounding>,
+}
+
+impl Measure {
+    /// How it is rounded; `of_integers` when the values it is calculated from
+    /// are: then only a quotient takes what is said for all.
+    pub fn rounding(&self, for_all: Option<Rounding>, of_integers: bool) -> Option<Rounding> {
+        if self.kind.is_count() {
+            return None;
+        }
+        let inherits = self.kind.is_quotient() || !of_integers;
+        self.round.or(for_all.filter(|_| inherits))
+    }
+}
+
+/// How a percentile is found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PercentileMethod {
+    /// The smallest value such that at least `percent` of the values are not greater.
+    #[default]
+    NearestRank,
+    /// Between the two values around `percent` · (n - 1) / 100, in proportion.
+    Linear,
 }
 
 /// What a measure calculates. Values that are null are left out.
@@ -338,6 +373,10 @@ pub enum MeasureKind {
     CountIf,
     /// Number of rows whose `column` is null.
     CountNull,
+    /// The first value, in the order of the rows.
+    First,
+    /// The last value, in the order of the rows.
+    Last,
     /// Number of different values.
     Distinct,
     /// Sum; 0 without values.
@@ -348,8 +387,7 @@ pub enum MeasureKind {
     Mean,
     /// Middle value, or the mean of the two middle ones.
     Median,
-    /// Nearest-rank percentile: the smallest value such that at least `percent`
-    /// of the values are not greater.
+    /// The value below which `percent` of the values lie, by its `method`.
     Percentile,
     /// Smallest value.
     Min,
@@ -366,6 +404,8 @@ impl MeasureKind {
             Self::Count => "count",
             Self::CountIf => "count_if",
             Self::CountNull => "count_null",
+            Self::First => "first",
+            Self::Last => "last",
             Self::Distinct => "distinct",
             Self::Sum => "sum",
             Self::SumIf => "sum_if",
@@ -447,6 +487,9 @@ pub enum RoundAt {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FiguresTable {
+    /// The table the figures are taken from; the feed's `rows` when absent.
+    #[serde(default = "default_from")]
+    pub from: String,
     /// The columns that make a group; without any there is one group of all rows.
     #[serde(default)]
     pub group_by: Vec<String>,
@@ -469,6 +512,10 @@ pub struct FiguresTable {
     /// How measures are rounded that do not say it themselves. Counts never are,
     /// nor sums, percentiles, smallest and largest values of integers.
     pub rounding: Option<Rounding>,
+}
+
+fn default_from() -> String {
+    ROWS.to_owned()
 }
 
 /// One key of the output's order.
@@ -604,15 +651,5 @@ impl FeedSpec {
     /// A measure by name.
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.iter().find(|measure| measure.name == name)
-    }
-
-    /// How a measure is rounded; `of_integers` when the values it is calculated
-    /// from are: then only a quotient needs it.
-    pub fn rounding_of(&self, measure: &Measure, of_integers: bool) -> Option<Rounding> {
-        if measure.kind.is_count() {
-            return None;
-        }
-        let inherits = measure.kind.is_quotient() || !of_integers;
-        measure.round.or(self.figures.rounding.filter(|_| inherits))
     }
 }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::io::BufReader;
 
+use feed::calculation::ROWS;
 use feed::measure::{Budget, MeasureError, Measures};
 use feed::rejects::RejectReader;
 use feed::rows::{RowReader, RowsError};
@@ -148,10 +149,19 @@ fn count_rows(
             spec.feed
         )));
     }
+    // The control measures of a calculated table are taken where it is calculated.
+    let control_names: &[String] = if spec.figures.from == ROWS { &spec.figures.control } else { &[] };
     let mut control_only = spec.clone();
-    control_only.measures.retain(|measure| spec.figures.control.contains(&measure.name));
+    control_only.measures.retain(|measure| control_names.contains(&measure.name));
+    let mut scope_only = spec.clone();
+    if spec.figures.from != ROWS {
+        scope_only.measures.clear();
+        for figures in [&mut control_only.figures, &mut scope_only.figures] {
+            figures.r#where = None;
+        }
+    }
     let measures = Measures::compile(&control_only, &layout).map_err(unfit)?;
-    let scope = Measures::compile(spec, &layout).map_err(unfit)?;
+    let scope = Measures::compile(&scope_only, &layout).map_err(unfit)?;
     let overflow = |error: &MeasureError| ReconcileError::Overflow { detail: error.to_string() };
     let mut budget = Budget::default();
     let mut tallies = measures.tallies(&mut budget).map_err(|error| overflow(&error))?;
@@ -184,7 +194,7 @@ fn count_rows(
         }
     }
     let mut control = BTreeMap::new();
-    for name in &spec.figures.control {
+    for name in control_names {
         let sum = measures.exact(name, &tallies).unwrap_or_default();
         let value = sum.value().map_err(|error| ReconcileError::Overflow {
             detail: format!("control measure `{name}`: {error}"),

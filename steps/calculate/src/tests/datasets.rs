@@ -63,6 +63,46 @@ fn vehicles_by_make() {
 }
 
 #[test]
+fn vehicles_of_one_make_by_year() {
+    let datasets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets");
+    let Ok(facts) = fs::read_to_string(datasets.join("expected/vehicles_fx.json")) else {
+        println!("SKIPPED: {} is not here", datasets.display());
+        return;
+    };
+    let facts: serde_json::Value = serde_json::from_str(&facts).unwrap();
+    let make = &facts["epa"]["bmw"];
+    let name = make[0].as_str().unwrap();
+    let by_make = fs::read_to_string(samples().join("specs/vehicles-make.toml")).unwrap();
+    let by_year = by_make
+        .replace(
+            "group_by = [\"make\"]",
+            &format!(
+                "group_by = [\"year\"]\nwhere = {{ column = \"make\", op = \"=\", value = \"{name}\" }}\n\
+                 columns = [\"year\", \"vehicles\", \"mean_l_100km\"]"
+            ),
+        )
+        .replace("control = [\"vehicles\", \"cyl_null\", \"displ_null\"]", "control = [\"vehicles\"]");
+    let buckets = Buckets::new();
+    let source = buckets.put("vehicles.csv", &fs::read(datasets.join("vehicles/epa_vehicles.csv")).unwrap());
+    let run = buckets.run(buckets.put("year.toml", by_year.as_bytes()), vec![source.clone()]).unwrap();
+    let expected = fs::read_to_string(datasets.join("expected/epa_bmw_year.csv")).unwrap();
+    assert!(run.csv == expected, "figures differ: {}", first_difference(&run.csv, &expected));
+
+    let distinct = "[[measures]]\nname = \"ids\"\nkind = \"distinct\"\ncolumn = \"id\"\n\
+                    [[measures]]\nname = \"makes\"\nkind = \"distinct\"\ncolumn = \"make\"\n[figures]";
+    let whole = by_make.replace(
+        "group_by = [\"make\"]",
+        "columns = [\"vehicles\", \"cyl_null\", \"displ_null\", \"ids\", \"makes\"]",
+    );
+    let whole = whole.replace("[figures]", distinct);
+    let run_of_all = buckets.run(buckets.put("whole.toml", whole.as_bytes()), vec![source]).unwrap();
+    let numbers: Vec<&str> = run_of_all.csv.lines().nth(1).unwrap().split(',').collect();
+    let wanted = [&facts["epa"]["rows"], &facts["epa"]["distinct_ids"], &facts["epa"]["makes"]]
+        .map(ToString::to_string);
+    assert_eq!([numbers[0], numbers[3], numbers[4]], [&*wanted[0], &*wanted[1], &*wanted[2]]);
+}
+
+#[test]
 fn classified_ads_by_brand() {
     check("classified-ads.toml", "kfz/autos_de_semicolon_crlf.csv", "kfz_marke.csv");
 }

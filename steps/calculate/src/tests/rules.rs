@@ -130,7 +130,12 @@ fn a_wrong_control_sum_stops_the_run() {
     let file = buckets.put("in.csv", b"group,x,n,day\na,,,\nb,,,\n");
     let good = buckets.run(spec.clone(), vec![file]).unwrap();
     for control in [BTreeMap::from([("rows".to_owned(), "3".to_owned())]), BTreeMap::new()] {
-        let request = CalculateRequest { spec: spec.clone(), rows: good.reconciled.rows.clone(), control };
+        let request = CalculateRequest {
+            spec: spec.clone(),
+            rows: good.reconciled.rows.clone(),
+            control,
+            references: BTreeMap::new(),
+        };
         let error = super::run(&request, &buckets.drops, &buckets.staging).unwrap_err();
         assert!(matches!(error, CalculateError::ControlMismatch { .. }), "{error}");
     }
@@ -180,7 +185,12 @@ fn rows_of_another_spec_are_refused() {
     let file = buckets.put("in.csv", b"group,x,n,day\na,,,\n");
     let run = buckets.run(one, vec![file]).unwrap();
     let other = buckets.put("other.toml", text.replace("name = \"x\"", "name = \"y\"").as_bytes());
-    let request = CalculateRequest { spec: other, rows: run.reconciled.rows, control: BTreeMap::new() };
+    let request = CalculateRequest {
+        spec: other,
+        rows: run.reconciled.rows,
+        control: BTreeMap::new(),
+        references: BTreeMap::new(),
+    };
     let error = super::run(&request, &buckets.drops, &buckets.staging).unwrap_err();
     assert!(matches!(error, CalculateError::Spec { .. }), "{error}");
 }

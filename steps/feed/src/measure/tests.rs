@@ -133,6 +133,8 @@ fn nearest_rank_is_the_textbooks() {
             test: None,
             convert: None,
             percent: Decimal::from(percent),
+            method: PercentileMethod::NearestRank,
+            result: Kind::Decimal,
             parts: None,
             round_value: None,
             round_result: None,
@@ -143,6 +145,20 @@ fn nearest_rank_is_the_textbooks() {
     for (percent, want) in [(5, 15), (30, 20), (40, 20), (50, 35), (100, 50)] {
         check(percent, want);
     }
+}
+
+#[test]
+fn linear_quantiles_lie_between() {
+    let numbers: BTreeMap<Decimal, u64> =
+        [(1, 1), (2, 2), (10, 1)].map(|(n, c)| (Decimal::from(n), c)).into();
+    let check = |percent: i64, want: &str| {
+        let found = linear_quantile(&numbers, Decimal::from(percent)).unwrap().unwrap();
+        assert_eq!(found.to_string(), want, "{percent}");
+    };
+    for (percent, want) in [(25, "1.75"), (50, "2"), (75, "4"), (100, "10")] {
+        check(percent, want);
+    }
+    assert_eq!(linear_quantile(&BTreeMap::new(), Decimal::from(25)), Ok(None));
 }
 
 #[test]

@@ -5,28 +5,44 @@ use rust_decimal::Decimal;
 
 use super::document::Node;
 use super::error::Problem;
-use super::{FeedSpec, Format, Measure, MeasureKind, OrderBy, RejectPolicy, Rounding, RowScope, suggest};
+use super::{FeedSpec, Format, OrderBy, RejectPolicy, Rounding, suggest};
+use crate::calculation::{Plan, ROWS};
 use crate::number::ROUND_PLACES_MAX;
 use crate::rejects::RejectCode;
 use crate::value::{Kind, Layout};
+
+pub(crate) mod measures;
 
 /// Longest name of a feed, column or measure.
 const NAME_CHARS_MAX: usize = 64;
 
 /// Most columns, measures or rules of a spec: far above any real feed, low
 /// enough that work and memory per row stay bounded.
-const ITEMS_MAX: usize = 1000;
+pub(crate) const ITEMS_MAX: usize = 1000;
 
 /// A mistake at a field; its place is looked up afterwards.
 #[derive(Debug)]
-pub(super) struct Finding {
-    field: String,
-    message: String,
+pub(crate) struct Finding {
+    pub(crate) field: String,
+    pub(crate) message: String,
     allowed: Vec<String>,
     suggestion: Option<String>,
 }
 
 impl Finding {
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into(), allowed: vec![], suggestion: None }
+    }
+
+    /// A name that does not exist, and those that do.
+    pub(crate) fn unknown(field: impl Into<String>, what: &str, name: &str, known: &[&str]) -> Self {
+        Self {
+            allowed: known.iter().map(|&name| name.to_owned()).collect(),
+            suggestion: suggest::closest(name, known).map(str::to_owned),
+            ..Self::new(field, format!("there is no {what} `{name}`"))
+        }
+    }
+
     pub(super) fn locate(self, document: &Node) -> Problem {
         Problem {
             span: document.span_of(&self.field),
@@ -38,6 +54,19 @@ impl Finding {
     }
 }
 
+/// What is wrong with a rounding.
+pub(crate) fn rounding_places(at: &str, rounding: Rounding) -> Option<Finding> {
+    let too_many = rounding.places > ROUND_PLACES_MAX;
+    too_many.then(|| Finding::new(format!("{at}.places"), format!("at most {ROUND_PLACES_MAX} places")))
+}
+
+/// What is wrong with a name of a column, measure or table.
+pub(crate) fn well_formed(field: &str, name: &str) -> Option<Finding> {
+    let fine = |c: char| c.is_alphanumeric() || c == '_';
+    let bad = name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(fine);
+    bad.then(|| Finding::new(field, "a name has 1 to 64 letters, digits and `_`"))
+}
+
 /// Everything that is wrong with a spec.
 pub(super) fn check(spec: &FeedSpec) -> Vec<Finding> {
     let mut check = Check { spec, layout: Layout::default(), findings: vec![] };
@@ -47,6 +76,10 @@ pub(super) fn check(spec: &FeedSpec) -> Vec<Finding> {
     check.derived();
     check.rejects();
     check.triage();
+    if !check.tables() {
+        // What is calculated from broken tables would only repeat their mistakes.
+        return check.findings;
+    }
     check.measures();
     check.figures();
     check.delivery();
@@ -61,21 +94,11 @@ struct Check<'s> {
 
 impl Check<'_> {
     fn find(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.findings.push(Finding {
-            field: field.into(),
-            message: message.into(),
-            allowed: vec![],
-            suggestion: None,
-        });
+        self.findings.push(Finding::new(field, message));
     }
 
     fn unknown(&mut self, field: impl Into<String>, what: &str, name: &str, known: &[&str]) {
-        self.findings.push(Finding {
-            field: field.into(),
-            message: format!("there is no {what} `{name}`"),
-            allowed: known.iter().map(|&name| name.to_owned()).collect(),
-            suggestion: suggest::closest(name, known).map(str::to_owned),
-        });
+        self.findings.push(Finding::unknown(field, what, name, known));
     }
 
     fn feed(&mut self) {
@@ -177,10 +200,7 @@ impl Check<'_> {
     }
 
     fn well_formed(&mut self, at: &str, name: &str) {
-        let fine = |c: char| c.is_alphanumeric() || c == '_';
-        if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !name.chars().all(fine) {
-            self.find(format!("{at}.name"), "a name has 1 to 64 letters, digits and `_`");
-        }
+        self.findings.extend(well_formed(&format!("{at}.name"), name));
     }
 
     fn rejects(&mut self) {
@@ -226,144 +246,46 @@ impl Check<'_> {
         }
     }
 
+    /// The calculated tables. From here on the layout is that of the table the
+    /// figures are taken from.
+    fn tables(&mut self) -> bool {
+        match Plan::find(self.spec, &self.layout) {
+            Ok(plan) => {
+                match plan.layout(&self.spec.figures.from) {
+                    Some(layout) => self.layout = layout.clone(),
+                    None => {
+                        let known: Vec<&str> = plan.names().collect();
+                        self.unknown("figures.from", "table", &self.spec.figures.from, &known);
+                        return false;
+                    }
+                }
+                true
+            }
+            Err(findings) => {
+                self.findings.extend(findings);
+                false
+            }
+        }
+    }
+
     fn measures(&mut self) {
         let spec = self.spec;
         if spec.measures.is_empty() {
             self.find("measures", "a feed needs at least one measure");
         }
-        if spec.measures.len() > ITEMS_MAX {
-            self.find("measures", format!("a feed has at most {ITEMS_MAX} measures"));
-        }
-        for (index, measure) in spec.measures.iter().enumerate() {
-            let at = format!("measures[{index}]");
-            self.well_formed(&at, &measure.name);
-            if spec.figures.group_by.contains(&measure.name) {
-                let message = format!("`{}` is a group column; the output would have it twice", measure.name);
-                self.find(format!("{at}.name"), message);
-            }
-            if spec.measures.iter().take(index).any(|other| other.name == measure.name) {
-                self.find(format!("{at}.name"), format!("there is already a measure `{}`", measure.name));
-            }
-            self.measure_form(&at, measure);
-            self.measure_column(&at, measure);
-            if let Some(condition) = &measure.r#where
-                && let Err(message) = condition.compile(&self.layout)
-            {
-                self.find(format!("{at}.where"), message);
-            }
-            self.measure_rounding(&at, measure);
-        }
-    }
-
-    /// The fields that belong to the measure's kind are there, and no others.
-    fn measure_form(&mut self, at: &str, measure: &Measure) {
-        use MeasureKind::{Count, CountIf, Distinct, Percentile, Ratio, Sum, SumIf};
-        let kind = measure.kind;
-        let name = kind.name();
-        let no_column = matches!(kind, Count | CountIf | Ratio);
-        let fields = [
-            ("column", measure.column.is_some(), !no_column, !no_column),
-            ("numerator", measure.numerator.is_some(), kind == Ratio, kind == Ratio),
-            ("denominator", measure.denominator.is_some(), kind == Ratio, kind == Ratio),
-            ("percent", measure.percent.is_some(), kind == Percentile, kind == Percentile),
-            (
-                "where",
-                measure.r#where.is_some(),
-                !matches!(kind, Count | Sum | Ratio),
-                matches!(kind, CountIf | SumIf),
-            ),
-            (
-                "convert",
-                measure.convert.is_some(),
-                !no_column && kind != Distinct && kind != MeasureKind::CountNull,
-                false,
-            ),
-            ("rows", measure.rows != RowScope::Accepted, kind != Ratio, false),
-        ];
-        for (field, given, allowed, needed) in fields {
-            if given && !allowed {
-                let hint = match (field, kind) {
-                    ("where", Count) => "; use `count_if`",
-                    ("where", Sum) => "; use `sum_if`",
-                    ("where" | "rows", Ratio) => "; give it to the measures that are divided",
-                    _ => "",
-                };
-                self.find(format!("{at}.{field}"), format!("`{name}` takes no `{field}`{hint}"));
-            }
-            if needed && !given {
-                self.find(at, format!("`{name}` needs `{field}`"));
-            }
-        }
-        if let Some(percent) = measure.percent
-            && (percent.0 <= Decimal::ZERO || percent.0 > Decimal::ONE_HUNDRED)
-        {
-            self.find(format!("{at}.percent"), "a per cent above 0 and up to 100 is needed");
-        }
-    }
-
-    fn measure_column(&mut self, at: &str, measure: &Measure) {
-        use MeasureKind::{CountNull, Distinct, Max, Min};
-        let spec = self.spec;
-        if let Some(column) = &measure.column {
-            match self.layout.find(column) {
-                None => {
-                    let layout = self.layout.clone();
-                    let known: Vec<&str> = layout.names().collect();
-                    self.unknown(format!("{at}.column"), "column", column, &known);
-                }
-                Some((_, kind)) => {
-                    let any_kind =
-                        matches!(measure.kind, CountNull | Distinct | Min | Max) && measure.convert.is_none();
-                    if !any_kind && !kind.is_number() {
-                        let name = measure.kind.name();
-                        self.find(
-                            format!("{at}.column"),
-                            format!("`{name}` needs numbers, but column `{column}` is {kind}"),
-                        );
-                    }
-                }
-            }
-        }
-        let parts = [("numerator", &measure.numerator), ("denominator", &measure.denominator)];
-        for (field, name) in parts {
-            let Some(name) = name else { continue };
-            match spec.measure(name) {
-                None => {
-                    let known: Vec<&str> =
-                        spec.measures.iter().map(|measure| measure.name.as_str()).collect();
-                    self.unknown(format!("{at}.{field}"), "measure", name, &known);
-                }
-                Some(part) if !part.kind.is_count() && !part.kind.is_additive() => self.find(
-                    format!("{at}.{field}"),
-                    format!("a ratio is made of counts and sums; `{name}` is `{}`", part.kind.name()),
-                ),
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn measure_rounding(&mut self, at: &str, measure: &Measure) {
-        if measure.kind.is_count() && measure.round.is_some() {
-            self.find(format!("{at}.round"), format!("`{}` is never rounded", measure.kind.name()));
-        }
-        if let Some(rounding) = measure.round {
-            self.rounding(&format!("{at}.round"), rounding);
-        }
-        if measure.kind.is_quotient() && self.spec.rounding_of(measure, false).is_none() {
-            self.find(
-                at,
-                format!(
-                    "`{}` needs `round = {{ places = 2 }}`, or `figures.rounding` for all",
-                    measure.kind.name()
-                ),
-            );
-        }
+        let checked = measures::check(&measures::Context {
+            at: "measures",
+            measures: &spec.measures,
+            group_by: &spec.figures.group_by,
+            rounding: spec.figures.rounding,
+            layout: &self.layout,
+            of_rows: spec.figures.from == ROWS,
+        });
+        self.findings.extend(checked);
     }
 
     fn rounding(&mut self, at: &str, rounding: Rounding) {
-        if rounding.places > ROUND_PLACES_MAX {
-            self.find(format!("{at}.places"), format!("at most {ROUND_PLACES_MAX} places"));
-        }
+        self.findings.extend(rounding_places(at, rounding));
     }
 
     fn figures(&mut self) {
