@@ -100,7 +100,7 @@ fn groups<'s>(
 ) -> Result<Groups<'s>, CalculateError> {
     let plan = Plan::of(spec).map_err(|detail| CalculateError::Spec { detail })?;
     let rows = || staging.get(&request.rows).map_err(CalculateError::storage);
-    let from_rows = spec.figures.from == ROWS;
+    let from_rows = spec.figures.source() == ROWS;
     let of_rows = |reader| Groups::of(spec, BufReader::with_capacity(128 * 1024, reader));
     if plan.tables.is_empty() && plan.reconciliations.is_empty() && from_rows {
         let groups = of_rows(rows()?)?;
@@ -110,7 +110,8 @@ fn groups<'s>(
     let inputs = Inputs { feed: &spec.feed, rows: &request.rows, references: &request.references, staging };
     let tables = Tables::of(&plan, inputs)?;
     tables.reconcile()?;
-    let Some((layout, held)) = plan.layout(&spec.figures.from).zip(tables.rows_of(&spec.figures.from)) else {
+    let Some((layout, held)) = plan.layout(spec.figures.source()).zip(tables.rows_of(spec.figures.source()))
+    else {
         let groups = of_rows(rows()?)?;
         groups.check_control(&request.control)?;
         return Ok(groups);

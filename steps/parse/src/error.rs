@@ -101,16 +101,27 @@ impl ParseError {
 #[derive(Debug, Clone)]
 pub(crate) struct SourceFile {
     name: String,
+    sheet: String,
 }
 
 impl SourceFile {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { name: name.to_owned(), sheet: String::new() }
     }
 
-    /// A file inside this one: an entry of an archive, a sheet of a workbook.
+    /// A file inside this one: an entry of an archive.
     pub(crate) fn inner(&self, name: &str) -> Self {
-        Self { name: format!("{}/{name}", self.name) }
+        Self { name: format!("{}/{name}", self.name), sheet: String::new() }
+    }
+
+    /// A sheet of this workbook.
+    pub(crate) fn with_sheet(&self, name: &str) -> Self {
+        Self { name: format!("{}/{name}", self.name), sheet: name.to_owned() }
+    }
+
+    /// The sheet's name; empty when it is not a sheet.
+    pub(crate) fn sheet(&self) -> &str {
+        &self.sheet
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -150,11 +150,11 @@ fn count_rows(
         )));
     }
     // The control measures of a calculated table are taken where it is calculated.
-    let control_names: &[String] = if spec.figures.from == ROWS { &spec.figures.control } else { &[] };
+    let control_names: &[String] = if spec.figures.source() == ROWS { &spec.figures.control } else { &[] };
     let mut control_only = spec.clone();
     control_only.measures.retain(|measure| control_names.contains(&measure.name));
     let mut scope_only = spec.clone();
-    if spec.figures.from != ROWS {
+    if spec.figures.source() != ROWS {
         scope_only.measures.clear();
         for figures in [&mut control_only.figures, &mut scope_only.figures] {
             figures.r#where = None;

@@ -103,6 +103,18 @@ fn vehicles_of_one_make_by_year() {
 }
 
 #[test]
+fn cars_by_year_and_origin() {
+    check("cars-year-origin.toml", "fixedwidth/auto-mpg.data", "autompg_year_origin.csv");
+}
+
+#[test]
+fn orders_by_month() {
+    if let Some(run) = check("orders-month.toml", "fixedwidth/CDNOW_sample.txt", "cdnow_sample_month.csv") {
+        assert_eq!(run.figures.period, "1997-01/1998-06");
+    }
+}
+
+#[test]
 fn classified_ads_by_brand() {
     check("classified-ads.toml", "kfz/autos_de_semicolon_crlf.csv", "kfz_marke.csv");
 }

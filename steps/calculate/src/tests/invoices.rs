@@ -44,7 +44,7 @@ fn reference_spec(columns: &[(&str, &str)]) -> String {
 
 fn run_invoices(invoices: &str) -> Result<Run, Failure> {
     let buckets = Buckets::new();
-    let history = reference_spec(&[("Date", "date"), ("GBP", "decimal"), ("SEK", "decimal")]);
+    let rates = fs::read_to_string(samples().join("specs/reference-rates.toml")).unwrap();
     let cells = reference_spec(&[
         ("market", "text"),
         ("penetration_from", "decimal"),
@@ -52,7 +52,7 @@ fn run_invoices(invoices: &str) -> Result<Run, Failure> {
         ("rate", "decimal"),
     ]);
     let references = BTreeMap::from([
-        ("history".to_owned(), buckets.reference(&history, ("history.csv", RATES.as_bytes()))),
+        ("rates".to_owned(), buckets.reference(&rates, ("rates.csv", RATES.as_bytes()))),
         ("cells".to_owned(), buckets.reference(&cells, ("cells.csv", CELLS.as_bytes()))),
     ]);
     let spec = fs::read(samples().join("specs/invoice-commissions.toml")).unwrap();

@@ -347,25 +347,16 @@ fn published_rates_by_day_and_currency() {
         csv.push_str(&format!("{},{}\n", fields[0], fields[1]));
         csv
     });
-    let columns = ["USD", "GBP", "SEK", "BGN"];
-    let declared: String =
-        columns.map(|name| format!(", {{ name = \"{name}\", type = \"decimal\" }}")).concat();
     let tables = r#"
-[[tables]]
-name = "rates"
-from = "history"
-steps = [{ unpivot = { columns = ["USD", "GBP", "SEK", "BGN"], name = "currency", value = "rate" } }]
 [[tables]]
 name = "out"
 from = "rows"
 steps = [
-    { join = { table = "rates", on = { currency = "currency" }, latest = { column = "Date", until = "day" }, take = { rate_day = "Date", per_eur = "rate" } } },
-    { exchange = { name = "eur_for_1000", amount = 1000, from = "currency", to = { text = "EUR" }, on = "day", rates = { table = "rates", day = "Date" }, missing = "null", round = { places = 2 } } },
+    { join = { table = "rates", on = { currency = "currency" }, latest = { column = "day", until = "day" }, take = { rate_day = "day", per_eur = "per_eur" } } },
+    { exchange = { name = "eur_for_1000", amount = 1000, from = "currency", to = { text = "EUR" }, on = "day", rates = { table = "rates", rate = "per_eur" }, missing = "null", round = { places = 2 } } },
 ]
 "#;
-    let references = format!(
-        "[[references]]\nname = \"history\"\ncolumns = [{{ name = \"Date\", type = \"date\" }}{declared}]\n"
-    );
+    let references = RATES.replace("\"rate\"", "\"per_eur\"");
     let spec = spec(
         "day:date currency:text",
         &references,
@@ -374,7 +365,7 @@ steps = [
     );
     let spec = buckets.put("spec.toml", spec.as_bytes());
     let file = buckets.put("asked.csv", asked.as_bytes());
-    let run = buckets.run_with(spec, vec![file], BTreeMap::from([("history".to_owned(), rates)])).unwrap();
+    let run = buckets.run_with(spec, vec![file], BTreeMap::from([("rates".to_owned(), rates)])).unwrap();
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
@@ -387,24 +378,38 @@ steps = [
 fn what_the_history_of_rates_holds() {
     let Some(datasets) = datasets() else { return };
     let buckets = Buckets::new();
-    let spec = buckets.put("rates.toml", sample_spec("reference-rates.toml").as_bytes());
-    let file = buckets.put("rates.zip", &fs::read(datasets.join("fx/eurofxref-hist.zip")).unwrap());
-    let run = buckets.run(spec, vec![file]).unwrap();
+    let history = fs::read(datasets.join("fx/eurofxref-hist.zip")).unwrap();
+    let rates = buckets.reference(&sample_spec("reference-rates.toml"), ("rates.zip", &history));
+    let given = BTreeMap::from([("rates".to_owned(), rates)]);
+    let taken = |measures: &[(&str, &str, &str)], group_by: &str| {
+        let measures: String = measures
+            .iter()
+            .map(|(name, kind, column)| {
+                format!("[[measures]]\nname = \"{name}\"\nkind = \"{kind}\"\ncolumn = \"{column}\"\n")
+            })
+            .collect();
+        let references = RATES.replace("\"rate\"", "\"per_eur\"");
+        let spec = format!(
+            "feed = \"sample\"\n[source]\nformat = \"csv\"\n[rejects]\npolicy = \"fail-fast\"\n[[columns]]\nname = \"x\"\ntype = \"text\"\n\
+             {references}{measures}[[measures]]\nname = \"rates\"\nkind = \"count\"\n[figures]\nfrom = \"rates\"\n{group_by}\n[delivery]\nperiod = \"1\"\n"
+        );
+        let spec = buckets.put("taken.toml", spec.as_bytes());
+        let file = buckets.put("nothing.csv", b"x\n");
+        buckets.run_with(spec, vec![file], given.clone()).unwrap().csv
+    };
+    let csv = taken(&[("first", "min", "day"), ("last", "max", "day")], "group_by = [\"currency\"]");
+    let whole = taken(&[("days", "distinct", "day"), ("currencies", "distinct", "currency")], "");
     let json = fs::read_to_string(datasets.join("expected/vehicles_fx.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_str(&json).unwrap();
     let ecb = &expected["ecb"];
-    assert_eq!(ecb["days"], run.parsed.stats.rows_in);
-    assert_eq!(ecb["currencies"], run.figures.rows);
-    let rates: u64 = run.figures.totals["rates"].parse().unwrap();
-    assert_eq!(ecb["na_cells"], run.parsed.stats.rows_in * run.figures.rows - rates);
+    let number = |name: &str| ecb[name].as_u64().unwrap();
+    let (days, currencies) = (number("days"), number("currencies"));
+    let rates = days * currencies - number("na_cells");
+    assert_eq!(whole, format!("days,currencies,rates\n{days},{currencies},{rates}\n"));
     for (currency, figures) in ecb["first_last"].as_object().unwrap() {
-        let line = format!(
-            "{currency},{},{},{}",
-            figures[2],
-            figures[0].as_str().unwrap(),
-            figures[1].as_str().unwrap()
-        );
-        assert!(run.csv.lines().any(|found| found == line), "{line}");
+        let day = |at: usize| figures[at].as_str().unwrap();
+        let line = format!("{currency},{},{},{}", day(0), day(1), figures[2]);
+        assert!(csv.lines().any(|found| found == line), "{line}");
     }
 }
 
@@ -413,23 +418,17 @@ fn vectors_of_the_commission_look_up() {
     let Some(datasets) = datasets() else { return };
     let buckets = Buckets::new();
     let expected = fs::read_to_string(datasets.join("expected/commission_lookup_vectors.csv")).unwrap();
-    let cells = fs::read_to_string(datasets.join("expected/commission_matrix_cells.csv")).unwrap();
+    let name = "commission_matrices_1989.xlsx";
+    let workbook = fs::read(datasets.join("commission").join(name)).unwrap();
+    let cells = buckets.reference(&sample_spec("commission-matrix.toml"), (name, &workbook));
     let kinds = [
         ("market", "text"),
         ("penetration_from", "decimal"),
         ("achievement_from", "decimal"),
         ("rate", "decimal"),
     ];
-    let declared: Vec<String> =
-        kinds.map(|(name, kind)| format!("{{ name = \"{name}\", type = \"{kind}\" }}")).to_vec();
-    let columns: String =
-        kinds.map(|(name, kind)| format!("[[columns]]\nname = \"{name}\"\ntype = \"{kind}\"\n")).concat();
-    let reference = format!(
-        "feed = \"cells\"\n[source]\nformat = \"csv\"\n[rejects]\npolicy = \"fail-fast\"\n{columns}\
-         [[measures]]\nname = \"all\"\nkind = \"count\"\n[figures]\n[delivery]\nperiod = \"1\"\n"
-    );
-    let cells = buckets.reference(&reference, ("cells.csv", cells.as_bytes()));
-    let references = format!("[[references]]\nname = \"cells\"\ncolumns = [{}]\n", declared.join(", "));
+    let declared = kinds.map(|(name, kind)| format!("{{ name = \"{name}\", type = \"{kind}\" }}")).join(", ");
+    let references = format!("[[references]]\nname = \"cells\"\ncolumns = [{declared}]\n");
     let tables = r#"
 [[tables]]
 name = "out"
