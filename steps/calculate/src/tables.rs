@@ -51,7 +51,7 @@ pub(crate) struct Tables<'a> {
     plan: &'a Plan,
     inputs: Inputs<'a>,
     references: Vec<Vec<Row>>,
-    tables: Vec<Vec<Row>>,
+    calculated: Vec<Vec<Row>>,
     held: usize,
 }
 
@@ -86,7 +86,7 @@ fn shown(row: &[Value]) -> String {
 impl<'a> Tables<'a> {
     /// Calculates all tables of a plan.
     pub(crate) fn of(plan: &'a Plan, inputs: Inputs<'a>) -> Result<Self, CalculateError> {
-        let mut tables = Self { plan, inputs, references: vec![], tables: vec![], held: 0 };
+        let mut tables = Self { plan, inputs, references: vec![], calculated: vec![], held: 0 };
         tables.check_rows()?;
         for (name, layout) in &plan.references {
             let rows = tables.reference(name, layout)?;
@@ -95,7 +95,7 @@ impl<'a> Tables<'a> {
         for planned in &plan.tables {
             let rows = tables.table(planned)?;
             tables.held += rows.len() * planned.layout.fields().len();
-            tables.tables.push(rows);
+            tables.calculated.push(rows);
         }
         Ok(tables)
     }
@@ -129,7 +129,7 @@ impl<'a> Tables<'a> {
         let at = self.plan.tables.iter().position(|table| table.name == name);
         let reference = || self.plan.references.iter().position(|(known, _)| known == name);
         match at {
-            Some(at) => self.tables.get(at).map(Vec::as_slice),
+            Some(at) => self.calculated.get(at).map(Vec::as_slice),
             None => self.references.get(reference()?).map(Vec::as_slice),
         }
     }
@@ -166,7 +166,7 @@ impl<'a> Tables<'a> {
                 return Ok(Box::new(rows));
             }
             Source::Reference(index) => self.references.get(index),
-            Source::Table(index) => self.tables.get(index),
+            Source::Table(index) => self.calculated.get(index),
         };
         Ok(Box::new(held.into_iter().flatten().map(|row| Ok(row.clone()))))
     }
@@ -176,7 +176,7 @@ impl<'a> Tables<'a> {
         Ok(match source {
             Source::Rows(_) => Cow::Owned(self.hold(self.rows(source)?)?),
             Source::Reference(index) => Cow::Borrowed(self.references.get(index).map_or(&[], Vec::as_slice)),
-            Source::Table(index) => Cow::Borrowed(self.tables.get(index).map_or(&[], Vec::as_slice)),
+            Source::Table(index) => Cow::Borrowed(self.calculated.get(index).map_or(&[], Vec::as_slice)),
         })
     }
 
@@ -268,9 +268,9 @@ impl<'a> Tables<'a> {
                 from(held)
             }
             PlannedStep::Window(window) => from(window::add(window, self.hold(rows)?, place)?),
-            PlannedStep::Join(join) => join::join(join, self.all(join.source)?, rows, place)?,
+            PlannedStep::Join(join) => join::join(join, self.all(join.source)?, rows, place),
             PlannedStep::Exchange(exchange) => {
-                exchange::exchange(exchange, &self.all(exchange.rates)?, rows, place)?
+                exchange::exchange(exchange, &self.all(exchange.rates)?, rows, place)
             }
             PlannedStep::LookUp(look_up) => {
                 look_up::look_up(look_up, &self.all(look_up.source)?, rows, place)?

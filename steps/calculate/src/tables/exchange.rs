@@ -18,9 +18,9 @@ pub(super) fn exchange<'r>(
     rates: &[Row],
     rows: Rows<'r>,
     place: Place<'r>,
-) -> Result<Rows<'r>, CalculateError> {
+) -> Rows<'r> {
     let rates = Rates::of(exchange, rates);
-    Ok(each(rows, move |mut row| {
+    each(rows, move |mut row| {
         let value = match rates.exchanged(&row, place) {
             Ok(value) => value,
             Err(CalculateError::FxStale { .. } | CalculateError::FxMissing { .. })
@@ -37,7 +37,7 @@ pub(super) fn exchange<'r>(
         };
         row.push(value);
         Ok(Some(row))
-    }))
+    })
 }
 
 /// Units of a currency for one of the base, by currency and day of publication.

@@ -10,14 +10,9 @@ use feed::calculation::{Join, Missing, Uses};
 use super::{Place, Row, Rows, each, key, picked};
 use crate::error::CalculateError;
 
-pub(super) fn join<'r>(
-    join: &'r Join,
-    other: Cow<'r, [Row]>,
-    rows: Rows<'r>,
-    place: Place<'r>,
-) -> Result<Rows<'r>, CalculateError> {
+pub(super) fn join<'r>(join: &'r Join, other: Cow<'r, [Row]>, rows: Rows<'r>, place: Place<'r>) -> Rows<'r> {
     let mut matches = Matches::of(join, other);
-    Ok(each(rows, move |mut row| {
+    each(rows, move |mut row| {
         let found = matches.find(&row, place)?;
         match (found, join.missing) {
             (Some(taken), _) => row.extend(taken),
@@ -30,7 +25,7 @@ pub(super) fn join<'r>(
             }
         }
         Ok(Some(row))
-    }))
+    })
 }
 
 /// The other table's rows by their keys, earliest first.

@@ -190,14 +190,13 @@ impl Check<'_> {
     fn tables(&mut self) -> bool {
         match Plan::find(self.spec, &self.layout) {
             Ok(plan) => {
-                match plan.layout(self.spec.figures.source()) {
-                    Some(layout) => self.layout = layout.clone(),
-                    None => {
-                        let known: Vec<&str> = plan.names().collect();
-                        self.unknown("figures.from", "table", self.spec.figures.source(), &known);
-                        return false;
-                    }
-                }
+                let source = self.spec.figures.source();
+                let Some(layout) = plan.layout(source) else {
+                    let known: Vec<&str> = plan.names().collect();
+                    self.unknown("figures.from", "table", source, &known);
+                    return false;
+                };
+                self.layout = layout.clone();
                 true
             }
             Err(findings) => {
