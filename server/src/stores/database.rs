@@ -9,17 +9,19 @@ mod health;
 mod readers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
+use asl::limits::QUEUE_MESSAGE_BYTES_MAX;
 use engine::JournalError;
 use engine::database::{self, Depth, Files, Holder, Identity, Lock};
 use rusqlite::Connection;
 
-use self::health::Health;
-use self::readers::Readers;
+use self::health::{Access, Health};
+use self::readers::{Readers, open as open_reader};
 use super::schema::{APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION};
 use crate::http::JsonError;
 
@@ -31,6 +33,8 @@ const IDENTITY: Identity = Identity { application_id: APPLICATION_ID, schema_max
 const WORK_MAX: usize = 512;
 /// Pieces of work that may wait; who brings more waits until there is room.
 const WAITING_MAX: usize = 1_024;
+/// Bytes that a probe writes, in a table and its index: together as many as the largest message has.
+const PROBE_BYTES: usize = QUEUE_MESSAGE_BYTES_MAX / 2;
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +111,7 @@ pub(crate) struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Readers,
     health: Arc<Health>,
+    path: PathBuf,
 }
 
 impl std::fmt::Debug for Database {
@@ -132,8 +137,9 @@ impl Database {
         Ok(Self {
             work: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
-            readers: Readers::of(path),
+            readers: Readers::of(path.clone()),
             health,
+            path,
         })
     }
 
@@ -152,22 +158,47 @@ impl Database {
         }));
         // Without an answer it is closed, or was not committed, which the writer has said.
         let done = receiver.recv().unwrap_or_else(|_| Err(JsonError::internal().into()));
-        done.map_err(|failure| self.health.told(failure))
+        done.map_err(|failure| self.health.told(Access::Write, failure))
     }
 
     /// Reads what is on the disk. Waits while too many do.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
         let done = self.readers.lend().and_then(|connection| work(&connection));
-        done.map_err(|failure| self.health.told(failure))
+        done.map_err(|failure| self.health.told(Access::Read, failure))
     }
 
     /// What is wrong with it, if anything is. What was wrong is tried again: it may be over, and
     /// whoever heard of it brings nothing any more that could tell.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.health.problem()?;
-        let probe = "UPDATE migrations SET applied_millis = applied_millis";
-        let tried = self.write(move |connection| Ok(connection.execute(probe, [])?));
-        tried.err().and_then(|_| self.health.problem())
+        self.problem_at(Instant::now())
+    }
+
+    fn problem_at(&self, now: Instant) -> Option<String> {
+        for access in [Access::Write, Access::Read] {
+            let begun = Instant::now();
+            if self.health.is_to_be_tried(access, now) && self.probe(access).is_ok() {
+                self.health.works(access, begun);
+            }
+        }
+        self.health.problem()
+    }
+
+    /// Does what failed once more. What is written is as much as anybody may bring: a smaller piece
+    /// finds room where others do not. What is read is read with a connection that has yet to be opened.
+    fn probe(&self, access: Access) -> Done {
+        if access == Access::Read {
+            let read = || open_reader(&self.path)?.query_row("SELECT count(*) FROM queues", [], |_| Ok(()));
+            return read().map_err(|error| self.health.told(access, error.into()));
+        }
+        let id = "x".repeat(PROBE_BYTES);
+        let same = id.clone();
+        self.write(move |connection| {
+            // A process that is killed here leaves it: it is old, and goes with what is old.
+            Ok(connection.execute("INSERT OR REPLACE INTO raised VALUES (?1, 0)", [id])?)
+        })?;
+        self.write(move |connection| {
+            Ok(connection.execute("DELETE FROM raised WHERE event_id = ?1", [same]).map(drop)?)
+        })
     }
 
     /// Writes what was brought, and nothing more. Afterwards the file alone holds everything.
@@ -235,7 +266,7 @@ impl Writer {
     fn run(mut self, work: &Receiver<Work>) {
         while let Ok(first) = work.recv() {
             if let Err(error) = self.commit(first, work) {
-                self.health.failed(&error);
+                self.health.failed(Access::Write, &error);
                 // What cannot be rolled back is rolled back already.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
@@ -255,7 +286,6 @@ impl Writer {
         }
         self.connection.execute_batch("COMMIT")?;
         self.lock.committed(&self.connection);
-        self.health.works();
         for release in releases {
             release();
         }
@@ -357,7 +387,7 @@ pub fn back_up(folder: &Path, target: &Path) -> Result<Option<(u64, Vec<String>)
     if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
         return Ok(None);
     }
-    let source = readers::open(&path).map_err(|source| JournalError::of(&path, "open", source))?;
+    let source = open_reader(&path).map_err(|source| JournalError::of(&path, "open", source))?;
     let copied = database::copy(&source, &path, target, |copy| {
         faults_of(&database::open_unchanged(copy, false)?, copy)
     });
