@@ -6,6 +6,7 @@
 //! What keeps the file from getting lost is the journal's: [`engine::database`].
 
 mod health;
+mod pages;
 mod readers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,7 @@ use engine::database::{self, Depth, Files, Holder, Identity, Lock};
 use rusqlite::Connection;
 
 use self::health::{Access, Health};
+use self::pages::Look;
 use self::readers::{Readers, open as open_reader};
 use super::schema::{APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION};
 use crate::http::JsonError;
@@ -112,6 +114,7 @@ pub(crate) struct Database {
     readers: Readers,
     health: Arc<Health>,
     path: PathBuf,
+    pages: Look,
 }
 
 impl std::fmt::Debug for Database {
@@ -121,7 +124,8 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens the database of a folder, made for its owner only when it never was there.
+    /// Opens the database of a folder, made for its owner only when it never was there. Its pages are
+    /// looked at afterwards, while it is served.
     pub(crate) fn open(folder: &Path, now_millis: i64) -> Result<Self, StoresError> {
         let mut lock = Lock::acquire(folder, FILES)?;
         let path = FILES.database_in(folder);
@@ -134,7 +138,9 @@ impl Database {
             .name("stepwright-stores".to_owned())
             .spawn(move || writer.run(&receiver))
             .map_err(|source| StoresError::Threads { source })?;
+        let pages = Look::begin(&path, Arc::clone(&health))?;
         Ok(Self {
+            pages,
             work: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
             readers: Readers::of(path.clone()),
@@ -206,6 +212,7 @@ impl Database {
         drop(self.work.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Before the writer: the last connection to close takes the log with it, and one that only
         // reads cannot.
+        self.pages.end();
         self.readers.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
@@ -319,7 +326,7 @@ fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, found, now_millis).map_err(failed("migrate"))?;
     let wanted = blank().map_err(failed("compare"))?;
-    if let Some(fault) = database::faults(&connection, Depth::Pages, Some(&wanted)).into_iter().next() {
+    if let Some(fault) = database::faults(&connection, Depth::Tables, Some(&wanted)).into_iter().next() {
         return Err(JournalError::Damaged { path: path.to_path_buf(), detail: told(fault) });
     }
     connection.execute_batch(super::queue::IN_FLIGHT).map_err(failed("configure"))?;

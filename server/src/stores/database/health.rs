@@ -75,10 +75,9 @@ impl Health {
     /// Whether something is wrong at a time that may be over by now.
     pub(super) fn is_to_be_tried(&self, access: Access, now: Instant) -> bool {
         let quiet = if access == Access::Read { READS_QUIET } else { Duration::ZERO };
-        self.problems()
-            .of(access)
-            .as_ref()
-            .is_some_and(|problem| !problem.is_for_good && now.saturating_duration_since(problem.last) >= quiet)
+        self.problems().of(access).as_ref().is_some_and(|problem| {
+            !problem.is_for_good && now.saturating_duration_since(problem.last) >= quiet
+        })
     }
 
     /// A probe that was begun at a time has succeeded.
@@ -97,6 +96,11 @@ impl Health {
         let code = error.sqlite_error_code();
         let is_for_good = matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
         self.note(access, text, is_for_good);
+    }
+
+    /// It is not what it was when it was written.
+    pub(super) fn is_damaged(&self, problem: &str) {
+        self.note(Access::Read, format!("{problem}: `stepwright doctor` says more"), true);
     }
 
     fn note(&self, access: Access, text: String, is_for_good: bool) {
