@@ -57,6 +57,13 @@ impl Bell {
         };
         !state.is_over
     }
+
+    /// Waits for a time, however often it rings meanwhile, unless it is over.
+    pub(crate) fn rest(&self, time: Duration) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = self.rung.wait_timeout_while(state, time, |state| !state.is_over);
+        drop(rested.unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// Messages that come into queues: heard by calls that wait for one queue, and by bells.
