@@ -252,7 +252,9 @@ fn a_full_disk_is_told_until_there_is_room() {
     }
     assert_eq!(count(&database), 2_000);
     // What needs no room can be written, and is; what needs some still cannot.
-    database.write(|connection| Ok(connection.execute("UPDATE raised SET millis = 1", [])?)).unwrap();
+    database
+        .write(|connection| Ok(connection.execute("UPDATE migrations SET applied_millis = 1", [])?))
+        .unwrap();
     for _ in 0..3 {
         assert_eq!(database.problem().as_deref(), Some("the disk is full"));
     }

@@ -171,7 +171,7 @@ fn a_pipe_that_cannot_go_on_is_not_hurried_by_what_comes() {
     let url = lab.queue("work");
     let count = |connection: &rusqlite::Connection| {
         let make = "CREATE TABLE tries (id INTEGER PRIMARY KEY); CREATE TRIGGER tried AFTER UPDATE OF visible_millis \
-                    ON messages BEGIN INSERT INTO tries DEFAULT VALUES; END";
+                    ON messages BEGIN INSERT INTO tries VALUES (NULL); END";
         Ok(connection.execute_batch(make)?)
     };
     lab.stores.inner.shared.database.write(count).unwrap();
