@@ -114,6 +114,13 @@ impl Arrivals {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many wait for a queue.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self, queue: i64) -> usize {
+        // One of those that hold it is the map.
+        self.lines().get(&queue).map_or(0, |line| Arc::strong_count(line).saturating_sub(1))
+    }
+
     /// Rings with every message of a queue, as long as somebody has the bell.
     pub(crate) fn ring_also(&self, queue: i64, bell: &Arc<Bell>) {
         let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
