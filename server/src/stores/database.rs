@@ -35,6 +35,9 @@ const IDENTITY: Identity = Identity { application_id: APPLICATION_ID, schema_max
 const WORK_MAX: usize = 512;
 /// Pieces of work that may wait; who brings more waits until there is room.
 const WAITING_MAX: usize = 1_024;
+/// Of a database of so many bytes every page is looked at before it is served, which takes less than a
+/// second; of a larger one while it is. Ours.
+const LOOKED_AT_FIRST_BYTES_MAX: u64 = 64 << 20;
 /// Bytes that a probe writes, in a table and its index: together as many as the largest message has.
 const PROBE_BYTES: usize = QUEUE_MESSAGE_BYTES_MAX / 2;
 
@@ -114,7 +117,8 @@ pub(crate) struct Database {
     readers: Readers,
     health: Arc<Health>,
     path: PathBuf,
-    pages: Look,
+    /// While it is served, if it is.
+    pages: Option<Look>,
 }
 
 impl std::fmt::Debug for Database {
@@ -124,12 +128,17 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens the database of a folder, made for its owner only when it never was there. Its pages are
-    /// looked at afterwards, while it is served.
+    /// Opens the database of a folder, made for its owner only when it never was there.
     pub(crate) fn open(folder: &Path, now_millis: i64) -> Result<Self, StoresError> {
+        Self::open_at_first(folder, now_millis, LOOKED_AT_FIRST_BYTES_MAX)
+    }
+
+    /// The same; if it has more than so many bytes, its pages are looked at while it is served.
+    fn open_at_first(folder: &Path, now_millis: i64, bytes_max: u64) -> Result<Self, StoresError> {
         let mut lock = Lock::acquire(folder, FILES)?;
         let path = FILES.database_in(folder);
-        let connection = open(&path, now_millis)?;
+        let is_large = std::fs::metadata(&path).is_ok_and(|file| file.len() > bytes_max);
+        let connection = open(&path, now_millis, if is_large { Depth::Tables } else { Depth::Pages })?;
         lock.committed(&connection);
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let health = Arc::new(Health::of(&path));
@@ -138,7 +147,7 @@ impl Database {
             .name("stepwright-stores".to_owned())
             .spawn(move || writer.run(&receiver))
             .map_err(|source| StoresError::Threads { source })?;
-        let pages = Look::begin(&path, Arc::clone(&health))?;
+        let pages = if is_large { Some(Look::begin(&path, Arc::clone(&health))?) } else { None };
         Ok(Self {
             pages,
             work: Mutex::new(Some(sender)),
@@ -212,7 +221,7 @@ impl Database {
         drop(self.work.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Before the writer: the last connection to close takes the log with it, and one that only
         // reads cannot.
-        self.pages.end();
+        self.pages.iter().for_each(Look::end);
         self.readers.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
@@ -315,7 +324,7 @@ impl Drop for Writer {
     }
 }
 
-fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
+fn open(path: &Path, now_millis: i64, depth: Depth) -> Result<Connection, JournalError> {
     let failed = |action| move |source| JournalError::of(path, action, source);
     let mut connection = Connection::open(path).map_err(failed("open"))?;
     let found = database::check_identity(&connection, path, IDENTITY)?;
@@ -326,7 +335,7 @@ fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, found, now_millis).map_err(failed("migrate"))?;
     let wanted = blank().map_err(failed("compare"))?;
-    if let Some(fault) = database::faults(&connection, Depth::Tables, Some(&wanted)).into_iter().next() {
+    if let Some(fault) = database::faults(&connection, depth, Some(&wanted)).into_iter().next() {
         return Err(JournalError::Damaged { path: path.to_path_buf(), detail: told(fault) });
     }
     connection.execute_batch(super::queue::IN_FLIGHT).map_err(failed("configure"))?;

@@ -1,4 +1,4 @@
-//! Looks at every page of the database while it is served: a large one takes as long as the disk
+//! Looks at every page of a large database while it is served: it takes as long as the disk
 //! takes to read it, and nobody should wait for that at every start.
 
 use std::path::Path;

@@ -164,6 +164,15 @@ fn a_log_that_was_cut_or_written_over_is_not_taken_for_a_shorter_one() {
 fn a_damaged_database_is_not_opened() {
     refused(&closed(), "stores.db", |bytes| bytes.truncate(bytes.len() - 100), "cut off");
     refused(&closed(), "stores.db", |bytes| bytes.truncate(bytes.len() - 4_096), "damaged");
+    refused(
+        &closed(),
+        "stores.db",
+        |bytes| {
+            let half = bytes.len() / 2;
+            bytes[half..].fill(0xa5);
+        },
+        "damaged",
+    );
     let folder = closed();
     let path = FILES.database_in(folder.path());
     Connection::open(&path)
@@ -175,10 +184,10 @@ fn a_damaged_database_is_not_opened() {
 }
 
 #[test]
-fn damaged_pages_are_found_by_themselves() {
+fn damaged_pages_of_a_large_database_are_found_while_it_is_served() {
     let folder = closed();
-    let database = Database::open(folder.path(), 0).unwrap();
-    database.pages.wait();
+    let database = Database::open_at_first(folder.path(), 0, 0).unwrap();
+    database.pages.as_ref().unwrap().wait();
     assert_eq!(database.problem(), None);
     drop(database);
     let path = FILES.database_in(folder.path());
@@ -186,13 +195,13 @@ fn damaged_pages_are_found_by_themselves() {
     let half = bytes.len() / 2;
     bytes[half..].fill(0xa5);
     std::fs::write(&path, &bytes).unwrap();
-    let database = Database::open(folder.path(), 0).unwrap();
-    database.pages.wait();
+    let database = Database::open_at_first(folder.path(), 0, 0).unwrap();
+    database.pages.as_ref().unwrap().wait();
     let found = database.problem().expect("nobody has read or written anything");
     assert!(found.contains("doctor"), "{found}");
     // Nor does the end wait for a look that has not ended.
     drop(database);
-    Database::open(folder.path(), 0).unwrap().close();
+    Database::open_at_first(folder.path(), 0, 0).unwrap().close();
 }
 
 #[test]
