@@ -29,7 +29,8 @@ mod tests;
 
 pub use error::{SpecError, SpecProblem};
 pub use source::{
-    Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Width, Warning,
+    Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Warning,
+    Width,
 };
 pub use suggest::{among, closest};
 

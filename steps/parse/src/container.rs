@@ -139,7 +139,8 @@ fn read_zip(
             return workbook::read(archive.into_inner(), source, spec, sink);
         }
         (true, format) => {
-            let problem = format!("this is an Excel workbook; the spec's `source.format` is {:?}", format.name());
+            let problem =
+                format!("this is an Excel workbook; the spec's `source.format` is {:?}", format.name());
             return Err(source.unsupported(&problem));
         }
         (false, _) => {}

@@ -114,9 +114,12 @@ impl<'c> CrossTable<'c> {
     fn first_axis(&self, row: &CrossRow) -> Result<Labels, ParseError> {
         let count = self.cross.labels as usize;
         let first = row.cells.iter().map(|(at, _)| *at).min().unwrap_or_default();
-        let names = |at: usize| self.spec.columns.iter().any(|column| {
-            column.from.is_none() && column.source_name() == row.text(at)
-        });
+        let names = |at: usize| {
+            self.spec
+                .columns
+                .iter()
+                .any(|column| column.from.is_none() && column.source_name() == row.text(at))
+        };
         // The corner of a table with one column of labels may be empty.
         let start = if count == 1 && first > 0 && !names(first) { first - 1 } else { first };
         let rows: Vec<usize> = (start..start + count).collect();
@@ -150,7 +153,10 @@ impl<'c> CrossTable<'c> {
         sorted.sort();
         if let Some([label, _]) = sorted.windows(2).find(|pair| pair.first() == pair.last()) {
             return Err(ParseError::MissingColumn {
-                detail: format!("{}, line {}: the label {label:?} is there twice", self.source, axis.place.line),
+                detail: format!(
+                    "{}, line {}: the label {label:?} is there twice",
+                    self.source, axis.place.line
+                ),
             });
         }
         let mut named = Vec::with_capacity(self.spec.columns.len());

@@ -27,14 +27,14 @@ pub(crate) fn read(
     let spans: Vec<(usize, usize)> = spec
         .columns
         .iter()
-        .map(|column| column.span.map_or((0, 0), |[first, last]| (first.saturating_sub(1) as usize, last as usize)))
+        .map(|column| {
+            column.span.map_or((0, 0), |[first, last]| (first.saturating_sub(1) as usize, last as usize))
+        })
         .collect();
     let needed = spans.iter().map(|(_, end)| *end).max().unwrap_or_default();
     // In these encodings a byte of the file is a character.
-    let single = matches!(
-        spec.source.encoding,
-        Encoding::Windows1252 | Encoding::Iso88591 | Encoding::Iso885915
-    );
+    let single =
+        matches!(spec.source.encoding, Encoding::Windows1252 | Encoding::Iso88591 | Encoding::Iso885915);
     let by_characters = single || spec.source.width == Width::Characters;
     while let Some(line) = lines.next().map_err(|error| source.unreadable(error))? {
         if line.line <= u64::from(spec.source.skip_rows) || line.text.trim().is_empty() {
@@ -96,7 +96,9 @@ pub(crate) fn read_blanks(
         blanks_row(&line, &split, columns, spec, sink)?;
     }
     if columns.is_none() {
-        return Err(ParseError::Empty { detail: format!("{source}: the file has no header; have it sent again, complete") });
+        return Err(ParseError::Empty {
+            detail: format!("{source}: the file has no header; have it sent again, complete"),
+        });
     }
     Ok(())
 }

@@ -13,9 +13,7 @@ use std::io::{self, BufReader, Read};
 use feed::FeedSpec;
 use feed::rejects::RejectCode;
 use feed::spec::Column;
-use serde::de::{
-    DeserializeSeed, Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::cell::Cell;
@@ -63,14 +61,8 @@ pub(crate) fn read_document(
     let mut failed = None;
     let mut found = false;
     let mut json = serde_json::Deserializer::from_reader(counted);
-    let seed = Descend {
-        path: &path,
-        tally: &place,
-        fields: &fields,
-        sink,
-        failed: &mut failed,
-        found: &mut found,
-    };
+    let seed =
+        Descend { path: &path, tally: &place, fields: &fields, sink, failed: &mut failed, found: &mut found };
     let outcome = seed.deserialize(&mut json).and_then(|()| json.end());
     if let Some(error) = failed {
         return Err(error);
@@ -294,8 +286,9 @@ impl Branch {
         let start = raw.trim_start().as_bytes().first();
         let mut json = serde_json::Deserializer::from_str(raw);
         if self.below.is_empty() || !matches!(start, Some(b'{' | b'[')) {
-            // Also what is not wanted has to be JSON.
-            json.deserialize_any(IgnoredAny)?;
+            // Also what is not wanted has to be JSON. It is not decoded: a number too
+            // large for a float is one all the same.
+            IgnoredAny::deserialize(&mut json)?;
         } else {
             json.deserialize_any(BranchVisitor { branch: self, found })?;
         }

@@ -6,13 +6,13 @@ use feed::FeedSpec;
 use feed::rejects::RejectCode;
 use feed::spec::{Delimiter, Ragged};
 
+use crate::cell::{Cell, Stored};
 use crate::columns::Columns;
+use crate::cross::{CrossRow, CrossTable};
 use crate::delimiter::{CANDIDATES, SAMPLE_BYTES, columns_found, sniff};
 use crate::error::{ParseError, SourceFile};
 use crate::fixed;
 use crate::records::{Dialect, Record, Records};
-use crate::cell::{Cell, Stored};
-use crate::cross::{CrossRow, CrossTable};
 use crate::sink::{Place, Sink};
 use crate::text::TextReader;
 

@@ -86,7 +86,8 @@ impl<'s> Sink<'s> {
                 index,
             });
         }
-        let converters: Result<Vec<_>, _> = spec.columns.iter().map(|column| Converter::new(column, spec)).collect();
+        let converters: Result<Vec<_>, _> =
+            spec.columns.iter().map(|column| Converter::new(column, spec)).collect();
         let warnings = Warnings::new(spec, &layout).map_err(uncompiled)?;
         let header = RowsHeader::new(&spec.feed, &layout, outcomes.clone());
         Ok(Self {

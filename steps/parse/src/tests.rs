@@ -2,9 +2,9 @@
 
 use std::io::{BufReader, Write as _};
 
+use feed::Value;
 use feed::rejects::{Reject, RejectReader};
 use feed::rows::RowReader;
-use feed::Value;
 use stepwright::objects::Store;
 
 use super::*;
@@ -12,6 +12,8 @@ use super::*;
 mod archives;
 mod datasets;
 mod encodings;
+mod formats;
+mod hostile;
 mod laws;
 mod separated;
 mod workbooks;

@@ -11,11 +11,11 @@ use calamine::{DataRef, ExcelDateTime, Reader, Xlsx, XlsxError};
 use feed::FeedSpec;
 use zip::ZipArchive;
 
+use crate::cell::{Cell, Stored};
 use crate::columns::Columns;
 use crate::container::{Guard, matches, zip_error};
-use crate::error::{Fault, ParseError, SourceFile};
-use crate::cell::{Cell, Stored};
 use crate::cross::{CrossRow, CrossTable};
+use crate::error::{Fault, ParseError, SourceFile};
 use crate::sink::{Place, Sink};
 
 /// Most bytes all parts of a workbook may inflate to.
@@ -84,8 +84,7 @@ fn read_sheet<R: Read + Seek>(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    let mut cells =
-        workbook.worksheet_cells_reader(name).map_err(|error| workbook_error(source, &error))?;
+    let mut cells = workbook.worksheet_cells_reader(name).map_err(|error| workbook_error(source, &error))?;
     let table = match &spec.source.cross {
         Some(cross) => Table::Cross(Box::new(CrossTable::new(source, spec, cross))),
         None if spec.source.header => Table::Rows(None),

@@ -214,7 +214,9 @@ impl<'d> Document<'d> {
     fn start(&mut self, element: &BytesStart<'_>, line: u64, at: u64) -> Result<(), ParseError> {
         let name = element.name().0;
         if self.open.len() >= DEPTH_MAX {
-            return Err(self.malformed(at, &format!("there are more than {DEPTH_MAX} elements inside of each other")));
+            return Err(
+                self.malformed(at, &format!("there are more than {DEPTH_MAX} elements inside of each other"))
+            );
         }
         if self.open.is_empty() && std::mem::replace(&mut self.has_root, true) {
             return Err(self.malformed(at, "there is a second element outside of the document's element"));
@@ -275,7 +277,12 @@ impl<'d> Document<'d> {
     }
 
     /// All attributes are looked at, wanted or not: only so is malformed XML found.
-    fn attributes(&mut self, element: &BytesStart<'_>, path: Option<&str>, at: u64) -> Result<(), ParseError> {
+    fn attributes(
+        &mut self,
+        element: &BytesStart<'_>,
+        path: Option<&str>,
+        at: u64,
+    ) -> Result<(), ParseError> {
         for attribute in element.attributes() {
             let attribute = attribute.map_err(|error| self.malformed(at, &error.to_string()))?;
             let stored = match attribute.normalized_value(XmlVersion::Implicit1_0) {
@@ -322,7 +329,8 @@ impl<'d> Document<'d> {
         if let Some(record) = &self.record
             && at.saturating_sub(record.start) > RECORD_BYTES_MAX as u64
         {
-            let problem = format!("line {}: a record is longer than {RECORD_BYTES_MAX} bytes", record.place.line);
+            let problem =
+                format!("line {}: a record is longer than {RECORD_BYTES_MAX} bytes", record.place.line);
             return Err(self.source.unreadable(Fault::TooLarge(problem).into_io()));
         }
         self.add(|cell| {
@@ -334,7 +342,8 @@ impl<'d> Document<'d> {
     }
 
     fn reference(&mut self, reference: &BytesRef<'_>, at: u64) -> Result<(), ParseError> {
-        let character = reference.resolve_char_ref().map_err(|error| self.malformed(at, &error.to_string()))?;
+        let character =
+            reference.resolve_char_ref().map_err(|error| self.malformed(at, &error.to_string()))?;
         if let Some(character) = character {
             return self.text(character.encode_utf8(&mut [0; 4]), at);
         }
@@ -359,9 +368,9 @@ impl<'d> Document<'d> {
 
     fn end(&self, at: u64) -> Result<(), ParseError> {
         match self.open.last() {
-            Some(name) => {
-                Err(self.source.truncated(&format!("line {}, byte {at}: <{name}> is never closed", self.line)))
-            }
+            Some(name) => Err(self
+                .source
+                .truncated(&format!("line {}, byte {at}: <{name}> is never closed", self.line))),
             None if !self.has_root => Err(ParseError::Empty {
                 detail: format!("{}: there is no element; have the file sent again, complete", self.source),
             }),

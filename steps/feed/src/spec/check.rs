@@ -5,7 +5,10 @@ use rust_decimal::Decimal;
 
 use super::document::Node;
 use super::error::Problem;
-use super::{Delivery, FeedSpec, FiguresTable, Measure, MeasureKind, OrderBy, RejectPolicy, Rounding, RowScope, suggest};
+use super::{
+    Delivery, FeedSpec, FiguresTable, Measure, MeasureKind, OrderBy, RejectPolicy, Rounding, RowScope,
+    suggest,
+};
 use crate::number::ROUND_PLACES_MAX;
 use crate::rejects::RejectCode;
 use crate::value::{Kind, Layout};

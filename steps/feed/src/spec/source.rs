@@ -331,7 +331,6 @@ impl Column {
     }
 }
 
-
 /// Something about rows that deserves a look: counted, shown with the first
 /// row it is about, and no row is kept aside for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

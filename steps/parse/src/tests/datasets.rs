@@ -26,15 +26,10 @@ fn parse_sample(datasets: &Path, spec: &str, file: &str) -> Output {
 
 /// Accepted rows as CSV with these columns, sorted by the first so many of them.
 fn csv(output: &Output, columns: &[&str], sort_by: usize) -> String {
-    let places: Vec<usize> = columns
-        .iter()
-        .map(|column| output.names.iter().position(|name| name == column).unwrap())
-        .collect();
-    let mut rows: Vec<Vec<Value>> = output
-        .values
-        .iter()
-        .map(|row| places.iter().map(|place| row[*place].clone()).collect())
-        .collect();
+    let places: Vec<usize> =
+        columns.iter().map(|column| output.names.iter().position(|name| name == column).unwrap()).collect();
+    let mut rows: Vec<Vec<Value>> =
+        output.values.iter().map(|row| places.iter().map(|place| row[*place].clone()).collect()).collect();
     rows.sort_by(|a, b| a[..sort_by].cmp(&b[..sort_by]));
     let quoted = |value: &Value| match value.to_string() {
         text if text.contains([',', '"', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
@@ -88,8 +83,7 @@ fn currencies() {
 fn events() {
     let Some(datasets) = datasets() else { return };
     let output = parse_sample(&datasets, "events.toml", "events/events_api.jsonl");
-    let columns =
-        ["line", "source", "event", "action", "repository", "sender", "route", "payload_sha256"];
+    let columns = ["line", "source", "event", "action", "repository", "sender", "route", "payload_sha256"];
     assert_same(&csv(&output, &columns, 0), &datasets, "events_api.csv");
     // A payload that comes again has the same identity.
     let identity = output.names.iter().position(|name| name == "payload_sha256").unwrap();
