@@ -288,7 +288,7 @@ impl Branch {
         if self.below.is_empty() || !matches!(start, Some(b'{' | b'[')) {
             // Also what is not wanted has to be JSON. It is not decoded: a number too
             // large for a float is one all the same.
-            IgnoredAny::deserialize(&mut json)?;
+            <IgnoredAny as serde::Deserialize>::deserialize(&mut json)?;
         } else {
             json.deserialize_any(BranchVisitor { branch: self, found })?;
         }
