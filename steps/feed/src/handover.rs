@@ -30,6 +30,15 @@ pub struct Stats {
     pub rejected_by_code: BTreeMap<String, u64>,
 }
 
+/// A warning of the spec that applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Warned {
+    /// How many rows it is about.
+    pub rows: u64,
+    /// The first of them: file, line and reason.
+    pub first: String,
+}
+
 /// What parsing left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct Parsed {
@@ -41,6 +50,9 @@ pub struct Parsed {
     pub rejects: ObjectRef,
     /// Row counts.
     pub stats: Stats,
+    /// Warnings of the spec by code; those that did not apply are not here.
+    #[serde(default)]
+    pub warnings: BTreeMap<String, Warned>,
 }
 
 /// What reconciliation confirmed.

@@ -36,6 +36,22 @@ pub enum RejectCode {
     CellError,
     /// The cell's formula has no stored result.
     FormulaWithoutValue,
+    /// A line of JSON Lines, or an item of a list, is not a JSON object.
+    NotObject,
+    /// A list or an object stands where one value is expected.
+    NotScalar,
+    /// The record lacks the field.
+    Missing,
+    /// The record has the field more than once.
+    Ambiguous,
+    /// The text holds a character or an escape that stands for none.
+    NotText,
+    /// The value refers to an entity, and entities are never expanded.
+    Entity,
+    /// A range of bytes begins or ends inside of a character.
+    SplitCharacter,
+    /// The cell stands in a column without a label.
+    NoLabel,
     /// A derived value needs more digits than can be kept exactly.
     DeriveOverflow,
     /// A derived value divides by zero.
@@ -44,7 +60,7 @@ pub enum RejectCode {
 
 impl RejectCode {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::TooFewFields,
         Self::TooManyFields,
         Self::UnclosedQuote,
@@ -57,6 +73,14 @@ impl RejectCode {
         Self::NotBoolean,
         Self::CellError,
         Self::FormulaWithoutValue,
+        Self::NotObject,
+        Self::NotScalar,
+        Self::Missing,
+        Self::Ambiguous,
+        Self::NotText,
+        Self::Entity,
+        Self::SplitCharacter,
+        Self::NoLabel,
         Self::DeriveOverflow,
         Self::DeriveDivisionByZero,
     ];
@@ -76,6 +100,14 @@ impl RejectCode {
             Self::NotBoolean => "NOT_BOOLEAN",
             Self::CellError => "CELL_ERROR",
             Self::FormulaWithoutValue => "FORMULA_WITHOUT_VALUE",
+            Self::NotObject => "NOT_OBJECT",
+            Self::NotScalar => "NOT_SCALAR",
+            Self::Missing => "MISSING",
+            Self::Ambiguous => "AMBIGUOUS",
+            Self::NotText => "NOT_TEXT",
+            Self::Entity => "ENTITY",
+            Self::SplitCharacter => "SPLIT_CHARACTER",
+            Self::NoLabel => "NO_LABEL",
             Self::DeriveOverflow => "DERIVE_OVERFLOW",
             Self::DeriveDivisionByZero => "DERIVE_DIVISION_BY_ZERO",
         }

@@ -16,17 +16,22 @@ use crate::expression::Expression;
 use crate::literal::Number;
 use crate::number::RoundingMode;
 use crate::unit::Conversion;
-use crate::value::{Kind, Layout};
+use crate::value::Layout;
 
 mod check;
 mod decode;
 mod document;
 mod error;
+mod source;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 
 pub use error::{SpecError, SpecProblem};
+pub use source::{
+    Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Warning,
+    Width,
+};
 pub use suggest::{among, closest};
 
 /// Largest spec file that is read, in bytes.
@@ -54,192 +59,19 @@ pub struct FeedSpec {
     /// row without one is accepted.
     #[serde(default)]
     pub triage: Vec<TriageRule>,
-    /// What is calculated for each group.
+    /// What deserves a look, though no row is kept aside for it.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// What is calculated for each group; nothing for a feed of reference data,
+    /// which is only read.
+    #[serde(default)]
     pub measures: Vec<Measure>,
     /// The table of figures.
+    #[serde(default)]
     pub figures: FiguresTable,
     /// Where the figures go.
+    #[serde(default)]
     pub delivery: Delivery,
-}
-
-/// The source files of a feed.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// Format of the files. Whether a file is inside gz or zip is found out by
-    /// looking at its first bytes.
-    pub format: Format,
-    /// CSV: the character between fields, or `sniff` (the default) to find it
-    /// among `,` `;` tab `|`.
-    #[serde(default)]
-    pub delimiter: Delimiter,
-    /// CSV: the quote character; an empty text turns quoting off.
-    #[serde(default = "default_quote")]
-    pub quote: String,
-    /// Character encoding; `auto` is UTF-8, or UTF-16 with a byte order mark.
-    #[serde(default)]
-    pub encoding: Encoding,
-    /// Whether a header names the columns; otherwise every column has a `position`.
-    #[serde(default = "default_true")]
-    pub header: bool,
-    /// Lines (XLSX: rows) above the header that are not data.
-    #[serde(default)]
-    pub skip_rows: u32,
-    /// Records below the header that are not data, such as a line of units.
-    #[serde(default)]
-    pub skip_after_header: u32,
-    /// Texts that mean "no value"; an empty cell always does.
-    #[serde(default)]
-    pub nulls: Vec<String>,
-    /// Whether blanks around a value are removed.
-    #[serde(default = "default_true")]
-    pub trim: bool,
-    /// What happens to a row with too few or too many fields.
-    #[serde(default)]
-    pub ragged: Ragged,
-    /// Whether a line that is quoted as a whole is read as the line inside the quotes.
-    #[serde(default)]
-    pub unwrap_quoted_lines: bool,
-    /// Zip: which entries are read, with `*` for any text; all when absent.
-    pub entries: Option<String>,
-    /// XLSX: the sheet's name; the first when absent.
-    pub sheet: Option<String>,
-}
-
-fn default_quote() -> String {
-    "\"".to_owned()
-}
-
-fn default_true() -> bool {
-    true
-}
-
-/// Format of source files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Separated text.
-    Csv,
-    /// An Excel workbook.
-    Xlsx,
-}
-
-/// The character between fields.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-pub enum Delimiter {
-    /// Found out from the first lines.
-    #[default]
-    #[serde(rename = "sniff")]
-    Sniff,
-    /// A comma.
-    #[serde(rename = ",")]
-    Comma,
-    /// A semicolon.
-    #[serde(rename = ";")]
-    Semicolon,
-    /// A tab.
-    #[serde(rename = "\t", alias = "tab")]
-    Tab,
-    /// A vertical bar.
-    #[serde(rename = "|")]
-    Bar,
-}
-
-impl Delimiter {
-    /// The byte, where it is known.
-    pub fn byte(self) -> Option<u8> {
-        match self {
-            Self::Sniff => None,
-            Self::Comma => Some(b','),
-            Self::Semicolon => Some(b';'),
-            Self::Tab => Some(b'\t'),
-            Self::Bar => Some(b'|'),
-        }
-    }
-}
-
-/// Character encoding of source files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encoding {
-    /// By byte order mark; UTF-8 without one.
-    #[default]
-    Auto,
-    /// UTF-8.
-    #[serde(rename = "utf-8")]
-    Utf8,
-    /// UTF-16, little endian.
-    #[serde(rename = "utf-16le")]
-    Utf16Le,
-    /// UTF-16, big endian.
-    #[serde(rename = "utf-16be")]
-    Utf16Be,
-    /// Windows-1252; its five undefined bytes are errors.
-    #[serde(rename = "windows-1252")]
-    Windows1252,
-    /// ISO-8859-15 (Latin-9).
-    #[serde(rename = "iso-8859-15")]
-    Iso885915,
-}
-
-/// What happens to a row with too few or too many fields.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Ragged {
-    /// It is rejected.
-    #[default]
-    Reject,
-    /// Missing fields are null, surplus fields are ignored.
-    Allow,
-}
-
-/// A column that is read.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Column {
-    /// Its name in this spec: letters, digits and `_`.
-    pub name: String,
-    /// Its name in the source's header, when that differs.
-    pub header: Option<String>,
-    /// Its place in a source without header, counted from 1.
-    pub position: Option<u32>,
-    /// What kind of value it holds.
-    #[serde(rename = "type")]
-    pub kind: Kind,
-    /// Whether a row without a value is rejected.
-    #[serde(default)]
-    pub required: bool,
-    /// Texts that mean "no value", instead of the source's `nulls`.
-    pub nulls: Option<Vec<String>>,
-    /// Numbers: the character between groups of three digits.
-    pub thousands: Option<char>,
-    /// Numbers: the decimal point; `.` when absent.
-    pub decimal_point: Option<char>,
-    /// Text that may stand before the value and is removed, such as `$`.
-    pub prefix: Option<String>,
-    /// Text that may stand after the value and is removed, such as `km`.
-    pub suffix: Option<String>,
-    /// Dates and timestamps: accepted formats (`%d.%m.%Y`); ISO 8601 when absent.
-    #[serde(default)]
-    pub formats: Vec<String>,
-    /// Booleans: texts that mean true, in any case; `true` when absent.
-    pub true_values: Option<Vec<String>>,
-    /// Booleans: texts that mean false, in any case; `false` when absent.
-    pub false_values: Option<Vec<String>>,
-    /// Numbers: a unit conversion; makes the column decimal.
-    pub convert: Option<Conversion>,
-}
-
-impl Column {
-    /// What kind of value rows hold for it.
-    pub fn row_kind(&self) -> Kind {
-        if self.convert.is_some() { Kind::Decimal } else { self.kind }
-    }
-
-    /// Its name in the source.
-    pub fn source_name(&self) -> &str {
-        self.header.as_deref().unwrap_or(&self.name)
-    }
 }
 
 /// A column calculated from others of the same row.
@@ -444,7 +276,7 @@ pub enum RoundAt {
 }
 
 /// The table of figures: one row for each group.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FiguresTable {
     /// The columns that make a group; without any there is one group of all rows.
@@ -483,7 +315,7 @@ pub struct OrderBy {
 }
 
 /// Where the figures go.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
     /// The channel.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 
+use bytes::Bytes;
 use feed::FeedSpec;
 use feed::spec::Format;
 use flate2::read::MultiGzDecoder;
@@ -17,7 +18,7 @@ use zip::result::ZipError;
 
 use crate::error::{Fault, ParseError, SourceFile};
 use crate::sink::Sink;
-use crate::{separated, workbook};
+use crate::{fixed, json, parquet, separated, workbook, xml};
 
 /// How much larger than its compressed form a file may be. Real tables reach
 /// 50; a bomb made of zeros 1,000.
@@ -29,9 +30,9 @@ const INFLATED_BYTES_FREE: u64 = 16 * 1024 * 1024;
 /// Most entries of a zip archive.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Largest workbook inside another container, which has to be held in memory to
-/// be read: 64 MiB.
-const NESTED_WORKBOOK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest workbook or Parquet file inside another container, which has to be
+/// held in memory to be read: 64 MiB.
+const NESTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Size of the window in which files are read.
 pub(crate) const BUFFER_BYTES: usize = 128 * 1024;
@@ -55,11 +56,44 @@ pub(crate) fn read(
         Kind::OldOffice => Err(source.unsupported(
             "this is an Excel file of before 2007 or one with a password; save it as .xlsx without a password",
         )),
-        Kind::Other if spec.source.format == Format::Xlsx => {
-            Err(source.unsupported("this is not an Excel workbook (.xlsx), which the spec's `source.format` wants"))
-        }
-        Kind::Other => separated::read(file, source, spec, sink),
+        Kind::Other if spec.source.format == Format::Parquet => parquet::read(file, bytes, source, spec, sink),
+        Kind::Other => read_plain(file, source, spec, sink),
     }
+}
+
+/// Reads what has nothing around it.
+fn read_plain(
+    from: impl Read,
+    source: &SourceFile,
+    spec: &FeedSpec,
+    sink: &mut Sink<'_>,
+) -> Result<(), ParseError> {
+    match spec.source.format {
+        Format::Csv => separated::read(from, source, spec, sink),
+        Format::Fixed => fixed::read(from, source, spec, sink),
+        Format::Json => json::read_document(from, source, spec, sink),
+        Format::Jsonl => json::read_lines(from, source, spec, sink),
+        Format::Xml => xml::read(from, source, spec, sink),
+        Format::Xlsx => Err(source
+            .unsupported("this is not an Excel workbook (.xlsx), which the spec's `source.format` wants")),
+        Format::Parquet => {
+            let bytes = held(from, source)?;
+            let length = bytes.len() as u64;
+            parquet::read(Bytes::from(bytes), length, source, spec, sink)
+        }
+    }
+}
+
+/// All of a file that can only be read as a whole.
+fn held(from: impl Read, source: &SourceFile) -> Result<Vec<u8>, ParseError> {
+    let mut bytes = Vec::new();
+    from.take(NESTED_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| source.unreadable(error))?;
+    if bytes.len() as u64 > NESTED_BYTES_MAX {
+        return Err(ParseError::TooLarge {
+            detail: format!("{source}: such a file inside an archive is read up to 64 MiB; send it bare"),
+        });
+    }
+    Ok(bytes)
 }
 
 /// What a file is.
@@ -104,10 +138,10 @@ fn read_zip(
             workbook::check_size(&mut archive, bytes, source)?;
             return workbook::read(archive.into_inner(), source, spec, sink);
         }
-        (true, Format::Csv) => {
-            return Err(
-                source.unsupported("this is an Excel workbook; the spec's `source.format` is \"csv\"")
-            );
+        (true, format) => {
+            let problem =
+                format!("this is an Excel workbook; the spec's `source.format` is {:?}", format.name());
+            return Err(source.unsupported(&problem));
         }
         (false, _) => {}
     }
@@ -197,7 +231,7 @@ fn is_wanted(name: &str, pattern: Option<&str>) -> bool {
 }
 
 /// `*` stands for any text.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
@@ -221,20 +255,8 @@ fn read_content(
     let kind = Kind::of(&start);
     let content = Cursor::new(start).chain(content);
     match (kind, spec.source.format) {
-        (Kind::Other, Format::Csv) => separated::read(content, source, spec, sink),
         (Kind::Zip, Format::Xlsx) => {
-            let mut bytes = Vec::new();
-            content
-                .take(NESTED_WORKBOOK_BYTES_MAX + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|error| source.unreadable(error))?;
-            if bytes.len() as u64 > NESTED_WORKBOOK_BYTES_MAX {
-                return Err(ParseError::TooLarge {
-                    detail: format!(
-                        "{source}: a workbook inside an archive is read up to 64 MiB; send it bare"
-                    ),
-                });
-            }
+            let bytes = held(content, source)?;
             let length = bytes.len() as u64;
             let mut archive = open_zip(Cursor::new(bytes), source)?;
             workbook::check_size(&mut archive, length, source)?;
@@ -243,7 +265,8 @@ fn read_content(
         (Kind::Zip | Kind::Gzip, _) => {
             Err(source.unsupported("this is an archive inside an archive; unpack the outer one"))
         }
-        _ => Err(source.unsupported("this is not what the spec's `source.format` wants")),
+        (Kind::OldOffice, _) => Err(source.unsupported("this is not what the spec's `source.format` wants")),
+        (Kind::Other, _) => read_plain(content, source, spec, sink),
     }
 }
 

@@ -2,17 +2,21 @@
 //! describes has a code, never a guess.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use feed::number::ArithmeticError;
 use feed::rejects::RejectCode;
-use feed::spec::Column;
+use feed::spec::{Canonical, Column};
 use feed::{FeedSpec, Kind, Value};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use regex::Regex;
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 
-use crate::sink::Cell;
+use crate::cell::Cell;
+use crate::json::canonical;
 
 /// Most characters of a value that a reason quotes.
 const QUOTED_CHARS_MAX: usize = 60;
@@ -32,21 +36,23 @@ pub(crate) struct Converter<'s> {
     trim: bool,
     true_values: Vec<String>,
     false_values: Vec<String>,
+    pattern: Option<Regex>,
 }
 
 impl<'s> Converter<'s> {
-    pub(crate) fn new(column: &'s Column, spec: &'s FeedSpec) -> Self {
+    pub(crate) fn new(column: &'s Column, spec: &'s FeedSpec) -> Result<Self, String> {
         let lower = |values: &Option<Vec<String>>, default: &str| match values {
             Some(values) => values.iter().map(|value| value.to_lowercase()).collect(),
             None => vec![default.to_owned()],
         };
-        Self {
+        Ok(Self {
             column,
             nulls: column.nulls.as_deref().unwrap_or(&spec.source.nulls),
             trim: spec.source.trim,
             true_values: lower(&column.true_values, "true"),
             false_values: lower(&column.false_values, "false"),
-        }
+            pattern: column.regex()?,
+        })
     }
 
     pub(crate) fn column(&self) -> &'s Column {
@@ -58,6 +64,26 @@ impl<'s> Converter<'s> {
         let value = match cell {
             Cell::Text(text) => self.text(text, false)?,
             Cell::Plain(text) => self.text(text, true)?,
+            Cell::Json(raw) => self.json(raw)?,
+            Cell::Missing if self.column.present => {
+                return Err(self.refuse(RejectCode::Missing, "the record has no such field"));
+            }
+            Cell::Missing => Value::Null,
+            Cell::Ambiguous => {
+                return Err(self.refuse(RejectCode::Ambiguous, "the record has this field more than once"));
+            }
+            Cell::Structure => {
+                return Err(self.refuse(RejectCode::NotScalar, "elements stand where one value is expected"));
+            }
+            Cell::Entity(name) => {
+                let name: String = name.chars().take(QUOTED_CHARS_MAX).collect();
+                let reason = format!("the value refers to the entity {name:?}; entities are never expanded");
+                return Err(self.refuse(RejectCode::Entity, &reason));
+            }
+            Cell::Split => {
+                let reason = "the column's span begins or ends inside of a character";
+                return Err(self.refuse(RejectCode::SplitCharacter, reason));
+            }
             Cell::Error(error) => {
                 return Err(self.refuse(RejectCode::CellError, &format!("the cell shows the error {error}")));
             }
@@ -81,11 +107,44 @@ impl<'s> Converter<'s> {
         Refusal { code, reason: format!("column `{}`: {problem}", self.column.source_name()) }
     }
 
-    /// `plain` is a workbook's canonical form, to which the column's formats do not apply.
+    /// A JSON value as it stands in the file.
+    fn json(&self, raw: &str) -> Result<Value, Refusal> {
+        let not_text = |error: serde_json::Error| {
+            let problem = error.to_string();
+            let problem = problem.split(" at line ").next().unwrap_or_default();
+            self.refuse(RejectCode::NotText, &format!("the value cannot be read: {problem}"))
+        };
+        if let Some(form) = self.column.canonical {
+            let text = canonical(raw).map_err(not_text)?;
+            return Ok(Value::Text(match form {
+                Canonical::Json => text,
+                Canonical::Sha256 => sha256(text.as_bytes()),
+            }));
+        }
+        let raw = raw.trim();
+        match raw.as_bytes().first() {
+            Some(b'"') => self.text(&serde_json::from_str::<String>(raw).map_err(not_text)?, false),
+            Some(b'{' | b'[') => Err(self.not(RejectCode::NotScalar, raw, "one value")),
+            Some(b'n') => Ok(Value::Null),
+            // A date may be written as a number: then the column's formats apply.
+            Some(b'0'..=b'9') if self.column.kind.is_time() => self.text(raw, false),
+            _ => self.text(raw, true),
+        }
+    }
+
+    /// What the column's pattern finds.
+    fn matched<'t>(&self, text: &'t str) -> &'t str {
+        let Some(pattern) = &self.pattern else { return text };
+        let found = pattern.captures(text).and_then(|found| found.get(1).or_else(|| found.get(0)));
+        found.map_or("", |found| found.as_str())
+    }
+
+    /// `plain` is a canonical form, to which the column's formats do not apply.
     fn text(&self, text: &str, plain: bool) -> Result<Value, Refusal> {
         let trimmed = text.trim();
         let text = if self.trim || self.column.kind != Kind::Text { trimmed } else { text };
-        if text.is_empty() || (!plain && self.nulls.iter().any(|null| null == trimmed)) {
+        let text = self.matched(text);
+        if text.is_empty() || (!plain && self.nulls.iter().any(|null| null == text.trim())) {
             return Ok(Value::Null);
         }
         let bare = if plain { Cow::Borrowed(text) } else { self.strip(text) };
@@ -96,6 +155,7 @@ impl<'s> Converter<'s> {
             Kind::Decimal => self.decimal(bare, text, plain).map(Value::Decimal),
             Kind::Date => self.date(bare, text, plain).map(Value::Date),
             Kind::Timestamp => self.timestamp(bare, text, plain).map(Value::Timestamp),
+            Kind::Boolean if plain && matches!(bare, "true" | "false") => Ok(Value::Boolean(bare == "true")),
             Kind::Boolean => self.boolean(bare, text),
         }
     }
@@ -196,6 +256,15 @@ impl<'s> Converter<'s> {
     fn not_in_format(&self, code: RejectCode, shown: &str, what: &str) -> Refusal {
         self.not(code, shown, &format!("a {what} in the format {}", self.column.formats.join(" or ")))
     }
+}
+
+/// The SHA-256 of bytes, in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The reject code of a calculation that has no result.

@@ -5,6 +5,9 @@ use std::io;
 
 use stepwright::StepError;
 use stepwright::objects::ObjectError;
+use zip::result::ZipError;
+
+use crate::container::zip_error;
 
 /// Why the files could not be parsed. None of these goes away by trying again.
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]
@@ -101,16 +104,27 @@ impl ParseError {
 #[derive(Debug, Clone)]
 pub(crate) struct SourceFile {
     name: String,
+    sheet: String,
 }
 
 impl SourceFile {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { name: name.to_owned(), sheet: String::new() }
     }
 
-    /// A file inside this one: an entry of an archive, a sheet of a workbook.
+    /// A file inside this one: an entry of an archive.
     pub(crate) fn inner(&self, name: &str) -> Self {
-        Self { name: format!("{}/{name}", self.name) }
+        Self { name: format!("{}/{name}", self.name), sheet: String::new() }
+    }
+
+    /// A sheet of this workbook.
+    pub(crate) fn with_sheet(&self, name: &str) -> Self {
+        Self { name: format!("{}/{name}", self.name), sheet: name.to_owned() }
+    }
+
+    /// The sheet's name; empty when it is not a sheet.
+    pub(crate) fn sheet(&self) -> &str {
+        &self.sheet
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -123,7 +137,10 @@ impl SourceFile {
         let kind = error.kind();
         let fault = match error.into_inner().map(<dyn std::error::Error + Send + Sync>::downcast::<Fault>) {
             Some(Ok(fault)) => *fault,
-            Some(Err(other)) => Fault::other(kind, other.to_string()),
+            Some(Err(other)) => match other.downcast::<ZipError>() {
+                Ok(error) => return zip_error(self, *error),
+                Err(other) => Fault::other(kind, other.to_string()),
+            },
             None => Fault::other(kind, kind.to_string()),
         };
         match fault {

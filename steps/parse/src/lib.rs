@@ -1,7 +1,7 @@
 //! The step `parse`: source files in, typed rows, rejects and counts out.
 //!
-//! Reads CSV and XLSX, bare or inside gz and zip, as the feed's spec describes
-//! them. Every data row of the source ends up in exactly one place: accepted,
+//! Reads separated and fixed-width text, JSON, JSON Lines, XML, XLSX and Parquet,
+//! bare or inside gz and zip, as the feed's spec describes them. Every data row of the source ends up in exactly one place: accepted,
 //! cancelled, or rejected with a code and its raw text. Whatever would make
 //! that promise false (a cut archive, an undecodable byte, a missing column) is
 //! an error of the whole file, and nothing becomes visible.
@@ -16,16 +16,24 @@ use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
 use stepwright::{Read, Shape, Write, step};
 
+mod cell;
 mod columns;
 mod container;
 mod convert;
+mod cross;
 mod delimiter;
 mod error;
+mod fixed;
+mod json;
+mod lines;
+mod parquet;
 mod records;
 mod separated;
 mod sink;
 mod text;
+mod warn;
 mod workbook;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -94,7 +102,7 @@ fn name_of(object: &ObjectRef) -> &str {
 /// Where the results go: the same input and code, the same place and bytes. A
 /// run that is repeated finds its own results; other inputs never overwrite them.
 fn folder_of(spec: &FeedSpec, request: &ParseRequest) -> String {
-    let mut parts = vec!["parse/1", env!("CARGO_PKG_VERSION"), &request.spec.sha256];
+    let mut parts = vec!["parse/2", env!("CARGO_PKG_VERSION"), &request.spec.sha256];
     for file in &request.files {
         parts.extend([file.sha256.as_str(), name_of(file)]);
     }

@@ -4,13 +4,16 @@ use std::io::{Cursor, Read};
 
 use feed::FeedSpec;
 use feed::rejects::RejectCode;
-use feed::spec::Ragged;
+use feed::spec::{Delimiter, Ragged};
 
+use crate::cell::{Cell, Stored};
 use crate::columns::Columns;
+use crate::cross::{CrossRow, CrossTable};
 use crate::delimiter::{CANDIDATES, SAMPLE_BYTES, columns_found, sniff};
 use crate::error::{ParseError, SourceFile};
+use crate::fixed;
 use crate::records::{Dialect, Record, Records};
-use crate::sink::{Cell, Place, Sink};
+use crate::sink::{Place, Sink};
 use crate::text::TextReader;
 
 /// Reads all rows of a text into the sink.
@@ -20,19 +23,52 @@ pub(crate) fn read(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
+    if spec.source.delimiter == Delimiter::Blanks {
+        return fixed::read_blanks(from, source, spec, sink);
+    }
     let mut text = TextReader::new(from, spec.source.encoding).map_err(|error| source.unreadable(error))?;
     let sample = sample(&mut text).map_err(|error| source.unreadable(error))?;
     let quote = spec.source.quote.bytes().next();
     let delimiter = spec.source.delimiter.byte().unwrap_or_else(|| sniff(&sample, quote, spec));
     let dialect = Dialect { delimiter, quote };
     let mut records = Records::new(Cursor::new(&sample).chain(text), dialect);
+    if let Some(cross) = &spec.source.cross {
+        return read_cross(&mut records, CrossTable::new(source, spec, cross), source, spec, sink);
+    }
     let columns = header(&mut records, &sample, dialect, source, spec)?;
-    sink.begin_file();
-    let rows = Rows { source, spec, dialect, columns };
+    sink.begin_file(source);
+    let rows = Rows { spec, dialect, columns };
     while let Some(record) = records.next().map_err(|error| source.unreadable(error))? {
         rows.row(record, sink)?;
     }
     Ok(())
+}
+
+/// Reads the rows of a cross table. What is not closed, or lies below the
+/// header, is as in other tables.
+fn read_cross(
+    records: &mut Records<impl Read>,
+    mut table: CrossTable<'_>,
+    source: &SourceFile,
+    spec: &FeedSpec,
+    sink: &mut Sink<'_>,
+) -> Result<(), ParseError> {
+    records.skip_lines(spec.source.skip_rows).map_err(|error| source.unreadable(error))?;
+    sink.begin_file(source);
+    while let Some(record) = records.next().map_err(|error| source.unreadable(error))? {
+        let place = Place { line: record.line, byte: Some(record.byte) };
+        if record.is_unclosed {
+            let reason = "a quote is opened and never closed; the file may be cut off here".to_owned();
+            sink.reject(place, None, RejectCode::UnclosedQuote.name(), reason, record.raw())?;
+            continue;
+        }
+        let used = record.iter().enumerate().filter(|(_, field)| !field.trim().is_empty());
+        let cells: Vec<_> = used.map(|(at, field)| (at, Stored::Text(field.to_owned()))).collect();
+        if !cells.is_empty() {
+            table.take(CrossRow { place, cells }, sink)?;
+        }
+    }
+    table.finish(sink)
 }
 
 fn sample(text: &mut impl Read) -> std::io::Result<Vec<u8>> {
@@ -112,7 +148,6 @@ fn wrong_delimiter(
 
 /// How rows of one text become rows of the feed.
 struct Rows<'r> {
-    source: &'r SourceFile,
     spec: &'r FeedSpec,
     dialect: Dialect,
     columns: Columns,
@@ -134,7 +169,7 @@ impl Rows<'_> {
     }
 
     fn plain_row(&self, record: Record<'_>, raw: &str, sink: &mut Sink<'_>) -> Result<(), ParseError> {
-        let place = Place { file: self.source.name(), line: record.line, byte: Some(record.byte) };
+        let place = Place { line: record.line, byte: Some(record.byte) };
         let found = record.len();
         if record.is_unclosed {
             let reason = "a quote is opened and never closed; the file may be cut off here".to_owned();

@@ -9,30 +9,18 @@ use feed::condition::Test;
 use feed::expression::Formula;
 use feed::rejects::{RAW_BYTES_MAX, Reject};
 use feed::rows::{ACCEPTED_CODE, RowWriter, RowsHeader, RowsOutcome};
-use feed::spec::{Outcome, RejectPolicy};
+use feed::spec::{Origin, Outcome, RejectPolicy};
 use feed::{FeedSpec, Layout, Parsed, Stats, Value};
 use stepwright::objects::ObjectWriter;
 
+use crate::cell::Cell;
 use crate::convert::{Converter, arithmetic_code};
-use crate::error::ParseError;
+use crate::error::{ParseError, SourceFile};
+use crate::warn::Warnings;
 
-/// A cell of a source row.
+/// Where a row stands in its file.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Cell<'c> {
-    /// Text as it stands in the file; the column's formats apply.
-    Text(&'c str),
-    /// A typed cell of a workbook in canonical form.
-    Plain(&'c str),
-    /// A cell that shows an error.
-    Error(&'c str),
-    /// A formula without a stored result.
-    FormulaWithoutValue,
-}
-
-/// Where a row stands.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'p> {
-    pub(crate) file: &'p str,
+pub(crate) struct Place {
     pub(crate) line: u64,
     pub(crate) byte: Option<u64>,
 }
@@ -52,6 +40,10 @@ pub(crate) struct Sink<'s> {
     converters: Vec<Converter<'s>>,
     formulas: Vec<Formula>,
     rules: Vec<Rule>,
+    warnings: Warnings<'s>,
+    /// The file whose rows come, and its sheet.
+    file: String,
+    sheet: String,
     rows: RowWriter<ObjectWriter>,
     rejects: ObjectWriter,
     stats: Stats,
@@ -94,12 +86,18 @@ impl<'s> Sink<'s> {
                 index,
             });
         }
+        let converters: Result<Vec<_>, _> =
+            spec.columns.iter().map(|column| Converter::new(column, spec)).collect();
+        let warnings = Warnings::new(spec, &layout).map_err(uncompiled)?;
         let header = RowsHeader::new(&spec.feed, &layout, outcomes.clone());
         Ok(Self {
             spec,
-            converters: spec.columns.iter().map(|column| Converter::new(column, spec)).collect(),
+            converters: converters.map_err(uncompiled)?,
             formulas,
             rules,
+            warnings,
+            file: String::new(),
+            sheet: String::new(),
             rows: RowWriter::new(rows, &header).map_err(ParseError::write)?,
             rejects,
             stats: Stats::default(),
@@ -110,21 +108,33 @@ impl<'s> Sink<'s> {
     }
 
     /// Notes that another file's rows follow.
-    pub(crate) fn begin_file(&mut self) {
+    pub(crate) fn begin_file(&mut self, source: &SourceFile) {
         self.stats.files += 1;
+        source.name().clone_into(&mut self.file);
+        source.sheet().clone_into(&mut self.sheet);
     }
 
     /// Takes a row; `cell` gives the cell of a column of the spec, counted from 0.
     pub(crate) fn row<'c>(
         &mut self,
-        place: Place<'_>,
+        place: Place,
         cell: &dyn Fn(usize) -> Cell<'c>,
         raw: impl FnOnce() -> String,
     ) -> Result<(), ParseError> {
         self.row.clear();
         for index in 0..self.converters.len() {
             let Some(converter) = self.converters.get(index) else { break };
-            match converter.convert(cell(index)) {
+            let line;
+            let cell = match converter.column().from {
+                Some(Origin::File) => Cell::Text(&self.file),
+                Some(Origin::Sheet) => Cell::Text(&self.sheet),
+                Some(Origin::Line) => {
+                    line = place.line.to_string();
+                    Cell::Plain(&line)
+                }
+                Some(Origin::RowLabel | Origin::ColumnLabel | Origin::Cell) | None => cell(index),
+            };
+            match converter.convert(cell) {
                 Ok(value) => self.row.push(value),
                 Err(refusal) => {
                     let column = Some(converter.column().source_name().to_owned());
@@ -154,13 +164,14 @@ impl<'s> Sink<'s> {
         if let Some(count) = self.counts.get_mut(outcome) {
             *count += 1;
         }
+        self.warnings.row(&self.file, place, &self.row);
         self.rows.write(outcome, &self.row).map_err(ParseError::write)
     }
 
     /// Keeps a row aside.
     pub(crate) fn reject(
         &mut self,
-        place: Place<'_>,
+        place: Place,
         column: Option<String>,
         code: &str,
         reason: String,
@@ -175,7 +186,7 @@ impl<'s> Sink<'s> {
                 detail: format!(
                     "{}, line {}: {reason} ({code}). The row is {shown:?}. The spec's policy is `fail-fast`: correct the \
                      row, or choose another `rejects.policy`",
-                    place.file, place.line
+                    self.file, place.line
                 ),
             });
         }
@@ -185,7 +196,7 @@ impl<'s> Sink<'s> {
             kept.truncate(kept.floor_char_boundary(RAW_BYTES_MAX));
         }
         let reject = Reject {
-            file: place.file.to_owned(),
+            file: self.file.clone(),
             line: place.line,
             byte: place.byte,
             column,
@@ -215,6 +226,6 @@ impl<'s> Sink<'s> {
         let rejects = rejects.finish(Some(stats.rejected)).map_err(ParseError::storage)?;
         let stored = stats.accepted + stats.cancelled;
         let rows = self.rows.into_inner().finish(Some(stored)).map_err(ParseError::storage)?;
-        Ok(Parsed { feed: self.spec.feed.clone(), rows, rejects, stats })
+        Ok(Parsed { feed: self.spec.feed.clone(), rows, rejects, stats, warnings: self.warnings.finish() })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Write as _};
 
+use feed::Value;
 use feed::rejects::{Reject, RejectReader};
 use feed::rows::RowReader;
 use stepwright::objects::Store;
@@ -9,7 +10,10 @@ use stepwright::objects::Store;
 use super::*;
 
 mod archives;
+mod datasets;
 mod encodings;
+mod formats;
+mod hostile;
 mod laws;
 mod separated;
 mod workbooks;
@@ -50,6 +54,9 @@ struct Output {
     /// Rows as `outcome: values`, one a line.
     rows: String,
     rejects: Vec<Reject>,
+    /// Names of the values, and the values of each row.
+    names: Vec<String>,
+    values: Vec<Vec<Value>>,
 }
 
 impl Output {
@@ -79,26 +86,24 @@ fn try_parse(spec: &str, files: &[(&str, &[u8])]) -> Result<Output, ParseError> 
     let parsed = run(&request, &Read::at(&location("drops")).unwrap(), &staging)?;
 
     let mut reader = RowReader::new(BufReader::new(staging.get(&parsed.rows).unwrap())).unwrap();
+    let names = reader.header().columns.iter().map(|column| column.name.clone()).collect();
+    let mut all_values = vec![];
     let mut values = vec![];
     let mut rows = String::new();
     while let Some(outcome) = reader.read(&mut values).unwrap() {
         let code = &reader.outcome(outcome).unwrap().code;
         let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
         rows.push_str(&[code.as_str(), ": ", &texts.join("|"), "\n"].concat());
+        all_values.push(values.clone());
     }
     let rejects = RejectReader::new(BufReader::new(staging.get(&parsed.rejects).unwrap()))
         .collect::<Result<Vec<_>, _>>()
         .unwrap();
     let stats = &parsed.stats;
     assert_eq!(stats.rows_in, stats.accepted + stats.cancelled + stats.rejected);
-    assert_eq!(stats.accepted + stats.cancelled, rows.lines().count() as u64 - newlines_inside(&rows));
+    assert_eq!(stats.accepted + stats.cancelled, all_values.len() as u64);
     assert_eq!(stats.rejected, rejects.len() as u64);
-    Ok(Output { parsed, rows, rejects })
-}
-
-/// Line ends inside of values: lines that do not start like a row.
-fn newlines_inside(rows: &str) -> u64 {
-    rows.lines().filter(|line| !line.contains(": ")).count() as u64
+    Ok(Output { parsed, rows, rejects, names, values: all_values })
 }
 
 fn parse_text(spec: &str, text: &str) -> Output {

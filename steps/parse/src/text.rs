@@ -54,7 +54,7 @@ impl<R: Read> TextReader<R> {
         }
         reader.encoding = reader.decide()?;
         reader.decoder = reader.encoding.new_decoder_without_bom_handling();
-        reader.check_windows_1252()?;
+        reader.check_undefined()?;
         Ok(reader)
     }
 
@@ -85,7 +85,8 @@ impl<R: Read> TextReader<R> {
             Declared::Utf8 => Some(encoding_rs::UTF_8),
             Declared::Utf16Le => Some(encoding_rs::UTF_16LE),
             Declared::Utf16Be => Some(encoding_rs::UTF_16BE),
-            Declared::Windows1252 => Some(encoding_rs::WINDOWS_1252),
+            // Latin-1 is windows-1252 where it has no control characters.
+            Declared::Windows1252 | Declared::Iso88591 => Some(encoding_rs::WINDOWS_1252),
             Declared::Iso885915 => Some(encoding_rs::ISO_8859_15),
         };
         let refuse = |detail: String| Err(Fault::Encoding(detail).into_io());
@@ -126,13 +127,31 @@ impl<R: Read> TextReader<R> {
         .into_io()
     }
 
-    /// Refuses a new window with a byte that windows-1252 does not define.
-    fn check_windows_1252(&self) -> io::Result<()> {
-        if self.encoding != encoding_rs::WINDOWS_1252 {
+    /// Whether the encoding has no printable character for a byte that the
+    /// decoders turn into an invisible control character.
+    fn undefined(&self, byte: u8) -> bool {
+        match self.declared {
+            Declared::Windows1252 => WINDOWS_1252_UNDEFINED.contains(&byte),
+            Declared::Iso88591 | Declared::Iso885915 => matches!(byte, 0x80..=0x9f),
+            _ => false,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.declared {
+            Declared::Windows1252 => "windows-1252",
+            Declared::Iso88591 => "ISO-8859-1",
+            _ => self.encoding.name(),
+        }
+    }
+
+    /// Refuses a new window with a byte that the encoding does not define.
+    fn check_undefined(&self) -> io::Result<()> {
+        if !matches!(self.declared, Declared::Windows1252 | Declared::Iso88591 | Declared::Iso885915) {
             return Ok(());
         }
         let window = self.input.get(self.start..self.end).unwrap_or_default();
-        let Some(at) = window.iter().position(|byte| WINDOWS_1252_UNDEFINED.contains(byte)) else {
+        let Some(at) = window.iter().position(|byte| self.undefined(*byte)) else {
             return Ok(());
         };
         let before = window.get(..at).unwrap_or_default();
@@ -141,8 +160,9 @@ impl<R: Read> TextReader<R> {
         let line = self.line + newlines(before);
         let shown = window.get(at).copied().unwrap_or_default();
         Err(Fault::Encoding(format!(
-            "line {line}, byte {error_at}: 0x{shown:02X} is not windows-1252; have the file sent in that encoding, \
-             or correct `source.encoding` in the spec"
+            "line {line}, byte {error_at}: 0x{shown:02X} is not {}; have the file sent in that encoding, \
+             or correct `source.encoding` in the spec",
+            self.name()
         ))
         .into_io())
     }
@@ -165,7 +185,7 @@ impl<R: Read> Read for TextReader<R> {
                 self.start = 0;
                 self.end = 0;
                 self.fill()?;
-                self.check_windows_1252()?;
+                self.check_undefined()?;
             }
             let input = self.input.get(self.start..self.end).unwrap_or_default();
             let at_end = self.is_complete;

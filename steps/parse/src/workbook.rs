@@ -11,10 +11,12 @@ use calamine::{DataRef, ExcelDateTime, Reader, Xlsx, XlsxError};
 use feed::FeedSpec;
 use zip::ZipArchive;
 
+use crate::cell::{Cell, Stored};
 use crate::columns::Columns;
-use crate::container::{Guard, zip_error};
+use crate::container::{Guard, matches, zip_error};
+use crate::cross::{CrossRow, CrossTable};
 use crate::error::{Fault, ParseError, SourceFile};
-use crate::sink::{Cell, Place, Sink};
+use crate::sink::{Place, Sink};
 
 /// Most bytes all parts of a workbook may inflate to.
 const INFLATED_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -56,30 +58,44 @@ pub(crate) fn read(
         Xlsx::new(BufReader::new(from)).map_err(|error| workbook_error(source, &error))?;
     let names = workbook.sheet_names();
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    let name = match &spec.source.sheet {
-        Some(name) if known.contains(&name.as_str()) => name.clone(),
-        Some(name) => {
-            return Err(ParseError::MissingSheet {
-                detail: format!(
-                    "{source}: there is no sheet {name:?}; {}. Correct `source.sheet` in the spec",
-                    feed::spec::among(name, &known)
-                ),
-            });
-        }
-        None => known.first().map(|name| (*name).to_owned()).ok_or_else(|| ParseError::MissingSheet {
-            detail: format!("{source}: the workbook has no sheets"),
-        })?,
+    let wanted: Vec<&str> = match &spec.source.sheet {
+        Some(pattern) => known.iter().copied().filter(|name| matches(pattern, name)).collect(),
+        None => known.first().copied().into_iter().collect(),
     };
-    let source = source.inner(&name);
-    let mut cells =
-        workbook.worksheet_cells_reader(&name).map_err(|error| workbook_error(&source, &error))?;
-    let mut rows = Rows { source: &source, spec, columns: None, skipped: 0 };
-    if !spec.source.header {
-        rows.columns = Some(Columns::by_position(spec));
-        sink.begin_file();
+    if wanted.is_empty() {
+        let pattern = spec.source.sheet.as_deref().unwrap_or("*");
+        return Err(ParseError::MissingSheet {
+            detail: format!(
+                "{source}: there is no sheet {pattern:?}; {}. Correct `source.sheet` in the spec",
+                feed::spec::among(pattern, &known)
+            ),
+        });
+    }
+    for name in wanted {
+        read_sheet(&mut workbook, name, &source.with_sheet(name), spec, sink)?;
+    }
+    Ok(())
+}
+
+fn read_sheet<R: Read + Seek>(
+    workbook: &mut Xlsx<R>,
+    name: &str,
+    source: &SourceFile,
+    spec: &FeedSpec,
+    sink: &mut Sink<'_>,
+) -> Result<(), ParseError> {
+    let mut cells = workbook.worksheet_cells_reader(name).map_err(|error| workbook_error(source, &error))?;
+    let table = match &spec.source.cross {
+        Some(cross) => Table::Cross(Box::new(CrossTable::new(source, spec, cross))),
+        None if spec.source.header => Table::Rows(None),
+        None => Table::Rows(Some(Columns::by_position(spec))),
+    };
+    let mut rows = Rows { source, spec, table, skipped: 0 };
+    if !matches!(rows.table, Table::Rows(None)) {
+        sink.begin_file(source);
     }
     let mut row = SheetRow::default();
-    while let Some(cell) = cells.next_cell_with_formula().map_err(|error| workbook_error(&source, &error))? {
+    while let Some(cell) = cells.next_cell_with_formula().map_err(|error| workbook_error(source, &error))? {
         let (line, column) = (u64::from(cell.pos.0) + 1, cell.pos.1 as usize);
         if line != row.line {
             rows.take(&row, sink)?;
@@ -93,43 +109,17 @@ pub(crate) fn read(
         row.cells.push((column, stored));
     }
     rows.take(&row, sink)?;
-    if rows.columns.is_none() {
-        return Err(ParseError::Empty { detail: format!("{source}: the sheet has no header") });
+    match rows.table {
+        Table::Cross(table) => table.finish(sink),
+        Table::Rows(Some(_)) => Ok(()),
+        Table::Rows(None) => Err(ParseError::Empty { detail: format!("{source}: the sheet has no header") }),
     }
-    Ok(())
 }
 
 fn workbook_error(source: &SourceFile, error: &XlsxError) -> ParseError {
     match error {
         XlsxError::Password => source.unsupported("the workbook has a password; save it without one"),
         other => source.damaged(&other.to_string()),
-    }
-}
-
-/// A cell's content in canonical form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stored {
-    Text(String),
-    Plain(String),
-    Error(String),
-    FormulaWithoutValue,
-}
-
-impl Stored {
-    fn as_cell(&self) -> Cell<'_> {
-        match self {
-            Self::Text(text) => Cell::Text(text),
-            Self::Plain(text) => Cell::Plain(text),
-            Self::Error(error) => Cell::Error(error),
-            Self::FormulaWithoutValue => Cell::FormulaWithoutValue,
-        }
-    }
-
-    fn shown(&self) -> &str {
-        match self {
-            Self::Text(text) | Self::Plain(text) | Self::Error(text) => text,
-            Self::FormulaWithoutValue => "=?",
-        }
     }
 }
 
@@ -187,34 +177,48 @@ impl SheetRow {
     }
 }
 
+/// What a sheet is.
+enum Table<'r> {
+    /// Rows; their columns, once they are known.
+    Rows(Option<Columns>),
+    Cross(Box<CrossTable<'r>>),
+}
+
 /// How sheet rows become rows of the feed.
 struct Rows<'r> {
     source: &'r SourceFile,
     spec: &'r FeedSpec,
-    columns: Option<Columns>,
+    table: Table<'r>,
     /// Rows below the header that were skipped.
     skipped: u32,
 }
 
 impl Rows<'_> {
     fn take(&mut self, row: &SheetRow, sink: &mut Sink<'_>) -> Result<(), ParseError> {
-        let is_blank = row.cells.iter().all(|(_, stored)| stored.shown().trim().is_empty());
+        let is_blank = row.cells.iter().all(|(_, stored)| stored.is_blank());
         if is_blank || row.line <= u64::from(self.spec.source.skip_rows) {
             return Ok(());
         }
-        let Some(columns) = &self.columns else {
+        let place = Place { line: row.line, byte: None };
+        let columns = match &mut self.table {
+            Table::Rows(columns) => columns,
+            Table::Cross(table) => {
+                let used = row.cells.iter().filter(|(_, stored)| !stored.is_blank());
+                return table.take(CrossRow { place, cells: used.cloned().collect() }, sink);
+            }
+        };
+        let Some(columns) = columns else {
             let width = row.cells.iter().map(|(column, _)| column + 1).max().unwrap_or_default();
             let names: Vec<&str> =
                 (0..width).map(|column| row.get(column).map_or("", Stored::shown)).collect();
-            self.columns = Some(Columns::by_name(&names, row.line, self.source, self.spec)?);
-            sink.begin_file();
+            *columns = Some(Columns::by_name(&names, row.line, self.source, self.spec)?);
+            sink.begin_file(self.source);
             return Ok(());
         };
         if self.skipped < self.spec.source.skip_after_header {
             self.skipped += 1;
             return Ok(());
         }
-        let place = Place { file: self.source.name(), line: row.line, byte: None };
         let cell = |column: usize| {
             let stored = columns.fields.get(column).and_then(|field| row.get(*field));
             stored.map_or(Cell::Text(""), Stored::as_cell)

@@ -104,6 +104,7 @@ impl Case {
                 cancelled_by_code: count("GONE", cancelled),
                 rejected_by_code: count("NOT_DECIMAL", rejected),
             },
+            warnings: BTreeMap::new(),
         };
         let request = ReconcileRequest { spec: spec_object.finish(None).unwrap(), parsed };
         Self { directory, request }

@@ -78,6 +78,7 @@ impl Case {
                 rows: put("staging", "rows", b"", Some(2)),
                 rejects: put("staging", "rejects", &lines, Some(rejected)),
                 stats,
+                warnings: BTreeMap::new(),
             },
             figures: Figures {
                 feed: "sample".into(),

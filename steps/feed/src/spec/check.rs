@@ -5,10 +5,15 @@ use rust_decimal::Decimal;
 
 use super::document::Node;
 use super::error::Problem;
-use super::{FeedSpec, Format, Measure, MeasureKind, OrderBy, RejectPolicy, Rounding, RowScope, suggest};
+use super::{
+    Delivery, FeedSpec, FiguresTable, Measure, MeasureKind, OrderBy, RejectPolicy, Rounding, RowScope,
+    suggest,
+};
 use crate::number::ROUND_PLACES_MAX;
 use crate::rejects::RejectCode;
 use crate::value::{Kind, Layout};
+
+mod source;
 
 /// Longest name of a feed, column or measure.
 const NAME_CHARS_MAX: usize = 64;
@@ -47,9 +52,13 @@ pub(super) fn check(spec: &FeedSpec) -> Vec<Finding> {
     check.derived();
     check.rejects();
     check.triage();
+    check.warnings();
     check.measures();
-    check.figures();
-    check.delivery();
+    // A feed of reference data ends with its rows.
+    if !spec.measures.is_empty() {
+        check.figures();
+        check.delivery();
+    }
     check.findings
 }
 
@@ -83,72 +92,6 @@ impl Check<'_> {
         let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(fine) {
             self.find("feed", "a feed's name has 1 to 64 lower-case letters, digits and `-`");
-        }
-    }
-
-    fn source(&mut self) {
-        let source = &self.spec.source;
-        if source.quote.len() > 1 || !source.quote.is_ascii() {
-            self.find("source.quote", "the quote is one ASCII character, or empty for none");
-        }
-        if source.delimiter.byte().is_some_and(|byte| source.quote.as_bytes() == [byte]) {
-            self.find("source.quote", "quote and delimiter are the same character");
-        }
-        if source.format == Format::Csv && source.sheet.is_some() {
-            self.find("source.sheet", "only `format = \"xlsx\"` has sheets");
-        }
-    }
-
-    fn columns(&mut self) {
-        let spec = self.spec;
-        if spec.columns.is_empty() {
-            self.find("columns", "a feed needs at least one column");
-        }
-        if spec.columns.len() + spec.derive.len() > ITEMS_MAX {
-            self.find("columns", format!("a feed has at most {ITEMS_MAX} columns"));
-        }
-        for (index, column) in spec.columns.iter().enumerate() {
-            let at = format!("columns[{index}]");
-            self.name(&at, &column.name);
-            match (spec.source.header, column.position, &column.header) {
-                (false, None, _) => self.find(&at, "without a header every column needs a `position`"),
-                (false, Some(0), _) => self.find(format!("{at}.position"), "positions are counted from 1"),
-                (true, Some(_), _) => {
-                    self.find(format!("{at}.position"), "with `source.header` columns are found by name");
-                }
-                (false, _, Some(_)) => self.find(format!("{at}.header"), "the source has no header"),
-                _ => {}
-            }
-            self.column_options(&at, column);
-            self.layout.push(&column.name, column.row_kind());
-        }
-    }
-
-    fn column_options(&mut self, at: &str, column: &super::Column) {
-        let kind = column.kind;
-        let mut only = |given: bool, option: &str, fits: bool, kinds: &str| {
-            if given && !fits {
-                self.find(format!("{at}.{option}"), format!("`{option}` is for {kinds} columns, not {kind}"));
-            }
-        };
-        only(column.thousands.is_some(), "thousands", kind.is_number(), "integer and decimal");
-        only(column.decimal_point.is_some(), "decimal_point", kind == Kind::Decimal, "decimal");
-        only(column.convert.is_some(), "convert", kind.is_number(), "integer and decimal");
-        only(!column.formats.is_empty(), "formats", kind.is_time(), "date and timestamp");
-        only(column.true_values.is_some(), "true_values", kind == Kind::Boolean, "boolean");
-        only(column.false_values.is_some(), "false_values", kind == Kind::Boolean, "boolean");
-        let point = column.decimal_point.unwrap_or('.');
-        if column.thousands == Some(point) {
-            self.find(
-                format!("{at}.thousands"),
-                format!("`{point}` cannot be both `thousands` and `decimal_point`"),
-            );
-        }
-        for (option, character) in [("thousands", column.thousands), ("decimal_point", column.decimal_point)]
-        {
-            if character.is_some_and(|c| c.is_ascii_digit() || c == '-' || c == '+') {
-                self.find(format!("{at}.{option}"), "a digit or sign cannot separate digits");
-            }
         }
     }
 
@@ -228,8 +171,9 @@ impl Check<'_> {
 
     fn measures(&mut self) {
         let spec = self.spec;
-        if spec.measures.is_empty() {
-            self.find("measures", "a feed needs at least one measure");
+        let is_calculated = spec.figures != FiguresTable::default() || spec.delivery != Delivery::default();
+        if spec.measures.is_empty() && is_calculated {
+            self.find("measures", "figures need at least one measure");
         }
         if spec.measures.len() > ITEMS_MAX {
             self.find("measures", format!("a feed has at most {ITEMS_MAX} measures"));
