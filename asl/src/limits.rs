@@ -40,6 +40,8 @@ pub const CAUSE_CHARS_MAX: usize = 32_768;
 pub const HISTORY_EVENTS_MAX: usize = 25_000;
 /// The name of a function, in characters. Lambda model, `FunctionName`: 64 without what an ARN has around it.
 pub const FUNCTION_NAME_CHARS_MAX: usize = 64;
+/// `MaxItems` of `ListFunctions`. Lambda model, `MaxListItems`.
+pub const FUNCTIONS_LIST_ITEMS: std::ops::RangeInclusive<usize> = 1..=10_000;
 /// `Handler` of a function, in characters. Lambda model.
 pub const FUNCTION_HANDLER_CHARS_MAX: usize = 128;
 /// `MemorySize` of a function, in MB. Lambda quotas: 128 to 10,240; 128 unless it is said.

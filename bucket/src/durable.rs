@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 /// Makes a folder, for its owner only, with those above it that are missing. When this returns, each that
-/// was made is in its parent for good: what is synced below it is found again.
+/// it made is in its parent for good: what is synced below it is found again.
 ///
 /// # Errors
 /// What the file system says; that a file is in the way, as `AlreadyExists` or `NotADirectory`.

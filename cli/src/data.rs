@@ -3,7 +3,6 @@
 use std::{
     fmt,
     io::Write as _,
-    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -27,7 +26,7 @@ impl DataDir {
         check_traces(dir)?;
         let not_written = |source| Problem::NotWritten { path: dir.to_owned(), source };
         let is_new = !dir.exists();
-        create_private_dir(dir).map_err(not_written)?;
+        bucket::make_durable_dir(dir).map_err(not_written)?;
         let root = dir.canonicalize().map_err(not_written)?;
         if is_new {
             // It may lie in a repository; business data does not belong there.
@@ -280,11 +279,6 @@ impl FromStr for Age {
             text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(refused)?;
         number.checked_mul(seconds).map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(refused)
     }
-}
-
-/// Makes a folder only its owner can open.
-pub(crate) fn create_private_dir(path: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Sorts the engine's errors by what to do about them.

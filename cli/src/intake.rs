@@ -165,7 +165,7 @@ fn put(data: &DataDir, bucket: &str, path: &Path) -> Result<Value, Problem> {
     let folder = data.bucket(bucket);
     let not_written = |source| Problem::NotWritten { path: folder.clone(), source };
     let mut source = File::open(path).map_err(read)?;
-    crate::data::create_private_dir(&folder).map_err(not_written)?;
+    bucket::make_durable_dir(&folder).map_err(not_written)?;
     // Written beside its place and renamed: a killed run leaves no half object.
     let mut copy = NamedTempFile::with_prefix_in(".incoming-", &folder).map_err(not_written)?;
     let mut hash = Sha256::new();
@@ -182,7 +182,7 @@ fn put(data: &DataDir, bucket: &str, path: &Path) -> Result<Value, Problem> {
     let key = format!("{sha256}/{}", key_name(path));
     let place = folder.join(&key);
     let parent = place.parent().unwrap_or(&folder).to_owned();
-    crate::data::create_private_dir(&parent).map_err(not_written)?;
+    bucket::make_durable_dir(&parent).map_err(not_written)?;
     // Also over an object of this name: should it be damaged, running again mends it.
     copy.as_file().sync_all().map_err(not_written)?;
     copy.persist(&place).map_err(|error| not_written(error.error))?;

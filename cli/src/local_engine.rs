@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use engine::object_store::DirectoryStore;
@@ -25,11 +25,13 @@ use crate::{
     run::now_millis,
     terminal::Terminal,
     text,
-    view::{Items, View},
+    view::{Counted, Items, View},
 };
 
 /// How often progress moves while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
+/// How often the items of Map Runs are counted while nothing happens.
+const COUNT: Duration = Duration::from_secs(1);
 /// Invocations of one function that run at a time.
 const CONCURRENCY_MAX: usize = 4;
 
@@ -191,6 +193,7 @@ impl LocalEngine {
         let mut progress = Progress::new(terminal, definition);
         // What happened before we listened; what is in both is taken once.
         self.catch_up(arn, terminal, view, &mut progress)?;
+        let mut counted = Instant::now();
         while view.end.is_none() {
             match moments.recv_timeout(TICK) {
                 Ok(Moment::Event(notice)) if &*notice.execution_arn == arn => {
@@ -202,7 +205,10 @@ impl LocalEngine {
                     return Ok(Waited::Interrupted);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.count_items(view);
+                    if terminal.format == Format::Text && counted.elapsed() >= COUNT {
+                        self.count_items(Counted::All, view);
+                        counted = Instant::now();
+                    }
                     progress.tick(view, now_millis());
                 }
                 Ok(Moment::Silence) | Err(mpsc::RecvTimeoutError::Disconnected) => {
@@ -246,7 +252,7 @@ impl LocalEngine {
         }
         let Ok(event) = serde_json::to_value(event) else { return };
         if let Some(change) = view.apply(&event) {
-            self.count_items(view);
+            self.count_items(Counted::Ended, view);
             progress.changed(view, &change, now_millis());
         }
         if terminal.format == Format::Jsonl {
@@ -258,8 +264,8 @@ impl LocalEngine {
         }
     }
 
-    fn count_items(&self, view: &mut View) {
-        view.count_items(|arn| self.engine.describe_map_run(arn).ok().as_ref().map(Items::of));
+    fn count_items(&self, of: Counted, view: &mut View) {
+        view.count_items(of, |arn| self.engine.describe_map_run(arn).ok().as_ref().map(Items::of));
     }
 }
 

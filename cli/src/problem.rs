@@ -227,7 +227,7 @@ pub(crate) enum Problem {
     #[diagnostic(
         code(stores::unusable),
         help(
-            "nothing was changed. `stepwright doctor` says more; what is in the journal is not touched by it: move stores.db and stores.lock away together to begin with no queues, rules, schedules and pipes"
+            "nothing was changed. `stepwright doctor` says more; what is in the journal is not touched by it: move stores.db, stores.db-wal, stores.db-shm and stores.lock away together to begin with no queues, rules, schedules and pipes"
         )
     )]
     StoresUnusable { detail: String },

@@ -15,7 +15,7 @@ use crate::{
     rerun::Plan,
     terminal::{Ink, Paint, Terminal},
     text, tree,
-    view::{self, Items, View},
+    view::{self, Counted, Items, View},
 };
 
 /// Shows an execution.
@@ -39,7 +39,9 @@ pub(crate) fn show(arguments: &Show, terminal: Terminal) -> Result<u8, Problem> 
     }
     let now = crate::run::now_millis();
     // A Map Run that cannot be read is no reason to show nothing.
-    view.count_items(|arn| reader.describe_map_run(arn, now).ok().flatten().as_ref().map(Items::of));
+    view.count_items(Counted::All, |arn| {
+        reader.describe_map_run(arn, now).ok().flatten().as_ref().map(Items::of)
+    });
     let plan = Plan::read(&reader, described, &view, now)?;
     let described = &plan.described;
     let definition = reader.definition_of(&arn).map_err(from_journal)?.unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::{
     receipt::{self, Frame, Summary},
     terminal::Paint,
     tree::tree,
-    view::{Items, Standing, View},
+    view::{Counted, Items, Standing, View},
 };
 
 const PLAIN: Paint = Paint { colored: false };
@@ -249,14 +249,15 @@ fn items_of_a_map_run_are_asked_for_until_it_ends() {
     ];
     let mut view = View::of(&begun);
     let some = |succeeded| Some(Items { total: 3, succeeded, failed: 0 });
-    view.count_items(|arn| some(1).filter(|_| arn == "arn:run"));
+    view.count_items(Counted::Ended, |_| panic!("it runs"));
+    view.count_items(Counted::All, |arn| some(1).filter(|_| arn == "arn:run"));
     assert_eq!(view.visits[0].items, some(1));
     view.apply(&event(5, "MapRunSucceeded", None));
     view.apply(&event(6, "MapStateSucceeded", None));
     view.apply(&event(7, "MapStateExited", Some(("stateExitedEventDetails", name))));
-    view.count_items(|_| some(3));
+    view.count_items(Counted::Ended, |_| some(3));
     assert_eq!(view.visits[0].items, some(3));
-    view.count_items(|_| panic!("it has ended: its counts are the last ones"));
+    view.count_items(Counted::All, |_| panic!("it has ended: its counts are the last ones"));
     let line = crate::tree::line(&view.visits[0], 12, 0, PLAIN);
     assert!(line.contains("3 items  3 ✓"), "{line}");
 }

@@ -79,6 +79,15 @@ pub(crate) struct Items {
     pub(crate) failed: u64,
 }
 
+/// Which Map Runs are counted: it takes a look at every child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Those that have ended since they were counted last.
+    Ended,
+    /// Also those that run.
+    All,
+}
+
 impl Items {
     /// Of a Map Run.
     pub(crate) fn of(run: &engine::MapRunDescription) -> Self {
@@ -353,13 +362,16 @@ impl View {
         self.uncounted.extend(from.visit);
     }
 
-    /// Counts the items of Map Runs: no event of the parent execution tells of them.
-    pub(crate) fn count_items(&mut self, mut ask: impl FnMut(&str) -> Option<Items>) {
+    /// Counts the items of Map Runs: no event of the parent execution tells of them. `of`: of which.
+    pub(crate) fn count_items(&mut self, of: Counted, mut ask: impl FnMut(&str) -> Option<Items>) {
         let visits = &mut self.visits;
         self.uncounted.retain(|at| {
             let Some(visit) = visits.get_mut(*at) else { return false };
-            visit.items = visit.map_run.as_deref().and_then(&mut ask).or(visit.items);
-            visit.ended_millis.is_none()
+            let has_ended = visit.ended_millis.is_some();
+            if has_ended || of == Counted::All {
+                visit.items = visit.map_run.as_deref().and_then(&mut ask).or(visit.items);
+            }
+            !has_ended
         });
     }
 

@@ -9,9 +9,9 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -161,7 +161,7 @@ impl Files {
     }
 
     fn create(&self, group: &str) -> io::Result<Open> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        bucket::make_durable_dir(&self.folder)?;
         let path = self.folder.join(file_name(group));
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         let bytes = file.metadata()?.len();

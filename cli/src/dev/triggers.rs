@@ -27,7 +27,7 @@ pub(super) fn read(file: &Path) -> Result<Triggers, Problem> {
     let file = file.to_owned();
     match document {
         Ok(document) => Ok(Triggers { file, document }),
-        Err(detail) => Err(refused(&file, &detail)),
+        Err(detail) => Err(refused(&file, &detail, NOTHING_PUT)),
     }
 }
 
@@ -36,14 +36,21 @@ impl Triggers {
     pub(super) fn put(&self, stores: &Stores) -> Result<(), Problem> {
         match stores.put_triggers(&self.document) {
             Ok(_) => Ok(()),
-            Err(error) => Err(refused(&self.file, &error.to_string())),
+            Err(error) => {
+                let hint = if error.is_partly_put { PARTLY_PUT } else { NOTHING_PUT };
+                Err(refused(&self.file, &error.to_string(), hint))
+            }
         }
     }
 }
 
-fn refused(file: &Path, detail: &str) -> Problem {
+const NOTHING_PUT: &str = "docs/triggers.md shows the form of the file; nothing of it was put";
+const PARTLY_PUT: &str = "the file is right, and its first part was put: see to what the log says of queues and events, \
+                          then start again, which puts the rest";
+
+fn refused(file: &Path, detail: &str, hint: &str) -> Problem {
     Problem::Usage {
         message: format!("{}: {}", file.display(), text::safe(detail.trim_end())),
-        hint: "docs/triggers.md shows the form of the file; nothing of it was put".to_owned(),
+        hint: hint.to_owned(),
     }
 }

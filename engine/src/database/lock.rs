@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -83,7 +84,11 @@ impl Lock {
     /// [`JournalError`]: somebody else has it open, it was taken away or damaged, or a file
     /// operation failed.
     pub fn acquire(directory: &Path, files: Files) -> Result<Self, JournalError> {
-        create_private_directory(directory)?;
+        let not_made = |source| {
+            let path = directory.to_path_buf();
+            JournalError::File { action: "create directory", path, source }
+        };
+        bucket::make_durable_dir(directory).map_err(not_made)?;
         // Before there is a lock file: one beside a log without its database would be a trace that nobody left.
         check(directory, files)?;
         let path = files.lock_in(directory);
@@ -112,8 +117,8 @@ impl Lock {
         let directory = directory.to_path_buf();
         let mut lock = Self { directory, files, file, mark, log: None, seen };
         // An earlier release wrote less, or more.
-        lock.file.set_len(mark.text().len() as u64).map_err(failed("write", &path))?;
         lock.write(mark).map_err(failed("write", &path))?;
+        lock.file.set_len(mark.text().len() as u64).map_err(failed("write", &path))?;
         // SQLite would create the database with the permissions of the umask. One that is there is
         // not opened: closing it would take SQLite's locks from all readers of this process.
         let database = files.database_in(&lock.directory);
@@ -156,21 +161,10 @@ impl Lock {
 
     fn write(&mut self, mark: Mark) -> std::io::Result<()> {
         let before = std::mem::replace(&mut self.mark, mark);
-        write_at_start(&mut self.file, mark.text().as_bytes())?;
+        self.file.write_all_at(mark.text().as_bytes(), 0)?;
         // The log may be removed after this: a loss of power must not bring its mark back without it.
         if before.is_log() && !mark.is_log() { self.file.sync_data() } else { Ok(()) }
     }
-}
-
-#[cfg(unix)]
-fn write_at_start(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
-}
-
-#[cfg(not(unix))]
-fn write_at_start(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
-    file.rewind()?;
-    std::io::Write::write_all(file, bytes)
 }
 
 impl Drop for Lock {
@@ -221,7 +215,7 @@ pub fn check(directory: &Path, files: Files) -> Result<(), JournalError> {
     let mark = || File::open(files.lock_in(directory)).map_or(Mark::Nothing, |mut file| Mark::of(&mut file));
     let before = mark();
     let found = |mark: Mark| {
-        let damaged = || damaged_log(directory, files, mark, log::end(&files.log_in(directory)));
+        let damaged = || read_log(directory, files, mark);
         // Whoever is at work on it writes in its log at this moment.
         lost(directory, files, mark).or_else(|| if is_in_use(directory, files) { None } else { damaged() })
     };
@@ -257,6 +251,13 @@ fn damaged_log(directory: &Path, files: Files, mark: Mark, seen: Option<Position
     (!is_whole).then(|| bad_log(directory, files, "was cut off or written over"))
 }
 
+/// Reads a log, if the mark says how far it has to go.
+fn read_log(directory: &Path, files: Files, mark: Mark) -> Option<JournalError> {
+    matches!(mark, Mark::Log(Some(_)))
+        .then(|| damaged_log(directory, files, mark, log::end(&files.log_in(directory))))
+        .flatten()
+}
+
 fn bad_log(directory: &Path, files: Files, what: &str) -> JournalError {
     JournalError::Damaged {
         path: files.database_in(directory),
@@ -290,20 +291,8 @@ pub fn holder(directory: &Path, files: Files) -> Holder {
     if file.try_lock().is_err() {
         return Holder::Somebody;
     }
-    let (mark, log) = (Mark::of(&mut file), files.log_in(directory));
+    let mark = Mark::of(&mut file);
     let lost = lost(directory, files, mark);
-    let lost_log = lost.or_else(|| damaged_log(directory, files, mark, log::end(&log)));
+    let lost_log = lost.or_else(|| read_log(directory, files, mark));
     Holder::Nobody { lock: Some(file), lost_log }
-}
-
-fn create_private_directory(directory: &Path) -> Result<(), JournalError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|source| JournalError::File {
-        action: "create directory",
-        path: directory.to_path_buf(),
-        source,
-    })
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// Bytes of the header of a log.
@@ -37,8 +38,7 @@ impl Position {
 /// The salt that a log has now.
 pub(super) fn salt(log: &File) -> Option<u32> {
     let mut salt = [0; 4];
-    #[cfg(unix)]
-    std::os::unix::fs::FileExt::read_exact_at(log, &mut salt, 16).ok()?;
+    log.read_exact_at(&mut salt, 16).ok()?;
     Some(u32::from_be_bytes(salt))
 }
 

@@ -146,8 +146,10 @@ type Found<T> = Result<T, JournalError>;
 /// Lets the database and its schema become what an engine would make of them.
 fn bring_up_to_date(directory: &Path, path: &Path) -> Found<()> {
     // No engine may be at work on the tables while they change.
-    let lock = Lock::acquire(directory, FILES)?;
-    drop(schema::open(path, SystemClock.now_millis())?);
+    let mut lock = Lock::acquire(directory, FILES)?;
+    let connection = schema::open(path, SystemClock.now_millis())?;
+    lock.log_goes();
+    drop(connection);
     drop(lock);
     Ok(())
 }

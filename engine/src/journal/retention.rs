@@ -206,7 +206,7 @@ pub fn collect_garbage(directory: &Path, ended_before_millis: i64) -> Result<Col
     let identity = Identity { region: region.to_owned(), account: account.to_owned() };
     let last_millis = reader.last_millis()?;
     drop(reader);
-    let lock = crate::database::Lock::acquire(directory, schema::FILES)?;
+    let mut lock = crate::database::Lock::acquire(directory, schema::FILES)?;
     let path = directory.join(FILE);
     let mut connection = schema::open(&path, last_millis)?;
     let failed = |action| {
@@ -232,6 +232,7 @@ pub fn collect_garbage(directory: &Path, ended_before_millis: i64) -> Result<Col
     if is_fragmented {
         connection.execute_batch("VACUUM").map_err(failed("pack"))?;
     }
+    lock.log_goes();
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     connection.query_row(checkpoint, [], |_| Ok(())).map_err(failed("checkpoint"))?;
     drop(connection);

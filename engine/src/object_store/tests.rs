@@ -155,8 +155,9 @@ fn a_put_that_breaks_leaves_nothing() {
 #[test]
 fn what_a_dead_process_left_is_in_nobodys_way() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join(format!(".stepwright-put-{}-0", std::process::id())), "half")
-        .unwrap();
+    let incoming = directory.path().join(".stepwright/incoming");
+    std::fs::create_dir_all(&incoming).unwrap();
+    std::fs::write(incoming.join("half-written"), "half").unwrap();
     let store = DirectoryStore::default().with_bucket("b", directory.path());
     store.put("b", "k", &mut "whole".as_bytes()).unwrap();
     assert_eq!(text(&store, "k", None).unwrap(), "whole");

@@ -25,14 +25,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::door::Door;
 use super::service::{Peer, Response, Served, Service, text, unknown, unlooked};
 use super::slow::{Impatient, hung_up};
+use crate::process_limits;
 use crate::random;
 
 /// Stack of the server's threads: the engine evaluates on them, as deep as on its own.
 const STACK_BYTES: usize = 8 << 20;
 /// Threads that may wait for the journal at a time: what one commit takes up at most is half of it.
 const WAITING_THREADS_MAX: usize = 256;
-/// Files that may be open: connections, and what the engine and functions need.
-const OPEN_FILES: u64 = 16_384;
 /// How long is waited after the system refused a connection, for lack of files as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -159,7 +158,8 @@ impl Server {
             .enable_all()
             .build()
             .map_err(|source| ServerError::Threads { source })?;
-        allow_many_files();
+        // Who does not get them has fewer connections.
+        let _ = process_limits::allow_many_files();
         let listeners = runtime.block_on(bind(&listen))?;
         let addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let slots = Arc::new(Semaphore::new(limits.connections));
@@ -212,18 +212,6 @@ async fn bind(listen: &[SocketAddr]) -> Result<Vec<TcpListener>, ServerError> {
         listeners.push(listener.map_err(|source| ServerError::Listen { address, source })?);
     }
     Ok(listeners)
-}
-
-/// A connection is an open file, of which a shell allows 1,024 as a rule; more may be asked for.
-fn allow_many_files() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let wanted = hard.min(OPEN_FILES);
-        if soft < wanted {
-            // Who does not get them has fewer connections.
-            let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
-        }
-    }
 }
 
 /// Waits for the end of the server.

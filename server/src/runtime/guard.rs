@@ -18,8 +18,8 @@ use std::{
 
 use super::strays::Mark;
 
-/// Reads `add N` and `del N` lines; at the end of input kills every group still listed, and what has
-/// the mark of the host in its environment (Linux). Signals meant for our terminal group do not reach it: it has a group of its own.
+/// Reads `add N` and `del N` lines, and `end` where nothing is left to do; at the end of input kills
+/// every group still listed, and what has the mark of the host in its environment (Linux). Signals meant for our terminal group do not reach it: it has a group of its own.
 const SCRIPT: &str = "\
 groups=' '
 while read -r verb group; do
@@ -28,11 +28,11 @@ while read -r verb group; do
     del) case $groups in
       *\" $group \"*) groups=\"${groups%% $group *} ${groups#* $group }\" ;;
     esac ;;
+    end) exit 0 ;;
   esac
 done
-[ \"$groups\" = ' ' ] && exit 0
 for group in $groups; do kill -KILL \"-$group\" 2>/dev/null; done
-for found in $(grep -lsF -e \"$1\" /proc/[0-9]*/environ); do
+for found in $(printf '%s\n' /proc/[0-9]*/environ | xargs grep -lsF -e \"$1\"); do
   process=${found#/proc/}
   kill -KILL \"${process%/environ}\" 2>/dev/null
 done
@@ -110,7 +110,13 @@ impl Inner {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some((mut child, stdin)) = self.inner().shell.take() {
+        let mut inner = self.inner();
+        let is_empty = inner.groups.is_empty();
+        if let Some((mut child, mut stdin)) = inner.shell.take() {
+            if is_empty {
+                // One that is gone needs no word.
+                let _ = writeln!(stdin, "end");
+            }
             drop(stdin);
             // Ends at once: its input is closed and its list is short.
             let _ = child.wait();

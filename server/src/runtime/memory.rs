@@ -14,8 +14,6 @@ use std::time::Duration;
 
 /// Time between two looks at a process that works. Ours: what it takes in between is seen by its peak.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
-/// Time between two looks for what has left its parents: it takes a walk over all processes. Ours.
-pub(super) const LOOK_FOR_STRAYS: Duration = Duration::from_secs(1);
 /// Processes looked at below a bootstrap. Ours.
 const DESCENDANTS_MAX: usize = 64;
 

@@ -210,6 +210,7 @@ struct Shared {
     guard: guard::Guard,
     /// What the marks of its processes begin with.
     mark: Mark,
+    strays: strays::Known,
     handle: tokio::runtime::Handle,
 }
 
@@ -240,7 +241,7 @@ impl RuntimeHost {
     /// See [`RuntimeHostError`]; nothing keeps running after one.
     pub fn start(options: RuntimeOptions) -> Result<Self, RuntimeHostError> {
         let RuntimeOptions { functions, environment, log_dir, region, account_id } = options;
-        create_private_dir(&log_dir)
+        bucket::make_durable_dir(&log_dir)
             .map_err(|source| RuntimeHostError::LogDir { path: log_dir.clone(), source })?;
         let pools = pools(functions, &environment, &log_dir)?;
         // Asked once, so that later draws cannot fail for want of a source.
@@ -266,6 +267,7 @@ impl RuntimeHost {
             account_id,
             environment,
             guard,
+            strays: strays::Known::of(mark.clone()),
             mark,
             handle: runtime.handle().clone(),
         });
@@ -679,12 +681,6 @@ fn pools(
 fn is_function_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=asl::limits::FUNCTION_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(allowed)
-}
-
-/// Logs may show business data: the folder is for its owner only.
-fn create_private_dir(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// The header of an invocation: one more segment of the caller's trace, or of a trace of its own

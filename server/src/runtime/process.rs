@@ -105,8 +105,6 @@ struct Process {
     lines: Vec<String>,
     /// What was seen of its memory, and when.
     usage: Option<(Usage, Instant)>,
-    /// What has left its parents, and when it was looked for.
-    strays: (Vec<u32>, Instant),
     /// It was killed, and all it had started.
     has_ended: bool,
 }
@@ -173,7 +171,6 @@ impl Process {
             output,
             lines: Vec::new(),
             usage: None,
-            strays: (Vec::new(), Instant::now()),
             has_ended: false,
         })
     }
@@ -185,6 +182,8 @@ impl Process {
             Err(failure) => failure,
         };
         self.output.written(&mut self.lines);
+        // Before the engine hears of it: a Retry is not to meet its predecessor.
+        self.kill().await;
         not_started(&self.pool, born, &mut self.lines, |id| match failure {
             NotReady::Said(answer) => answer,
             NotReady::Ended(reason) => Answer::exited(id, reason.as_deref()),
@@ -426,21 +425,22 @@ impl Process {
 
     /// Looks at the memory of the process and of all it has started.
     fn uses_too_much(&mut self) -> bool {
-        if self.strays.1.elapsed() >= memory::LOOK_FOR_STRAYS {
-            // Other processes are not to wait for a walk over all there are.
-            let found = tokio::task::block_in_place(|| self.mark.processes());
-            self.strays = (found, Instant::now());
-        }
-        let usage = self.child.id().and_then(|process| Usage::of_all(process, &self.strays.0));
+        // Other processes are not to wait for a walk over all there are.
+        let strays = tokio::task::block_in_place(|| self.shared.strays.look(&self.mark));
+        self.uses_too_much_with(&strays)
+    }
+
+    fn uses_too_much_with(&mut self, strays: &[u32]) -> bool {
+        let usage = self.child.id().and_then(|process| Usage::of_all(process, strays));
         self.usage = usage.map(|usage| (usage, Instant::now()));
         self.usage.is_some_and(|(usage, _)| usage.exceeds(self.pool.function.memory_mib))
     }
 
     /// Whether a process that has answered had more memory than it may have: on AWS it would not
-    /// have come to answer.
+    /// have come to answer. Its caller waits: no walk over all processes.
     fn exceeded(&mut self) -> bool {
         let is_recent = self.usage.is_some_and(|(_, seen)| seen.elapsed() < LOOK_AGAIN);
-        !is_recent && self.uses_too_much()
+        !is_recent && self.uses_too_much_with(&self.shared.strays.last_seen(&self.mark))
     }
 
     /// Reads what the ended process still had to say, so that its last words stand in the log first.

@@ -5,17 +5,61 @@
 //! their process's log stream, 32 random digits of which half are the host's. So they are found in
 //! `/proc`. One that has emptied its environment is not, and nothing is elsewhere than on Linux.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// Time between two looks for what has left its parents: it takes a walk over all processes. Ours.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How often it is looked again for what was started meanwhile. Ours.
 const ROUNDS_MAX: usize = 10;
-/// Digits of a mark that are the host's.
+/// Digits of the mark of a process.
+const MARK_DIGITS: usize = 32;
+/// Those of them that are the host's.
 const HOST_DIGITS: usize = 16;
 
 /// What is in the environment of a process and of all it starts, and nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Mark(String);
+
+/// What is known of a host's processes by their marks: one walk tells of all of them.
+#[derive(Debug)]
+pub(super) struct Known {
+    host: Mark,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    looked: Option<Instant>,
+    processes: BTreeMap<Mark, Vec<u32>>,
+}
+
+impl Known {
+    /// Of a host.
+    pub(super) fn of(host: Mark) -> Self {
+        Self { host, seen: Mutex::default() }
+    }
+
+    /// The processes with a mark, as they were seen a second ago at most. May read all of `/proc`.
+    pub(super) fn look(&self, mark: &Mark) -> Vec<u32> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            *seen = Seen { looked: Some(Instant::now()), processes: self.host.by_process() };
+        }
+        seen.processes.get(mark).cloned().unwrap_or_default()
+    }
+
+    /// The processes with a mark, as they were seen last.
+    pub(super) fn last_seen(&self, mark: &Mark) -> Vec<u32> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.processes.get(mark).cloned().unwrap_or_default()
+    }
+}
 
 impl Mark {
     /// Of a host: what the marks of its processes begin with.
@@ -34,20 +78,33 @@ impl Mark {
         &self.0
     }
 
-    fn is_in(&self, environment: &[u8]) -> bool {
-        let mark = self.0.as_bytes();
-        environment.windows(mark.len()).any(|window| window == mark)
+    /// The whole mark that begins with this one in an environment.
+    fn whole_in(&self, environment: &[u8]) -> Option<Self> {
+        let digits = self.0.as_bytes();
+        let from = environment.windows(digits.len()).position(|window| window == digits)?;
+        let whole = environment.get(from..from + MARK_DIGITS)?;
+        std::str::from_utf8(whole).ok().map(|whole| Self(whole.to_owned()))
     }
 
-    /// The processes that have it. Reads the environments of all of this user's.
-    pub(super) fn processes(&self) -> Vec<u32> {
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    /// The processes whose marks begin with this one, by their marks. Reads the environments of
+    /// all of this user's.
+    fn by_process(&self) -> BTreeMap<Self, Vec<u32>> {
+        let mut found = BTreeMap::<Self, Vec<u32>>::new();
+        let entries = std::fs::read_dir("/proc").into_iter().flatten();
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-        let is_marked = |process: &u32| {
+        for process in numbers.filter(|process| *process != std::process::id()) {
             // Those of others cannot be read.
-            std::fs::read(format!("/proc/{process}/environ")).is_ok_and(|text| self.is_in(&text))
-        };
-        numbers.filter(|process| *process != std::process::id()).filter(is_marked).collect()
+            let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+            if let Some(mark) = self.whole_in(&environment) {
+                found.entry(mark).or_default().push(process);
+            }
+        }
+        found
+    }
+
+    /// The processes that have it.
+    fn processes(&self) -> Vec<u32> {
+        self.by_process().into_values().flatten().collect()
     }
 
     /// Ends all that have it.

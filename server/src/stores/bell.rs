@@ -57,6 +57,13 @@ impl Bell {
         };
         !state.is_over
     }
+
+    /// Waits for a time, however often it rings meanwhile, unless it is over.
+    pub(crate) fn rest(&self, time: Duration) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = self.rung.wait_timeout_while(state, time, |state| !state.is_over);
+        drop(rested.unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 /// Messages that come into queues: heard by calls that wait for one queue, and by bells.
@@ -105,6 +112,13 @@ impl Arrivals {
 
     fn lines(&self) -> MutexGuard<'_, BTreeMap<i64, Arc<Line>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many wait for a queue.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self, queue: i64) -> usize {
+        // One of those that hold it is the map.
+        self.lines().get(&queue).map_or(0, |line| Arc::strong_count(line).saturating_sub(1))
     }
 
     /// Rings with every message of a queue, as long as somebody has the bell.

@@ -6,20 +6,24 @@
 //! What keeps the file from getting lost is the journal's: [`engine::database`].
 
 mod health;
+mod pages;
 mod readers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
+use asl::limits::QUEUE_MESSAGE_BYTES_MAX;
 use engine::JournalError;
 use engine::database::{self, Depth, Files, Holder, Identity, Lock};
 use rusqlite::Connection;
 
-use self::health::Health;
-use self::readers::Readers;
+use self::health::{Access, Health};
+use self::pages::Look;
+use self::readers::{Readers, open as open_reader};
 use super::schema::{APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION};
 use crate::http::JsonError;
 
@@ -31,6 +35,11 @@ const IDENTITY: Identity = Identity { application_id: APPLICATION_ID, schema_max
 const WORK_MAX: usize = 512;
 /// Pieces of work that may wait; who brings more waits until there is room.
 const WAITING_MAX: usize = 1_024;
+/// Of a database of so many bytes every page is looked at before it is served, which takes less than a
+/// second; of a larger one while it is. Ours.
+const LOOKED_AT_FIRST_BYTES_MAX: u64 = 64 << 20;
+/// Bytes that a probe writes, in a table and its index: together as many as the largest message has.
+const PROBE_BYTES: usize = QUEUE_MESSAGE_BYTES_MAX / 2;
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +116,9 @@ pub(crate) struct Database {
     writer: Mutex<Option<JoinHandle<()>>>,
     readers: Readers,
     health: Arc<Health>,
+    path: PathBuf,
+    /// While it is served, if it is.
+    pages: Option<Look>,
 }
 
 impl std::fmt::Debug for Database {
@@ -118,9 +130,15 @@ impl std::fmt::Debug for Database {
 impl Database {
     /// Opens the database of a folder, made for its owner only when it never was there.
     pub(crate) fn open(folder: &Path, now_millis: i64) -> Result<Self, StoresError> {
+        Self::open_at_first(folder, now_millis, LOOKED_AT_FIRST_BYTES_MAX)
+    }
+
+    /// The same; if it has more than so many bytes, its pages are looked at while it is served.
+    fn open_at_first(folder: &Path, now_millis: i64, bytes_max: u64) -> Result<Self, StoresError> {
         let mut lock = Lock::acquire(folder, FILES)?;
         let path = FILES.database_in(folder);
-        let connection = open(&path, now_millis)?;
+        let is_large = std::fs::metadata(&path).is_ok_and(|file| file.len() > bytes_max);
+        let connection = open(&path, now_millis, if is_large { Depth::Tables } else { Depth::Pages })?;
         lock.committed(&connection);
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let health = Arc::new(Health::of(&path));
@@ -129,11 +147,14 @@ impl Database {
             .name("stepwright-stores".to_owned())
             .spawn(move || writer.run(&receiver))
             .map_err(|source| StoresError::Threads { source })?;
+        let pages = if is_large { Some(Look::begin(&path, Arc::clone(&health))?) } else { None };
         Ok(Self {
+            pages,
             work: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
-            readers: Readers::of(path),
+            readers: Readers::of(path.clone()),
             health,
+            path,
         })
     }
 
@@ -152,22 +173,47 @@ impl Database {
         }));
         // Without an answer it is closed, or was not committed, which the writer has said.
         let done = receiver.recv().unwrap_or_else(|_| Err(JsonError::internal().into()));
-        done.map_err(|failure| self.health.told(failure))
+        done.map_err(|failure| self.health.told(Access::Write, failure))
     }
 
     /// Reads what is on the disk. Waits while too many do.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Done<T>) -> Done<T> {
         let done = self.readers.lend().and_then(|connection| work(&connection));
-        done.map_err(|failure| self.health.told(failure))
+        done.map_err(|failure| self.health.told(Access::Read, failure))
     }
 
     /// What is wrong with it, if anything is. What was wrong is tried again: it may be over, and
     /// whoever heard of it brings nothing any more that could tell.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.health.problem()?;
-        let probe = "UPDATE migrations SET applied_millis = applied_millis";
-        let tried = self.write(move |connection| Ok(connection.execute(probe, [])?));
-        tried.err().and_then(|_| self.health.problem())
+        self.problem_at(Instant::now())
+    }
+
+    fn problem_at(&self, now: Instant) -> Option<String> {
+        for access in [Access::Write, Access::Read] {
+            let begun = Instant::now();
+            if self.health.is_to_be_tried(access, now) && self.probe(access).is_ok() {
+                self.health.works(access, begun);
+            }
+        }
+        self.health.problem()
+    }
+
+    /// Does what failed once more. What is written is as much as anybody may bring: a smaller piece
+    /// finds room where others do not. What is read is read with a connection that has yet to be opened.
+    fn probe(&self, access: Access) -> Done {
+        if access == Access::Read {
+            let read = || open_reader(&self.path)?.query_row("SELECT count(*) FROM queues", [], |_| Ok(()));
+            return read().map_err(|error| self.health.told(access, error.into()));
+        }
+        let id = "x".repeat(PROBE_BYTES);
+        let same = id.clone();
+        self.write(move |connection| {
+            // A process that is killed here leaves it: it is old, and goes with what is old.
+            Ok(connection.execute("INSERT OR REPLACE INTO raised VALUES (?1, 0)", [id])?)
+        })?;
+        self.write(move |connection| {
+            Ok(connection.execute("DELETE FROM raised WHERE event_id = ?1", [same]).map(drop)?)
+        })
     }
 
     /// Writes what was brought, and nothing more. Afterwards the file alone holds everything.
@@ -175,6 +221,7 @@ impl Database {
         drop(self.work.lock().unwrap_or_else(PoisonError::into_inner).take());
         // Before the writer: the last connection to close takes the log with it, and one that only
         // reads cannot.
+        self.pages.iter().for_each(Look::end);
         self.readers.close();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
@@ -235,7 +282,7 @@ impl Writer {
     fn run(mut self, work: &Receiver<Work>) {
         while let Ok(first) = work.recv() {
             if let Err(error) = self.commit(first, work) {
-                self.health.failed(&error);
+                self.health.failed(Access::Write, &error);
                 // What cannot be rolled back is rolled back already.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
@@ -255,7 +302,6 @@ impl Writer {
         }
         self.connection.execute_batch("COMMIT")?;
         self.lock.committed(&self.connection);
-        self.health.works();
         for release in releases {
             release();
         }
@@ -278,7 +324,7 @@ impl Drop for Writer {
     }
 }
 
-fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
+fn open(path: &Path, now_millis: i64, depth: Depth) -> Result<Connection, JournalError> {
     let failed = |action| move |source| JournalError::of(path, action, source);
     let mut connection = Connection::open(path).map_err(failed("open"))?;
     let found = database::check_identity(&connection, path, IDENTITY)?;
@@ -289,7 +335,7 @@ fn open(path: &Path, now_millis: i64) -> Result<Connection, JournalError> {
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, found, now_millis).map_err(failed("migrate"))?;
     let wanted = blank().map_err(failed("compare"))?;
-    if let Some(fault) = database::faults(&connection, Depth::Pages, Some(&wanted)).into_iter().next() {
+    if let Some(fault) = database::faults(&connection, depth, Some(&wanted)).into_iter().next() {
         return Err(JournalError::Damaged { path: path.to_path_buf(), detail: told(fault) });
     }
     connection.execute_batch(super::queue::IN_FLIGHT).map_err(failed("configure"))?;
@@ -357,7 +403,7 @@ pub fn back_up(folder: &Path, target: &Path) -> Result<Option<(u64, Vec<String>)
     if std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
         return Ok(None);
     }
-    let source = readers::open(&path).map_err(|source| JournalError::of(&path, "open", source))?;
+    let source = open_reader(&path).map_err(|source| JournalError::of(&path, "open", source))?;
     let copied = database::copy(&source, &path, target, |copy| {
         faults_of(&database::open_unchanged(copy, false)?, copy)
     });

@@ -165,7 +165,7 @@ impl Stores {
     /// Makes or changes what a document of triggers has.
     ///
     /// # Errors
-    /// [`TriggerError`]: what is wrong with the document, and where. Nothing of it was put then.
+    /// [`TriggerError`]: what is wrong with the document, and where. Nothing of it was put then, unless it says so.
     pub fn put_triggers(&self, document: &Value) -> Result<usize, TriggerError> {
         triggers::put(&self.inner, document)
     }

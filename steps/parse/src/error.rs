@@ -5,6 +5,9 @@ use std::io;
 
 use stepwright::StepError;
 use stepwright::objects::ObjectError;
+use zip::result::ZipError;
+
+use crate::container::zip_error;
 
 /// Why the files could not be parsed. None of these goes away by trying again.
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]
@@ -134,7 +137,10 @@ impl SourceFile {
         let kind = error.kind();
         let fault = match error.into_inner().map(<dyn std::error::Error + Send + Sync>::downcast::<Fault>) {
             Some(Ok(fault)) => *fault,
-            Some(Err(other)) => Fault::other(kind, other.to_string()),
+            Some(Err(other)) => match other.downcast::<ZipError>() {
+                Ok(error) => return zip_error(self, *error),
+                Err(other) => Fault::other(kind, other.to_string()),
+            },
             None => Fault::other(kind, kind.to_string()),
         };
         match fault {

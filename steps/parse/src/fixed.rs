@@ -37,10 +37,10 @@ pub(crate) fn read(
         matches!(spec.source.encoding, Encoding::Windows1252 | Encoding::Iso88591 | Encoding::Iso885915);
     let by_characters = single || spec.source.width == Width::Characters;
     while let Some(line) = lines.next().map_err(|error| source.unreadable(error))? {
-        if line.line <= u64::from(spec.source.skip_rows) || line.text.trim().is_empty() {
+        if line.number <= u64::from(spec.source.skip_rows) || line.text.trim().is_empty() {
             continue;
         }
-        let place = Place { line: line.line, byte: Some(line.byte) };
+        let place = Place { line: line.number, byte: Some(line.byte) };
         // Places of characters are looked up only where they are not those of bytes.
         let starts: Vec<usize> = if by_characters && !line.text.is_ascii() {
             line.text.char_indices().map(|(at, _)| at).collect()
@@ -55,9 +55,12 @@ pub(crate) fn read(
         }
         let cell = |column: usize| {
             let (start, end) = spans.get(column).copied().unwrap_or_default();
-            let at = |place: usize| match starts.is_empty() {
-                true => place.min(line.text.len()),
-                false => starts.get(place).copied().unwrap_or(line.text.len()),
+            let at = |place: usize| {
+                if starts.is_empty() {
+                    place.min(line.text.len())
+                } else {
+                    starts.get(place).copied().unwrap_or(line.text.len())
+                }
             };
             line.text.get(at(start)..at(end)).map_or(Cell::Split, Cell::Text)
         };
@@ -80,13 +83,13 @@ pub(crate) fn read_blanks(
     let mut skipped = 0;
     sink.begin_file(source);
     while let Some(line) = lines.next().map_err(|error| source.unreadable(error))? {
-        if line.line <= u64::from(spec.source.skip_rows) || line.text.trim().is_empty() {
+        if line.number <= u64::from(spec.source.skip_rows) || line.text.trim().is_empty() {
             continue;
         }
         let split = split_at_blanks(line.text, quote);
         let Some(columns) = &columns else {
             let names: Vec<&str> = split.fields.iter().map(String::as_str).collect();
-            columns = Some(Columns::by_name(&names, line.line, source, spec)?);
+            columns = Some(Columns::by_name(&names, line.number, source, spec)?);
             continue;
         };
         if skipped < spec.source.skip_after_header {
@@ -110,7 +113,7 @@ fn blanks_row(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    let place = Place { line: line.line, byte: Some(line.byte) };
+    let place = Place { line: line.number, byte: Some(line.byte) };
     if split.is_unclosed {
         let reason = "a quote is opened and never closed".to_owned();
         return sink.reject(place, None, RejectCode::UnclosedQuote.name(), reason, line.text);
@@ -148,9 +151,7 @@ fn split_at_blanks(line: &str, quote: Option<char>) -> Split {
             continue;
         }
         let mut field = String::new();
-        if Some(first) != quote {
-            field.push(first);
-        } else {
+        if Some(first) == quote {
             loop {
                 match characters.next() {
                     None => return Split { fields, is_unclosed: true },
@@ -158,6 +159,8 @@ fn split_at_blanks(line: &str, quote: Option<char>) -> Split {
                     Some(c) => field.push(c),
                 }
             }
+        } else {
+            field.push(first);
         }
         while let Some(c) = characters.next_if(|c| !is_blank(*c)) {
             field.push(c);

@@ -39,7 +39,7 @@ pub(crate) fn read_lines(
         if line.text.trim().is_empty() {
             continue;
         }
-        let place = Place { line: line.line, byte: Some(line.byte) };
+        let place = Place { line: line.number, byte: Some(line.byte) };
         record(line.text, place, &fields, sink)?;
     }
     Ok(())
@@ -234,12 +234,13 @@ impl<'de> DeserializeSeed<'de> for ItemSeed<'_> {
 /// Takes a record apart and hands it over.
 fn record(raw: &str, place: Place, fields: &Fields, sink: &mut Sink<'_>) -> Result<(), ParseError> {
     let mut found: Vec<Cell<'_>> = vec![Cell::Missing; fields.count];
-    let taken = match raw.trim_start().starts_with('{') {
-        true => fields.root.fill(raw, &mut found).map_err(|error| {
+    let taken = if raw.trim_start().starts_with('{') {
+        fields.root.fill(raw, &mut found).map_err(|error| {
             let text = error.to_string();
             text.split(" at line ").next().unwrap_or_default().to_owned()
-        }),
-        false => Err("not a JSON object".to_owned()),
+        })
+    } else {
+        Err("not a JSON object".to_owned())
     };
     if let Err(problem) = taken {
         return sink.reject(place, None, RejectCode::NotObject.name(), problem, raw);
@@ -286,8 +287,9 @@ impl Branch {
         let start = raw.trim_start().as_bytes().first();
         let mut json = serde_json::Deserializer::from_str(raw);
         if self.below.is_empty() || !matches!(start, Some(b'{' | b'[')) {
-            // Also what is not wanted has to be JSON.
-            json.deserialize_any(IgnoredAny)?;
+            // Also what is not wanted has to be JSON. It is not decoded: a number too
+            // large for a float is one all the same.
+            <IgnoredAny as serde::Deserialize>::deserialize(&mut json)?;
         } else {
             json.deserialize_any(BranchVisitor { branch: self, found })?;
         }

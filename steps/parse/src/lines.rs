@@ -22,7 +22,7 @@ pub(crate) struct Lines<R> {
 pub(crate) struct Line<'l> {
     pub(crate) text: &'l str,
     /// Counted from 1.
-    pub(crate) line: u64,
+    pub(crate) number: u64,
     /// Byte of the text where it starts.
     pub(crate) byte: u64,
 }
@@ -65,6 +65,6 @@ impl<R: Read> Lines<R> {
             .map_err(|error| Fault::Encoding(format!("line {}: {error}", self.line)).into_io())?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
-        Ok(Some(Line { text, line: self.line, byte: self.byte }))
+        Ok(Some(Line { text, number: self.line, byte: self.byte }))
     }
 }

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use feed::FeedSpec;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::{Span, Timestamp};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
@@ -87,7 +87,8 @@ fn stored(field: &Field) -> Stored {
             Err(_) => unknown("run of bytes"),
         },
         Field::Date(days) => {
-            let date = Date::constant(1970, 1, 1).checked_add(days.days());
+            let span = Span::new().try_days(i64::from(*days));
+            let date = span.and_then(|span| Date::constant(1970, 1, 1).checked_add(span));
             plain(date.ok().map(|date| date.to_string()), "date")
         }
         Field::TimestampMillis(time) => {

@@ -12,6 +12,8 @@ use super::*;
 mod archives;
 mod datasets;
 mod encodings;
+mod formats;
+mod hostile;
 mod laws;
 mod separated;
 mod workbooks;

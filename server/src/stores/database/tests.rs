@@ -184,6 +184,27 @@ fn a_damaged_database_is_not_opened() {
 }
 
 #[test]
+fn damaged_pages_of_a_large_database_are_found_while_it_is_served() {
+    let folder = closed();
+    let database = Database::open_at_first(folder.path(), 0, 0).unwrap();
+    database.pages.as_ref().unwrap().wait();
+    assert_eq!(database.problem(), None);
+    drop(database);
+    let path = FILES.database_in(folder.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+    let database = Database::open_at_first(folder.path(), 0, 0).unwrap();
+    database.pages.as_ref().unwrap().wait();
+    let found = database.problem().expect("nobody has read or written anything");
+    assert!(found.contains("doctor"), "{found}");
+    // Nor does the end wait for a look that has not ended.
+    drop(database);
+    Database::open_at_first(folder.path(), 0, 0).unwrap().close();
+}
+
+#[test]
 fn closed_the_file_alone_holds_everything() {
     let folder = tempfile::tempdir().unwrap();
     let database = filled(folder.path());
@@ -238,13 +259,54 @@ fn a_full_disk_is_told_until_there_is_room() {
     for _ in 0..3 {
         assert!(database.write(large).is_err());
     }
-    assert_eq!(database.health.problem().as_deref(), Some("the disk is full"));
     assert_eq!(count(&database), 2_000);
-    // What needs no room can be written: it is looked whether it is over.
-    assert_eq!(database.problem(), None);
+    // What needs no room can be written, and is; what needs some still cannot.
+    database
+        .write(|connection| Ok(connection.execute("UPDATE migrations SET applied_millis = 1", [])?))
+        .unwrap();
+    for _ in 0..3 {
+        assert_eq!(database.problem().as_deref(), Some("the disk is full"));
+    }
     pages("100000").unwrap();
     database.write(large).unwrap();
-    assert_eq!((count(&database), database.health.problem()), (2_001, None));
+    assert!(database.health.problem().is_some(), "it is not over before a probe says so");
+    assert_eq!((database.problem(), count(&database)), (None, 2_001));
+}
+
+fn sqlite(code: std::ffi::c_int) -> Failure {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None).into()
+}
+
+#[test]
+fn what_cannot_be_read_is_not_over_because_something_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = filled(folder.path());
+    assert!(database.read(|_| Err::<(), _>(sqlite(rusqlite::ffi::SQLITE_CANTOPEN))).is_err());
+    database.write(|connection| insert(connection, "a")).unwrap();
+    assert_eq!(count(&database), 2_001);
+    let is_wrong = |after| database.problem_at(Instant::now() + after).is_some();
+    assert!(is_wrong(std::time::Duration::ZERO), "what failed may fail again at once");
+    // Who has the file open still reads it, and nobody else.
+    let (path, away) = (FILES.database_in(folder.path()), folder.path().join("away"));
+    std::fs::rename(&path, &away).unwrap();
+    assert!(is_wrong(health::READS_QUIET));
+    std::fs::rename(&away, &path).unwrap();
+    assert!(is_wrong(std::time::Duration::ZERO));
+    assert!(!is_wrong(health::READS_QUIET));
+    assert!(!is_wrong(std::time::Duration::ZERO));
+}
+
+#[test]
+fn what_is_damaged_stays_so_until_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = filled(folder.path());
+    assert!(database.read(|_| Err::<(), _>(sqlite(rusqlite::ffi::SQLITE_CORRUPT))).is_err());
+    assert!(database.read(|_| Err::<(), _>(sqlite(rusqlite::ffi::SQLITE_CANTOPEN))).is_err());
+    database.write(|connection| insert(connection, "a")).unwrap();
+    for _ in 0..3 {
+        let found = database.problem_at(Instant::now() + health::READS_QUIET).unwrap();
+        assert!(found.contains("doctor"), "{found}");
+    }
 }
 
 #[test]

@@ -121,20 +121,25 @@ impl Deliveries {
         let mut hands = self.hands();
         let wanted = LOOKED_UP + hands.taken.len() + hands.resting.len();
         let found = self.shared.database.read(|connection| table::first(connection, wanted))?;
-        // What is behind what was looked up is looked for when this is handed out.
-        let mut next = if found.len() < wanted { None } else { Some(now) };
-        let mut due = Vec::new();
+        let (mut next, mut due) = (None, Vec::new());
+        // As many as were wanted: behind them are others, which are due now as the last of these is.
+        let mut is_more_due = found.len() >= wanted;
         for (id, due_millis) in found {
             let rests_until = hands.resting.get(&id).map_or(due_millis, |(until, _)| *until);
             let from = due_millis.max(rests_until);
             if from > now {
-                next = Some(next.map_or(from, |next| next.min(from)));
+                next = Some(next.map_or(from, |next: i64| next.min(from)));
             } else if hands.taken.insert(id) {
                 due.push(id);
             }
             if due_millis > now {
+                // They come in their order: nothing behind this one is due sooner.
+                is_more_due = false;
                 break;
             }
+        }
+        if is_more_due {
+            next = Some(now);
         }
         let next = next.filter(|next| *next < i64::MAX);
         Ok((due, next.map(|next| Duration::from_millis((next - now).max(0).unsigned_abs()))))

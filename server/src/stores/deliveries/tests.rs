@@ -107,3 +107,25 @@ fn an_engine_that_is_gone_is_not_asked_without_end() {
     lab.deliveries.engine.clone().shutdown();
     assert_eq!(lab.work(), (1, Some(500)));
 }
+
+#[test]
+fn more_than_is_looked_up_at_a_time_waits_without_being_looked_up_again() {
+    let lab = Lab::new();
+    lab.insert("event");
+    // More than one look finds, as a machine that is throttled leaves them.
+    lab.write(
+        "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 299) \
+         INSERT INTO deliveries (event_id, source_arn, target_id, target, input, created_millis, due_millis) \
+         SELECT 'e' || i, source_arn, target_id, target, input, created_millis, due_millis FROM n, deliveries",
+    );
+    lab.write("UPDATE deliveries SET due_millis = due_millis + 7000");
+    let due = |lab: &Lab| {
+        let (due, pause) = lab.deliveries.due().unwrap();
+        (due.len(), pause.map(|pause| pause.as_millis()))
+    };
+    assert_eq!(due(&lab), (0, Some(7_000)));
+    lab.clock.advance_millis(7_000);
+    assert_eq!(due(&lab), (LOOKED_UP, Some(0)), "the others are due, too");
+    assert_eq!(due(&lab), (300 - LOOKED_UP, None));
+    assert_eq!(due(&lab), (0, None));
+}

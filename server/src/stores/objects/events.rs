@@ -19,7 +19,7 @@ pub trait ObjectEvents: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`NotRaised`]: the request that caused the event is answered with S3's
-    /// `InternalError`, and the event is raised again at the next start.
+    /// `InternalError`, and the event is raised again until it is taken, also by the next start.
     fn raise(&self, event: &ObjectEvent) -> Result<(), NotRaised>;
 }
 

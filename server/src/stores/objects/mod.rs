@@ -14,6 +14,7 @@
 //! | `checksum`, `crc` | what objects add up to |
 //! | `about` | what is kept of an object beside its bytes |
 //! | `store` | changes, told before they are acknowledged, whole after a crash |
+//! | `untold` | changes whose events were not taken, told again |
 //! | `multipart` | uploads in parts |
 //! | `reading`, `writing`, `listing`, `administration` | the operations |
 //! | `events` | the port to who passes events on |
@@ -32,6 +33,7 @@ mod reading;
 mod request;
 mod signature;
 mod store;
+mod untold;
 mod writing;
 mod xml;
 
@@ -180,10 +182,14 @@ impl Objects {
         let ObjectsOptions { root, region, account, authentication, events, clock, idle } = options;
         let buckets = Arc::new(Buckets::new(root, region, account, clock, events));
         for (bucket, _) in buckets.all().map_err(ObjectsError::at("list the buckets", buckets.root()))? {
-            let folder = Folder::new(buckets.root().join(bucket));
-            buckets.recover(&folder)?;
+            let folder = Folder::new(buckets.root().join(&bucket));
+            buckets.recover(&bucket, &folder)?;
             Uploads::new(&folder).recover()?;
         }
+        let (untold, told) = (Arc::clone(&buckets.untold), Arc::downgrade(&buckets));
+        let thread = std::thread::Builder::new().name("stepwright-untold".to_owned());
+        let thread = thread.spawn(move || untold.run(&told));
+        thread.map_err(ObjectsError::at("start the thread that tells of changes in", buckets.root()))?;
         Ok(Self { buckets, authentication, idle })
     }
 
@@ -223,6 +229,13 @@ impl Objects {
                 off_thread(move || buckets.answer(&ask, &body, &origin)).await
             }
         }
+    }
+}
+
+impl Drop for Objects {
+    /// What is not told yet is told by the next start.
+    fn drop(&mut self) {
+        self.buckets.untold.bell.end();
     }
 }
 

@@ -3,7 +3,7 @@
 //! A change is written down as an intent, takes place by one rename, is told,
 //! and then its intent is taken away. What a crash leaves is put right at the
 //! next start: an intent whose change took place is told (again), one whose
-//! change did not is dropped.
+//! change did not is dropped. What cannot be told now is told later: see `untold`.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -24,6 +24,7 @@ use super::events::{ObjectChange, ObjectEvent, ObjectEvents};
 use super::failure::Failure;
 use super::intake::PUT;
 use super::multipart::{Completions, Uploads};
+use super::untold::Untold;
 
 /// Changes of one key happen one after the other; so many of them at a time. Ours.
 const LANES: usize = 256;
@@ -42,6 +43,7 @@ pub(super) struct Buckets {
     events: Arc<dyn ObjectEvents>,
     lanes: Vec<Mutex<()>>,
     pub(super) completions: Completions,
+    pub(super) untold: Arc<Untold>,
     /// The last sequencer that was given out: nanoseconds, each once.
     last: AtomicU64,
 }
@@ -54,6 +56,19 @@ pub(super) struct Cause {
     pub(super) upload: Option<String>,
     pub(super) request_id: String,
     pub(super) source_ip_address: String,
+}
+
+/// An object that is in its place.
+pub(super) struct Placed {
+    stamp: Stamp,
+    told: Result<(), Failure>,
+}
+
+impl Placed {
+    /// It was told, too.
+    pub(super) fn told(self) -> Result<Stamp, Failure> {
+        self.told.map(|()| self.stamp)
+    }
 }
 
 /// What has to be true of the object that is there.
@@ -105,6 +120,7 @@ impl Buckets {
             events,
             lanes,
             completions: Completions::default(),
+            untold: Arc::default(),
             last: AtomicU64::new(0),
         }
     }
@@ -172,8 +188,8 @@ impl Buckets {
         }
     }
 
-    /// Puts content in place under a key. When this returns, the object and its
-    /// event are durable.
+    /// Puts content in place under a key. When this returns, the object is durable; and its event, too,
+    /// where that could be told.
     pub(super) fn put(
         &self,
         bucket: &str,
@@ -182,7 +198,7 @@ impl Buckets {
         (etag, kept): (&str, &Kept),
         condition: &Condition,
         cause: &Cause,
-    ) -> Result<Stamp, Failure> {
+    ) -> Result<Placed, Failure> {
         let folder = self.folder(bucket)?;
         let _lane = self.lane(bucket, key);
         let found = folder.find(key)?;
@@ -215,8 +231,7 @@ impl Buckets {
             }
         };
         folder.settle(&parent)?;
-        self.tell(&folder, key, &intent, &intended)?;
-        Ok(stamp)
+        Ok(Placed { stamp, told: self.tell(&folder, key, &intent, &intended) })
     }
 
     /// Deletes an object; `false` = there was none, and nobody is told.
@@ -262,28 +277,50 @@ impl Buckets {
         Ok(Stamp::of(&file.metadata()?))
     }
 
-    /// Tells of a change that took place, and forgets what was only for it.
+    /// Tells of a change that took place, and forgets what was only for it; later, if not now.
     fn tell(&self, folder: &Folder, key: Key<'_>, intent: &Intent, intended: &Path) -> Result<(), Failure> {
-        // It has become the object, whether or not that is told now: nobody completes it again.
+        let told = self.tell_now(folder, key, intent, intended);
+        told.inspect_err(|_| self.untold.add(&intent.event.bucket, intended))
+    }
+
+    fn tell_now(
+        &self,
+        folder: &Folder,
+        key: Key<'_>,
+        intent: &Intent,
+        intended: &Path,
+    ) -> Result<(), Failure> {
+        // What is not told stays an intent, and its upload stays for who asks again.
+        self.events.raise(&intent.event).map_err(|error| Failure::internal(&error))?;
         if let Some(upload) = &intent.upload {
             Uploads::new(folder).discard(upload)?;
         }
-        // What is not told stays an intent.
-        self.events.raise(&intent.event).map_err(|error| Failure::internal(&error))?;
         if let Some(before) = intent.before {
             folder.forget_about(key, stamp_of(before))?;
         }
         Ok(fs::remove_file(intended)?)
     }
 
-    /// Puts right what a crash left in a bucket, before anybody asks for it.
-    pub(super) fn recover(&self, folder: &Folder) -> Result<(), ObjectsError> {
+    /// Puts right what a crash left in a bucket, before anybody asks for it. A change that cannot be
+    /// ended now keeps nothing else back: it is tried again.
+    pub(super) fn recover(&self, bucket: &str, folder: &Folder) -> Result<(), ObjectsError> {
         let (intents, incoming) = (folder.ours("intents"), folder.ours("incoming"));
         let mut paths = files(&intents).map_err(ObjectsError::at("list changes", &intents))?;
         paths.sort();
+        let mut is_all = true;
         for path in paths {
-            let failed = ObjectsError::at("end a change that was begun", &path);
-            self.recover_intent(folder, &path).map_err(|failure| failed(failure.message))?;
+            if let Err(failure) = self.end(folder, &path) {
+                tracing::warn!(
+                    path = %path.display(), problem = failure.message,
+                    "a change of an object cannot be brought to its end: it is tried again"
+                );
+                self.untold.add(bucket, &path);
+                is_all = false;
+            }
+        }
+        if !is_all {
+            // What was being written may say whether a change took place.
+            return Ok(());
         }
         for path in
             files(&incoming).map_err(ObjectsError::at("list files that were being written", &incoming))?
@@ -296,13 +333,24 @@ impl Buckets {
         Ok(())
     }
 
-    fn recover_intent(&self, folder: &Folder, path: &Path) -> Result<(), Failure> {
-        let Ok(intent) = serde_json::from_slice::<Intent>(&fs::read(path)?) else {
+    /// Brings a change to its end that was begun and that nobody is at.
+    pub(super) fn end(&self, folder: &Folder, path: &Path) -> Result<(), Failure> {
+        let intent = match fs::read(path) {
+            Ok(intent) => intent,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let Ok(intent) = serde_json::from_slice::<Intent>(&intent) else {
             tracing::warn!(path = %path.display(), "what is no intent of a change is left where it is");
             return Ok(());
         };
         let key = intent.event.key.clone();
         let Ok(key) = Key::new(&key) else { return Ok(()) };
+        let _lane = self.lane(&intent.event.bucket, key);
+        if !path.exists() {
+            // Somebody else has ended it.
+            return Ok(());
+        }
         let stamp = stamp_of(intent.stamp);
         let is_waiting = intent.file.as_ref().is_some_and(|file| folder.ours("incoming").join(file).exists());
         let now = folder.find(key)?.map(|found| found.stamp);

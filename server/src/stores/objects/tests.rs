@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::to_bytes;
 use engine::SystemClock;
@@ -14,12 +15,12 @@ use super::*;
 #[derive(Debug, Default)]
 struct Told {
     events: Mutex<Vec<ObjectEvent>>,
-    refuses: bool,
+    refuses: AtomicBool,
 }
 
 impl ObjectEvents for Told {
     fn raise(&self, event: &ObjectEvent) -> Result<(), NotRaised> {
-        if self.refuses {
+        if self.refuses.load(Ordering::SeqCst) {
             return Err(NotRaised("not now".to_owned()));
         }
         self.events.lock().unwrap().push(event.clone());
@@ -403,7 +404,7 @@ fn an_upload_is_one_event_also_when_it_is_killed_behind_the_change() {
     let place = store.bucket().ours("uploads").join(&upload.0);
     let files: Vec<_> =
         store::files(&place).unwrap().into_iter().map(|path| (fs::read(&path).unwrap(), path)).collect();
-    let deaf = open(&root, Arc::new(Told { refuses: true, ..Told::default() }));
+    let deaf = open(&root, Arc::new(Told { refuses: true.into(), ..Told::default() }));
     let silent = Store { objects: deaf, folder: store.folder, told: Arc::clone(&store.told) };
     assert_eq!(complete(&silent, &upload).code(), "InternalError");
     // As if it had been killed before the upload was taken away.
@@ -417,6 +418,44 @@ fn an_upload_is_one_event_also_when_it_is_killed_behind_the_change() {
     assert_eq!(complete(&again, &upload).code(), "NoSuchUpload");
     assert_eq!(told.lines(), ["Object Created large CompleteMultipartUpload"]);
     assert_eq!(again.get("large").text, "part");
+}
+
+#[test]
+fn an_upload_whose_event_was_not_taken_is_known_to_who_asks_again() {
+    let store = Store::new();
+    let upload = upload(&store);
+    store.told.refuses.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(complete(&store, &upload).code(), "InternalError");
+    }
+    assert_eq!(store.get("large").text, "part", "it is there, and not acknowledged");
+    // A start that finds this goes on, and it is told whenever that can be.
+    let told = Arc::new(Told { refuses: true.into(), ..Told::default() });
+    let again = open(&store.folder.path().join("objects"), Arc::clone(&told) as Arc<dyn ObjectEvents>);
+    drop(again);
+    store.told.refuses.store(false, Ordering::SeqCst);
+    assert_eq!(complete(&store, &upload).status, 200);
+    assert_eq!(complete(&store, &upload).status, 200);
+    assert_eq!(store.told.lines(), ["Object Created large CompleteMultipartUpload"]);
+    let listed = store.ask("GET", "/drops?uploads", &[], b"").text;
+    assert!(!listed.contains(&upload.0), "{listed}");
+}
+
+#[test]
+fn an_event_that_was_not_taken_is_raised_again_without_a_start() {
+    let store = Store::new();
+    store.told.refuses.store(true, Ordering::SeqCst);
+    assert_eq!(store.put("a", "one").code(), "InternalError");
+    assert_eq!(store.put("b", "two").code(), "InternalError");
+    store.told.refuses.store(false, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    while store.told.lines().len() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", store.told.lines());
+        std::thread::yield_now();
+    }
+    let mut lines = store.told.lines();
+    lines.sort();
+    assert_eq!(lines, ["Object Created a PutObject", "Object Created b PutObject"]);
 }
 
 #[test]
@@ -508,7 +547,7 @@ fn no_answer_has_a_character_that_no_xml_has() {
 fn an_event_that_was_not_taken_is_raised_at_the_next_start() {
     let store = Store::new();
     let root = store.folder.path().join("objects");
-    let deaf = Arc::new(Told { refuses: true, ..Told::default() });
+    let deaf = Arc::new(Told { refuses: true.into(), ..Told::default() });
     let objects = open(&root, deaf);
     let silent = Store { objects, folder: store.folder, told: Arc::clone(&store.told) };
     assert_eq!(silent.put("a", "one").code(), "InternalError");

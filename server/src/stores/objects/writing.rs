@@ -56,7 +56,8 @@ impl Buckets {
         let kept = Kept { checksum: full(taken.checksum), ..Kept::read(&ask.headers)? };
         let etag = sigv4::hex(&taken.md5);
         let (key, condition) = (ask.key()?, Condition::read(ask)?);
-        self.put(&ask.bucket, key, taken.file, (&etag, &kept), &condition, &origin.cause("PutObject"))?;
+        self.put(&ask.bucket, key, taken.file, (&etag, &kept), &condition, &origin.cause("PutObject"))?
+            .told()?;
         let mut response = Response::new(Body::empty());
         put(response.headers_mut(), header::ETAG, &format!("\"{etag}\""));
         write_checksum(&kept, response.headers_mut());
@@ -91,8 +92,9 @@ impl Buckets {
         let kept = Kept { headers, checksum: full(taken.checksum), parts: Vec::new() };
         let etag = sigv4::hex(&taken.md5);
         let condition = Condition::read(ask)?;
-        let stamp =
+        let placed =
             self.put(&ask.bucket, key, taken.file, (&etag, &kept), &condition, &origin.cause("CopyObject"))?;
+        let stamp = placed.told()?;
         let mut xml = Xml::root("CopyObjectResult");
         xml.element("LastModified", iso_time(stamp.modified_millis()));
         xml.element("ETag", format!("\"{etag}\""));
@@ -261,6 +263,8 @@ impl Buckets {
             .find_map(|algorithm| Some((algorithm, ask.header(algorithm.header())?.to_owned())));
         // To put the parts together may take longer than a client waits before it asks again.
         let _alone = self.completions.lane(id).write().unwrap_or_else(PoisonError::into_inner);
+        // It may be the object already, and wait for its event to be taken: that is done once.
+        self.tell_untold(Some(&ask.bucket))?;
         if let Some(answer) = self.completions.find(id, &ask.bucket, key, &named) {
             return Ok(text(StatusCode::OK, "application/xml", answer));
         }
@@ -273,7 +277,8 @@ impl Buckets {
             ));
         }
         let cause = Cause { upload: Some(id.to_owned()), ..origin.cause("CompleteMultipartUpload") };
-        self.put(&ask.bucket, key, taken.file, (&etag, &kept), &Condition::read(ask)?, &cause)?;
+        let placed =
+            self.put(&ask.bucket, key, taken.file, (&etag, &kept), &Condition::read(ask)?, &cause)?;
         let mut xml = Xml::root("CompleteMultipartUploadResult");
         xml.element("Location", format!("/{}/{}", ask.bucket, key.as_str()));
         xml.element("Bucket", &ask.bucket).element("Key", key.as_str());
@@ -285,6 +290,7 @@ impl Buckets {
         let answer = xml.close("CompleteMultipartUploadResult").document();
         let (id, bucket, key) = (id.to_owned(), ask.bucket.clone(), key.as_str().to_owned());
         self.completions.keep(Completion { id, bucket, key, named, answer: answer.clone() });
+        placed.told()?;
         Ok(text(StatusCode::OK, "application/xml", answer))
     }
 

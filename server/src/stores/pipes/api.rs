@@ -14,6 +14,7 @@ use crate::http::service::off_thread;
 use crate::http::{JsonAnswer, JsonError, RestApi};
 use crate::stores::bell::Bell;
 use crate::stores::database::Done;
+use crate::stores::place::Place;
 use crate::stores::queue;
 use crate::stores::request::{Answered, Given, check, page, validation};
 use crate::stores::shared::Shared;
@@ -74,6 +75,14 @@ pub(super) fn list(connection: &Connection) -> Done<Vec<Kept>> {
     let mut statement = connection.prepare_cached(&format!("{KEPT} ORDER BY name"))?;
     let found = statement.query_map([], kept_of)?.collect::<rusqlite::Result<_>>()?;
     Ok(found)
+}
+
+/// Gives back what a pipe took; answers the queue that has it again.
+pub(super) fn give_back(connection: &Connection, name: &str, place: &Place, now: i64) -> Done<Option<i64>> {
+    let Some(batch) = Batch::noted(connection, name)? else { return Ok(None) };
+    let kept = find(connection, name)?;
+    let source = kept.as_ref().map(|kept| Given::new(&kept.document).required("Source"));
+    batch.give_back(connection, name, source.and_then(|arn| place.queue_name(arn)).unwrap_or_default(), now)
 }
 
 fn no_pipe(name: &str) -> JsonError {
@@ -227,12 +236,8 @@ impl Pipes {
         let (place, now) = (self.shared.place.clone(), self.shared.now());
         let (kept, queue) = self.shared.database.write(move |connection| {
             let kept = find(connection, &name)?.ok_or_else(|| no_pipe(&name))?;
+            let queue = give_back(connection, &name, &place, now)?;
             connection.execute("DELETE FROM pipes WHERE name = ?1", [&name])?;
-            let source = place.queue_name(Given::new(&kept.document).required("Source")).unwrap_or_default();
-            let queue = match Batch::noted(connection, &name)? {
-                Some(batch) => batch.give_back(connection, &name, source, now)?,
-                None => None,
-            };
             tags::remove_all(connection, &arn)?;
             Ok((kept, queue))
         })?;

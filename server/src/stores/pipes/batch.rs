@@ -1,5 +1,7 @@
 //! Messages that a pipe took together, and the execution that they start.
 
+use std::collections::BTreeSet;
+
 use asl::limits::QUEUE_VISIBILITY_SECONDS_MAX;
 use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::Value;
@@ -48,6 +50,13 @@ impl Batch {
             })
         });
         Ok(found.optional()?)
+    }
+
+    /// The pipes of which something is noted.
+    pub(super) fn all_noted(connection: &Connection) -> Done<BTreeSet<String>> {
+        let mut find = connection.prepare_cached("SELECT pipe FROM pipe_batches")?;
+        let found = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(found)
     }
 
     /// Takes messages: those that the pipe is not for are deleted, the others noted with the

@@ -1,6 +1,6 @@
 //! Runs pipes, each on a thread: takes messages and starts executions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::Pipes;
-use super::api::list;
+use super::api::{give_back, list};
 use super::batch::{Batch, Taken};
 use super::pipe::Pipe;
 use crate::http::JsonError;
@@ -39,10 +39,39 @@ enum Step {
 struct Running {
     /// What it is made of.
     document: Value,
-    bell: Arc<Bell>,
+    orders: Orders,
     /// Whether its thread has come to its end.
     has_ended: Arc<AtomicBool>,
     thread: JoinHandle<()>,
+}
+
+/// What there is to do.
+struct Wanted {
+    pipes: BTreeMap<String, (Pipe, Value)>,
+    /// Names of pipes that are not to run, and have messages.
+    noted: BTreeSet<String>,
+}
+
+/// What the thread of a pipe listens to.
+#[derive(Debug, Clone, Default)]
+struct Orders {
+    /// Rings with messages, and with the end of an execution. Over: leave at once.
+    bell: Arc<Bell>,
+    /// Over: take nothing more, and finish what has begun.
+    duty: Arc<Bell>,
+}
+
+impl Orders {
+    /// To finish what has begun: an execution that is waited for would else run a second time beside itself.
+    fn retire(&self) {
+        self.duty.end();
+        self.bell.ring();
+    }
+
+    fn leave(&self) {
+        self.duty.end();
+        self.bell.end();
+    }
 }
 
 impl Pipes {
@@ -53,8 +82,11 @@ impl Pipes {
             let heard = self.bell.rings();
             let pause = match self.wanted() {
                 Ok(wanted) => {
-                    self.bring_about(&mut running, wanted);
-                    None
+                    self.bring_about(&mut running, wanted.pipes);
+                    let idle = wanted.noted.into_iter().filter(|name| !running.contains_key(name));
+                    // What cannot be given back now is once more.
+                    let failed = idle.filter(|name| self.give_back(name).is_err()).count();
+                    (failed > 0).then_some(PAUSE)
                 }
                 // What runs is not ended for that.
                 Err(failure) => {
@@ -67,7 +99,7 @@ impl Pipes {
             }
         }
         for pipe in running.values() {
-            pipe.bell.end();
+            pipe.orders.leave();
         }
         for pipe in running.into_values() {
             // A thread that panicked has said so.
@@ -83,8 +115,11 @@ impl Pipes {
         wanted: BTreeMap<String, (Pipe, Value)>,
     ) {
         for (name, pipe) in &*running {
-            if wanted.get(name).is_none_or(|(_, document)| *document != pipe.document) {
-                pipe.bell.end();
+            match wanted.get(name) {
+                Some((pipe_now, document)) if pipe_now.is_running && *document == pipe.document => {}
+                Some(_) => pipe.orders.retire(),
+                // It is deleted, and its messages are given back: nothing is left to finish.
+                None => pipe.orders.leave(),
             }
         }
         let ended = running.extract_if(.., |_, pipe| pipe.has_ended.load(Ordering::Acquire));
@@ -92,7 +127,7 @@ impl Pipes {
             let _ = pipe.thread.join();
         }
         for (name, (pipe, document)) in wanted {
-            if running.contains_key(&name) {
+            if running.contains_key(&name) || !pipe.is_running {
                 continue;
             }
             match self.begin(pipe, document) {
@@ -103,42 +138,64 @@ impl Pipes {
     }
 
     fn begin(self: &Arc<Self>, pipe: Pipe, document: Value) -> std::io::Result<Running> {
-        let (bell, has_ended) = (Arc::<Bell>::default(), Arc::<AtomicBool>::default());
-        let (pipes, its_bell, its_end) = (Arc::clone(self), Arc::clone(&bell), Arc::clone(&has_ended));
+        let (orders, has_ended) = (Orders::default(), Arc::<AtomicBool>::default());
+        let (pipes, its_orders, its_end) = (Arc::clone(self), orders.clone(), Arc::clone(&has_ended));
         let thread =
             std::thread::Builder::new().name("pipe".to_owned()).stack_size(super::super::STACK_BYTES);
         let thread = thread.spawn(move || {
-            let _end = End { pipes: &pipes, bell: &its_bell, has_ended: &its_end };
-            pipes.run_pipe(&pipe, &its_bell);
+            let _end = End { pipes: &pipes, duty: &its_orders.duty, has_ended: &its_end };
+            pipes.run_pipe(&pipe, &its_orders);
         })?;
-        Ok(Running { document, bell, has_ended, thread })
+        Ok(Running { document, orders, has_ended, thread })
     }
 
-    /// The pipes that are to run, with what they are made of.
-    fn wanted(&self) -> Done<BTreeMap<String, (Pipe, Value)>> {
-        let mut wanted = BTreeMap::new();
-        for kept in self.shared.database.read(list)? {
+    /// The pipes there are, with what they are made of; and what was taken and is to be given back.
+    fn wanted(&self) -> Done<Wanted> {
+        // First what is noted: of a pipe that has been started since, it is that pipe's.
+        let (noted, kept) =
+            self.shared.database.read(|connection| Ok((Batch::all_noted(connection)?, list(connection)?)))?;
+        let mut wanted = Wanted { pipes: BTreeMap::new(), noted };
+        for kept in kept {
             let document = Value::Object(kept.document);
             match Pipe::of(&kept.name, Given::of(&document), &self.shared.place) {
-                Ok(pipe) if pipe.is_running => drop(wanted.insert(kept.name, (pipe, document))),
-                Ok(_) => {}
+                Ok(pipe) => {
+                    if pipe.is_running {
+                        wanted.noted.remove(&kept.name);
+                    }
+                    wanted.pipes.insert(kept.name, (pipe, document));
+                }
                 Err(error) => tracing::error!(pipe = kept.name, error = error.message, "a pipe is left out"),
             }
         }
         Ok(wanted)
     }
 
+    /// Gives back what a pipe took that does not run, and that nothing under way is for.
+    fn give_back(&self, name: &str) -> Done {
+        let (pipe, place, now) = (name.to_owned(), self.shared.place.clone(), self.shared.now());
+        let given = self.shared.database.write(move |connection| give_back(connection, &pipe, &place, now));
+        let queue = given.inspect_err(|failure| {
+            tracing::error!(pipe = name, ?failure, "what a pipe took cannot be given back yet");
+        })?;
+        if let Some(queue) = queue {
+            self.shared.arrivals.tell(queue);
+        }
+        Ok(())
+    }
+
     /// One pipe, until it is over.
-    fn run_pipe(&self, pipe: &Pipe, bell: &Arc<Bell>) {
+    fn run_pipe(&self, pipe: &Pipe, Orders { bell, duty }: &Orders) {
         let (mut failures, mut heard_of) = (0_u32, None);
-        while !bell.is_over() {
+        loop {
             let heard = bell.rings();
-            let pause = match self.step(pipe, bell, &mut heard_of) {
+            if duty.is_over() {
+                return;
+            }
+            match self.step(pipe, bell, &mut heard_of) {
                 Ok(step) => {
                     failures = 0;
-                    match step {
-                        Step::Worked => continue,
-                        Step::Idle => LOOK,
+                    if matches!(step, Step::Idle) {
+                        bell.wait(heard, Some(LOOK));
                     }
                 }
                 Err(error) => {
@@ -155,10 +212,10 @@ impl Pipes {
                             "a pipe could not go on; it tries again"
                         );
                     }
-                    pause_after(failures)
+                    // Messages that come meanwhile mend nothing.
+                    duty.rest(pause_after(failures));
                 }
-            };
-            bell.wait(heard, Some(pause));
+            }
         }
     }
 
@@ -205,7 +262,7 @@ impl Pipes {
         let started = if pipe.is_synchronous {
             match self.end_of(&request, bell) {
                 Some(ended) => ended,
-                // The pipe is to end, and not to wait: what was taken stays noted, and starts again.
+                // It is not to wait: what was taken stays noted, and starts again, or is given back.
                 None => return Ok(Step::Idle),
             }
         } else {
@@ -268,7 +325,7 @@ impl Pipes {
 /// Says that a thread has come to its end, also by a panic.
 struct End<'a> {
     pipes: &'a Pipes,
-    bell: &'a Bell,
+    duty: &'a Bell,
     has_ended: &'a AtomicBool,
 }
 
@@ -276,7 +333,7 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.has_ended.store(true, Ordering::Release);
         // One that panicked begins anew when something else changes, and not at once.
-        if self.bell.is_over() {
+        if self.duty.is_over() {
             self.pipes.bell.ring();
         }
     }

@@ -53,13 +53,15 @@ pub(crate) struct Queues {
     model: Service,
     stopping: watch::Sender<bool>,
     moves: Arc<Moves>,
+    /// See [`LOOK`].
+    pub(super) look: Duration,
 }
 
 impl Queues {
     /// `None`: there is no model of the service, which would be an error of the build.
     pub(crate) fn new(shared: Arc<Shared>, moves: Arc<Moves>) -> Option<Self> {
         let model = Service::load("sqs")?;
-        Some(Self { shared, model, stopping: watch::Sender::new(false), moves })
+        Some(Self { shared, model, stopping: watch::Sender::new(false), moves, look: LOOK })
     }
 
     pub(crate) const fn model(&self) -> &Service {
@@ -154,7 +156,7 @@ impl Queues {
     /// For the keeper: until a message becomes visible that is invisible now, or it is time to look.
     async fn next_due(&self, keeper: Option<&Keeper>, next_millis: Option<i64>) {
         let Some(keeper) = keeper else { return std::future::pending().await };
-        let look = Instant::now() + LOOK;
+        let look = Instant::now() + self.look;
         let at = |due: i64| {
             let pause = (due - self.shared.now()).max(1).unsigned_abs();
             look.min(Instant::now() + Duration::from_millis(pause))

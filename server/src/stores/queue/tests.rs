@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use engine::ManualClock;
 use serde_json::{Value, json};
@@ -389,6 +390,39 @@ fn calls_that_wait_get_a_message_each_and_what_is_delayed_in_time() {
     let mut bodies: Vec<String> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
     bodies.sort();
     assert_eq!(bodies, (0..12).map(|at| format!("m{at:02}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_waits_is_woken_by_messages_and_does_not_have_to_look() {
+    let mut lab = Lab::new();
+    Arc::get_mut(&mut lab.queues).expect("nobody else has them").look = Duration::from_hours(1);
+    let url = lab.create("work", json!({}));
+    let (sender, bodies) = std::sync::mpsc::channel();
+    for _ in 0..11 {
+        let (queues, sender) = (Arc::clone(&lab.queues), sender.clone());
+        let waiting = json!({ "QueueUrl": url, "WaitTimeSeconds": 20 });
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let answer = runtime.block_on(queues.call("ReceiveMessage", waiting)).unwrap();
+            sender.send(answer["Messages"][0]["Body"].as_str().unwrap_or_default().to_owned()).unwrap();
+        });
+    }
+    let begun = Instant::now();
+    // All wait, and have looked once and found nothing: the keeper and those that it keeps for.
+    while lab.shared.arrivals.waiting(1) < 11 || begun.elapsed() < Duration::from_millis(500) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "they do not wait");
+        std::thread::yield_now();
+    }
+    lab.send(&url, "m10");
+    let first = bodies.recv_timeout(Duration::from_secs(10)).expect("woken by a message");
+    let entries: Vec<Value> =
+        (0..10).map(|at| json!({ "Id": at.to_string(), "MessageBody": format!("m{at:02}") })).collect();
+    lab.run("SendMessageBatch", json!({ "QueueUrl": url, "Entries": entries })).unwrap();
+    let others =
+        (0..10).map(|_| bodies.recv_timeout(Duration::from_secs(10)).expect("as many as there are messages"));
+    let mut all: Vec<String> = std::iter::once(first).chain(others).collect();
+    all.sort();
+    assert_eq!(all, (0..11).map(|at| format!("m{at:02}")).collect::<Vec<_>>());
 }
 
 #[test]

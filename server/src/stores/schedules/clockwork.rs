@@ -104,7 +104,7 @@ fn fire_schedule(
             return table::move_on(connection, &kept, None, None).map(drop);
         }
     };
-    if kept.next_millis != Some(instant) || schedule.due(&arn, instant) > now {
+    if !table::is_due(connection, &kept, instant, now)? {
         return Ok(());
     }
     let oldest = now - schedule.age_millis_max();

@@ -94,6 +94,13 @@ pub(super) fn due(connection: &Connection, now: i64) -> Done<Vec<Kept>> {
     Ok(found)
 }
 
+/// Whether a schedule is still due for an instant, as it was noted: not as it would be reckoned now.
+pub(super) fn is_due(connection: &Connection, kept: &Kept, instant: i64, now: i64) -> Done<bool> {
+    let is_due = "SELECT 1 FROM schedules WHERE group_name = ?1 AND name = ?2 AND next_millis = ?3 \
+                  AND due_millis <= ?4";
+    Ok(connection.prepare_cached(is_due)?.exists((&kept.group, &kept.name, instant, now))?)
+}
+
 /// When the next is due.
 pub(super) fn first_due(connection: &Connection) -> Done<Option<i64>> {
     Ok(connection.query_row("SELECT min(due_millis) FROM schedules", [], |row| row.get(0))?)

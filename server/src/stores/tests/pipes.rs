@@ -80,6 +80,9 @@ fn what_was_taken_before_a_crash_starts_once() {
     lab.ok("pipes", "StopPipe", json!({ "Name": "p" }));
     send(&lab, &url, "x");
     let batch = move |connection: &rusqlite::Connection| {
+        // What a pipe has that is stopped, it gives back.
+        connection
+            .execute("UPDATE pipes SET document = json_set(document, '$.DesiredState', 'RUNNING')", [])?;
         let take = "UPDATE messages SET receipt = 'r', receive_count = 1, visible_millis = ?1 RETURNING id";
         let id: i64 = connection.query_row(take, [NOW + 60_000], |row| row.get(0))?;
         let messages = json!([[id, "r"]]).to_string();
@@ -160,6 +163,94 @@ fn what_is_noted_is_nobody_elses() {
     assert!(received().is_empty(), "it is the pipe's");
     lab.ok("pipes", "DeletePipe", json!({ "Name": "waits" }));
     assert_eq!(received(), ["x"], "of a pipe that is gone, they come back");
+}
+
+#[test]
+fn a_pipe_that_cannot_go_on_is_not_hurried_by_what_comes() {
+    let lab = Lab::new();
+    let url = lab.queue("work");
+    let count = |connection: &rusqlite::Connection| {
+        let make = "CREATE TABLE tries (id INTEGER PRIMARY KEY); CREATE TRIGGER tried AFTER UPDATE OF visible_millis \
+                    ON messages BEGIN INSERT INTO tries VALUES (NULL); END";
+        Ok(connection.execute_batch(make)?)
+    };
+    lab.stores.inner.shared.database.write(count).unwrap();
+    // Nothing starts any more.
+    lab.engine.clone().shutdown();
+    let one = json!({ "SqsQueueParameters": { "BatchSize": 1 } });
+    lab.ok("pipes", "CreatePipe", pipe(&json!({ "SourceParameters": one })));
+    send(&lab, &url, "first");
+    lab.until("it is the pipe's", |lab| noted(lab) == 1);
+    let (begun, mut sent) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_millis(1_500) {
+        send(&lab, &url, "next");
+        sent += 1;
+    }
+    let count =
+        |connection: &rusqlite::Connection| database::count(connection, "SELECT count(*) FROM tries", []);
+    let tries = lab.stores.inner.shared.database.read(count).unwrap();
+    assert!(tries <= 6, "{tries} tries while {sent} messages came");
+}
+
+#[test]
+fn a_pipe_that_is_stopped_keeps_nothing() {
+    let lab = Lab::new();
+    let url = lab.queue("work");
+    lab.engine.clone().shutdown();
+    lab.ok("pipes", "CreatePipe", pipe(&json!({})));
+    send(&lab, &url, "x");
+    lab.until("it is the pipe's", |lab| noted(lab) == 1);
+    lab.ok("pipes", "StopPipe", json!({ "Name": "p" }));
+    lab.until("it is given back", |lab| noted(lab) == 0);
+    let visible = |lab: &Lab| {
+        lab.stores.inner.shared.database.read(|connection| {
+            Ok(connection.query_row("SELECT visible_millis FROM messages", [], |row| row.get::<_, i64>(0))?)
+        })
+    };
+    assert_eq!(visible(&lab).unwrap(), NOW + 30_000, "after the visibility timeout of the queue");
+    // The same of one that was killed before it had given back.
+    let note = |connection: &rusqlite::Connection| {
+        connection.execute("UPDATE messages SET visible_millis = ?1", [NOW + 43_200_000])?;
+        let note = "INSERT INTO pipe_batches SELECT 'p', 'x', '[]', json_array(json_array(id, receipt)), ?1 FROM messages";
+        connection.execute(note, [NOW])?;
+        Ok(())
+    };
+    lab.stores.inner.shared.database.write(note).unwrap();
+    let lab = lab.again(NOW);
+    lab.until("it is given back", |lab| noted(lab) == 0);
+    assert_eq!(visible(&lab).unwrap(), NOW + 30_000);
+}
+
+#[test]
+fn an_execution_that_a_pipe_waits_for_does_not_run_twice_at_a_time() {
+    for change in ["UpdatePipe", "StopPipe"] {
+        let lab = Lab::new();
+        waiting(&lab);
+        lab.until("it runs", |lab| lab.engine.open_executions().len() == 1);
+        let mut changed = json!({ "Name": "waits" });
+        if change == "UpdatePipe" {
+            changed = json!({ "Name": "waits", "RoleArn": ROLE, "Description": "new" });
+        }
+        lab.ok("pipes", change, changed);
+        // When another one works that was made afterwards, the change was seen.
+        let other = lab.queue("other");
+        let source = "arn:aws:sqs:us-east-1:123456789012:other";
+        lab.ok("pipes", "CreatePipe", pipe(&json!({ "Name": "q", "Source": source })));
+        send(&lab, &other, "y");
+        lab.until("the other pipe runs", |lab| lab.inputs().len() == 1);
+        if change == "StopPipe" {
+            lab.ok("pipes", "StartPipe", json!({ "Name": "waits" }));
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(700) {
+            assert!(lab.engine.open_executions().len() <= 1, "{change}");
+            std::thread::yield_now();
+        }
+        assert_eq!((noted(&lab), lab.messages("work").len()), (1, 1), "{change}");
+        lab.clock.advance_millis(200_000);
+        lab.until("its message is gone", |lab| lab.messages("work").is_empty() && noted(lab) == 0);
+        lab.until("and nothing else runs", |lab| lab.engine.open_executions().is_empty());
+    }
 }
 
 #[test]

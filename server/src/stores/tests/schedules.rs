@@ -51,6 +51,20 @@ fn what_was_missed_fires_when_the_program_runs_again_if_it_is_not_too_old() {
 }
 
 #[test]
+fn a_window_that_was_drawn_otherwise_fires_when_it_was_noted() {
+    let lab = Lab::new();
+    let mut late = schedule("s", "at(2026-01-31T10:10:00)");
+    late["FlexibleTimeWindow"] = json!({ "Mode": "FLEXIBLE", "MaximumWindowInMinutes": 1_000 });
+    lab.ok("scheduler", "CreateSchedule", late);
+    let earlier = |connection: &rusqlite::Connection| {
+        Ok(connection.execute("UPDATE schedules SET due_millis = next_millis", [])?)
+    };
+    lab.stores.inner.shared.database.write(earlier).unwrap();
+    lab.clock.advance_millis(600_000);
+    lab.until("it fired", |lab| lab.inputs().len() == 1);
+}
+
+#[test]
 fn a_schedule_that_fires_once_may_be_deleted_then() {
     let lab = Lab::new();
     let mut once = schedule("once", "at(2026-01-31T12:00:00)");

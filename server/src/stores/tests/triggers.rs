@@ -45,6 +45,26 @@ fn a_document_is_put_any_number_of_times() {
 }
 
 #[test]
+fn a_failure_on_the_way_says_that_something_was_put() {
+    let lab = Lab::new();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON schedules BEGIN SELECT RAISE(ABORT, 'full'); END";
+    lab.stores.inner.shared.database.write(move |connection| Ok(connection.execute_batch(full)?)).unwrap();
+    let error = lab.stores.put_triggers(&document()).unwrap_err();
+    assert_eq!((&*error.place, error.is_partly_put), ("Schedules[0]", true), "{error}");
+    lab.ok("sqs", "GetQueueUrl", json!({ "QueueName": "work" }));
+    lab.stores
+        .inner
+        .shared
+        .database
+        .write(|connection| Ok(connection.execute_batch("DROP TRIGGER full")?))
+        .unwrap();
+    assert_eq!(lab.stores.put_triggers(&document()), Ok(6));
+    let mut wrong = document();
+    wrong["Pipes"][0]["Name"] = json!("?");
+    assert!(!lab.stores.put_triggers(&wrong).unwrap_err().is_partly_put);
+}
+
+#[test]
 fn an_error_names_its_place() {
     let lab = Lab::new();
     let refused = |list: &str, item: Value| {

@@ -64,5 +64,9 @@ fn below(model: &Service, shape: usize, place: &str, value: &Value) -> Result<()
 
 fn unknown<'n>(place: String, known: impl Iterator<Item = &'n str>) -> TriggerError {
     let known: Vec<&str> = known.collect();
-    TriggerError { place, problem: format!("there is no such member: there are {}", known.join(", ")) }
+    TriggerError {
+        place,
+        problem: format!("there is no such member: there are {}", known.join(", ")),
+        is_partly_put: false,
+    }
 }

@@ -28,6 +28,9 @@ pub struct TriggerError {
     pub place: String,
     /// What, in AWS's words where they are AWS's.
     pub problem: String,
+    /// The document is right, and putting it failed on the way: what stands before the place was put, and
+    /// to put it again puts the rest.
+    pub is_partly_put: bool,
 }
 
 /// Lists of a document, in the order in which they are put: what others refer to comes first.
@@ -55,6 +58,7 @@ pub(super) fn put(stores: &Inner, document: &Value) -> Result<usize, TriggerErro
     let rehearsal = Rehearsal::of(stores).map_err(|problem| TriggerError {
         place: "document".to_owned(),
         problem: format!("it cannot be tried before it is put: {problem}"),
+        is_partly_put: false,
     })?;
     let trying = Putting::new(&rehearsal.stores);
     let refused = items.iter().filter_map(|item| Some((item, trying.item(item).err()?)));
@@ -62,13 +66,17 @@ pub(super) fn put(stores: &Inner, document: &Value) -> Result<usize, TriggerErro
     if let Some((_, refusal)) = first {
         return Err(refusal.error);
     }
-    items.iter().try_for_each(|item| putting.item(item)).map_err(|refusal| refusal.error)?;
+    let put = items.iter().try_for_each(|item| putting.item(item));
+    // What was right in the rehearsal is right: the database failed.
+    put.map_err(|refusal| TriggerError { is_partly_put: true, ..refusal.error })?;
     Ok(items.len())
 }
 
 /// The items of a document, in its order.
 fn items(document: &Value) -> Result<Vec<Item>, TriggerError> {
-    let refused = |place: &str, problem: String| Err(TriggerError { place: place.to_owned(), problem });
+    let refused = |place: &str, problem: String| {
+        Err(TriggerError { place: place.to_owned(), problem, is_partly_put: false })
+    };
     let Some(lists) = document.as_object() else {
         return refused("document", format!("it has to be an object with {}", LISTS.join(", ")));
     };
@@ -345,5 +353,5 @@ fn of_error(place: &str, item: &Map<String, Value>, error: JsonError) -> Refusal
         None => place.to_owned(),
     };
     let is_missing = MISSING.contains(&&*error.code);
-    Refusal { error: TriggerError { place, problem: error.message }, is_missing }
+    Refusal { error: TriggerError { place, problem: error.message, is_partly_put: false }, is_missing }
 }
