@@ -18,7 +18,8 @@ pub(super) fn list(host: &RuntimeHost, head: &Parts) -> Result<Response, Refusal
     let most = match parameter(head, "MaxItems") {
         None => limits::FUNCTIONS_PAGE_MAX,
         Some(most) => {
-            let number = most.parse::<usize>().ok().filter(|most| limits::FUNCTIONS_LIST_ITEMS.contains(most));
+            let number =
+                most.parse::<usize>().ok().filter(|most| limits::FUNCTIONS_LIST_ITEMS.contains(most));
             let number = number.ok_or_else(|| {
                 Refusal::invalid_parameter(format!(
                     "1 validation error detected: Value '{most}' at 'maxItems' failed to satisfy constraint: \
