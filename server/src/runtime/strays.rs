@@ -17,6 +17,10 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often it is looked again for what was started meanwhile. Ours.
 const ROUNDS_MAX: usize = 10;
+/// How often the environment of a process is read that has a program and no environment, and the
+/// time between. Ours: longer than a program takes to be loaded.
+const READS_MAX: usize = 3;
+const READ_AGAIN: Duration = Duration::from_millis(1);
 /// Digits of the mark of a process.
 const MARK_DIGITS: usize = 32;
 /// Those of them that are the host's.
@@ -93,9 +97,7 @@ impl Mark {
         let entries = std::fs::read_dir("/proc").into_iter().flatten();
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         for process in numbers.filter(|process| *process != std::process::id()) {
-            // Those of others cannot be read.
-            let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
-            if let Some(mark) = self.whole_in(&environment) {
+            if let Some(mark) = self.whole_in(&environment_of(process)) {
                 found.entry(mark).or_default().push(process);
             }
         }
@@ -120,6 +122,21 @@ impl Mark {
             }
         }
     }
+}
+
+/// The environment of a process; empty = it has none, or is of another user.
+fn environment_of(process: u32) -> Vec<u8> {
+    let folder = std::path::Path::new("/proc").join(process.to_string());
+    for _ in 0..READS_MAX {
+        let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
+        // The kernel's own threads have none, and no program either.
+        if !environment.is_empty() || std::fs::read_link(folder.join("exe")).is_err() {
+            return environment;
+        }
+        // It becomes another program at this moment: then there is none to be read.
+        std::thread::sleep(READ_AGAIN);
+    }
+    Vec::new()
 }
 
 #[cfg(test)]
