@@ -122,7 +122,7 @@ async fn send(address: SocketAddr, mut next: u64, told: watch::Sender<usize>) ->
         match call(
             &mut connection,
             "AmazonSQS.SendMessageBatch",
-            &json!({ "QueueUrl": "work", "Entries": entries }),
+            &json!({ "QueueUrl": queue("work"), "Entries": entries }),
         )
         .await
         {
@@ -161,7 +161,8 @@ async fn executions(connection: &mut Connection) -> BTreeMap<u64, u32> {
 async fn copies(connection: &mut Connection) -> BTreeMap<u64, u32> {
     let mut found = BTreeMap::new();
     loop {
-        let receive = json!({ "QueueUrl": "copy", "MaxNumberOfMessages": 10, "VisibilityTimeout": 600 });
+        let receive =
+            json!({ "QueueUrl": queue("copy"), "MaxNumberOfMessages": 10, "VisibilityTimeout": 600 });
         let answer = call(connection, "AmazonSQS.ReceiveMessage", &receive).await.expect("an answer");
         let Some(messages) = answer["Messages"].as_array() else { return found };
         for message in messages {
@@ -169,6 +170,11 @@ async fn copies(connection: &mut Connection) -> BTreeMap<u64, u32> {
             *found.entry(body["n"].as_u64().expect("a number")).or_default() += 1;
         }
     }
+}
+
+/// The URL of a queue: the host may be any.
+fn queue(name: &str) -> String {
+    format!("http://127.0.0.1/123456789012/{name}")
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -14,7 +14,7 @@ SEND = json.dumps({
         "Send": {
             "Type": "Task",
             "Resource": "arn:aws:states:::sqs:sendMessage",
-            "Parameters": {"QueueUrl": "results", "MessageBody.$": "$.text"},
+            "Parameters": {"QueueUrl.$": "$.queue", "MessageBody.$": "$.text"},
             "End": True,
         }
     },
@@ -148,7 +148,7 @@ made = pipes.create_pipe(
     },
 )
 send = machine("send", SEND)
-sfn.start_execution(stateMachineArn=send, input=json.dumps({"text": "from a task"}))
+sfn.start_execution(stateMachineArn=send, input=json.dumps({"queue": results, "text": "from a task"}))
 seen["pipe"] = [made["CurrentState"], inputs(piped, 1)]
 seen["pipes"] = [one["Name"] for one in pipes.list_pipes()["Pipes"]]
 seen["pipe errors"] = [refused(pipes.describe_pipe, Name="none")]
