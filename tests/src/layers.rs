@@ -13,7 +13,7 @@ stepwright-codegen        <- stepwright-asl stepwright
 stepwright-infra          <- stepwright-asl stepwright-codegen
 stepwright-engine         <- stepwright-asl stepwright-bucket
 stepwright-server         <- stepwright-asl stepwright-bucket stepwright-engine stepwright-sigv4
-stepwright-cli            <- stepwright-asl stepwright-engine stepwright-infra stepwright-server
+stepwright-cli            <- stepwright-asl stepwright-bucket stepwright-engine stepwright-infra stepwright-server
 stepwright-testkit        <- stepwright-codegen stepwright-engine stepwright
 stepwright-step-feed      <- stepwright
 stepwright-step-parse     <- stepwright stepwright-step-feed
