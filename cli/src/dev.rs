@@ -248,11 +248,12 @@ impl Serving<'_> {
 
     fn announce(&self, address: &Address, deployed: &[Value]) {
         let environment = address.environment();
+        // Without what may stand before the host: a password, perhaps.
         for (name, value) in elsewhere(&environment, |name| std::env::var(name).ok()) {
             self.terminal.note(&format!(
                 "{name} is {} in this shell: tasks of executions go there, and not to {}. `unset {name}` before \
                  the start if that was another `stepwright dev`",
-                text::safe(&text::without_password(&value)),
+                text::safe(value.rsplit_once('@').map_or(&*value, |(_, place)| place)),
                 address.endpoint
             ));
         }
