@@ -70,8 +70,14 @@ impl Output {
     }
 }
 
+/// A folder in memory, where there is one: storing syncs, and the tests store thousands of files.
+fn scratch() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
 fn try_parse(spec: &str, files: &[(&str, &[u8])]) -> Result<Output, ParseError> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = scratch();
     let location = |name: &str| format!("file://{}", directory.path().join(name).display());
     let put = |key: &str, content: &[u8]| {
         let mut writer = Store::open("drops", &location("drops")).unwrap().create(key).unwrap();

@@ -14,8 +14,8 @@ use zip::write::SimpleFileOptions;
 use super::formats::{of, parquet_file, with};
 use super::*;
 
-/// Mutants of each sample; `STEPWRIGHT_MUTANTS` asks for another number.
-const MUTANTS: u64 = 50;
+/// Mutants of each of the twelve samples, 10,080 in all; `STEPWRIGHT_MUTANTS` asks for another number.
+const MUTANTS: u64 = 840;
 
 /// What one file may take.
 const TIME_MAX: Duration = Duration::from_secs(20);
