@@ -213,10 +213,10 @@ pub const CSV_HEADER_BYTES_MAX: usize = 10_240;
 /// The footer of a Parquet file, in bytes. Developer guide, "ItemReader": 5 MB.
 pub const PARQUET_FOOTER_BYTES_MAX: u64 = 5_242_880;
 /// A row group of a Parquet file, in bytes. Developer guide, "ItemReader": 256 MB.
-pub const PARQUET_ROW_GROUP_BYTES_MAX: i64 = 268_435_456;
+pub const PARQUET_ROW_GROUP_BYTES_MAX: u64 = 268_435_456;
 /// Values of a column that a row of a Parquet file has, on average of a row group. Ours: so many numbers of one digit
 /// are as long as a payload may be, and a file of some bytes can hold any number of equal ones.
-pub const PARQUET_ROW_VALUES_MAX: i64 = 131_072;
+pub const PARQUET_ROW_VALUES_MAX: u64 = 131_072;
 /// One item as it is read, before `ItemSelector` makes it smaller, in bytes. Ours: bounds the reader.
 pub const ITEM_BYTES_MAX: usize = 8_388_608;
 /// One result file of a Map Run, in bytes. Developer guide, "ResultWriter": 5 GB.

@@ -8,15 +8,16 @@ stepwright-macros         <-
 stepwright-asl            <-
 stepwright-sigv4          <-
 stepwright-bucket         <-
+stepwright-parquet-rows   <-
 stepwright                <- stepwright-bucket stepwright-macros stepwright-sigv4
 stepwright-codegen        <- stepwright-asl stepwright
 stepwright-infra          <- stepwright-asl stepwright-codegen
-stepwright-engine         <- stepwright-asl stepwright-bucket
+stepwright-engine         <- stepwright-asl stepwright-bucket stepwright-parquet-rows
 stepwright-server         <- stepwright-asl stepwright-bucket stepwright-engine stepwright-sigv4
 stepwright-cli            <- stepwright-asl stepwright-bucket stepwright-engine stepwright-infra stepwright-server
 stepwright-testkit        <- stepwright-codegen stepwright-engine stepwright
 stepwright-step-feed      <- stepwright
-stepwright-step-parse     <- stepwright stepwright-step-feed
+stepwright-step-parse     <- stepwright stepwright-parquet-rows stepwright-step-feed
 stepwright-step-reconcile <- stepwright stepwright-step-feed
 stepwright-step-calculate <- stepwright stepwright-step-feed
 stepwright-step-deliver   <- stepwright stepwright-step-feed

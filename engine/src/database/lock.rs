@@ -90,7 +90,7 @@ impl Lock {
         };
         bucket::make_durable_dir(directory).map_err(not_made)?;
         // Before there is a lock file: one beside a log without its database would be a trace that nobody left.
-        check(directory, files)?;
+        settled(directory, files, |mark| lost(directory, files, mark))?;
         let path = files.lock_in(directory);
         let failed = |action, path: &Path| {
             let path = path.to_path_buf();
@@ -212,13 +212,21 @@ fn contents(file: &mut File) -> String {
 /// # Errors
 /// [`JournalError::Gone`], [`JournalError::Damaged`].
 pub fn check(directory: &Path, files: Files) -> Result<(), JournalError> {
-    let mark = || File::open(files.lock_in(directory)).map_or(Mark::Nothing, |mut file| Mark::of(&mut file));
-    let before = mark();
-    let found = |mark: Mark| {
+    settled(directory, files, |mark| {
         let damaged = || read_log(directory, files, mark);
         // Whoever is at work on it writes in its log at this moment.
         lost(directory, files, mark).or_else(|| if is_in_use(directory, files) { None } else { damaged() })
-    };
+    })
+}
+
+/// What is found by a mark that stands.
+fn settled(
+    directory: &Path,
+    files: Files,
+    found: impl Fn(Mark) -> Option<JournalError>,
+) -> Result<(), JournalError> {
+    let mark = || File::open(files.lock_in(directory)).map_or(Mark::Nothing, |mut file| Mark::of(&mut file));
+    let before = mark();
     match found(before) {
         // Whoever closes the database changes the mark before the log goes: looked at in between.
         Some(_) if mark() != before => found(mark()).map_or(Ok(()), Err),

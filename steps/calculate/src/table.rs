@@ -52,15 +52,7 @@ impl<'s> Table<'s> {
             .iter()
             .filter_map(|order| self.position(&order.by).map(|at| (at, order.descending)))
             .collect();
-        self.rows.sort_by(|a, b| {
-            keys.iter()
-                .map(|(at, descending)| {
-                    let order = a.get(*at).cmp(&b.get(*at));
-                    if *descending { order.reverse() } else { order }
-                })
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
-        });
+        self.rows.sort_by(|a, b| in_order(&keys, a, b));
     }
 
     /// Rows without the header.
@@ -106,4 +98,15 @@ impl<'s> Table<'s> {
 
 fn overflow(name: &str, error: feed::number::ArithmeticError) -> CalculateError {
     CalculateError::Overflow { detail: format!("total of `{name}`: {error}") }
+}
+
+/// How two rows stand by these columns, some of them largest first.
+pub(crate) fn in_order(keys: &[(usize, bool)], a: &[Value], b: &[Value]) -> Ordering {
+    keys.iter()
+        .map(|(at, descending)| {
+            let order = a.get(*at).cmp(&b.get(*at));
+            if *descending { order.reverse() } else { order }
+        })
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
 }

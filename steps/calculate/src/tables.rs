@@ -19,6 +19,7 @@ use stepwright::Write;
 use stepwright::objects::ObjectRef;
 
 use crate::error::CalculateError;
+use crate::table::in_order;
 
 mod exchange;
 mod grouping;
@@ -264,7 +265,7 @@ impl<'a> Tables<'a> {
             PlannedStep::Group(group) => grouping::group(group, rows, place)?,
             PlannedStep::Sort(order) => {
                 let mut held = self.hold(rows)?;
-                held.sort_by(|a, b| grouping::order(&order.0, a, b));
+                held.sort_by(|a, b| in_order(&order.0, a, b));
                 from(held)
             }
             PlannedStep::Window(window) => from(window::add(window, self.hold(rows)?, place)?),

@@ -12,7 +12,6 @@ use crate::columns::Columns;
 use crate::error::{ParseError, SourceFile};
 use crate::lines::{Line, Lines};
 use crate::sink::{Place, Sink};
-use crate::text::TextReader;
 
 /// Reads all lines of a fixed-width text into the sink.
 pub(crate) fn read(
@@ -21,8 +20,7 @@ pub(crate) fn read(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    let text = TextReader::new(from, spec.source.encoding).map_err(|error| source.unreadable(error))?;
-    let mut lines = Lines::new(text);
+    let mut lines = Lines::of(from, source, spec)?;
     sink.begin_file(source);
     let spans: Vec<(usize, usize)> = spec
         .columns
@@ -76,8 +74,7 @@ pub(crate) fn read_blanks(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    let text = TextReader::new(from, spec.source.encoding).map_err(|error| source.unreadable(error))?;
-    let mut lines = Lines::new(text);
+    let mut lines = Lines::of(from, source, spec)?;
     let quote = spec.source.quote.chars().next();
     let mut columns = (!spec.source.header).then(|| Columns::by_position(spec));
     let mut skipped = 0;

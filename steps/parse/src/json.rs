@@ -31,8 +31,7 @@ pub(crate) fn read_lines(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    let text = TextReader::new(from, spec.source.encoding).map_err(|error| source.unreadable(error))?;
-    let mut lines = Lines::new(text);
+    let mut lines = Lines::of(from, source, spec)?;
     let fields = Fields::of(&spec.columns);
     sink.begin_file(source);
     while let Some(line) = lines.next().map_err(|error| source.unreadable(error))? {
@@ -356,29 +355,8 @@ impl<'r> Visitor<'r> for BranchVisitor<'_, '_, 'r> {
 }
 
 /// A name, borrowed where nothing in it is escaped.
-struct Key<'k>(Cow<'k, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(name)))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(name.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
-    }
-}
+#[derive(serde::Deserialize)]
+struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
 
 /// The tokens of a JSON pointer (RFC 6901).
 fn tokens(pointer: &str) -> Vec<String> {

@@ -2,13 +2,16 @@
 
 use std::io::{self, Read};
 
+use feed::FeedSpec;
+
 use crate::container::BUFFER_BYTES;
-use crate::error::Fault;
+use crate::error::{Fault, ParseError, SourceFile};
 use crate::records::RECORD_BYTES_MAX;
+use crate::text::TextReader;
 
 /// Reads lines one by one.
 pub(crate) struct Lines<R> {
-    from: R,
+    from: TextReader<R>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -28,8 +31,11 @@ pub(crate) struct Line<'l> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(crate) fn new(from: R) -> Self {
-        Self { from, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0, text: Vec::new(), line: 0, byte: 0 }
+    /// The lines of a text in the spec's encoding.
+    pub(crate) fn of(from: R, source: &SourceFile, spec: &FeedSpec) -> Result<Self, ParseError> {
+        let from = TextReader::new(from, spec.source.encoding).map_err(|error| source.unreadable(error))?;
+        let buffer = vec![0; BUFFER_BYTES];
+        Ok(Self { from, buffer, start: 0, end: 0, text: Vec::new(), line: 0, byte: 0 })
     }
 
     /// The next line; blank lines are lines.

@@ -1,21 +1,11 @@
-//! Parquet files, row by row: the pages of one row group after the other.
-//!
-//! What the footer says is looked at before the crate believes it. The crate
-//! has no bound for what one page takes.
-
-mod footer;
-
-use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Parquet files, row by row.
 
 use feed::FeedSpec;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
-use parquet::record::reader::RowIter;
+use parquet::file::reader::ChunkReader;
 use parquet::record::{Field, Row};
+use parquet_rows::{Limits, Rows, RowsError};
 
 use crate::cell::{Cell, Stored};
 use crate::columns::Columns;
@@ -23,17 +13,14 @@ use crate::error::{ParseError, SourceFile};
 use crate::records::RECORD_BYTES_MAX;
 use crate::sink::{Place, Sink};
 
-/// Largest footer, in bytes: 5 MiB.
-const FOOTER_BYTES_MAX: u64 = 5 * 1024 * 1024;
-
-/// Largest row group as it is stored, in bytes: 256 MiB.
-const ROW_GROUP_BYTES_MAX: i64 = 256 * 1024 * 1024;
-
-/// Most levels of a schema.
-const DEPTH_MAX: usize = 100;
-
-/// The length of the footer and a magic number, at the end of every file.
-const TRAILER_BYTES: u64 = 8;
+/// 5 MiB of footer, 256 MiB of a row group; a row may be a record, and no more.
+const LIMITS: Limits = Limits {
+    footer_bytes: 5 * 1024 * 1024,
+    row_group_bytes: 256 * 1024 * 1024,
+    row_bytes: RECORD_BYTES_MAX as u64,
+    row_values: RECORD_BYTES_MAX as u64,
+    depth: 100,
+};
 
 /// Reads all rows of a file of so many bytes into the sink.
 pub(crate) fn read(
@@ -43,24 +30,15 @@ pub(crate) fn read(
     spec: &FeedSpec,
     sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
-    check_footer(&from, bytes, source)?;
-    let reader = guarded(source, || SerializedFileReader::new(from).map_err(|error| failed(source, &error)))?;
-    for group in reader.metadata().row_groups() {
-        check_row_group(group, source)?;
-    }
-    let schema = reader.metadata().file_metadata().schema();
-    let names: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let rows = Rows::open(from, bytes, &LIMITS).map_err(|error| refused(source, &error))?;
+    let names: Vec<&str> = rows.columns().iter().map(String::as_str).collect();
     let columns = Columns::by_name(&names, 0, source, spec)?;
     sink.begin_file(source);
-    let mut rows = guarded(source, || Ok(RowIter::from_file_into(Box::new(reader))))?;
-    let mut line = 0;
-    loop {
-        let row = guarded(source, || rows.next().transpose().map_err(|error| failed(source, &error)))?;
-        let Some(row) = row else { return Ok(()) };
-        line += 1;
+    for (row, line) in rows.zip(1..) {
+        let row = row.map_err(|error| refused(source, &error))?;
         take(&row, Place { line, byte: None }, &columns, sink)?;
     }
+    Ok(())
 }
 
 fn take(row: &Row, place: Place, columns: &Columns, sink: &mut Sink<'_>) -> Result<(), ParseError> {
@@ -103,53 +81,15 @@ fn stored(field: &Field) -> Stored {
     }
 }
 
-/// The crate believes the footer's length and its schema; so they are looked at before.
-fn check_footer(from: &impl ChunkReader, bytes: u64, source: &SourceFile) -> Result<(), ParseError> {
-    let unreadable = |error: ParquetError| failed(source, &error);
-    let mut trailer = Vec::new();
-    let start = bytes.saturating_sub(TRAILER_BYTES);
-    from.get_read(start)
-        .map_err(unreadable)?
-        .take(TRAILER_BYTES)
-        .read_to_end(&mut trailer)
-        .map_err(|error| source.unreadable(error))?;
-    let Some((length, b"PAR1")) = trailer.split_first_chunk::<4>() else {
-        return Err(source.unsupported(
-            "this is not a whole Parquet file, which the spec's `source.format` wants: it does not end with PAR1",
-        ));
-    };
-    let length = u64::from(u32::from_le_bytes(*length));
-    let Some(start) = start.checked_sub(length).filter(|_| length <= FOOTER_BYTES_MAX) else {
-        return Err(source.damaged(&format!("its footer says that it has {length} bytes")));
-    };
-    let footer = from.get_bytes(start, usize::try_from(length).unwrap_or(usize::MAX)).map_err(unreadable)?;
-    match footer::schema_depth(&footer) {
-        Some(depth) if depth <= DEPTH_MAX => Ok(()),
-        Some(_) => Err(source.unsupported(&format!("its schema has more than {DEPTH_MAX} levels"))),
-        None => Err(source.damaged("its footer has no schema")),
+fn refused(source: &SourceFile, error: &RowsError) -> ParseError {
+    match error {
+        RowsError::NoEnd => source.unsupported(&format!(
+            "this is not a whole Parquet file, which the spec's `source.format` wants: {error}"
+        )),
+        RowsError::Depth(_) => source.unsupported(&error.to_string()),
+        RowsError::TooLarge(_) => {
+            ParseError::TooLarge { detail: format!("{source}: {error}; write it with smaller row groups") }
+        }
+        error => source.damaged(&format!("not Parquet: {error}")),
     }
-}
-
-fn check_row_group(group: &RowGroupMetaData, source: &SourceFile) -> Result<(), ParseError> {
-    let rows = group.num_rows().max(1);
-    let row_bytes = i64::try_from(RECORD_BYTES_MAX).unwrap_or(i64::MAX);
-    if group.compressed_size() > ROW_GROUP_BYTES_MAX || group.total_byte_size().div_euclid(rows) > row_bytes {
-        return Err(ParseError::TooLarge {
-            detail: format!(
-                "{source}: a row group has more than {ROW_GROUP_BYTES_MAX} bytes, or rows of more than \
-                 {RECORD_BYTES_MAX}; write it with smaller row groups"
-            ),
-        });
-    }
-    Ok(())
-}
-
-fn failed(source: &SourceFile, error: &ParquetError) -> ParseError {
-    source.damaged(&format!("not Parquet: {error}"))
-}
-
-/// The crate panics at some malformed files; this makes errors of it.
-fn guarded<T>(source: &SourceFile, read: impl FnOnce() -> Result<T, ParseError>) -> Result<T, ParseError> {
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(source.damaged("not Parquet: the reader gave up on it")))
 }

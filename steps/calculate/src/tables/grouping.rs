@@ -1,6 +1,5 @@
 //! Groups of a table, and orders.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use feed::Value;
@@ -48,15 +47,4 @@ pub(super) fn group<'r>(
         })
         .collect();
     finished.map(from)
-}
-
-/// How two rows stand by these columns, some of them largest first.
-pub(super) fn order(keys: &[(usize, bool)], a: &[Value], b: &[Value]) -> Ordering {
-    keys.iter()
-        .map(|(at, descending)| {
-            let order = a.get(*at).cmp(&b.get(*at));
-            if *descending { order.reverse() } else { order }
-        })
-        .find(|order| order.is_ne())
-        .unwrap_or(Ordering::Equal)
 }

@@ -28,7 +28,7 @@ const MAP: u8 = 11;
 const STRUCT: u8 = 12;
 
 /// How many levels the schema in a footer has; `None` = it is not a footer.
-pub(super) fn schema_depth(footer: &[u8]) -> Option<usize> {
+pub(crate) fn schema_depth(footer: &[u8]) -> Option<usize> {
     let mut reader = Reader { bytes: footer };
     let mut id = 0;
     while let Some(kind) = reader.field(&mut id)? {
