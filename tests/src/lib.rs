@@ -19,7 +19,7 @@ mod deploy;
 mod integrations;
 #[cfg(test)]
 mod layers;
-#[path = "../../steps/deliver/tests/it/postgres_server.rs"]
+#[path = "../../steps/database/tests/support/postgres_server.rs"]
 #[allow(
     dead_code,
     clippy::expect_used,

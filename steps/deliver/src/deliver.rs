@@ -6,10 +6,10 @@ use stepwright::{Read, StepError, Use, step};
 
 use crate::batch::{Batch, BatchError};
 use crate::channel::deliver_through;
-use crate::database::{Connection, DatabaseError, ErrorKind, Patience};
 use crate::ledger::Ledger;
 use crate::receipt::Receipt;
 use crate::{CoreViewUrl, Staging};
+use database::{Connection, DatabaseError, ErrorKind, Patience};
 
 /// Why a batch was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]

@@ -16,11 +16,11 @@ use sha2::{Digest as _, Sha256};
 use crate::batch::{Batch, Row, Rows, hex};
 use crate::channel::{DeliveryChannel, standing_receipt};
 use crate::clock;
-use crate::database::{Database, DatabaseError, Purpose, Record, Value};
 use crate::deliver::DeliverError;
-use crate::migrations;
 use crate::receipt::{Booking, ControlTotals, Receipt, Standing};
 use crate::tally::Tally;
+use database::migrations;
+use database::{Database, DatabaseError, Purpose, Record, Value};
 
 mod statements;
 

@@ -6,7 +6,7 @@
 //!
 //! What CoreView itself offers is not known, so delivering is a
 //! [`DeliveryChannel`]; the one here books into a database ([`Ledger`]) that
-//! stands for it. Owns the tables `delivery_outbox` and `coreview_*`. Knows
+//! stands for it. Owns the tables `delivery_outbox` and `coreview_*` of the planning database. Knows
 //! nothing of how figures are computed.
 
 #![warn(missing_docs)]
@@ -14,11 +14,9 @@
 mod batch;
 mod channel;
 mod clock;
-pub mod database;
 mod deliver;
 mod faults;
 mod ledger;
-mod migrations;
 mod receipt;
 mod stage;
 mod tally;

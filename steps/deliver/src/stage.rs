@@ -13,10 +13,10 @@ use stepwright::{Shape, StepError, Use, Write, step};
 use crate::batch::{
     Batch, Correction, DATABASE_CHANNEL, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256,
 };
-use crate::database::{Connection, DatabaseError, ErrorKind, Patience};
 use crate::ledger::Ledger;
 use crate::tally::{Tally, first_difference};
 use crate::{CoreViewUrl, Staging};
+use database::{Connection, DatabaseError, ErrorKind, Patience};
 
 /// Names of workflows, feeds and periods are identifiers, not data.
 const NAME_BYTES_MAX: usize = 200;

@@ -8,10 +8,10 @@ use stepwright::{Shape, StepError, Use, step};
 use crate::CoreViewUrl;
 use crate::channel::DeliveryChannel as _;
 use crate::clock;
-use crate::database::{Connection, DatabaseError, ErrorKind, Patience};
 use crate::deliver::DeliverError;
 use crate::ledger::Ledger;
 use crate::receipt::{Booking, Receipt, Standing};
+use database::{Connection, DatabaseError, ErrorKind, Patience};
 
 /// A receipt that was found to be true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]

@@ -7,8 +7,10 @@ mod place;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+#[path = "../../../database/tests/support/postgres_server.rs"]
 mod postgres_server;
 #[cfg(test)]
+#[path = "../../../database/tests/support/proxy.rs"]
 mod proxy;
 #[cfg(test)]
 mod scenarios;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Write as _};
 
+use database::{Connection, Database, Patience, Value};
 use stepwright::{Read, Use, Write};
-use stepwright_step_deliver::database::{Connection, Database, Patience, Value};
 use stepwright_step_deliver::{
     Batch, Correction, Deliver, DeliverError, Receipt, Stage, StageRequest, Staging, Verified, Verify,
     VerifyError,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use database::{Database as _, Patience, Purpose};
 use stepwright_step_deliver::DeliverError;
-use stepwright_step_deliver::database::{Database as _, Patience, Purpose};
 use tokio::net::TcpListener;
 
 use crate::place::{FLIGHTS, Place};
@@ -132,7 +132,7 @@ async fn a_transaction_left_idle_is_ended_by_the_server() {
     let Some((place, _server)) = postgres() else { return };
     let batch = place.stage("arn:1", FLIGHTS).await;
     let patience = Patience { idle_in_transaction: Duration::from_millis(50), ..Patience::default() };
-    let mut zombie = stepwright_step_deliver::database::Connection::open(&place.url, patience).await.unwrap();
+    let mut zombie = database::Connection::open(&place.url, patience).await.unwrap();
     zombie.begin(Purpose::Write).await.unwrap();
     zombie.execute("LOCK TABLE coreview_ledger IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
     let receipt = place.deliver(&batch).await.unwrap();

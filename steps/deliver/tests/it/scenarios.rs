@@ -1,6 +1,6 @@
 //! What must hold on every database. Each scenario starts on an empty one.
 
-use stepwright_step_deliver::database::{Patience, Value};
+use database::{Patience, Value};
 use stepwright_step_deliver::{DeliverError, DeliveryChannel, Ledger, Receipt, VerifyError, deliver_through};
 
 use crate::place::{FLIGHTS, Place};
@@ -305,7 +305,7 @@ pub(crate) async fn deliver_impatiently(
     batch: &stepwright_step_deliver::Batch,
     patience: Patience,
 ) -> Result<Receipt, DeliverError> {
-    let connection = stepwright_step_deliver::database::Connection::open(&place.url, patience).await?;
+    let connection = database::Connection::open(&place.url, patience).await?;
     let mut ledger = Ledger::open(connection).await?;
     let rows = place.rows(batch);
     deliver_through(&mut ledger, batch, || Ok(rows)).await

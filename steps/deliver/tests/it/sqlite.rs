@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use database::{Database as _, Patience, Purpose};
 use stepwright_step_deliver::DeliverError;
-use stepwright_step_deliver::database::{Database as _, Patience, Purpose};
 use tempfile::TempDir;
 
 use crate::place::{FLIGHTS, Place};

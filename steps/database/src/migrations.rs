@@ -3,7 +3,7 @@
 //!
 //! A user who may not create tables is enough once they are there.
 
-use crate::database::{Database, DatabaseError, Dialect, ErrorKind, Purpose, Value};
+use crate::{Database, DatabaseError, Dialect, ErrorKind, Purpose, Value};
 
 /// In order; a migration that was released is never edited.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -14,7 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 const TABLE: &str = "stepwright_migration";
 
 /// Brings the tables up to date.
-pub(crate) async fn apply(database: &mut impl Database) -> Result<(), DatabaseError> {
+pub async fn apply(database: &mut impl Database) -> Result<(), DatabaseError> {
     if pending(database).await?.is_empty() {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type, WrongType};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use super::{Database, DatabaseError, Dialect, ErrorKind, Patience, Purpose, Record, Value};
+use crate::{Database, DatabaseError, Dialect, ErrorKind, Patience, Purpose, Record, Value};
 
 /// The advisory lock that serialises migrations: any number nobody else uses.
 const SCHEMA_LOCK: i64 = 0x7374_6570_7772_6974;
@@ -27,7 +27,7 @@ pub struct Postgres {
 
 /// What was going on when an error arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     Connecting,
     Working,
     Committing,
@@ -260,7 +260,7 @@ const ADVICE_DOWN: &str =
 const ADVICE_LOOK_FIRST: &str = "the next attempt looks whether the batch arrived before it does anything";
 
 /// SQLSTATEs by what a caller can do (PostgreSQL manual, appendix A).
-pub(super) fn classify(state: &SqlState, phase: Phase) -> (ErrorKind, &'static str) {
+pub(crate) fn classify(state: &SqlState, phase: Phase) -> (ErrorKind, &'static str) {
     let code = state.code();
     match code.get(..2).unwrap_or_default() {
         // Too many connections; lock timeout; statement timeout.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql, params_from_iter};
 
-use super::{Database, DatabaseError, Dialect, ErrorKind, Patience, Purpose, Record, Value};
+use crate::{Database, DatabaseError, Dialect, ErrorKind, Patience, Purpose, Record, Value};
 
 /// Statements kept compiled; the channel has fewer.
 const STATEMENTS_MAX: usize = 64;

@@ -1,5 +1,5 @@
-//! The database CoreView is reached through: SQLite or PostgreSQL behind one
-//! small trait, so that every statement of the channel exists once.
+//! The planning database: SQLite or PostgreSQL behind one small trait, so that
+//! every statement of the steps exists once; and its tables, as migrations.
 //!
 //! Statements use `$1`, `$2`, … and only what both databases understand.
 //! Values travel as parameters, never inside the text of a statement.
@@ -7,11 +7,14 @@
 //! Errors are sorted by what a caller can do about them ([`ErrorKind`]); their
 //! messages name host or path, never the password.
 
+#![warn(missing_docs)]
+
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod migrations;
 mod postgres;
 mod sqlite;
 
