@@ -117,7 +117,7 @@ pub use workflow::{WorkflowBuilder, workflow};
 
 /// Everything a workflow or a step usually names.
 pub mod prelude {
-    pub use crate::objects::ObjectRef;
+    pub use crate::objects::{Arrival, ObjectRef};
     pub use crate::{
         Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write, backoff,
         list, lit, none, some, states, step,
