@@ -12,6 +12,7 @@ use stepwright::{Read, Write};
 
 use super::*;
 
+mod commission;
 mod datasets;
 mod invoices;
 mod rules;
