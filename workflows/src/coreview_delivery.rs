@@ -72,6 +72,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         rows: reconciled.rows,
         control: reconciled.control,
         references: none(),
+        period: none(),
     })
     .lets_fail(CalculateError::EVERY)
     .run(w);

@@ -110,6 +110,8 @@ fn what_types_cannot_say_is_checked_too() {
         ),
         broken("[[triage]]", "[[derive]]\nname = \"d\"\nvalue = { multiply = [\"agent\", 2] }\n\n[[triage]]"),
         broken("value = 0 }", "value = 0.12345678901234567890 }"),
+        broken("control = [\"contracts\"]", "control = [\"contracts\"]\ncontrol_by = \"amount\""),
+        broken("control = [\"contracts\"]", "control_by = \"agent\""),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }
