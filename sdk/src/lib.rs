@@ -65,6 +65,7 @@ extern crate self as stepwright;
 #[cfg(feature = "aws")]
 #[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
 mod aws;
+mod attempt;
 mod call;
 mod choice;
 mod each;
@@ -108,6 +109,7 @@ pub use flow::Flow;
 pub use invocation::Invocation;
 pub use macros::{Shape, StepError, step, steps};
 pub use operand::{IntoExpr, Operand, TextPart};
+pub use attempt::Attempt;
 pub use parallel::{Append, Parallel, Results};
 pub use produces::{Diverged, Produces};
 pub use resource::{Read, Use, Write};
