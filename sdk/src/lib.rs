@@ -66,6 +66,7 @@ extern crate self as stepwright;
 #[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
 mod aws;
 mod call;
+mod callback;
 mod choice;
 mod each;
 mod errors;
@@ -97,6 +98,7 @@ mod slot;
 mod workflow;
 
 pub use call::{Call, Step};
+pub use callback::{Callback, Waits};
 pub use choice::{Case, Cases, ChoiceOf, Tagged, UnitCase};
 pub use each::Each;
 pub use errors::{
@@ -119,8 +121,8 @@ pub use workflow::{WorkflowBuilder, workflow};
 pub mod prelude {
     pub use crate::objects::{Arrival, ObjectRef};
     pub use crate::{
-        Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write, backoff,
-        list, lit, none, some, states, step,
+        Callback, Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write,
+        backoff, list, lit, none, some, states, step,
     };
 }
 
