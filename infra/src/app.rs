@@ -235,6 +235,7 @@ fn function(function: codegen::Function) -> Result<Function, AppError> {
         timeout_seconds: step.timeout_seconds,
         environment: BTreeMap::new(),
         grants: function.grants.into_iter().map(grant).collect(),
+        waits: step.waits,
         input_schema: function.input_schema,
         output_schema: function.output_schema,
         errors: function.errors,

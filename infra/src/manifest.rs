@@ -110,9 +110,13 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// What it may touch.
     pub grants: Vec<Grant>,
-    /// JSON schema of the payload.
+    /// It gets a task token, and its state waits for what the bearer answers. Its payload
+    /// is `{"input": …, "taskToken": …}`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    /// JSON schema of the payload; of one that waits, of the payload's `input`.
     pub input_schema: Value,
-    /// JSON schema of the result.
+    /// JSON schema of the result; of one that waits, of the answer.
     pub output_schema: Value,
     /// Names of the errors it declares.
     pub errors: Vec<String>,

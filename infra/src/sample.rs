@@ -78,6 +78,7 @@ fn function(step: &str, grants: Vec<Grant>) -> Function {
         timeout_seconds: 60,
         environment: BTreeMap::from([("RUST_LOG".to_owned(), "info".to_owned())]),
         grants,
+        waits: false,
         input_schema: json!({ "type": "object" }),
         output_schema: json!({ "type": "object" }),
         errors: vec!["ParseError.Malformed".to_owned()],

@@ -67,6 +67,7 @@ extern crate self as stepwright;
 mod aws;
 mod attempt;
 mod call;
+mod callback;
 mod choice;
 mod each;
 mod errors;
@@ -98,6 +99,7 @@ mod slot;
 mod workflow;
 
 pub use call::{Call, Step};
+pub use callback::{Callback, Waits};
 pub use choice::{Case, Cases, ChoiceOf, Tagged, UnitCase};
 pub use each::Each;
 pub use errors::{
@@ -121,8 +123,8 @@ pub use workflow::{WorkflowBuilder, workflow};
 pub mod prelude {
     pub use crate::objects::{Arrival, ObjectRef};
     pub use crate::{
-        Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write, backoff,
-        list, lit, none, some, states, step,
+        Callback, Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write,
+        backoff, list, lit, none, some, states, step,
     };
 }
 
