@@ -9,6 +9,7 @@ use crate::{Database, DatabaseError, Dialect, ErrorKind, Purpose, Value};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "outbox", include_str!("../migrations/0001_outbox.sql")),
     (2, "coreview", include_str!("../migrations/0002_coreview.sql")),
+    (3, "market", include_str!("../migrations/0003_market.sql")),
 ];
 
 const TABLE: &str = "stepwright_migration";

@@ -387,6 +387,10 @@ pub enum Channel {
     /// Rows written to CoreView's database.
     #[default]
     CoreviewDatabase,
+    /// Files in a folder that the receiver watches.
+    FileDrop,
+    /// Batches put to an HTTPS endpoint.
+    Https,
 }
 
 impl Channel {
@@ -394,6 +398,8 @@ impl Channel {
     pub fn name(self) -> &'static str {
         match self {
             Self::CoreviewDatabase => "coreview-database",
+            Self::FileDrop => "file-drop",
+            Self::Https => "https",
         }
     }
 }
