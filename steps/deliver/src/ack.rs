@@ -147,8 +147,8 @@ pub async fn note_ack_token(
     database.execute(NOTE, &noted).await?;
     // Only now: an answer that comes after this look finds the token.
     let Some(answer) = read_ack(drop, receipt.into())? else { return Ok(None) };
-    let taken = claim(database, &receipt.delivery_id, execution_arn, Some(token)).await?;
-    Ok((taken > 0).then_some(answer))
+    let claimed = claim(database, &receipt.delivery_id, execution_arn, Some(token)).await?;
+    Ok((claimed > 0).then_some(answer))
 }
 
 /// Why an answer was not passed on.
@@ -191,8 +191,8 @@ async fn claim(
     let mut claim = claim.to_vec();
     claim.push(Value::from(token));
     database.execute(CLAIM, &claim).await?;
-    let taken = database.query(TAKEN, &[delivery_id, execution_arn].map(Value::from)).await?;
-    Ok(taken.iter().filter(|record| token.is_none_or(|token| record.text(0) == Some(token))).count())
+    let mine = database.query(TAKEN, &[delivery_id, execution_arn].map(Value::from)).await?;
+    Ok(mine.iter().filter(|record| token.is_none_or(|token| record.text(0) == Some(token))).count())
 }
 
 fn token_answer(receipt: &Receipt, token: &str, answer: &Answer) -> TokenAnswer {

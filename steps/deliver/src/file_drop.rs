@@ -92,7 +92,7 @@ impl FileDrop {
         make_durable_dir(&folder)?;
         let file = format!("{}.jsonl", batch.delivery_id);
         let path = folder.join(&file);
-        let content = match self.put_rows(batch, &versions, rows, &path) {
+        let content = match put_rows(batch, &versions, rows, &path) {
             // Who won meanwhile has swept the folder.
             Err(_) if folder.join(MANIFEST).exists() => return self.in_the_way(batch),
             content => content?,
@@ -107,50 +107,6 @@ impl FileDrop {
             let _ = std::fs::remove_file(&path);
         }
         self.in_the_way(batch)
-    }
-
-    /// Writes what a batch changes; all of it when nothing is there.
-    fn put_rows(
-        &self,
-        batch: &Batch,
-        versions: &[Version],
-        source: impl BufRead,
-        path: &Path,
-    ) -> Result<DataFile, DeliverError> {
-        let mut source = Rows::new(source);
-        let mut base = Merged::of(standing(versions))?;
-        let mut incoming = Incoming::create(path)?;
-        let (mut received, mut written, mut withdrawn) = (0, 0, 0);
-        let mut old = base.next_row()?;
-        while let Some(new) = source.next_row()? {
-            received += 1;
-            while let Some(row) = old.take_if(|row| row.entity_key < new.entity_key) {
-                withdrawn += 1;
-                incoming.write(rows::withdrawn_line(&row).as_bytes())?;
-                old = base.next_row()?;
-            }
-            let same = old.take_if(|row| row.entity_key == new.entity_key);
-            if same.is_some() {
-                old = base.next_row()?;
-            }
-            if same.is_none_or(|row| row.figures != new.figures) {
-                written += 1;
-                incoming.write(new.line().as_bytes())?;
-            }
-        }
-        while let Some(row) = old {
-            withdrawn += 1;
-            incoming.write(rows::withdrawn_line(&row).as_bytes())?;
-            old = base.next_row()?;
-        }
-        if received != batch.rows {
-            return Err(DeliverError::rejected(format!(
-                "the batch has {received} rows instead of {}; stage it again",
-                batch.rows
-            )));
-        }
-        let (bytes, sha256) = incoming.finish()?;
-        Ok(DataFile { file: String::new(), sha256, bytes, rows: written, withdrawn_rows: withdrawn })
     }
 
     /// What somebody else dropped while this batch was written.
@@ -239,6 +195,49 @@ impl FileDrop {
             ),
         })
     }
+}
+
+/// Writes what a batch changes; all of it when nothing is there.
+fn put_rows(
+    batch: &Batch,
+    versions: &[Version],
+    source: impl BufRead,
+    path: &Path,
+) -> Result<DataFile, DeliverError> {
+    let mut source = Rows::new(source);
+    let mut base = Merged::of(standing(versions))?;
+    let mut incoming = Incoming::create(path)?;
+    let (mut received, mut written, mut withdrawn) = (0, 0, 0);
+    let mut old = base.next_row()?;
+    while let Some(new) = source.next_row()? {
+        received += 1;
+        while let Some(row) = old.take_if(|row| row.entity_key < new.entity_key) {
+            withdrawn += 1;
+            incoming.write(rows::withdrawn_line(&row).as_bytes())?;
+            old = base.next_row()?;
+        }
+        let same = old.take_if(|row| row.entity_key == new.entity_key);
+        if same.is_some() {
+            old = base.next_row()?;
+        }
+        if same.is_none_or(|row| row.figures != new.figures) {
+            written += 1;
+            incoming.write(new.line().as_bytes())?;
+        }
+    }
+    while let Some(row) = old {
+        withdrawn += 1;
+        incoming.write(rows::withdrawn_line(&row).as_bytes())?;
+        old = base.next_row()?;
+    }
+    if received != batch.rows {
+        return Err(DeliverError::rejected(format!(
+            "the batch has {received} rows instead of {}; stage it again",
+            batch.rows
+        )));
+    }
+    let (bytes, sha256) = incoming.finish()?;
+    Ok(DataFile { file: String::new(), sha256, bytes, rows: written, withdrawn_rows: withdrawn })
 }
 
 /// Gives a manifest its name; `false` when somebody else has given it before.

@@ -121,7 +121,7 @@ impl HttpsEndpoint {
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::OK => {
-                let text = self.text(&mut response).map_err(|error| self.unreachable(&error))?;
+                let text = text_of(&mut response).map_err(|error| self.unreachable(&error))?;
                 Ok(Some(Booked::parse(&text).map_err(|problem| self.unintelligible(&problem))?))
             }
             _ => Err(self.refused(&mut response, false)),
@@ -162,7 +162,7 @@ impl HttpsEndpoint {
         match response.status() {
             StatusCode::OK | StatusCode::CREATED => {
                 let already = response.status() == StatusCode::OK;
-                let text = self.text(&mut response).map_err(|error| self.lost(&error))?;
+                let text = text_of(&mut response).map_err(|error| self.lost(&error))?;
                 let booked = Booked::parse(&text).map_err(|problem| self.unintelligible(&problem))?;
                 Ok(Receipt { already_delivered: already, ..self.checked(booked, batch)?.receipt })
             }
@@ -211,13 +211,9 @@ impl HttpsEndpoint {
         Err(self.refused(&mut response, true))
     }
 
-    fn text(&self, response: &mut Response<Body>) -> Result<String, ureq::Error> {
-        response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()
-    }
-
     /// An answer that is not a success. `changing` requests may have had an effect.
     fn refused(&self, response: &mut Response<Body>, changing: bool) -> Failed {
-        let text = self.text(response).unwrap_or_default();
+        let text = text_of(response).unwrap_or_default();
         refusal(&self.address, response.status(), response.headers(), &text, changing)
     }
 
@@ -271,6 +267,10 @@ impl HttpsEndpoint {
             error
         })
     }
+}
+
+fn text_of(response: &mut Response<Body>) -> Result<String, ureq::Error> {
+    response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string()
 }
 
 /// Runs a request off the driving threads; a failure of the request is data there.

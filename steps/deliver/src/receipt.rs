@@ -166,9 +166,6 @@ impl fmt::Display for RowError {
         let place = if place.is_empty() { "a row".to_owned() } else { quoted(&place.join(", ")) };
         let words = [&*self.code, &*self.detail].map(quoted);
         let words: Vec<&str> = words.iter().map(String::as_str).filter(|words| !words.is_empty()).collect();
-        match words.is_empty() {
-            true => f.write_str(&place),
-            false => write!(f, "{place}: {}", words.join(" ")),
-        }
+        if words.is_empty() { f.write_str(&place) } else { write!(f, "{place}: {}", words.join(" ")) }
     }
 }
