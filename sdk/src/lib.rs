@@ -62,10 +62,10 @@
 // The derives name this crate by its name, also inside of it.
 extern crate self as stepwright;
 
+mod attempt;
 #[cfg(feature = "aws")]
 #[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
 mod aws;
-mod attempt;
 mod call;
 mod callback;
 mod choice;
@@ -98,6 +98,7 @@ mod shape;
 mod slot;
 mod workflow;
 
+pub use attempt::Attempt;
 pub use call::{Call, Step};
 pub use callback::{Callback, Waits};
 pub use choice::{Case, Cases, ChoiceOf, Tagged, UnitCase};
@@ -111,7 +112,6 @@ pub use flow::Flow;
 pub use invocation::Invocation;
 pub use macros::{Shape, StepError, step, steps};
 pub use operand::{IntoExpr, Operand, TextPart};
-pub use attempt::Attempt;
 pub use parallel::{Append, Parallel, Results};
 pub use produces::{Diverged, Produces};
 pub use resource::{Read, Use, Write};

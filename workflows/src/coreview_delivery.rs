@@ -82,6 +82,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         workflow: lit(String::from("coreview-delivery")),
         feed: figures.feed,
         period: figures.period,
+        market: none(),
         figures: figures.figures,
         key_columns: figures.key_columns,
         rows: figures.rows,

@@ -408,6 +408,10 @@ pub enum Channel {
     /// Rows written to CoreView's database.
     #[default]
     CoreviewDatabase,
+    /// Files in a folder that the receiver watches.
+    FileDrop,
+    /// Batches put to an HTTPS endpoint.
+    Https,
 }
 
 impl Channel {
@@ -415,6 +419,8 @@ impl Channel {
     pub fn name(self) -> &'static str {
         match self {
             Self::CoreviewDatabase => "coreview-database",
+            Self::FileDrop => "file-drop",
+            Self::Https => "https",
         }
     }
 }
