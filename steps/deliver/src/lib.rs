@@ -22,10 +22,11 @@ mod stage;
 mod tally;
 mod verify;
 
-pub use batch::{Batch, Correction, DATABASE_CHANNEL, Identity, delivery_id};
+pub use batch::{Batch, DATABASE_CHANNEL, Identity, delivery_id};
 pub use channel::{DeliveryChannel, deliver_through};
 pub use database::CoreViewUrl;
 pub use deliver::{Deliver, DeliverError, deliver};
+pub use feed::Correction;
 pub use ledger::Ledger;
 pub use receipt::{Booking, ControlTotals, Receipt, Standing};
 pub use stage::{Stage, StageError, StageRequest, StageRequestExpr, stage};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
 
+use feed::Correction;
 use rusqlite::{ErrorCode, OptionalExtension as _, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use stepwright::objects::{ObjectError, ObjectRef};
 use stepwright::{Shape, StepError, Use, Write, step};
 
 use crate::batch::{
-    Batch, Correction, DATABASE_CHANNEL, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256,
+    Batch, DATABASE_CHANNEL, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256,
 };
 use crate::ledger::Ledger;
 use crate::tally::{Tally, first_difference};
