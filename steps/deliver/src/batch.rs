@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Read};
 
+use feed::Correction;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -64,13 +65,6 @@ pub struct Batch {
     /// Present when the batch replaces one that was booked for the same period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
-}
-
-/// The wish to replace what was booked for a period.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct Correction {
-    /// Why; kept with every row that changes.
-    pub reason: String,
 }
 
 impl Batch {

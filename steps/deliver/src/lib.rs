@@ -36,12 +36,12 @@ pub use ack::{
     TokenAnswer, TokenAnswers, acknowledge, acknowledged, note_ack_token,
 };
 pub use batch::{
-    Batch, CHANNELS, Correction, DATABASE_CHANNEL, DeliveryKey, FILE_CHANNEL, HTTPS_CHANNEL, Identity,
-    delivery_id,
+    Batch, CHANNELS, DATABASE_CHANNEL, DeliveryKey, FILE_CHANNEL, HTTPS_CHANNEL, Identity, delivery_id,
 };
 pub use channel::{DeliveryChannel, deliver_through};
 pub use database::CoreViewUrl;
 pub use deliver::{Deliver, DeliverError, DeliverFile, DeliverHttps, deliver, deliver_file, deliver_https};
+pub use feed::Correction;
 pub use file_drop::{FileDrop, read_ack};
 pub use https::{HttpsEndpoint, HttpsPatience};
 pub use ledger::Ledger;

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
 
+use feed::Correction;
 use rusqlite::{ErrorCode, OptionalExtension as _, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::{ObjectError, ObjectRef};
 use stepwright::{Shape, StepError, Use, Write, step};
 
-use crate::batch::{
-    Batch, CHANNELS, Correction, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256,
-};
+use crate::batch::{Batch, CHANNELS, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256};
 use crate::outbox::Outbox;
 use crate::tally::{Tally, first_difference};
 use crate::{CoreViewUrl, Staging};

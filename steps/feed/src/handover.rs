@@ -87,3 +87,10 @@ pub struct Figures {
     /// as exact decimal text.
     pub totals: BTreeMap<String, String>,
 }
+
+/// The wish to replace what was delivered for a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Correction {
+    /// Why; kept with every row that changes.
+    pub reason: String,
+}

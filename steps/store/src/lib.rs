@@ -20,22 +20,42 @@
 
 mod classify;
 mod clock;
+mod close_run;
+mod control;
 mod customer;
 mod failure;
+mod figures;
 mod keep_revision;
 mod layout;
 mod load;
+mod migrate;
 mod open_run;
 mod period;
+mod quarantine;
+mod replaced;
 mod tables;
 mod take_in;
 
-pub use classify::{Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, classify};
+pub use classify::{
+    CONTRACTS, Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, REFERENCE, classify,
+};
+pub use close_run::{
+    CloseError, CloseRequest, CloseRequestExpr, CloseRun, Closed, ReceiptRef, ReceiptRefExpr, close_run,
+};
+pub use control::{
+    Control, ControlError, ControlRequest, ControlRequestExpr, Controlled, MarketFigures, MarketFiguresExpr,
+    Planned, RunRef, RunRefExpr, control,
+};
 pub use keep_revision::{KeepError, KeepRequest, KeepRequestExpr, KeepRevision, Revision, keep_revision};
 pub use load::{Load, LoadError, LoadRequest, LoadRequestExpr, Loaded, load};
+pub use migrate::{Migrate, MigrateError, MigrateRequest, MigrateRequestExpr, Migrated, migrate};
 pub use open_run::{
     MarketRows, OpenError, OpenRequest, OpenRequestExpr, OpenRun, PinnedRevision, Run, open_run,
 };
+pub use quarantine::{
+    Quarantine, QuarantineError, QuarantineRequest, QuarantineRequestExpr, Quarantined, quarantine,
+};
+pub use replaced::{Replaced, ReplacedError, ReplacedRequest, ReplacedRequestExpr, replaced};
 pub use take_in::{TakeIn, TakeInError, TakeInRequest, TakeInRequestExpr, TakenIn, take_in};
 
 stepwright::bucket!(

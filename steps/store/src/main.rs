@@ -2,8 +2,21 @@
 
 use std::process::ExitCode;
 
-use stepwright_step_store::{Classify, KeepRevision, Load, OpenRun, TakeIn};
+use stepwright_step_store::{
+    Classify, CloseRun, Control, KeepRevision, Load, Migrate, OpenRun, Quarantine, Replaced, TakeIn,
+};
 
 fn main() -> ExitCode {
-    stepwright::lambda::serve(stepwright::steps![take_in, classify, keep_revision, load, open_run,])
+    stepwright::lambda::serve(stepwright::steps![
+        take_in,
+        classify,
+        keep_revision,
+        quarantine,
+        replaced,
+        load,
+        open_run,
+        control,
+        close_run,
+        migrate,
+    ])
 }
