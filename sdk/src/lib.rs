@@ -65,7 +65,9 @@ extern crate self as stepwright;
 #[cfg(feature = "aws")]
 #[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
 mod aws;
+mod attempt;
 mod call;
+mod callback;
 mod choice;
 mod each;
 mod errors;
@@ -97,6 +99,7 @@ mod slot;
 mod workflow;
 
 pub use call::{Call, Step};
+pub use callback::{Callback, Waits};
 pub use choice::{Case, Cases, ChoiceOf, Tagged, UnitCase};
 pub use each::Each;
 pub use errors::{
@@ -108,6 +111,7 @@ pub use flow::Flow;
 pub use invocation::Invocation;
 pub use macros::{Shape, StepError, step, steps};
 pub use operand::{IntoExpr, Operand, TextPart};
+pub use attempt::Attempt;
 pub use parallel::{Append, Parallel, Results};
 pub use produces::{Diverged, Produces};
 pub use resource::{Read, Use, Write};
@@ -117,10 +121,10 @@ pub use workflow::{WorkflowBuilder, workflow};
 
 /// Everything a workflow or a step usually names.
 pub mod prelude {
-    pub use crate::objects::ObjectRef;
+    pub use crate::objects::{Arrival, ObjectRef};
     pub use crate::{
-        Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write, backoff,
-        list, lit, none, some, states, step,
+        Callback, Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write,
+        backoff, list, lit, none, some, states, step,
     };
 }
 

@@ -96,7 +96,7 @@ pub trait Secret: 'static {
 /// What a step may take as an argument beside its input.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource handle a step can ask for",
-    label = "expected `Read<..>`, `Write<..>`, `Use<..>` or `Invocation`",
+    label = "expected `Read<..>`, `Write<..>`, `Use<..>`, `Callback<..>` or `Invocation`",
     note = "a step's data is its first argument; put everything it is called with into that type"
 )]
 pub trait Handle: Sized {
@@ -163,6 +163,16 @@ impl<B: Bucket, A> BucketHandle<B, A> {
     /// An object, verified against its reference. See [`Store::get`].
     pub fn get(&self, object: &ObjectRef) -> Result<std::fs::File, ObjectError> {
         self.store.get(object)
+    }
+
+    /// A reference to what is under a key now. See [`Store::find`].
+    pub fn find(&self, key: &str, version_id: Option<&str>) -> Result<Option<ObjectRef>, ObjectError> {
+        self.store.find(key, version_id)
+    }
+
+    /// A reference to an object whose arrival was told. See [`Store::arrived`].
+    pub fn arrived(&self, arrival: &crate::objects::Arrival) -> Result<ObjectRef, ObjectError> {
+        self.store.arrived(arrival)
     }
 
     /// Begins an object under a key; nothing is there before the writer's

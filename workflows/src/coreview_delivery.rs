@@ -54,7 +54,11 @@ pub fn definition() -> Workflow {
     stepwright::workflow("coreview-delivery", coreview_delivery)
         .comment("Takes a feed to CoreView, once, and proves it.")
         .timeout(24 * 60 * 60)
-        .intake::<feed::Drops>(|request| request.files, |request| request.spec, "samples/coreview-delivery")
+        .intake::<feed::Drops, _>(
+            |request| request.files,
+            |request| request.spec,
+            "samples/coreview-delivery",
+        )
         .build()
 }
 

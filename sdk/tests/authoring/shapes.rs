@@ -123,3 +123,30 @@ fn a_type_writes_its_schema() {
     assert_eq!(info.name, "Everything");
     assert_eq!(schema.as_value()["$ref"], "#/$defs/Everything");
 }
+
+/// A workflow that takes arrivals takes references too, in Rust and in JSON.
+#[test]
+fn a_reference_is_an_arrival() {
+    let reference = ObjectRef { rows: Some(1), ..reference_of("a.csv") };
+    let read: Arrival =
+        serde_json::from_value(serde_json::to_value(&reference).expect("JSON")).expect("fits");
+    assert_eq!(read, Arrival::from(reference));
+
+    let told: Arrival = serde_json::from_str(r#"{"bucket":"b","key":"k","bytes":7}"#).expect("fits");
+    assert_eq!((told.version_id, told.sha256, told.bytes), (None, None, Some(7)));
+
+    let arrival: Expr<Arrival> = lit(reference_of("a.csv")).into_expr();
+    assert!(matches!(arrival.key.node(), Node::Field { name: "key", optional: false, .. }));
+}
+
+fn reference_of(key: &str) -> ObjectRef {
+    let sha256 = "0".repeat(64);
+    ObjectRef {
+        bucket: "drops".to_owned(),
+        key: key.to_owned(),
+        version_id: None,
+        sha256,
+        bytes: 3,
+        rows: None,
+    }
+}

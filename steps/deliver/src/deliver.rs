@@ -9,7 +9,7 @@ use crate::channel::deliver_through;
 use crate::ledger::Ledger;
 use crate::receipt::Receipt;
 use crate::{CoreViewUrl, Staging};
-use database::{Connection, DatabaseError, ErrorKind, Patience};
+use database::{DatabaseError, ErrorKind};
 
 /// Why a batch was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]
@@ -69,7 +69,7 @@ pub async fn deliver(
     staging: Read<Staging>,
     coreview: Use<CoreViewUrl>,
 ) -> Result<Receipt, DeliverError> {
-    let connection = Connection::open(coreview.value(), Patience::default()).await?;
+    let connection = database::warm(coreview.value()).await?;
     let mut ledger = Ledger::open(connection).await?;
     deliver_through(&mut ledger, &batch, || {
         let file = staging

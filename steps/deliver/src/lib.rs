@@ -24,6 +24,7 @@ mod verify;
 
 pub use batch::{Batch, Correction, DATABASE_CHANNEL, Identity, delivery_id};
 pub use channel::{DeliveryChannel, deliver_through};
+pub use database::CoreViewUrl;
 pub use deliver::{Deliver, DeliverError, deliver};
 pub use ledger::Ledger;
 pub use receipt::{Booking, ControlTotals, Receipt, Standing};
@@ -36,8 +37,4 @@ pub const TABLES: [&str; 2] = ["coreview_figure", "coreview_ledger"];
 stepwright::bucket!(
     /// What travels between the steps of a delivery.
     pub Staging = "staging"
-);
-stepwright::secret!(
-    /// Where CoreView is: `sqlite:///abs/path.db` or `postgres://user:password@host/database`.
-    pub CoreViewUrl = "coreview"
 );

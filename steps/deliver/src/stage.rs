@@ -16,7 +16,7 @@ use crate::batch::{
 use crate::ledger::Ledger;
 use crate::tally::{Tally, first_difference};
 use crate::{CoreViewUrl, Staging};
-use database::{Connection, DatabaseError, ErrorKind, Patience};
+use database::{DatabaseError, ErrorKind};
 
 /// Names of workflows, feeds and periods are identifiers, not data.
 const NAME_BYTES_MAX: usize = 200;
@@ -105,7 +105,7 @@ pub async fn stage(
     coreview: Use<CoreViewUrl>,
 ) -> Result<Batch, StageError> {
     let batch = canonical_batch(request, &staging)?;
-    let connection = Connection::open(coreview.value(), Patience::default()).await?;
+    let connection = database::warm(coreview.value()).await?;
     let mut ledger = Ledger::open(connection).await?;
     ledger.note_staged(&batch).await?;
     Ok(batch)

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::deliver::DeliverError;
 use crate::ledger::Ledger;
 use crate::receipt::{Booking, Receipt, Standing};
-use database::{Connection, DatabaseError, ErrorKind, Patience};
+use database::{DatabaseError, ErrorKind};
 
 /// A receipt that was found to be true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -76,7 +76,7 @@ pub async fn verify(receipt: Receipt, coreview: Use<CoreViewUrl>) -> Result<Veri
     if crate::faults::no_idempotency() {
         return Ok(verified(&receipt, true));
     }
-    let connection = Connection::open(coreview.value(), Patience::default()).await?;
+    let connection = database::warm(coreview.value()).await?;
     let mut ledger = Ledger::open(connection).await?;
     let Some(Booking { receipt: booked, standing }) = ledger.find(&receipt.delivery_id).await? else {
         return Err(mismatch(&receipt, "its ledger (table coreview_ledger) has no such delivery"));

@@ -121,6 +121,16 @@ impl<W: Write> RowWriter<W> {
         self.to.write_all(&self.line)
     }
 
+    /// Writes a row whose values are a JSON list already, as
+    /// [`RowReader::stored_values`] gives it.
+    pub fn write_stored(&mut self, outcome: usize, values: &str) -> io::Result<()> {
+        let values = values.strip_prefix('[').unwrap_or(values);
+        let comma = if values == "]" { "" } else { "," };
+        self.line.clear();
+        writeln!(self.line, "[{outcome}{comma}{values}")?;
+        self.to.write_all(&self.line)
+    }
+
     /// Hands back where the rows went.
     pub fn into_inner(self) -> W {
         self.to
@@ -194,6 +204,17 @@ impl<R: BufRead> RowReader<R> {
             return Err(refuse(format!("its outcome {outcome} is not in the header")));
         }
         Ok(Some(outcome))
+    }
+
+    /// The values of the row that was read last, as a JSON list without the outcome.
+    pub fn stored_values(&self) -> String {
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        // The outcome is a number, so the first comma ends it; a row of no values has none.
+        let values = memchr::memchr(b',', line).and_then(|comma| line.get(comma + 1..));
+        let mut stored = String::with_capacity(line.len() + 1);
+        stored.push('[');
+        stored.push_str(&String::from_utf8_lossy(values.unwrap_or(b"]")));
+        stored
     }
 
     /// What became of rows with this outcome index.

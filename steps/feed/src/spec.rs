@@ -10,6 +10,7 @@ use std::io::Read;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::calculation::{ROWS, Reconciliation, Reference, Table};
 use crate::condition::Condition;
@@ -24,15 +25,18 @@ mod decode;
 mod document;
 mod error;
 mod source;
+mod store;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use check::Finding;
 pub use error::{SpecError, SpecProblem};
 pub use source::{
     Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Warning,
     Width,
 };
+pub use store::{MONTHS_BACK_MAX, Store};
 pub use suggest::{among, closest};
 
 /// Largest spec file that is read, in bytes.
@@ -60,6 +64,9 @@ pub struct FeedSpec {
     /// row without one is accepted.
     #[serde(default)]
     pub triage: Vec<TriageRule>,
+    /// How rows are kept in the planning database; for a feed that is calculated
+    /// by period from what was taken in before.
+    pub store: Option<Store>,
     /// Reference data: rows of other feeds that tables use.
     #[serde(default)]
     pub references: Vec<Reference>,
@@ -424,6 +431,50 @@ pub enum PeriodUnit {
     Day,
 }
 
+/// Reads any TOML or JSON document the way specs are read: what is unknown,
+/// missing or of the wrong type is reported at its place, and so is what `check`
+/// finds in it.
+///
+/// # Errors
+/// Every mistake that was found; also when the document cannot be read, is not
+/// UTF-8 or is larger than [`SPEC_BYTES_MAX`].
+pub fn read_document<T: DeserializeOwned>(
+    file: &str,
+    from: impl Read,
+    check: impl FnOnce(&T) -> Vec<Finding>,
+) -> Result<T, SpecError> {
+    checked_document(file, &text_of(file, from)?, check)
+}
+
+fn checked_document<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    check: impl FnOnce(&T) -> Vec<Finding>,
+) -> Result<T, SpecError> {
+    let document = document::parse(file, text)?;
+    let decoded: T =
+        decode::decode(&document).map_err(|problem| SpecError::new(file, text, vec![problem]))?;
+    let problems = check(&decoded);
+    if problems.is_empty() {
+        return Ok(decoded);
+    }
+    let located = problems.into_iter().map(|problem| problem.locate(&document)).collect();
+    Err(SpecError::new(file, text, located))
+}
+
+/// The text of a document, without a byte order mark.
+fn text_of(file: &str, from: impl Read) -> Result<String, SpecError> {
+    let mut text = String::new();
+    let read = from.take(SPEC_BYTES_MAX + 1).read_to_string(&mut text);
+    match read {
+        Err(error) => Err(SpecError::unreadable(file, &error.to_string())),
+        Ok(_) if text.len() as u64 > SPEC_BYTES_MAX => {
+            Err(SpecError::unreadable(file, &format!("at most {SPEC_BYTES_MAX} bytes are read")))
+        }
+        Ok(_) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+    }
+}
+
 impl FeedSpec {
     /// Reads and checks a spec. `file` is what messages call it; a name that ends
     /// in `.json`, or a text that starts with `{`, is JSON, anything else TOML.
@@ -431,15 +482,7 @@ impl FeedSpec {
     /// # Errors
     /// Every mistake that was found, each with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, SpecError> {
-        let document = document::parse(file, text)?;
-        let spec: Self =
-            decode::decode(&document).map_err(|problem| SpecError::new(file, text, vec![problem]))?;
-        let problems = check::check(&spec);
-        if problems.is_empty() {
-            return Ok(spec);
-        }
-        let located = problems.into_iter().map(|problem| problem.locate(&document)).collect();
-        Err(SpecError::new(file, text, located))
+        checked_document(file, text, check::check)
     }
 
     /// Reads and checks a spec from a file.
@@ -448,15 +491,7 @@ impl FeedSpec {
     /// As [`FeedSpec::parse`]; also when it cannot be read, is not UTF-8 or is
     /// larger than [`SPEC_BYTES_MAX`].
     pub fn read(file: &str, from: impl Read) -> Result<Self, SpecError> {
-        let mut text = String::new();
-        let read = from.take(SPEC_BYTES_MAX + 1).read_to_string(&mut text);
-        match read {
-            Err(error) => Err(SpecError::unreadable(file, &error.to_string())),
-            Ok(_) if text.len() as u64 > SPEC_BYTES_MAX => {
-                Err(SpecError::unreadable(file, &format!("a spec has at most {SPEC_BYTES_MAX} bytes")))
-            }
-            Ok(_) => Self::parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text)),
-        }
+        Self::parse(file, &text_of(file, from)?)
     }
 
     /// The JSON schema of a spec.
