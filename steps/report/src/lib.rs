@@ -29,8 +29,8 @@ mod tests;
 
 use content::Content;
 pub use run::{
-    ReportRun, ReportedMarket, ReportedMarketExpr, ReportedReceipt, ReportedReceiptExpr, RunReportRequest,
-    RunReportRequestExpr, RunReported, report_run,
+    ReportRun, ReportedMarket, ReportedMarketExpr, ReportedReceipt, ReportedReceiptExpr, ReportedRevision,
+    ReportedRevisionExpr, RunReportRequest, RunReportRequestExpr, RunReported, report_run,
 };
 
 /// A receipt, as far as the report shows it.

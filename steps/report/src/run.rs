@@ -51,6 +51,17 @@ pub struct ReportedReceipt {
     pub already_delivered: bool,
 }
 
+/// A revision of reference data that was used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct ReportedRevision {
+    /// The reference's name.
+    pub name: String,
+    /// What the revision is for, such as a year.
+    pub scope: String,
+    /// Its number.
+    pub number: u64,
+}
+
 /// The run that is to be reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct RunReportRequest {
@@ -67,6 +78,9 @@ pub struct RunReportRequest {
     /// The reference data that was used, by name.
     #[serde(default)]
     pub references: BTreeMap<String, ObjectRef>,
+    /// The revisions of it.
+    #[serde(default)]
+    pub revisions: Vec<ReportedRevision>,
     /// The markets.
     pub markets: Vec<ReportedMarket>,
     /// The files this execution took in, where it took in any.

@@ -198,13 +198,21 @@ fn references(page: &mut Page, content: &RunContent<'_>) {
     if references.is_empty() {
         return;
     }
+    let revisions = |name: &str| {
+        let of_name = content.request.revisions.iter().filter(|revision| revision.name == name);
+        let shown: Vec<String> = of_name
+            .map(|revision| format!("{} {}", revision.scope, revision.number).trim().to_owned())
+            .collect();
+        shown.join(", ")
+    };
     let rows = references.iter().map(|(name, object)| {
         vec![
             Cell::Name(name.into()),
+            Cell::Text(revisions(name).into()),
             Cell::count(object.rows.unwrap_or_default()),
             Cell::Code(object.sha256.as_str().into()),
             Cell::Code(object.key.as_str().into()),
         ]
     });
-    page.table(&[text("name"), number("rows"), text("sha256"), text("key")], rows);
+    page.table(&[text("name"), text("revisions"), number("rows"), text("sha256"), text("key")], rows);
 }

@@ -133,6 +133,7 @@ impl Case {
             period: "2024-07".into(),
             input_sha256: "5e".repeat(32),
             references: BTreeMap::from([("rates".to_owned(), put("staging", "rates", "", Some(1037)))]),
+            revisions: vec![ReportedRevision { name: "rates".into(), scope: String::new(), number: 4 }],
             markets,
             intake: vec![file],
             previous: totals.iter().map(scaled).collect(),
