@@ -36,7 +36,9 @@ mod replaced;
 mod tables;
 mod take_in;
 
-pub use classify::{CONTRACTS, Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, REFERENCE, classify};
+pub use classify::{
+    CONTRACTS, Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, REFERENCE, classify,
+};
 pub use close_run::{
     CloseError, CloseRequest, CloseRequestExpr, CloseRun, Closed, ReceiptRef, ReceiptRefExpr, close_run,
 };
