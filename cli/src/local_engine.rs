@@ -61,6 +61,8 @@ pub(crate) enum Moment {
 /// How the wait ended.
 pub(crate) enum Waited {
     Ended,
+    /// Nothing goes on before somebody answers a task.
+    ForAnswer,
     Interrupted,
 }
 
@@ -205,6 +207,10 @@ impl LocalEngine {
                     return Ok(Waited::Interrupted);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if self.engine.waits_only_for_answers(arn) {
+                        progress.clear();
+                        return Ok(Waited::ForAnswer);
+                    }
                     if terminal.format == Format::Text && counted.elapsed() >= COUNT {
                         self.count_items(Counted::All, view);
                         counted = Instant::now();

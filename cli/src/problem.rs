@@ -16,6 +16,8 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// What was named does not exist.
     pub(crate) const NOT_FOUND: u8 = 3;
+    /// The execution waits for an answer.
+    pub(crate) const WAITS: u8 = 4;
     /// A precondition does not hold.
     pub(crate) const REFUSED: u8 = 5;
     /// Some of several were refused, or failed.
@@ -291,6 +293,10 @@ pub(crate) enum Problem {
     #[diagnostic(code(definition::no_state), help("states of the machine:\n{}", listed(known)))]
     NoSuchState { state: String, similar: Option<String>, known: Vec<String> },
 
+    #[error("{message}")]
+    #[diagnostic(code(execution::not_waiting), help("{hint}"))]
+    NotAnswered { message: String, hint: String },
+
     #[error("{detail}")]
     #[diagnostic(code(test::refused), help("{hint}"))]
     TestRefused { detail: String, hint: &'static str },
@@ -372,6 +378,7 @@ impl Problem {
             | Self::Definition { .. }
             | Self::Denied
             | Self::BackupThere { .. }
+            | Self::NotAnswered { .. }
             | Self::TestRefused { .. }
             | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }

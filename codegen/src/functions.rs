@@ -17,9 +17,10 @@ pub struct Function {
     pub name: String,
     /// What `#[step]` knows about it.
     pub step: StepInfo,
-    /// The schema of what it accepts (draft 2020-12).
+    /// The schema of what the step is called with (draft 2020-12): the function's
+    /// payload, or the member `input` of it when the step waits.
     pub input_schema: Value,
-    /// The schema of what it returns.
+    /// The schema of what it returns, or is answered when it waits.
     pub output_schema: Value,
     /// The contract it fulfils: see [`crate::contract`].
     pub contract: String,

@@ -10,7 +10,7 @@ use stepwright::ir::{self, Block, Catcher, Location, Map, Retrier, Slot, State, 
 use crate::draft::Draft;
 use crate::functions::{Function, catchers, inner_blocks};
 use crate::places::SlotShapes;
-use crate::retry::{WILDCARDS, is_wildcard};
+use crate::retry::WILDCARDS;
 use crate::shape::{Kind, Shape};
 
 /// A finding.
@@ -36,8 +36,11 @@ impl fmt::Display for Lint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum LintCode {
-    /// A declared error of a step is neither retried, nor caught, nor accepted.
+    /// A declared error of a step, or the end of its waiting time, is neither retried, nor
+    /// caught, nor accepted.
     UnhandledError,
+    /// A step waits for an answer without a limit.
+    EndlessWait,
     /// A catch-all ends in a Fail state: a redrive would only fail there again.
     UselessRedrive,
     /// A map over a list without an upper limit collects lists without one.
@@ -48,13 +51,19 @@ pub enum LintCode {
 
 impl LintCode {
     /// Every code, in the order of the enum.
-    pub const ALL: &'static [LintCode] =
-        &[Self::UnhandledError, Self::UselessRedrive, Self::UnboundedMap, Self::SensitiveField];
+    pub const ALL: &'static [LintCode] = &[
+        Self::UnhandledError,
+        Self::EndlessWait,
+        Self::UselessRedrive,
+        Self::UnboundedMap,
+        Self::SensitiveField,
+    ];
 
     /// The stable name of the finding, such as `unhandled-error`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UnhandledError => "unhandled-error",
+            Self::EndlessWait => "endless-wait",
             Self::UselessRedrive => "useless-redrive",
             Self::UnboundedMap => "unbounded-map",
             Self::SensitiveField => "sensitive-field",
@@ -64,7 +73,7 @@ impl LintCode {
     /// How much weight a finding has unless somebody decides otherwise.
     pub const fn level(self) -> LintLevel {
         match self {
-            Self::UnhandledError | Self::UselessRedrive => LintLevel::Deny,
+            Self::UnhandledError | Self::EndlessWait | Self::UselessRedrive => LintLevel::Deny,
             Self::UnboundedMap | Self::SensitiveField => LintLevel::Warn,
         }
     }
@@ -145,6 +154,7 @@ impl Linter<'_> {
         match &state.kind {
             StateKind::Task(task) => {
                 self.unhandled(state, task, &inside);
+                self.endless(state, task);
                 self.useless_redrive(state, task.result);
             }
             StateKind::Map(map) => {
@@ -176,18 +186,30 @@ impl Linter<'_> {
     }
 
     fn unhandled(&mut self, state: &State, task: &Task, catching: &[&Catcher]) {
-        for error in task.step.errors {
-            let is_handled = task.retriers.iter().any(|retrier| retries(retrier, error.name))
-                || catching.iter().any(|catcher| catches(catcher, error.name))
-                || task.lets_fail.contains(&error.name);
+        let declared = task.step.errors.iter().map(|error| error.name);
+        // The time of one that waits is over sooner or later.
+        let timeout = (task.step.waits && task.timeout_seconds.is_some()).then_some(TIMEOUT);
+        for error in declared.chain(timeout) {
+            let is_handled = task.retriers.iter().any(|retrier| retries(retrier, error))
+                || catching.iter().any(|catcher| catches(catcher, error))
+                || task.lets_fail.contains(&error);
             if !is_handled {
                 let name = self.name(state, task.result);
                 let message = format!(
-                    "{name}: error `{}` is neither retried nor caught; it fails the execution. Retry it, catch it, or accept it with `.lets_fail(…)`",
-                    error.name
+                    "{name}: error `{error}` is neither retried nor caught; it fails the execution. Retry it, catch it, or accept it with `.lets_fail(…)`",
                 );
                 self.push(LintCode::UnhandledError, message, state.location, Some(name));
             }
+        }
+    }
+
+    fn endless(&mut self, state: &State, task: &Task) {
+        if task.step.waits && task.timeout_seconds.is_none() {
+            let name = self.name(state, task.result);
+            let message = format!(
+                "{name} waits for an answer, and nothing says how long; where none comes, the execution hangs until it is a year old. Say it with `.wait_at_most(seconds)`"
+            );
+            self.push(LintCode::EndlessWait, message, state.location, Some(name));
         }
     }
 
@@ -239,12 +261,22 @@ impl Linter<'_> {
     }
 }
 
+/// What a state ends in whose time is over.
+const TIMEOUT: &str = "States.Timeout";
+
 fn retries(retrier: &Retrier, error: &str) -> bool {
-    retrier.max_attempts > 0 && (is_wildcard(retrier) || retrier.errors.iter().any(|name| name == error))
+    retrier.max_attempts > 0 && names(&retrier.errors, error)
 }
 
 fn catches(catcher: &Catcher, error: &str) -> bool {
-    catcher.errors.iter().any(|name| name == error || WILDCARDS.contains(&name.as_str()))
+    names(&catcher.errors, error)
+}
+
+/// Developer guide, "Error names": `States.TaskFailed` stands for every error but a timeout.
+fn names(errors: &[String], error: &str) -> bool {
+    errors.iter().any(|name| {
+        name == error || name == "States.ALL" || (name == "States.TaskFailed" && error != TIMEOUT)
+    })
 }
 
 /// The first Fail state inside a handler.

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stepwright::ir::{End, NodeRef, Slot};
+use stepwright::ir::{self, End, NodeRef, Slot};
 
 use crate::draft::{Aliases, Draft, KindDraft, Origin, ScopeId, StateId};
 use crate::jsonata::{Place, Places, Problem, Shapes, shape_of};
@@ -174,6 +174,12 @@ fn given_name(draft: &Draft<'_>, owner: ScopeId, given: Given) -> String {
     }
 }
 
+/// Where a task's output is when it ends: Lambda's answer is around what a function
+/// returns, and nothing is around an answer by token.
+pub(crate) fn result_of(task: &ir::Task) -> &'static str {
+    if task.step.waits { "$states.result" } else { "$states.result.Payload" }
+}
+
 /// The moment of a state in which something is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
@@ -221,7 +227,7 @@ impl Site<'_, '_> {
 
     fn own_result(&self) -> Option<Place> {
         match self.registry.draft.state(self.state)?.kind {
-            KindDraft::Task(_) => Some(Place::Path("$states.result.Payload".to_owned())),
+            KindDraft::Task(task) => Some(Place::Path(result_of(task).to_owned())),
             KindDraft::Map { .. } | KindDraft::Parallel { .. } => {
                 Some(Place::Path("$states.result".to_owned()))
             }

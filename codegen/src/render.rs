@@ -118,18 +118,22 @@ impl<'a> Renderer<'a, '_> {
     }
 
     fn task(&mut self, id: StateId, task: &ir::Task, fields: &mut Fields) -> Result<(), CodegenError> {
-        let payload = self.enter(id, task.input)?;
-        let arguments = json!({
-            "FunctionName": crate::functions::name(self.app, task.step.name),
-            "Payload": payload,
-        });
-        let timeout_seconds = task
-            .timeout_seconds
-            .unwrap_or_else(|| u64::from(task.step.timeout_seconds) + TASK_TIMEOUT_MARGIN_SECONDS)
-            .min(TIMEOUT_SECONDS_MAX);
-        fields.insert("Resource".to_owned(), json!("arn:aws:states:::lambda:invoke"));
-        fields.insert("Arguments".to_owned(), arguments);
-        fields.insert("TimeoutSeconds".to_owned(), json!(timeout_seconds));
+        let input = self.enter(id, task.input)?;
+        let (resource, payload) = if task.step.waits {
+            let payload = json!({ "input": input, "taskToken": "{% $states.context.Task.Token %}" });
+            ("arn:aws:states:::lambda:invoke.waitForTaskToken", payload)
+        } else {
+            ("arn:aws:states:::lambda:invoke", input)
+        };
+        let function = crate::functions::name(self.app, task.step.name);
+        fields.insert("Resource".to_owned(), json!(resource));
+        fields.insert("Arguments".to_owned(), json!({ "FunctionName": function, "Payload": payload }));
+        // How long an answer may take is the author's to say: a function's time says nothing of it.
+        let of_function =
+            (!task.step.waits).then(|| u64::from(task.step.timeout_seconds) + TASK_TIMEOUT_MARGIN_SECONDS);
+        if let Some(seconds) = task.timeout_seconds.or(of_function) {
+            fields.insert("TimeoutSeconds".to_owned(), json!(seconds.min(TIMEOUT_SECONDS_MAX)));
+        }
         if let Some(seconds) = task.heartbeat_seconds {
             fields.insert("HeartbeatSeconds".to_owned(), json!(seconds));
         }
@@ -232,7 +236,7 @@ impl<'a> Renderer<'a, '_> {
         fields: &mut Fields,
     ) -> Result<(), CodegenError> {
         let output = match state.kind {
-            KindDraft::Task(_) => Some(Output::Path("$states.result.Payload")),
+            KindDraft::Task(task) => Some(Output::Path(crate::places::result_of(task))),
             KindDraft::Pass { value } => Some(Output::Node(value)),
             // The results in order, or the input: what AWS puts out by itself.
             _ => None,
@@ -262,8 +266,9 @@ impl<'a> Renderer<'a, '_> {
             (None, None) => None,
         };
         // AWS puts the results out by itself.
-        let is_default = matches!(state.kind, KindDraft::Map { .. } | KindDraft::Parallel { .. })
-            && output.as_ref().is_some_and(|output| output == "{% $states.result %}");
+        let is_default =
+            matches!(state.kind, KindDraft::Task(_) | KindDraft::Map { .. } | KindDraft::Parallel { .. })
+                && output.as_ref().is_some_and(|output| output == "{% $states.result %}");
         if let Some(output) = output.filter(|_| !is_default) {
             fields.insert("Output".to_owned(), output);
         }

@@ -54,7 +54,7 @@ fn transient(errors: Vec<String>) -> Retrier {
     }
 }
 
-pub(crate) fn is_wildcard(retrier: &Retrier) -> bool {
+fn is_wildcard(retrier: &Retrier) -> bool {
     retrier.errors.iter().any(|error| WILDCARDS.contains(&error.as_str()))
 }
 

@@ -75,7 +75,7 @@ fn mentions(schema: &Value, reference: &str) -> bool {
 /// The contract of a step: equal for two builds that can stand in for each other.
 ///
 /// `c-` and twelve hexadecimal digits of a SHA-256 over the input schema, the
-/// output schema and the names of the errors. Descriptions, titles, the order of
+/// output schema, the names of the errors and whether it waits for an answer. Descriptions, titles, the order of
 /// members and the order of error variants do not count.
 pub fn contract(step: &StepInfo) -> String {
     contract_of(&document(&step.input, Side::Input), &document(&step.output, Side::Output), step)
@@ -84,8 +84,10 @@ pub fn contract(step: &StepInfo) -> String {
 pub(crate) fn contract_of(input: &Value, output: &Value, step: &StepInfo) -> String {
     let mut errors: Vec<&str> = step.errors.iter().map(|error| error.name).collect();
     errors.sort_unstable();
-    let parts = Value::Array(vec![canonical(input), canonical(output), Value::from(errors)]);
-    let digest = Sha256::digest(parts.to_string().as_bytes());
+    let mut parts = vec![canonical(input), canonical(output), Value::from(errors)];
+    // A step that waits is called in another way.
+    parts.extend(step.waits.then(|| Value::from("waits")));
+    let digest = Sha256::digest(Value::Array(parts).to_string().as_bytes());
     format!("c-{}", hexadecimal(&digest, 6))
 }
 

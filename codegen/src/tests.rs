@@ -121,6 +121,24 @@ fn an_error_nobody_handles_is_found() {
 }
 
 #[test]
+fn a_wait_has_an_end_and_somebody_handles_it() {
+    insta::assert_json_snapshot!(lints("asking"), @"[]");
+    insta::assert_json_snapshot!(lints("impatient"), @r#"
+    [
+      "endless-wait: Ask waits for an answer, and nothing says how long; where none comes, the execution hangs until it is a year old. Say it with `.wait_at_most(seconds)`",
+      "unhandled-error: Again: error `States.Timeout` is neither retried nor caught; it fails the execution. Retry it, catch it, or accept it with `.lets_fail(…)`"
+    ]
+    "#);
+}
+
+#[test]
+fn a_step_that_waits_has_a_contract_of_its_own() {
+    let step = generated("asking").functions[0].step;
+    assert!(step.waits);
+    assert_ne!(contract(&step), contract(&ir::StepInfo { waits: false, ..step }));
+}
+
+#[test]
 fn a_lint_says_where() {
     let lints = generated("careless").lints;
     let unhandled = lints.iter().find(|lint| lint.code == LintCode::UnhandledError).expect("one");

@@ -235,6 +235,7 @@ fn function(function: codegen::Function) -> Result<Function, AppError> {
         timeout_seconds: step.timeout_seconds,
         environment: BTreeMap::new(),
         grants: function.grants.into_iter().map(grant).collect(),
+        waits: step.waits,
         input_schema: function.input_schema,
         output_schema: function.output_schema,
         errors: function.errors,
@@ -268,6 +269,9 @@ fn intake(intake: ir::Intake) -> Intake {
         bucket: intake.bucket.name.to_owned(),
         files_field: intake.files_field,
         spec_field: intake.spec_field,
+        with_folder: intake.with_folder,
+        period_field: intake.period_field,
+        correction_field: intake.correction_field,
         sample: intake.sample,
     }
 }

@@ -72,6 +72,15 @@ pub struct Intake {
     pub files_field: String,
     /// The input field that takes the reference to the spec file.
     pub spec_field: String,
+    /// Whether the files beside the spec are put into the bucket with it.
+    #[serde(default)]
+    pub with_folder: bool,
+    /// The input field that takes the business period.
+    #[serde(default)]
+    pub period_field: Option<String>,
+    /// The input field that takes why a period is delivered again: an object with `reason`.
+    #[serde(default)]
+    pub correction_field: Option<String>,
     /// Folder of the sample, relative to the package of the application.
     pub sample: String,
 }
@@ -101,9 +110,13 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// What it may touch.
     pub grants: Vec<Grant>,
-    /// JSON schema of the payload.
+    /// It gets a task token, and its state waits for what the bearer answers. Its payload
+    /// is `{"input": …, "taskToken": …}`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    /// JSON schema of the payload; of one that waits, of the payload's `input`.
     pub input_schema: Value,
-    /// JSON schema of the result.
+    /// JSON schema of the result; of one that waits, of the answer.
     pub output_schema: Value,
     /// Names of the errors it declares.
     pub errors: Vec<String>,

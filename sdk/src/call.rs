@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use crate::callback::Waits;
 use crate::errors::{Caught, RaisedBy, StepError};
 use crate::expr::Expr;
 use crate::flow::{Flow, here, slot_node};
@@ -20,7 +21,8 @@ use crate::slot;
 pub trait Step: Sized + 'static {
     /// What it is called with.
     type Input: Shape;
-    /// What it returns.
+    /// What the workflow gets of it: what it returns or, when it takes a
+    /// [`Callback`](crate::Callback), what it is answered.
     type Output: Shape;
     /// How it fails.
     type Error: StepError;
@@ -97,17 +99,33 @@ impl<'a, S: Step> Call<'a, S> {
     /// The state's own timeout; the Lambda function's applies in any case.
     ///
     /// # Panics
-    /// If 0 or above 99,999,999 (AWS's limit).
+    /// If 0 or above 99,999,999 (AWS's limit), or not above a heartbeat given before.
     #[track_caller]
     pub fn timeout(self, seconds: u64) -> Self {
+        let above = self.heartbeat_seconds.unwrap_or(0);
         assert!(
-            (1..=TIMEOUT_SECONDS_MAX).contains(&seconds),
-            "a timeout is 1 to {TIMEOUT_SECONDS_MAX} seconds, not {seconds}"
+            seconds > above && seconds <= TIMEOUT_SECONDS_MAX,
+            "a timeout is at most {TIMEOUT_SECONDS_MAX} seconds and longer than the heartbeat of {above}, not {seconds}"
         );
         Self { timeout_seconds: Some(seconds), ..self }
     }
 
-    /// The longest time between two heartbeats.
+    /// How long the state waits for its answer, from the call of the function on;
+    /// then it ends in `States.Timeout`. The function's own timeout is that of
+    /// `#[step]`, as ever.
+    ///
+    /// # Panics
+    /// As [`Call::timeout`].
+    #[track_caller]
+    pub fn wait_at_most(self, seconds: u64) -> Self
+    where
+        S: Waits,
+    {
+        self.timeout(seconds)
+    }
+
+    /// The longest time between two heartbeats (`SendTaskHeartbeat`) of whoever
+    /// has the task's token.
     ///
     /// # Panics
     /// If 0 or not below the timeout, where one is given before (AWS's rule).

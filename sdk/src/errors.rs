@@ -143,7 +143,7 @@ pub mod states {
     pub const ALL: AnyStepError = AnyStepError("States.ALL");
     /// Every error of a task except a timeout.
     pub const TASK_FAILED: AnyStepError = AnyStepError("States.TaskFailed");
-    /// The task ran longer than its timeout, or missed a heartbeat.
+    /// The task ran, or waited for its answer, longer than its timeout, or missed a heartbeat.
     pub const TIMEOUT: AnyStepError = AnyStepError("States.Timeout");
     /// The task sent no heartbeat in time.
     pub const HEARTBEAT_TIMEOUT: AnyStepError = AnyStepError("States.HeartbeatTimeout");

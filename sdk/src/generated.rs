@@ -52,6 +52,8 @@ pub struct Written {
     pub memory_mib: u32,
     /// The setting `timeout`.
     pub timeout_seconds: u32,
+    /// It takes a [`Callback`](crate::Callback).
+    pub waits: bool,
     /// The grants of its handles.
     pub grants: fn() -> Vec<Grant>,
 }
@@ -68,6 +70,7 @@ pub const fn step_info<S: Step>(written: Written) -> StepInfo {
         timeout_seconds: written.timeout_seconds,
         input: TypeInfo::of::<S::Input>(),
         output: TypeInfo::of::<S::Output>(),
+        waits: written.waits,
         errors: S::Error::ERRORS,
         grants: written.grants,
     }

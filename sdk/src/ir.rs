@@ -68,8 +68,14 @@ pub struct Intake {
     pub files_field: String,
     /// The input field that takes the reference to the spec file.
     pub spec_field: String,
-    /// Folder, relative to the workflow's package, with `spec.toml` and the
-    /// sample's files in `input/`.
+    /// Whether the spec's neighbours belong to it: then its whole folder is put into the bucket.
+    pub with_folder: bool,
+    /// The input field that takes the business period.
+    pub period_field: Option<String>,
+    /// The input field that takes why a period is delivered again: an object with `reason`.
+    pub correction_field: Option<String>,
+    /// Folder, relative to the workflow's package: `spec.toml` and the sample's
+    /// files in `input/`, or `sample.toml`, which lists executions.
     pub sample: String,
 }
 
@@ -153,7 +159,7 @@ pub struct Task {
     pub retriers: Vec<Retrier>,
     /// In the order written.
     pub catchers: Vec<Catcher>,
-    /// Overrides the step's own timeout.
+    /// Overrides the step's own timeout; of a step that waits, how long it waits.
     pub timeout_seconds: Option<u64>,
     /// `HeartbeatSeconds`.
     pub heartbeat_seconds: Option<u64>,
@@ -397,8 +403,10 @@ pub struct StepInfo {
     pub timeout_seconds: u32,
     /// The argument's type.
     pub input: TypeInfo,
-    /// The result's type.
+    /// The result's type; of a step that waits, its answer's.
     pub output: TypeInfo,
+    /// Whether it hands out a task token and its output is what the bearer answers.
+    pub waits: bool,
     /// The variants of the step's error enum.
     pub errors: &'static [ErrorInfo],
     /// What the step may touch: one entry per handle in its signature.

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use crate::call::Step;
+use crate::callback::Callback;
 use crate::errors::{INPUT_MISMATCH, RESOURCE_UNAVAILABLE, STEP_PANICKED, StepError as _};
 use crate::invocation::Invocation;
 use crate::ir::{ResourceKind, StepInfo};
@@ -227,13 +228,48 @@ impl Invocation {
     }
 }
 
+/// Member of a waiting step's payload: what it is called with.
+pub const INPUT_MEMBER: &str = "input";
+/// Member of a waiting step's payload: the task's token.
+pub const TOKEN_MEMBER: &str = "taskToken";
+
+/// The input in the payload of a step that waits, and the task's token.
+fn split<S: Step>(mut payload: Payload) -> Result<(Value, String), StepFailure> {
+    let mut take = |member: &str| payload.as_object_mut().and_then(|members| members.remove(member));
+    match (take(INPUT_MEMBER), take(TOKEN_MEMBER)) {
+        (Some(input), Some(Value::String(token))) if !token.is_empty() => Ok((input, token)),
+        _ => Err(StepFailure::new(
+            INPUT_MISMATCH,
+            format!(
+                "`{}` waits for an answer, so its payload is {{\"{INPUT_MEMBER}\": …, \"{TOKEN_MEMBER}\": …}} with \
+                 the token of the task, and this one is not: call it with `lambda:invoke.waitForTaskToken`, as \
+                 `{}(..).run(w)` does",
+                S::INFO.name,
+                S::INFO.name.replace('-', "_")
+            ),
+        )),
+    }
+}
+
+/// The payload as the input of a step that waits, and its callback.
+#[doc(hidden)]
+pub fn decode_call<S: Step>(payload: Payload) -> Result<(S::Input, Callback<S::Output>), StepFailure> {
+    let (input, token) = split::<S>(payload)?;
+    Ok((read::<S>(input)?, Callback::of(token)))
+}
+
 /// The payload as a step's input.
 #[doc(hidden)]
 pub fn decode<S: Step>(payload: Payload) -> Result<S::Input, StepFailure> {
-    serde_path_to_error::deserialize(payload).map_err(|error| {
+    let input = if S::INFO.waits { split::<S>(payload)?.0 } else { payload };
+    read::<S>(input)
+}
+
+fn read<S: Step>(input: Value) -> Result<S::Input, StepFailure> {
+    serde_path_to_error::deserialize(input).map_err(|error| {
         let path = error.path().to_string();
-        let place =
-            if path == "." { String::from("the payload") } else { format!("`{path}` in the payload") };
+        let whole = if S::INFO.waits { "the `input` of the payload" } else { "the payload" };
+        let place = if path == "." { whole.to_owned() } else { format!("`{path}` in {whole}") };
         let (step, wanted) = (S::INFO.name, S::INFO.input.name);
         let problem = error.into_inner();
         StepFailure::new(
@@ -247,10 +283,18 @@ pub fn decode<S: Step>(payload: Payload) -> Result<S::Input, StepFailure> {
 #[doc(hidden)]
 pub fn encode<S: Step>(result: Result<S::Output, S::Error>) -> Result<Value, StepFailure> {
     let step = S::INFO.name;
+    let output = result.map_err(|error| StepFailure::new(error.name(), error.to_string()))?;
+    serde_json::to_value(output).map_err(|error| {
+        StepFailure::new(STEP_PANICKED, format!("step `{step}`: its output has no JSON form: {error}"))
+    })
+}
+
+/// How the function of a step that waits ended, as what Lambda reports: nobody reads
+/// the result of one that handed its token on.
+#[doc(hidden)]
+pub fn encode_call<S: Step>(result: Result<(), S::Error>) -> Result<Value, StepFailure> {
     match result {
-        Ok(output) => serde_json::to_value(output).map_err(|error| {
-            StepFailure::new(STEP_PANICKED, format!("step `{step}`: its output has no JSON form: {error}"))
-        }),
+        Ok(()) => Ok(Value::Null),
         Err(error) => Err(StepFailure::new(error.name(), error.to_string())),
     }
 }

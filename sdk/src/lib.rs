@@ -62,10 +62,12 @@
 // The derives name this crate by its name, also inside of it.
 extern crate self as stepwright;
 
+mod attempt;
 #[cfg(feature = "aws")]
 #[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
 mod aws;
 mod call;
+mod callback;
 mod choice;
 mod each;
 mod errors;
@@ -96,7 +98,9 @@ mod shape;
 mod slot;
 mod workflow;
 
+pub use attempt::Attempt;
 pub use call::{Call, Step};
+pub use callback::{Callback, Waits};
 pub use choice::{Case, Cases, ChoiceOf, Tagged, UnitCase};
 pub use each::Each;
 pub use errors::{
@@ -119,8 +123,8 @@ pub use workflow::{WorkflowBuilder, workflow};
 pub mod prelude {
     pub use crate::objects::{Arrival, ObjectRef};
     pub use crate::{
-        Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write, backoff,
-        list, lit, none, some, states, step,
+        Callback, Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write,
+        backoff, list, lit, none, some, states, step,
     };
 }
 

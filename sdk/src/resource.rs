@@ -96,7 +96,7 @@ pub trait Secret: 'static {
 /// What a step may take as an argument beside its input.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource handle a step can ask for",
-    label = "expected `Read<..>`, `Write<..>`, `Use<..>` or `Invocation`",
+    label = "expected `Read<..>`, `Write<..>`, `Use<..>`, `Callback<..>` or `Invocation`",
     note = "a step's data is its first argument; put everything it is called with into that type"
 )]
 pub trait Handle: Sized {

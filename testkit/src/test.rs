@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use stepwright::ir::{ResourceKind, Workflow};
 use stepwright::lambda::{Resources, StepEntry};
-use stepwright::{Expr, Flow, Produces, Shape, Step};
+use stepwright::{Expr, Flow, Produces, Shape, Step, Waits};
 
 use crate::answer::{Answer, outcome};
 use crate::run::{Call, Run};
@@ -76,6 +76,8 @@ pub struct Test {
     input: Value,
     mocks: BTreeMap<&'static str, Mock>,
     steps: BTreeMap<&'static str, StepEntry>,
+    /// Who answers the tokens of steps that run in-process.
+    answers: BTreeMap<&'static str, Mock>,
     resources: Resources,
     seed: u64,
 }
@@ -111,6 +113,7 @@ impl Test {
             input,
             mocks: BTreeMap::new(),
             steps: BTreeMap::new(),
+            answers: BTreeMap::new(),
             resources: Resources::new(),
             seed: 0,
         }
@@ -159,6 +162,47 @@ impl Test {
                 Err(failure) => Reply::Now(outcome(Err(failure))),
             }
         })
+    }
+
+    /// Lets no attempt of a step ever end: only its timeouts go on.
+    #[track_caller]
+    pub fn never<S: Step>(self) -> Self {
+        let reply = Answer::<S>::Never.reply();
+        self.answer::<S>(move |_| reply.clone())
+    }
+
+    /// Answers the token of a step that waits, after its function has run in-process; it has to
+    /// be among [`Test::steps`]. Without an answer only the step's timeouts go on.
+    ///
+    /// ```
+    /// # use stepwright_testkit as testkit;
+    /// # use stepwright::prelude::*;
+    /// # #[derive(Debug, StepError)]
+    /// # pub enum AskError { Unavailable }
+    /// #[step]
+    /// pub async fn ask(question: String, answer: Callback<bool>) -> Result<(), AskError> {
+    ///     if answer.token().is_empty() { Err(AskError::Unavailable) } else { Ok(drop(question)) }
+    /// }
+    ///
+    /// let run = testkit::run_flow(
+    ///     |w: &mut Flow, question: Expr<String>| ask(question).wait_at_most(60).run(w),
+    ///     "May we?".to_owned(),
+    /// )
+    /// .steps(stepwright::steps![ask])
+    /// .answered::<Ask>(|question| Ok(question == "May we?"))
+    /// .start();
+    /// assert_eq!(run.output::<bool>(), Ok(true));
+    /// ```
+    pub fn answered<S: Waits>(
+        mut self,
+        mut answer: impl FnMut(S::Input) -> Result<S::Output, S::Error> + 'static,
+    ) -> Self {
+        let mock = move |payload: &Value| match stepwright::lambda::decode::<S>(payload.clone()) {
+            Ok(input) => Answer::<S>::from(answer(input)).reply(),
+            Err(failure) => Reply::Now(outcome(Err(failure))),
+        };
+        self.answers.insert(S::INFO.name, Box::new(mock));
+        self
     }
 
     #[track_caller]
@@ -227,7 +271,7 @@ impl Test {
     /// mock has no more answers. Inside an asynchronous runtime, if steps run in-process.
     #[track_caller]
     pub fn start(self) -> Run {
-        let Test { generated, input, mut mocks, steps, resources, seed } = self;
+        let Test { generated, input, mut mocks, steps, mut answers, resources, seed } = self;
         let options = SimulationOptions {
             seed,
             state_machine_name: generated.name.clone(),
@@ -242,7 +286,13 @@ impl Test {
             let reply = if let Some(mock) = mocks.get_mut(call.step.as_str()) {
                 mock(&call.payload)
             } else if let Some(step) = steps.get(call.step.as_str()) {
-                Reply::Now(outcome(stepwright::lambda::call(step, call.payload.clone(), &resources)))
+                match stepwright::lambda::call(step, call.payload.clone(), &resources) {
+                    Ok(_) if step.info.waits => match answers.get_mut(call.step.as_str()) {
+                        Some(answer) => answer(&call.payload),
+                        None => Reply::Never,
+                    },
+                    ended => Reply::Now(outcome(ended)),
+                }
             } else {
                 unanswered.get_or_insert_with(|| call.clone());
                 Reply::Never

@@ -54,7 +54,11 @@ pub fn definition() -> Workflow {
     stepwright::workflow("coreview-delivery", coreview_delivery)
         .comment("Takes a feed to CoreView, once, and proves it.")
         .timeout(24 * 60 * 60)
-        .intake::<feed::Drops>(|request| request.files, |request| request.spec, "samples/coreview-delivery")
+        .intake::<feed::Drops, _>(
+            |request| request.files,
+            |request| request.spec,
+            "samples/coreview-delivery",
+        )
         .build()
 }
 
@@ -68,6 +72,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         rows: reconciled.rows,
         control: reconciled.control,
         references: none(),
+        period: none(),
     })
     .lets_fail(CalculateError::EVERY)
     .run(w);
@@ -77,6 +82,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         workflow: lit(String::from("coreview-delivery")),
         feed: figures.feed,
         period: figures.period,
+        market: none(),
         figures: figures.figures,
         key_columns: figures.key_columns,
         rows: figures.rows,

@@ -43,6 +43,7 @@ fn step<I: JsonSchema, O: JsonSchema>(errors: &'static [ErrorInfo]) -> StepInfo 
         timeout_seconds: 3,
         input: info::<I>(),
         output: info::<O>(),
+        waits: false,
         errors,
         grants: Vec::new,
     }

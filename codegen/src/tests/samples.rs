@@ -385,6 +385,62 @@ fn careless(w: &mut Flow, login: Expr<Login>) -> Expr<Receipt> {
     deliver(login.figures).catch(states::ALL, |w, why| w.fail("Gave up", "Delivery.Failed", why.cause)).run(w)
 }
 
+/// What somebody decided.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Decision {
+    pub approved: bool,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, StepError)]
+pub enum AskError {
+    /// The question cannot be put up.
+    Unavailable,
+    /// Whoever was asked does not answer.
+    Refused,
+}
+
+/// Asks somebody.
+#[step(timeout = 30)]
+pub async fn ask(question: String, decision: Callback<Decision>) -> Result<(), AskError> {
+    let _ = (question, decision);
+    Err(AskError::Unavailable)
+}
+
+/// An answer that is waited for, and one that ends the workflow.
+fn asking(w: &mut Flow, drop: Expr<FileDrop>) -> Expr<Decision> {
+    let first = ask(drop.key)
+        .wait_at_most(14 * 24 * 3600)
+        .heartbeat(24 * 3600)
+        .retry(AskError::UNAVAILABLE, backoff(2, 2.0))
+        .catch(states::TIMEOUT, |_, _| DecisionExpr { approved: lit(false), note: none() }.into_expr())
+        .lets_fail(AskError::REFUSED)
+        .run(w);
+    w.choose(
+        "Approved?",
+        first.approved,
+        |w| {
+            ask(first.note.unwrap_or("why?"))
+                .named("Ask again")
+                .wait_at_most(60)
+                .lets_fail(AskError::EVERY)
+                .lets_fail(states::TIMEOUT)
+                .run(w)
+        },
+        |_| first,
+    )
+}
+
+/// Waits without thinking of the end.
+fn impatient(w: &mut Flow, drop: Expr<FileDrop>) -> Expr<Decision> {
+    ask(drop.key).lets_fail(AskError::EVERY).run(w);
+    ask(drop.key)
+        .named("Again")
+        .wait_at_most(60)
+        .catch(states::TASK_FAILED, |_, _| DecisionExpr { approved: lit(false), note: none() }.into_expr())
+        .run(w)
+}
+
 /// All of them, by name.
 pub(super) fn all() -> Vec<Workflow> {
     vec![
@@ -405,5 +461,7 @@ pub(super) fn all() -> Vec<Workflow> {
         stepwright::workflow("only-a-value", only_a_value).build(),
         stepwright::workflow("names-twice", names_twice).build(),
         stepwright::workflow("careless", careless).build(),
+        stepwright::workflow("asking", asking).build(),
+        stepwright::workflow("impatient", impatient).build(),
     ]
 }

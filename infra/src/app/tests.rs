@@ -19,6 +19,7 @@ fn step(name: &'static str, package: &'static str, line: u32) -> StepInfo {
         timeout_seconds: 60,
         input: TypeInfo::of::<String>(),
         output: TypeInfo::of::<String>(),
+        waits: false,
         errors: &[ErrorInfo { name: "IntakeError.Malformed", doc: "" }],
         grants: || {
             let bucket = ResourceInfo { kind: ResourceKind::Bucket, name: "staging" };

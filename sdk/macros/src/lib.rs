@@ -24,7 +24,9 @@ mod steps;
 /// (1 to 900; 60 unless given).
 ///
 /// The first argument is what the step is called with, the others are resource
-/// handles; the result is `Result<Output, Error>`. Of `async fn parse(..)` it
+/// handles; the result is `Result<Output, Error>`. With a `Callback<Answer>` among
+/// the handles the result is `Result<(), Error>`, and a workflow gets the `Answer`
+/// that somebody sends with the task's token. Of `async fn parse(..)` it
 /// makes the type `Parse` with the function as `Parse::handle`, and the function
 /// `parse(value)` for workflows, which returns a call to be run.
 #[proc_macro_attribute]

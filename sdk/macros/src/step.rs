@@ -25,9 +25,27 @@ struct Settings {
 struct Signature {
     input: Type,
     has_input: bool,
-    handles: Vec<Type>,
+    /// Every argument after the input, in order.
+    more: Vec<Argument>,
+    /// What a workflow gets: of a step that waits, the answer.
     output: Type,
+    waits: bool,
     error: Type,
+}
+
+/// An argument beside a step's input.
+enum Argument {
+    Handle(Box<Type>),
+    Callback,
+}
+
+impl Signature {
+    fn handles(&self) -> impl Iterator<Item = &Type> {
+        self.more.iter().filter_map(|argument| match argument {
+            Argument::Handle(handle) => Some(&**handle),
+            Argument::Callback => None,
+        })
+    }
 }
 
 pub(crate) fn expand(arguments: TokenStream, function: &ItemFn) -> syn::Result<TokenStream> {
@@ -42,6 +60,12 @@ pub(crate) fn expand(arguments: TokenStream, function: &ItemFn) -> syn::Result<T
     let description = description(&step, function, &signature, &settings);
     let constructor = constructor(&step, function, &signature);
     let serve = serve(&step, &signature);
+    let waits = signature.waits.then(|| {
+        quote! {
+            #[automatically_derived]
+            impl ::stepwright::Waits for #step {}
+        }
+    });
     let error = &signature.error;
     // Spanned at the type: a type that is no step error is reported there.
     let raised = quote_spanned! {error.span()=>
@@ -52,6 +76,7 @@ pub(crate) fn expand(arguments: TokenStream, function: &ItemFn) -> syn::Result<T
         #handle
         #description
         #raised
+        #waits
         #constructor
         ::stepwright::__when_serving! { #serve }
     })
@@ -82,7 +107,8 @@ fn handle(step: &Ident, function: &ItemFn) -> TokenStream {
 }
 
 fn description(step: &Ident, function: &ItemFn, signature: &Signature, settings: &Settings) -> TokenStream {
-    let Signature { input, output, error, handles, .. } = signature;
+    let Signature { input, output, error, waits, .. } = signature;
+    let handles = signature.handles();
     let Settings { memory, timeout } = settings;
     let name = function.sig.ident.unraw().to_string().replace('_', "-");
     let doc = docs::first_paragraph(&function.attrs);
@@ -101,6 +127,7 @@ fn description(step: &Ident, function: &ItemFn, signature: &Signature, settings:
                     location: ::stepwright::ir::Location { file: ::core::file!(), line: #line },
                     memory_mib: #memory,
                     timeout_seconds: #timeout,
+                    waits: #waits,
                     grants: || {
                         let grants: [::core::option::Option<::stepwright::ir::Grant>; _] =
                             [#(<#handles as ::stepwright::resource::Handle>::grant()),*];
@@ -141,13 +168,25 @@ fn constructor(step: &Ident, function: &ItemFn, signature: &Signature) -> TokenS
 
 /// The wrapper that decodes, opens, calls and encodes.
 fn serve(step: &Ident, signature: &Signature) -> TokenStream {
-    let handles = &signature.handles;
-    let names: Vec<_> = (0..handles.len()).map(|at| format_ident!("handle_{at}")).collect();
-    let (decode, argument) = if signature.has_input {
-        (quote!(let input = ::stepwright::lambda::decode::<#step>(payload)?;), quote!(input,))
+    let handles = signature.handles();
+    let name = |at: usize| format_ident!("handle_{at}");
+    let opened = signature.more.iter().enumerate().filter_map(|(at, argument)| match argument {
+        Argument::Handle(_) => Some(name(at)),
+        Argument::Callback => None,
+    });
+    let passed = signature.more.iter().enumerate().map(|(at, argument)| match argument {
+        Argument::Handle(_) => name(at),
+        Argument::Callback => format_ident!("callback"),
+    });
+    let (decode, encode) = if signature.waits {
+        let decode = quote!(let (input, callback) = ::stepwright::lambda::decode_call::<#step>(payload)?;);
+        (decode, quote!(encode_call))
+    } else if signature.has_input {
+        (quote!(let input = ::stepwright::lambda::decode::<#step>(payload)?;), quote!(encode))
     } else {
-        (quote!(let _ = payload;), quote!())
+        (quote!(let _ = payload;), quote!(encode))
     };
+    let input = signature.has_input.then(|| quote!(input,));
     quote! {
         #[automatically_derived]
         impl ::stepwright::lambda::Serve for #step {
@@ -157,9 +196,9 @@ fn serve(step: &Ident, signature: &Signature) -> TokenStream {
             ) -> ::stepwright::lambda::Answer<'a> {
                 ::std::boxed::Box::pin(async move {
                     #decode
-                    #(let #names = <#handles as ::stepwright::resource::Handle>::open(surroundings)?;)*
+                    #(let #opened = <#handles as ::stepwright::resource::Handle>::open(surroundings)?;)*
                     let _ = surroundings;
-                    ::stepwright::lambda::encode::<#step>(#step::handle(#argument #(#names),*).await)
+                    ::stepwright::lambda::#encode::<#step>(#step::handle(#input #(#passed),*).await)
                 })
             }
         }
@@ -217,12 +256,60 @@ impl Signature {
                 }
             }
         }
-        let (output, error) = result(&signature.output, signature.ident.span())?;
-        let has_input = !arguments.is_empty();
-        let handles = if has_input { arguments.split_off(1) } else { Vec::new() };
-        let input = arguments.pop().unwrap_or_else(|| parse_quote!(()));
-        Ok(Self { input, has_input, handles, output, error })
+        let (returned, error) = result(&signature.output, signature.ident.span())?;
+        let mut arguments = arguments.into_iter();
+        let input = arguments.next();
+        if let Some(callback) = input.as_ref().filter(|input| answer_of(input).is_some()) {
+            return Err(syn::Error::new(
+                callback.span(),
+                "the first argument is what the step is called with, `()` if nothing: `Callback<..>` comes after it",
+            ));
+        }
+        let (more, answer) = more(arguments)?;
+        if answer.is_some() && !matches!(&returned, Type::Tuple(tuple) if tuple.elems.is_empty()) {
+            return Err(syn::Error::new(
+                returned.span(),
+                "a step that takes `Callback<..>` returns `Result<(), Error>`: what a workflow gets is the answer",
+            ));
+        }
+        let has_input = input.is_some();
+        let input = input.unwrap_or_else(|| parse_quote!(()));
+        let waits = answer.is_some();
+        Ok(Self { input, has_input, more, output: answer.unwrap_or(returned), waits, error })
     }
+}
+
+/// The arguments beside the input, and the answer's type of the callback among them.
+fn more(arguments: impl Iterator<Item = Type>) -> syn::Result<(Vec<Argument>, Option<Type>)> {
+    let mut more = Vec::new();
+    let mut answer = None;
+    for argument in arguments {
+        match answer_of(&argument) {
+            None => more.push(Argument::Handle(Box::new(argument))),
+            Some(_) if answer.is_some() => {
+                return Err(syn::Error::new(
+                    argument.span(),
+                    "a step waits for one answer: it takes one `Callback<..>`",
+                ));
+            }
+            found => {
+                answer = found;
+                more.push(Argument::Callback);
+            }
+        }
+    }
+    Ok((more, answer))
+}
+
+/// `Answer` of `Callback<Answer>`. By its name: what a workflow gets of the step depends on it.
+fn answer_of(argument: &Type) -> Option<Type> {
+    let Type::Path(path) = argument else { return None };
+    let last = path.path.segments.last().filter(|segment| segment.ident == "Callback")?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(of) => Some(of.clone()),
+        _ => None,
+    })
 }
 
 /// `Output` and `Error` of `Result<Output, Error>`.

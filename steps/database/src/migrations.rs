@@ -9,6 +9,7 @@ use crate::{Database, DatabaseError, Dialect, ErrorKind, Purpose, Value};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "outbox", include_str!("../migrations/0001_outbox.sql")),
     (2, "coreview", include_str!("../migrations/0002_coreview.sql")),
+    (3, "market", include_str!("../migrations/0003_market.sql")),
     (4, "ingest", include_str!("../migrations/0004_ingest.sql")),
     (5, "reference", include_str!("../migrations/0005_reference.sql")),
     (6, "calc", include_str!("../migrations/0006_calc.sql")),

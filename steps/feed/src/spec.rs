@@ -18,7 +18,7 @@ use crate::expression::Expression;
 use crate::literal::Number;
 use crate::number::RoundingMode;
 use crate::unit::Conversion;
-use crate::value::Layout;
+use crate::value::{Layout, Value};
 
 pub(crate) mod check;
 mod decode;
@@ -344,6 +344,10 @@ pub struct FiguresTable {
     /// what was delivered. Only counts and sums can be.
     #[serde(default)]
     pub control: Vec<String>,
+    /// The group column by whose values control measures are kept apart, such as
+    /// the currency: a sum over several of them says nothing. Their totals are
+    /// called `payable[currency=EUR]`.
+    pub control_by: Option<String>,
     /// What stands for a group column without a value; nothing when absent.
     #[serde(default)]
     pub null_text: String,
@@ -356,6 +360,16 @@ impl FiguresTable {
     /// The name of the table the figures are taken from.
     pub fn source(&self) -> &str {
         self.from.as_deref().unwrap_or(ROWS)
+    }
+
+    /// What the total of a control measure is called, over the rows that have
+    /// this value in `control_by`.
+    pub fn total_name(&self, measure: &str, value: Option<&Value>) -> String {
+        match (&self.control_by, value) {
+            (Some(by), Some(Value::Null)) => format!("{measure}[{by}={}]", self.null_text),
+            (Some(by), Some(value)) => format!("{measure}[{by}={value}]"),
+            _ => measure.to_owned(),
+        }
     }
 }
 
@@ -394,6 +408,10 @@ pub enum Channel {
     /// Rows written to CoreView's database.
     #[default]
     CoreviewDatabase,
+    /// Files in a folder that the receiver watches.
+    FileDrop,
+    /// Batches put to an HTTPS endpoint.
+    Https,
 }
 
 impl Channel {
@@ -401,6 +419,8 @@ impl Channel {
     pub fn name(self) -> &'static str {
         match self {
             Self::CoreviewDatabase => "coreview-database",
+            Self::FileDrop => "file-drop",
+            Self::Https => "https",
         }
     }
 }

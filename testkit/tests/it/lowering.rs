@@ -34,6 +34,7 @@ const STEP: StepInfo = StepInfo {
     timeout_seconds: 3,
     input: TypeInfo { name: "i64", schema: schemars::SchemaGenerator::subschema_for::<i64> },
     output: TypeInfo { name: "i64", schema: schemars::SchemaGenerator::subschema_for::<i64> },
+    waits: false,
     errors: &[ErrorInfo { name: ERROR, doc: "" }],
     grants: Vec::new,
 };

@@ -5,3 +5,5 @@
 mod experience;
 #[cfg(test)]
 mod lowering;
+#[cfg(test)]
+mod waiting;

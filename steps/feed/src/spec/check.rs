@@ -281,6 +281,20 @@ impl Check<'_> {
 
     fn control(&mut self) {
         let spec = self.spec;
+        if let Some(by) = &spec.figures.control_by {
+            let known: Vec<&str> = spec.figures.group_by.iter().map(String::as_str).collect();
+            match self.layout.find(by).filter(|_| known.contains(&by.as_str())) {
+                None => self.unknown("figures.control_by", "group column", by, &known),
+                Some((_, Kind::Text | Kind::Integer | Kind::Boolean)) => {}
+                Some((_, kind)) => self.find(
+                    "figures.control_by",
+                    format!("column `{by}` is {kind}: totals are kept apart by texts, integers or booleans"),
+                ),
+            }
+            if spec.figures.control.is_empty() {
+                self.find("figures.control_by", "`control_by` belongs to `control`");
+            }
+        }
         let output = spec.output_columns();
         let additive: Vec<&str> = spec
             .measures

@@ -68,6 +68,17 @@ fn the_good_spec_is_good() {
 }
 
 #[test]
+fn every_channel_has_a_word() {
+    for word in ["coreview-database", "file-drop", "https"] {
+        let text = GOOD.replace("[delivery]", &format!("[delivery]\nchannel = \"{word}\""));
+        let spec = FeedSpec::parse("feed.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(spec.delivery.channel.name(), word);
+    }
+    let said = broken("[delivery]", "[delivery]\nchannel = \"files-drop\"");
+    assert!(said.contains("did you mean `file-drop`"), "{said}");
+}
+
+#[test]
 fn mistakes_name_place_field_and_remedy() {
     let said = [
         broken("kind = \"sum\"", "kind = \"summ\""),
@@ -110,6 +121,8 @@ fn what_types_cannot_say_is_checked_too() {
         ),
         broken("[[triage]]", "[[derive]]\nname = \"d\"\nvalue = { multiply = [\"agent\", 2] }\n\n[[triage]]"),
         broken("value = 0 }", "value = 0.12345678901234567890 }"),
+        broken("control = [\"contracts\"]", "control = [\"contracts\"]\ncontrol_by = \"amount\""),
+        broken("control = [\"contracts\"]", "control_by = \"agent\""),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }

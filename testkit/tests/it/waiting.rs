@@ -1,0 +1,137 @@
+//! Steps that wait for somebody: the token, the answer, the time.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stepwright::lambda::{Resources, call};
+use stepwright::prelude::*;
+use stepwright_testkit::{self as testkit, Answer, Status};
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Question {
+    pub period: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Decision {
+    pub approved: bool,
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[derive(Debug, StepError)]
+#[error_name = "Ask"]
+pub enum AskError {
+    /// The question cannot be put up.
+    Unavailable,
+    /// Whoever was asked refuses to answer.
+    Refused,
+}
+
+stepwright::secret!(pub Board = "board");
+
+/// Puts a question up.
+#[step(memory = 256, timeout = 60)]
+pub async fn ask(question: Question, answer: Callback<Decision>, board: Use<Board>) -> Result<(), AskError> {
+    let told = format!("{} {}", question.period, answer.token());
+    if board.value() == "down" || told.is_empty() { Err(AskError::Unavailable) } else { Ok(()) }
+}
+
+const WEEK: u64 = 7 * 24 * 3600;
+
+fn approval(w: &mut Flow, question: Expr<Question>) -> Expr<String> {
+    let decision = ask(question)
+        .wait_at_most(WEEK)
+        .heartbeat(24 * 3600)
+        .retry(AskError::UNAVAILABLE, backoff(600, 2.0).attempts(1))
+        .catch(states::TIMEOUT, |_, _| {
+            let by = lit("nobody".to_owned());
+            DecisionExpr { approved: lit(false), by, note: none() }.into_expr()
+        })
+        .lets_fail(AskError::REFUSED)
+        .run(w);
+    w.choose("Approved?", decision.approved, |_| decision.by, |_| decision.note.unwrap_or(decision.by))
+}
+
+fn question() -> Question {
+    Question { period: "2024-03".to_owned() }
+}
+
+fn decision(approved: bool) -> Decision {
+    Decision { approved, by: "somebody".to_owned(), note: Some("next time".to_owned()) }
+}
+
+#[test]
+fn the_answer_is_what_the_workflow_gets() {
+    let run = testkit::run_flow(approval, question()).mock::<Ask>(Ok(decision(true))).start();
+    assert_eq!(run.output::<String>(), Ok("somebody".to_owned()));
+    assert_eq!((run.attempts::<Ask>(), run.inputs::<Ask>()), (1, vec![question()]));
+    let events: Vec<_> = run.history().iter().map(testkit::HistoryEvent::event_type).collect();
+    assert!(events.contains(&"TaskSubmitted"), "{events:?}");
+
+    let run = testkit::run_flow(approval, question())
+        .mock_answers::<Ask>([
+            Answer::Fails(AskError::Unavailable),
+            Answer::from(Ok(decision(false))).after(Duration::from_hours(20)),
+        ])
+        .start();
+    assert_eq!(run.output::<String>(), Ok("next time".to_owned()));
+    assert_eq!(run.attempts::<Ask>(), 2);
+    assert_eq!(run.elapsed(), Duration::from_mins(10) + Duration::from_hours(20));
+}
+
+#[test]
+fn nobody_answers_and_the_time_is_over() {
+    // No heartbeat comes either, so that is over first.
+    let run = testkit::run_flow(approval, question()).never::<Ask>().start();
+    assert_eq!(run.output::<String>(), Ok("nobody".to_owned()));
+    assert_eq!(run.elapsed(), Duration::from_hours(24));
+
+    let patient = |w: &mut Flow, question: Expr<Question>| ask(question).wait_at_most(WEEK).run(w);
+    let run = testkit::run_flow(patient, question()).never::<Ask>().start();
+    assert_eq!((run.status(), run.error()), (Status::Failed, Some("States.Timeout")));
+    assert_eq!(run.elapsed(), Duration::from_secs(WEEK));
+    assert!(run.is_redrivable());
+}
+
+#[test]
+fn whoever_answers_may_say_an_error_of_the_step() {
+    let run = testkit::run_flow(approval, question()).mock::<Ask>(Err(AskError::Refused)).start();
+    assert_eq!((run.status(), run.error()), (Status::Failed, Some("Ask.Refused")));
+}
+
+#[test]
+fn the_function_runs_and_the_test_answers() {
+    let test = |board: &str| {
+        testkit::run_flow(approval, question()).steps(stepwright::steps![ask]).secret("board", board)
+    };
+    let run =
+        test("up").answered::<Ask>(|asked| Ok(Decision { note: None, by: asked.period, approved: true }));
+    assert_eq!(run.start().output::<String>(), Ok("2024-03".to_owned()));
+    // The function's own failure comes before any answer.
+    let run = test("down").answered::<Ask>(|_| Ok(decision(true))).start();
+    assert_eq!((run.error(), run.attempts::<Ask>()), (Some("Ask.Unavailable"), 2));
+    // Nobody answers.
+    assert_eq!(test("up").start().output::<String>(), Ok("nobody".to_owned()));
+}
+
+#[test]
+fn a_call_without_a_token_is_a_mismatch() {
+    let [step] = stepwright::steps![ask] else { panic!("one step") };
+    let resources = Resources::new().secret("board", "up");
+    let called = |payload| call(step, payload, &resources).map_err(|failure| failure.error_type);
+    let payload = serde_json::json!({ "input": { "period": "2024-03" }, "taskToken": "t" });
+    assert_eq!(called(payload), Ok(serde_json::Value::Null));
+    for payload in [
+        serde_json::json!({ "period": "2024-03" }),
+        serde_json::json!({ "input": { "period": "2024-03" }, "taskToken": null }),
+        serde_json::json!({ "input": { "period": "2024-03" }, "taskToken": "" }),
+        serde_json::json!({ "input": { "period": 3 }, "taskToken": "t" }),
+    ] {
+        assert_eq!(called(payload), Err("Contract.InputMismatch".to_owned()));
+    }
+    let failure = call(step, serde_json::json!({ "period": "2024-03" }), &resources).expect_err("no token");
+    assert!(failure.message.contains("call it with `lambda:invoke.waitForTaskToken`"), "{failure}");
+}
