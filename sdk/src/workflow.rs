@@ -55,6 +55,7 @@ where
             output: TypeInfo::of::<O>(),
             timeout_seconds: None,
             intake: None,
+            triggers: Vec::new(),
             body,
             location: here(),
         },
@@ -66,7 +67,7 @@ where
 #[derive(Debug)]
 #[must_use = "a workflow is described by `.build()`"]
 pub struct WorkflowBuilder<I> {
-    workflow: ir::Workflow,
+    pub(crate) workflow: ir::Workflow,
     input: PhantomData<fn(I)>,
 }
 
