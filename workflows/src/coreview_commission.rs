@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use step_calculate::{CalculateError, CalculateRequestExpr, calculate};
 use step_deliver::{
     AwaitAckRequestExpr, Batch, Correction, DeliverError, FILE_CHANNEL, HTTPS_CHANNEL, Receipt, StageError,
-    StageRequestExpr, VerifyError, acknowledged, await_ack, deliver, deliver_file, deliver_https, stage, verify,
-    verify_file, verify_https,
+    StageRequestExpr, VerifyError, acknowledged, await_ack, deliver, deliver_file, deliver_https, stage,
+    verify, verify_file, verify_https,
 };
 use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
@@ -137,10 +137,14 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 .each("Each delivery")
                 .concurrency(4)
                 .run(w, |w, planned| delivered(w, request.correction, planned));
-            close_run(CloseRequestExpr { run_id: run.id, receipts: deliveries, execution_arn: w.execution_arn() })
-                .retry([CloseError::UNAVAILABLE, CloseError::THROTTLED], when_coreview_is_away())
-                .lets_fail(CloseError::EVERY)
-                .run(w);
+            close_run(CloseRequestExpr {
+                run_id: run.id,
+                receipts: deliveries,
+                execution_arn: w.execution_arn(),
+            })
+            .retry([CloseError::UNAVAILABLE, CloseError::THROTTLED], when_coreview_is_away())
+            .lets_fail(CloseError::EVERY)
+            .run(w);
             let report = report_run(RunReportRequestExpr {
                 spec: run.spec,
                 execution_arn: w.execution_arn(),
@@ -182,4 +186,218 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
             .into_expr()
         },
     )
+}
+
+/// Takes a file of contracts in.
+fn take(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>) -> Expr<TakenFile> {
+    let classified =
+        classify(ClassifyRequestExpr { configuration, file }).lets_fail(ClassifyError::EVERY).run(w);
+    let files = list([file]);
+    let spec = classified.spec;
+    let parsed = parse(ParseRequestExpr { spec, files }).lets_fail(ParseError::EVERY).run(w);
+    let reconciled = reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
+    let loaded = load(LoadRequestExpr { spec, files, reconciled, parsed, execution_arn: w.execution_arn() })
+        .retry([LoadError::UNAVAILABLE, LoadError::THROTTLED], when_coreview_is_away())
+        .lets_fail(LoadError::EVERY)
+        .run(w);
+    TakenFileExpr { parsed, loaded }.into_expr()
+}
+
+/// Pins what the period is calculated from. What is missing is asked for; who answers has
+/// uploaded it, so it is an error of the second look, and a redrive looks a third time.
+fn pin(w: &mut Flow, request: Expr<CommissionRequest>, configuration: Expr<ObjectRef>) -> Expr<Run> {
+    let open = |w: &mut Flow, name: &str, complete: bool| {
+        open_run(OpenRequestExpr {
+            configuration,
+            period: request.period,
+            scheduled_at: request.scheduled_at,
+            complete: some(lit(complete)),
+            execution_arn: w.execution_arn(),
+        })
+        .named(name)
+        .retry([OpenError::UNAVAILABLE, OpenError::THROTTLED], when_coreview_is_away())
+        .lets_fail(OpenError::EVERY)
+        .run(w)
+    };
+    let run = open(w, "Pin the input", false);
+    w.choose(
+        "Is anything missing?",
+        run.missing.count().gt(0),
+        |w| {
+            ask(QuestionExpr {
+                execution_arn: w.execution_arn(),
+                kind: lit(String::from("reference")),
+                period: run.period,
+                text: run.question,
+            })
+            .named("Ask for what is missing")
+            .wait_at_most(UPLOAD_SECONDS_MAX)
+            .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
+            .lets_fail((AskError::EVERY, states::TIMEOUT))
+            .run(w);
+            open(w, "Pin the input again", true)
+        },
+        |_| run,
+    )
+}
+
+/// The figures of a market, from the rows that were pinned for it.
+fn figures_of(w: &mut Flow, run: Expr<Run>, parsed: Expr<Parsed>) -> Expr<feed::Figures> {
+    let reconciled = reconcile(ReconcileRequestExpr { spec: run.spec, parsed })
+        .named("Reconcile the market")
+        .lets_fail(ReconcileError::EVERY)
+        .run(w);
+    calculate(CalculateRequestExpr {
+        spec: run.spec,
+        rows: reconciled.rows,
+        control: reconciled.control,
+        references: some(run.references),
+        period: some(run.period),
+    })
+    .lets_fail(CalculateError::EVERY)
+    .run(w)
+}
+
+/// Notes the figures, compares their totals with the period before, and says what is to be delivered.
+fn controlled(
+    w: &mut Flow,
+    request: Expr<CommissionRequest>,
+    configuration: Expr<ObjectRef>,
+    run: Expr<Run>,
+    figures: Expr<Vec<MarketFigures>>,
+) -> Expr<Controlled> {
+    control(ControlRequestExpr {
+        run: RunRefExpr { id: run.id, period: run.period, feed: run.feed }.into_expr(),
+        configuration,
+        figures,
+        correction: request.correction,
+        execution_arn: w.execution_arn(),
+    })
+    .retry([ControlError::UNAVAILABLE, ControlError::THROTTLED], when_coreview_is_away())
+    .lets_fail(ControlError::EVERY)
+    .run(w)
+}
+
+/// Who approved what had to be looked at; nobody where nothing had to.
+fn approved(w: &mut Flow, run: Expr<Run>, controlled: Expr<Controlled>) -> Expr<Option<String>> {
+    w.choose_some(
+        "Does a person have to look?",
+        controlled.approval,
+        |w, text| {
+            let answer = ask(QuestionExpr {
+                execution_arn: w.execution_arn(),
+                kind: lit(String::from("approval")),
+                period: run.period,
+                text,
+            })
+            .named("Ask for approval")
+            .wait_at_most(APPROVAL_SECONDS_MAX)
+            .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
+            .lets_fail((AskError::EVERY, states::TIMEOUT))
+            .run(w);
+            w.choose(
+                "Approved?",
+                answer.approved,
+                |_| some(answer.by),
+                |w| w.fail("Not approved", "Control.NotApproved", answer.note.unwrap_or(lit(String::new()))),
+            )
+        },
+        |_| none(),
+    )
+}
+
+/// Delivers a market's figures by one channel, and proves it.
+fn delivered(w: &mut Flow, correction: Expr<Option<Correction>>, planned: Expr<Planned>) -> Expr<ReceiptRef> {
+    let batch = stage(StageRequestExpr {
+        workflow: lit(String::from("coreview-commission")),
+        channel: planned.channel,
+        feed: planned.feed,
+        period: planned.period,
+        market: some(planned.market),
+        figures: planned.figures,
+        key_columns: planned.key_columns,
+        rows: planned.rows,
+        totals: planned.totals,
+        execution_arn: w.execution_arn(),
+        correction,
+    })
+    .retry([StageError::UNAVAILABLE, StageError::THROTTLED], when_coreview_is_away())
+    .lets_fail(StageError::EVERY)
+    .run(w);
+    let receipt = w
+        .choice("By which channel?")
+        .when(planned.channel.equals(FILE_CHANNEL), |w| by_files(w, batch))
+        .when(planned.channel.equals(HTTPS_CHANNEL), |w| by_https(w, batch))
+        .otherwise(|w| by_database(w, batch));
+    ReceiptRefExpr {
+        market: planned.market,
+        channel: planned.channel,
+        delivery_id: receipt.delivery_id,
+        coreview_id: receipt.coreview_id,
+        rows: receipt.rows,
+        batch_sha256: receipt.batch_sha256,
+        already_delivered: receipt.already_delivered,
+    }
+    .into_expr()
+}
+
+fn by_database(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
+    let receipt = deliver(batch)
+        .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
+        .retry(DeliverError::THROTTLED, when_coreview_is_busy())
+        .retry(DeliverError::UNKNOWN, when_it_is_not_known())
+        .lets_fail(DeliverError::EVERY)
+        .run(w);
+    verify(receipt)
+        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
+        .lets_fail(VerifyError::EVERY)
+        .run(w);
+    receipt
+}
+
+fn by_https(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
+    let receipt = deliver_https(batch)
+        .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
+        .retry(DeliverError::THROTTLED, when_coreview_is_busy())
+        .retry(DeliverError::UNKNOWN, when_it_is_not_known())
+        .lets_fail(DeliverError::EVERY)
+        .run(w);
+    verify_https(receipt)
+        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
+        .lets_fail(VerifyError::EVERY)
+        .run(w);
+    receipt
+}
+
+/// Drops files, and waits until the receiver says that it has taken them. `coreview-acknowledge`
+/// wakes the state; the answer itself is in the folder, so one that is lost is read after the time-out.
+fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
+    let receipt = deliver_file(batch)
+        .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
+        .retry(DeliverError::THROTTLED, when_coreview_is_busy())
+        .retry(DeliverError::UNKNOWN, when_it_is_not_known())
+        .lets_fail(DeliverError::EVERY)
+        .run(w);
+    verify_file(receipt)
+        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
+        .lets_fail(VerifyError::EVERY)
+        .run(w);
+    acknowledged(receipt)
+        .named("Is it acknowledged?")
+        .catch(DeliverError::NOT_ACKNOWLEDGED, |w, _| {
+            await_ack(AwaitAckRequestExpr { receipt, execution_arn: w.execution_arn() })
+                .wait_at_most(ACK_SECONDS_MAX)
+                .retry([DeliverError::UNAVAILABLE, DeliverError::THROTTLED], when_coreview_is_away())
+                .catch((DeliverError::ANSWERED, states::TIMEOUT), |w, _| {
+                    acknowledged(receipt)
+                        .named("Is it acknowledged by now?")
+                        .lets_fail(DeliverError::EVERY)
+                        .run(w)
+                })
+                .lets_fail(DeliverError::EVERY)
+                .run(w)
+        })
+        .lets_fail(DeliverError::EVERY)
+        .run(w);
+    receipt
 }

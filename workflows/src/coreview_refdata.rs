@@ -4,21 +4,21 @@
 //! configuration. A file that cannot be used is put aside with a report, and its execution fails:
 //! once another file lies in its place, a redrive goes on with that one.
 
-use feed::Parsed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_store::{
-    ClassifyError, ClassifyRequestExpr, KeepError, KeepRequestExpr, QuarantineError, QuarantineRequestExpr,
-    ReplacedError, ReplacedRequestExpr, Revision, TakeInError, TakeInRequestExpr, classify, keep_revision,
-    quarantine, replaced, take_in,
+    Classified, ClassifyError, ClassifyRequestExpr, KeepError, KeepRequestExpr, QuarantineError,
+    QuarantineRequestExpr, ReplacedError, ReplacedRequestExpr, Revision, TakeInError, TakeInRequestExpr,
+    classify, keep_revision, quarantine, replaced, take_in,
 };
+use stepwright::ErrorName;
 use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
 use stepwright::prelude::*;
 
-use crate::when_the_database_is_away;
+use crate::when_coreview_is_away;
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +57,7 @@ fn coreview_refdata(w: &mut Flow, request: Expr<RefdataRequest>) -> Expr<Refdata
     let arrived = take_in(TakeInRequestExpr {
         files: request.files,
         configuration: request.configuration,
-        messages: list([]),
+        messages: none(),
     })
     .lets_fail(TakeInError::EVERY)
     .run(w);
@@ -69,12 +69,26 @@ fn coreview_refdata(w: &mut Flow, request: Expr<RefdataRequest>) -> Expr<Refdata
     RefdataExpr { revisions }.into_expr()
 }
 
+/// What another file mends; anything else is not the file's fault.
+const UNREADABLE: [ErrorName<ParseError>; 10] = [
+    ParseError::TRUNCATED,
+    ParseError::DAMAGED,
+    ParseError::EMPTY,
+    ParseError::TOO_LARGE,
+    ParseError::UNSUPPORTED,
+    ParseError::ENCODING,
+    ParseError::WRONG_DELIMITER,
+    ParseError::MISSING_COLUMN,
+    ParseError::MISSING_SHEET,
+    ParseError::TOO_MANY_REJECTS,
+];
+
 /// Brings a file into force. One that cannot be used waits, set aside, for another in its place.
 fn in_force(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>) -> Expr<Revision> {
     let classified =
         classify(ClassifyRequestExpr { configuration, file }).lets_fail(ClassifyError::EVERY).run(w);
     w.attempt("Take it in")
-        .catch(unusable(), |w, why| {
+        .catch((UNREADABLE, ReconcileError::TOO_MANY_REJECTS, KeepError::BAD_SCOPE), |w, why| {
             let execution_arn = w.execution_arn();
             quarantine(QuarantineRequestExpr { file, error: why.error, cause: why.cause, execution_arn })
                 .lets_fail(QuarantineError::EVERY)
@@ -83,4 +97,26 @@ fn in_force(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>)
             read_and_keep(w, configuration, classified, other)
         })
         .run(|w| read_and_keep(w, configuration, classified, file))
+}
+
+fn read_and_keep(
+    w: &mut Flow,
+    configuration: Expr<ObjectRef>,
+    classified: Expr<Classified>,
+    file: Expr<ObjectRef>,
+) -> Expr<Revision> {
+    let spec = classified.spec;
+    let parsed = parse(ParseRequestExpr { spec, files: list([file]) }).lets_fail(ParseError::EVERY).run(w);
+    reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
+    keep_revision(KeepRequestExpr {
+        configuration,
+        name: classified.name,
+        parsed,
+        file,
+        spec,
+        execution_arn: w.execution_arn(),
+    })
+    .retry([KeepError::UNAVAILABLE, KeepError::THROTTLED], when_coreview_is_away())
+    .lets_fail(KeepError::EVERY)
+    .run(w)
 }

@@ -72,6 +72,8 @@ pub struct Run {
     pub revisions: Vec<PinnedRevision>,
     /// What a person has to upload before the period can be calculated.
     pub missing: Vec<String>,
+    /// The same as one question; empty when nothing is missing.
+    pub question: String,
     /// SHA-256 of the input; empty while something is missing.
     pub input_sha256: String,
 }
@@ -210,9 +212,7 @@ pub async fn open_run(
     if request.complete && !run.missing.is_empty() {
         let detail = format!(
             "{} of {} cannot be calculated: {}; then redrive the execution",
-            run.feed,
-            run.period,
-            run.missing.join("; ")
+            run.feed, run.period, run.question
         );
         return Err(OpenError::Missing { detail });
     }
@@ -251,6 +251,7 @@ async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<Run,
         markets: rows,
         references: references.objects,
         revisions: references.revisions,
+        question: missing.join("; "),
         missing,
         input_sha256: String::new(),
     })
