@@ -74,6 +74,8 @@ pub struct Intake {
     pub with_folder: bool,
     /// The input field that takes the business period.
     pub period_field: Option<String>,
+    /// The input field that takes messages: a list of texts.
+    pub messages_field: Option<String>,
     /// The input field that takes why a period is delivered again: an object with `reason`.
     pub correction_field: Option<String>,
     /// Folder, relative to the workflow's package: `spec.toml` and the sample's

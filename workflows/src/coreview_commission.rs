@@ -23,10 +23,10 @@ use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_report::{ReportError, RunReportRequestExpr, RunReported, report_run};
 use step_store::{
-    Answer, AskError, ClassifyError, ClassifyRequestExpr, CloseError, CloseRequestExpr, ControlError,
-    ControlRequestExpr, Controlled, LoadError, LoadRequestExpr, Loaded, OpenError, OpenRequestExpr, Planned,
-    QuestionExpr, Run, RunRefExpr, TakeInError, TakeInRequestExpr, ask, classify, close_run, control, load,
-    open_run, take_in,
+    Answer, AnswerError, AnswerRequestExpr, AskError, ClassifyError, ClassifyRequestExpr, CloseError,
+    CloseRequestExpr, ControlError, ControlRequestExpr, Controlled, LoadError, LoadRequestExpr, Loaded,
+    OpenError, OpenRequestExpr, Planned, QuestionExpr, Run, RunRefExpr, TakeInError, TakeInRequestExpr, ask,
+    classify, close_run, control, load, note_answer, open_run, take_in,
 };
 use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
@@ -104,6 +104,7 @@ pub fn definition() -> Workflow {
             "samples/coreview-commission",
         )
         .intake_folder()
+        .intake_messages(|request| request.messages)
         .intake_period(|request| request.period)
         .intake_correction(|request| request.correction)
         .build()
@@ -152,6 +153,7 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 period: run.period,
                 input_sha256: run.input_sha256,
                 references: some(run.references),
+                revisions: some(run.revisions),
                 markets,
                 intake: some(taken.pluck(|taken| taken.parsed)),
                 totals: controlled.totals,
@@ -159,7 +161,7 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 previous_period: controlled.previous_period,
                 approval: controlled.approval,
                 approved_by,
-                correction: none(),
+                correction: request.correction,
                 receipts: deliveries,
             })
             .lets_fail(ReportError::EVERY)
@@ -224,21 +226,25 @@ fn pin(w: &mut Flow, request: Expr<CommissionRequest>, configuration: Expr<Objec
         "Is anything missing?",
         run.missing.count().gt(0),
         |w| {
-            ask(QuestionExpr {
-                execution_arn: w.execution_arn(),
-                kind: lit(String::from("reference")),
-                period: run.period,
-                text: run.question,
-            })
-            .named("Ask for what is missing")
-            .wait_at_most(UPLOAD_SECONDS_MAX)
-            .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
-            .lets_fail((AskError::EVERY, states::TIMEOUT))
-            .run(w);
+            answered(w, run, "reference", run.question, UPLOAD_SECONDS_MAX);
             open(w, "Pin the input again", true)
         },
         |_| run,
     )
+}
+
+/// Asks a person, waits for the answer, and notes it.
+fn answered(w: &mut Flow, run: Expr<Run>, kind: &str, text: Expr<String>, seconds_max: u64) -> Expr<Answer> {
+    let (execution_arn, kind) = (w.execution_arn(), lit(kind.to_owned()));
+    let answer = ask(QuestionExpr { execution_arn, kind, period: run.period, text })
+        .wait_at_most(seconds_max)
+        .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
+        .lets_fail((AskError::EVERY, states::TIMEOUT))
+        .run(w);
+    note_answer(AnswerRequestExpr { execution_arn, kind, answer })
+        .retry([AnswerError::UNAVAILABLE, AnswerError::THROTTLED], when_coreview_is_away())
+        .lets_fail(AnswerError::EVERY)
+        .run(w)
 }
 
 /// The figures of a market, from the rows that were pinned for it.
@@ -284,17 +290,7 @@ fn approved(w: &mut Flow, run: Expr<Run>, controlled: Expr<Controlled>) -> Expr<
         "Does a person have to look?",
         controlled.approval,
         |w, text| {
-            let answer = ask(QuestionExpr {
-                execution_arn: w.execution_arn(),
-                kind: lit(String::from("approval")),
-                period: run.period,
-                text,
-            })
-            .named("Ask for approval")
-            .wait_at_most(APPROVAL_SECONDS_MAX)
-            .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
-            .lets_fail((AskError::EVERY, states::TIMEOUT))
-            .run(w);
+            let answer = answered(w, run, "approval", text, APPROVAL_SECONDS_MAX);
             w.choose(
                 "Approved?",
                 answer.approved,

@@ -47,7 +47,7 @@ pub fn definition() -> Workflow {
         .intake::<feed::Drops, _>(
             |request| request.files,
             |request| request.configuration,
-            "samples/coreview-commission/refdata",
+            "samples/coreview-commission",
         )
         .intake_folder()
         .build()

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::BufReader;
 
-use feed::{Drops, FeedSpec, MarketFigures, Parsed, PinnedRevision, ReceiptRef, Staging};
+use feed::{Correction, Drops, FeedSpec, MarketFigures, Parsed, PinnedRevision, ReceiptRef, Staging};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
@@ -61,7 +61,7 @@ pub struct RunReportRequest {
     pub approved_by: Option<String>,
     /// Why an earlier delivery of the period was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correction: Option<String>,
+    pub correction: Option<Correction>,
     /// The receipts.
     pub receipts: Vec<ReceiptRef>,
 }

@@ -18,6 +18,7 @@
 //! time, or nothing. Deletes nothing.
 #![warn(missing_docs)]
 
+mod ask;
 mod classify;
 mod clock;
 mod close_run;
@@ -29,6 +30,7 @@ mod keep_revision;
 mod layout;
 mod load;
 mod migrate;
+mod note_answer;
 mod open_run;
 mod period;
 mod quarantine;
@@ -36,6 +38,7 @@ mod replaced;
 mod tables;
 mod take_in;
 
+pub use ask::{Answer, AnswerExpr, Ask, AskError, Question, QuestionExpr, ask};
 pub use classify::{
     CONTRACTS, Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, REFERENCE, classify,
 };
@@ -47,6 +50,7 @@ pub use control::{
 pub use keep_revision::{KeepError, KeepRequest, KeepRequestExpr, KeepRevision, Revision, keep_revision};
 pub use load::{Load, LoadError, LoadRequest, LoadRequestExpr, Loaded, load};
 pub use migrate::{Migrate, MigrateError, MigrateRequest, MigrateRequestExpr, Migrated, migrate};
+pub use note_answer::{AnswerError, AnswerRequest, AnswerRequestExpr, NoteAnswer, note_answer};
 pub use open_run::{MarketRows, OpenError, OpenRequest, OpenRequestExpr, OpenRun, Run, open_run};
 pub use quarantine::{
     Quarantine, QuarantineError, QuarantineRequest, QuarantineRequestExpr, Quarantined, quarantine,

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use feed::rejects::Reject;
-use feed::{Figures, MarketFigures, PinnedRevision, ReceiptRef, Stats, Warned};
+use feed::{Correction, Figures, MarketFigures, PinnedRevision, ReceiptRef, Stats, Warned};
 use rust_decimal::Decimal;
 use stepwright::objects::Store;
 
@@ -259,7 +259,7 @@ fn what_does_not_add_up_is_shown_first() {
 fn what_a_person_decided_is_told() {
     let mut case = Case::new();
     case.request.approval = Some("payable of EUR rises by 61 %".into());
-    case.request.correction = Some("wrong targets".into());
+    case.request.correction = Some(Correction { reason: "wrong targets".into() });
     case.request.previous = BTreeMap::from([("payable[currency=CHF]".to_owned(), "12.50".to_owned())]);
     case.request.previous_period = None;
     let page = case.page();
