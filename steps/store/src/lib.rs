@@ -8,13 +8,14 @@
 //! | [`load()`] | keeps the rows of contracts |
 //! | [`quarantine()`], [`replaced()`] | put a bad file aside with a report, and wait for another one in its place |
 //! | [`open_run()`] | takes out what a period is calculated from, and pins it |
+//! | [`ask()`], [`note_answer()`] | ask a person and wait; note what was said |
 //! | [`control()`] | notes the figures and compares their totals with the period before |
 //! | [`close_run()`] | notes the receipts |
 //! | [`migrate()`] | makes the tables, and roles for those who use them |
 //!
 //! What a customer has, and how, is in `customer.toml` and the feed specs beside
-//! it: nothing here knows a feed. Owns the tables `ingest_*`, `reference_*` and
-//! `calc_*`. Every step may be repeated: it changes what it changed the first
+//! it: nothing here knows a feed. Owns the tables `ingest_*`, `reference_*`,
+//! `calc_*` and `ops_*`. Every step may be repeated: it changes what it changed the first
 //! time, or nothing. Deletes nothing.
 #![warn(missing_docs)]
 

@@ -193,6 +193,10 @@ impl Place {
         object.finish(None).unwrap()
     }
 
+    pub(crate) fn path_of(&self, key: &str) -> std::path::PathBuf {
+        self.dir.path().join("drops").join(key)
+    }
+
     pub(crate) fn found(&self, key: &str) -> ObjectRef {
         self.drops().find(key, None).unwrap().unwrap()
     }
@@ -373,8 +377,9 @@ impl Place {
             "calc_market",
             "calc_delivery",
         ] {
-            contents.extend(self.query(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4")).await);
+            contents.extend(self.query(&format!("SELECT * FROM {table}")).await);
         }
+        contents.sort_by_key(|row| format!("{row:?}"));
         contents
     }
 

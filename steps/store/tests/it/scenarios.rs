@@ -1,7 +1,9 @@
 //! What must hold on every database. Each scenario starts on an empty one.
 
+use stepwright::{Callback, Use};
 use stepwright_step_store::{
-    CloseError, ControlError, KeepError, LoadError, Loaded, OpenError, OpenRequest, Run,
+    Answer, AnswerError, AnswerRequest, Ask, CloseError, ControlError, KeepError, LoadError, Loaded,
+    NoteAnswer, OpenError, OpenRequest, Question, Run,
 };
 
 use crate::place::{CONTRACTS, CUSTOMER, Place, ROWS, receipt};
@@ -253,8 +255,8 @@ pub(crate) async fn a_run_is_pinned_to_its_input(place: &Place) {
     assert_eq!(
         lines(place, &run, "north"),
         [
-            r#"[1,"C-1","Aspen","north","2024-01-10","100.00",null]"#,
-            r#"[0,"C-3","Aspen","north","2024-03-01","300.00","withdrawn"]"#,
+            r#"[0,"C-1","Aspen","north","2024-01-10","100.00",null]"#,
+            r#"[1,"C-3","Aspen","north","2024-03-01","300.00","withdrawn"]"#,
         ]
     );
     assert_eq!(lines(place, &run, "south").len(), 2);
@@ -496,6 +498,36 @@ pub(crate) async fn a_correction_takes_the_place(place: &Place) {
     assert_eq!(place.control_as(&corrected, figures, Some("again")).await.unwrap().approval, None);
 }
 
+/// A question is kept with its token; what was answered stays beside it.
+pub(crate) async fn people_are_asked(place: &Place) {
+    let question = Question {
+        execution_arn: "arn:e".into(),
+        kind: "approval".into(),
+        period: "2024-03".into(),
+        text: "payable rises by 48 %".into(),
+    };
+    let ask = |token: &str| Ask::handle(question.clone(), Callback::of(token), Use::of(&*place.url));
+    ask("first").await.unwrap();
+    ask("first").await.unwrap();
+    // A redrive asks again, with another token.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    ask("second").await.unwrap();
+    let answer = Answer { approved: true, by: "A. Controller".into(), note: Some("new\0market".into()) };
+    let request = AnswerRequest { execution_arn: "arn:e".into(), kind: "approval".into(), answer };
+    let note = |request: AnswerRequest| NoteAnswer::handle(request, Use::of(&*place.url));
+    assert_eq!(note(request.clone()).await.unwrap(), request.answer);
+    let kept = "SELECT task_token || ' ' || COALESCE(approved, '?') || ' ' || COALESCE(answered_by, '?') || ' ' || COALESCE(note, '?') \
+                FROM ops_question ORDER BY asked_at";
+    let expected = ["first ? ? ?", "second yes A. Controller new\u{2400}market"];
+    assert_eq!(place.texts(kept).await, expected);
+    // A repetition changes nothing.
+    note(request.clone()).await.unwrap();
+    assert_eq!(place.texts(kept).await, expected);
+    let other = AnswerRequest { kind: "reference".into(), ..request };
+    let error = note(other).await.unwrap_err();
+    assert!(matches!(error, AnswerError::NotAsked { .. }), "{error}");
+}
+
 /// The tests of all scenarios on one database.
 macro_rules! on {
     ($place:expr; $($scenario:ident)*) => {$(
@@ -523,6 +555,7 @@ macro_rules! on {
             a_jump_needs_a_person
             figures_of_something_else_are_refused
             a_correction_takes_the_place
+            people_are_asked
         }
     };
 }
