@@ -6,12 +6,12 @@ use feed::Drops;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest as _, Sha256};
 use stepwright::objects::{Arrival, ObjectRef};
 use stepwright::{Shape, StepError, Write, step};
 
 use crate::customer::MESSAGES_FOLDER;
 use crate::failure::of_objects;
+use crate::hash::framed_sha256;
 
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -88,7 +88,7 @@ fn write_messages(messages: &[String], drops: &Write<Drops>) -> Result<ObjectRef
         lines.push_str(&one_line(value.get()));
         lines.push('\n');
     }
-    let hash: String = Sha256::digest(lines.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = framed_sha256([&*lines]);
     let mut object = drops.create(&format!("{MESSAGES_FOLDER}/{hash}.jsonl"))?;
     object.write_all(lines.as_bytes()).map_err(|error| TakeInError::StorageFailed {
         detail: format!("cannot write the messages: {error}; the step is tried again"),
