@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use feed::{Drops, Staging};
@@ -73,10 +73,24 @@ fn main() -> Result<(), Failure> {
 fn measured<T, E: Error + 'static>(name: &str, step: impl FnOnce() -> Result<T, E>) -> Result<T, Failure> {
     // Linux forgets the peak when it is told to; elsewhere the peak is that of all steps so far.
     let _ = fs::write("/proc/self/clear_refs", "5");
-    let start = Instant::now();
+    let (start, worked) = (Instant::now(), worked());
     let result = step()?;
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("not known").trim();
-    println!("{name}: {:.2} s, peak memory {peak}", start.elapsed().as_secs_f64());
+    let work = worked_since(worked);
+    println!(
+        "{name}: {:.2} s, of which {work:.2} s on a processor, peak memory {peak}",
+        start.elapsed().as_secs_f64()
+    );
     Ok(result)
+}
+
+/// Nanoseconds this thread has been on a processor: what a busy machine does not change.
+fn worked() -> u64 {
+    let told = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    told.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or_default()
+}
+
+fn worked_since(before: u64) -> f64 {
+    Duration::from_nanos(worked().saturating_sub(before)).as_secs_f64()
 }
