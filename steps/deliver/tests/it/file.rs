@@ -526,6 +526,30 @@ async fn a_process_killed_at_any_point_is_made_up_for() {
     assert!(delivered_by_the_killed >= 1, "the last one was killed after its manifest");
 }
 
+/// Half a million rows, and a correction that reads them all, fit into a small Lambda function.
+#[tokio::test]
+async fn a_large_batch_needs_little_memory() {
+    const ROWS: u64 = 540_000;
+    if std::env::var_os("SLOW").is_none() {
+        return;
+    }
+    let folder = Folder::new();
+    let request = || StageRequest { channel: "file-drop".into(), ..folder.place.large_request(ROWS) };
+    let receipt = folder.deliver(&folder.place.stage_request(request()).await).await.unwrap();
+    assert_eq!(receipt.changed_rows, ROWS);
+    let fewer = folder.place.large_request(ROWS - 1);
+    let correction = Some(Correction { reason: "one too many".into() });
+    let fewer = StageRequest { channel: "file-drop".into(), correction, ..fewer };
+    let receipt = folder.deliver(&folder.place.stage_request(fewer).await).await.unwrap();
+    assert_eq!((receipt.version, receipt.rows), (2, ROWS - 1));
+    assert!(folder.verify(&receipt).await.unwrap().current);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 200 * 1024, "{kib} KiB");
+    eprintln!("peak memory: {kib} KiB");
+}
+
 /// Starts a process that delivers a batch and writes down what came of it.
 fn start(folder: &Folder, batch: &Batch, number: usize) -> Child {
     let order = folder.place.scratch().join(format!("order-{number}.json"));
