@@ -78,6 +78,9 @@ pub struct Intake {
     /// The input field that takes the business period.
     #[serde(default)]
     pub period_field: Option<String>,
+    /// The input field that takes messages: a list of texts.
+    #[serde(default)]
+    pub messages_field: Option<String>,
     /// The input field that takes why a period is delivered again: an object with `reason`.
     #[serde(default)]
     pub correction_field: Option<String>,

@@ -30,6 +30,7 @@ pub(crate) fn manifest() -> Manifest {
                 spec_field: "spec".to_owned(),
                 with_folder: false,
                 period_field: None,
+                messages_field: None,
                 correction_field: None,
                 sample: "samples/orders".to_owned(),
             }),

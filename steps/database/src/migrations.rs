@@ -45,9 +45,19 @@ pub async fn apply(database: &mut impl Database) -> Result<Applied, DatabaseErro
         },
         Err(error) => {
             database.rollback().await;
-            Err(error)
+            Err(explained(error))
         }
     }
+}
+
+/// A user who may only use the tables meets a version that needs others.
+fn explained(error: DatabaseError) -> DatabaseError {
+    // PostgreSQL: insufficient_privilege.
+    if !error.detail.contains("42501") {
+        return error;
+    }
+    let advice = "its tables are older than this version: run the step `migrate` as the user who owns them";
+    DatabaseError { advice, ..error }
 }
 
 async fn apply_in_transaction(database: &mut impl Database) -> Result<Applied, DatabaseError> {

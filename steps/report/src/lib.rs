@@ -28,10 +28,7 @@ mod run;
 mod tests;
 
 use content::Content;
-pub use run::{
-    ReportRun, ReportedMarket, ReportedMarketExpr, ReportedReceipt, ReportedReceiptExpr, ReportedRevision,
-    ReportedRevisionExpr, RunReportRequest, RunReportRequestExpr, RunReported, report_run,
-};
+pub use run::{ReportRun, RunReportRequest, RunReportRequestExpr, RunReported, report_run};
 
 /// A receipt, as far as the report shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::BufReader;
 
-use feed::{Drops, FeedSpec, Figures, Parsed, Staging};
+use feed::{Correction, Drops, FeedSpec, MarketFigures, Parsed, PinnedRevision, ReceiptRef, Staging};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
@@ -20,47 +20,6 @@ mod html;
 mod tests;
 
 use content::RunContent;
-
-/// A market of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct ReportedMarket {
-    /// Its name.
-    pub market: String,
-    /// The rows its figures were calculated from.
-    pub parsed: Parsed,
-    /// Its figures.
-    pub figures: Figures,
-}
-
-/// A receipt of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct ReportedReceipt {
-    /// The market whose figures were delivered.
-    pub market: String,
-    /// How they were delivered.
-    pub channel: String,
-    /// Identifies the delivery whatever execution asked for it.
-    pub delivery_id: String,
-    /// The number under which it was booked.
-    pub coreview_id: String,
-    /// Rows that were booked.
-    pub rows: u64,
-    /// SHA-256 of them.
-    pub batch_sha256: String,
-    /// Whether it had been booked before this run.
-    pub already_delivered: bool,
-}
-
-/// A revision of reference data that was used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct ReportedRevision {
-    /// The reference's name.
-    pub name: String,
-    /// What the revision is for, such as a year.
-    pub scope: String,
-    /// Its number.
-    pub number: u64,
-}
 
 /// The run that is to be reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -80,9 +39,9 @@ pub struct RunReportRequest {
     pub references: BTreeMap<String, ObjectRef>,
     /// The revisions of it.
     #[serde(default)]
-    pub revisions: Vec<ReportedRevision>,
+    pub revisions: Vec<PinnedRevision>,
     /// The markets.
-    pub markets: Vec<ReportedMarket>,
+    pub markets: Vec<MarketFigures>,
     /// The files this execution took in, where it took in any.
     #[serde(default)]
     pub intake: Vec<Parsed>,
@@ -102,9 +61,9 @@ pub struct RunReportRequest {
     pub approved_by: Option<String>,
     /// Why an earlier delivery of the period was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correction: Option<String>,
+    pub correction: Option<Correction>,
     /// The receipts.
-    pub receipts: Vec<ReportedReceipt>,
+    pub receipts: Vec<ReceiptRef>,
 }
 
 /// Where the report is.

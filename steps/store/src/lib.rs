@@ -8,16 +8,18 @@
 //! | [`load()`] | keeps the rows of contracts |
 //! | [`quarantine()`], [`replaced()`] | put a bad file aside with a report, and wait for another one in its place |
 //! | [`open_run()`] | takes out what a period is calculated from, and pins it |
+//! | [`ask()`], [`note_answer()`] | ask a person and wait; note what was said |
 //! | [`control()`] | notes the figures and compares their totals with the period before |
 //! | [`close_run()`] | notes the receipts |
 //! | [`migrate()`] | makes the tables, and roles for those who use them |
 //!
 //! What a customer has, and how, is in `customer.toml` and the feed specs beside
-//! it: nothing here knows a feed. Owns the tables `ingest_*`, `reference_*` and
-//! `calc_*`. Every step may be repeated: it changes what it changed the first
+//! it: nothing here knows a feed. Owns the tables `ingest_*`, `reference_*`,
+//! `calc_*` and `ops_*`. Every step may be repeated: it changes what it changed the first
 //! time, or nothing. Deletes nothing.
 #![warn(missing_docs)]
 
+mod ask;
 mod classify;
 mod clock;
 mod close_run;
@@ -29,6 +31,7 @@ mod keep_revision;
 mod layout;
 mod load;
 mod migrate;
+mod note_answer;
 mod open_run;
 mod period;
 mod quarantine;
@@ -36,22 +39,20 @@ mod replaced;
 mod tables;
 mod take_in;
 
+pub use ask::{Answer, AnswerExpr, Ask, AskError, Question, QuestionExpr, ask};
 pub use classify::{
     CONTRACTS, Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, REFERENCE, classify,
 };
-pub use close_run::{
-    CloseError, CloseRequest, CloseRequestExpr, CloseRun, Closed, ReceiptRef, ReceiptRefExpr, close_run,
-};
+pub use close_run::{CloseError, CloseRequest, CloseRequestExpr, CloseRun, Closed, close_run};
 pub use control::{
-    Control, ControlError, ControlRequest, ControlRequestExpr, Controlled, MarketFigures, MarketFiguresExpr,
-    Planned, RunRef, RunRefExpr, control,
+    Control, ControlError, ControlRequest, ControlRequestExpr, Controlled, Planned, RunRef, RunRefExpr,
+    control,
 };
 pub use keep_revision::{KeepError, KeepRequest, KeepRequestExpr, KeepRevision, Revision, keep_revision};
 pub use load::{Load, LoadError, LoadRequest, LoadRequestExpr, Loaded, load};
 pub use migrate::{Migrate, MigrateError, MigrateRequest, MigrateRequestExpr, Migrated, migrate};
-pub use open_run::{
-    MarketRows, OpenError, OpenRequest, OpenRequestExpr, OpenRun, PinnedRevision, Run, open_run,
-};
+pub use note_answer::{AnswerError, AnswerRequest, AnswerRequestExpr, NoteAnswer, note_answer};
+pub use open_run::{MarketRows, OpenError, OpenRequest, OpenRequestExpr, OpenRun, Run, open_run};
 pub use quarantine::{
     Quarantine, QuarantineError, QuarantineRequest, QuarantineRequestExpr, Quarantined, quarantine,
 };

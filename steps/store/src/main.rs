@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use stepwright_step_store::{
-    Classify, CloseRun, Control, KeepRevision, Load, Migrate, OpenRun, Quarantine, Replaced, TakeIn,
+    Ask, Classify, CloseRun, Control, KeepRevision, Load, Migrate, NoteAnswer, OpenRun, Quarantine, Replaced,
+    TakeIn,
 };
 
 fn main() -> ExitCode {
@@ -15,6 +16,8 @@ fn main() -> ExitCode {
         replaced,
         load,
         open_run,
+        ask,
+        note_answer,
         control,
         close_run,
         migrate,

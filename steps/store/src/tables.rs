@@ -8,6 +8,7 @@ use database::{Database, DatabaseError};
 
 pub(crate) mod calc;
 pub(crate) mod ingest;
+pub(crate) mod question;
 pub(crate) mod reference;
 
 /// Rows that are handed to the database at once: enough to make the round trips

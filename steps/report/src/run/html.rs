@@ -1,5 +1,7 @@
 //! The page about a run.
 
+use feed::Correction;
+
 use super::content::{Compared, RunContent};
 use crate::html::{checks, objects};
 use crate::page::{Cell, Page, grouped, number, text};
@@ -46,7 +48,7 @@ fn summary(page: &mut Page, content: &RunContent<'_>) {
         let who = request.approved_by.as_deref().unwrap_or("nobody yet");
         page.note(&format!("A person had to look: {why}. Approved by: {who}."));
     }
-    if let Some(reason) = &request.correction {
+    if let Some(Correction { reason }) = &request.correction {
         page.note(&format!("This run replaces what was delivered before: {reason}."));
     }
     let before = request.receipts.iter().filter(|receipt| receipt.already_delivered).count();

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use feed::rejects::Reject;
-use feed::{Stats, Warned};
+use feed::{Correction, Figures, MarketFigures, PinnedRevision, ReceiptRef, Stats, Warned};
 use rust_decimal::Decimal;
 use stepwright::objects::Store;
 
@@ -105,8 +105,8 @@ impl Case {
                 totals: of_market,
             };
             let parsed = parsed(market, stats(310, &[]), &[]);
-            markets.push(ReportedMarket { market: market.into(), parsed, figures });
-            receipts.push(ReportedReceipt {
+            markets.push(MarketFigures { market: market.into(), parsed, figures });
+            receipts.push(ReceiptRef {
                 market: market.into(),
                 channel: "coreview-database".into(),
                 delivery_id: format!("{number:064x}"),
@@ -133,7 +133,7 @@ impl Case {
             period: "2024-07".into(),
             input_sha256: "5e".repeat(32),
             references: BTreeMap::from([("rates".to_owned(), put("staging", "rates", "", Some(1037)))]),
-            revisions: vec![ReportedRevision { name: "rates".into(), scope: String::new(), number: 4 }],
+            revisions: vec![PinnedRevision { name: "rates".into(), scope: String::new(), number: 4 }],
             markets,
             intake: vec![file],
             previous: totals.iter().map(scaled).collect(),
@@ -259,7 +259,7 @@ fn what_does_not_add_up_is_shown_first() {
 fn what_a_person_decided_is_told() {
     let mut case = Case::new();
     case.request.approval = Some("payable of EUR rises by 61 %".into());
-    case.request.correction = Some("wrong targets".into());
+    case.request.correction = Some(Correction { reason: "wrong targets".into() });
     case.request.previous = BTreeMap::from([("payable[currency=CHF]".to_owned(), "12.50".to_owned())]);
     case.request.previous_period = None;
     let page = case.page();

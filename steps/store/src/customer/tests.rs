@@ -62,7 +62,7 @@ fn mistakes_have_a_place() {
         (
             "\"rates-*.csv\"",
             "\"in/*.csv\"",
-            "customer.toml:11:31: references[1].files[1]: a file's name without its folder",
+            "customer.toml:11:28: references[1].files[1]: a file's name without its folder",
         ),
         (
             "jump_percent = 12.5",
