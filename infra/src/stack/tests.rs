@@ -33,8 +33,6 @@ fn what_starts_a_workflow_is_part_of_the_template() {
             (id.clone(), Value::Object(shown.into_iter().collect()))
         })
         .collect();
-        std::fs::write(p, template.to_string()).unwrap();
-    }
     insta::assert_json_snapshot!("triggers", more);
 }
 
