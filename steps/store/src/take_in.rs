@@ -107,7 +107,7 @@ fn one_line(message: &str) -> String {
     if message.trim().is_empty() {
         return "\"\"".to_owned();
     }
-    message.replace(['\n', '\r'], " ")
+    message.trim().replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]
