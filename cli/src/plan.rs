@@ -111,7 +111,13 @@ pub(crate) fn of(
             continue;
         }
         let (spec, correction) = (spec.clone(), correction.clone());
-        executions.push(planned(Given::Files { spec, inputs: Vec::new(), period: Some(period), correction }));
+        executions.push(planned(Given::Files {
+            spec,
+            inputs: Vec::new(),
+            messages: None,
+            period: Some(period),
+            correction,
+        }));
     }
     readable(executions)
 }
@@ -264,6 +270,7 @@ impl<'a> SampleFolder<'a> {
             let given = Given::Files {
                 spec: self.folder.join(&sample.spec),
                 inputs,
+                messages: listed.messages.map(|path| self.folder.join(path)),
                 period: listed.period,
                 correction,
             };

@@ -92,16 +92,16 @@ pub async fn classify(request: ClassifyRequest, drops: Read<Drops>) -> Result<Cl
     let (name, kind, spec) = match entry {
         Entry::Reference(reference) => (reference.name.as_str(), REFERENCE, &reference.spec),
         Entry::Contracts => (CONTRACTS, CONTRACTS, &customer.contracts.spec),
-        Entry::Messages => match &customer.contracts.messages {
-            Some(spec) => (CONTRACTS, CONTRACTS, spec),
-            None => {
+        Entry::Messages => {
+            let Some(spec) = &customer.contracts.messages else {
                 let detail = format!(
                     "messages arrived, but {} has no `contracts.messages`, the spec they are read by; add it",
                     name_of(&request.configuration.key)
                 );
                 return Err(ClassifyError::Configuration { detail });
-            }
-        },
+            };
+            (CONTRACTS, CONTRACTS, spec)
+        }
     };
     Ok(Classified {
         name: name.to_owned(),

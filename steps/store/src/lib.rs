@@ -27,6 +27,7 @@ mod control;
 mod customer;
 mod failure;
 mod figures;
+mod hash;
 mod keep_revision;
 mod layout;
 mod load;

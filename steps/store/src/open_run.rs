@@ -16,12 +16,12 @@ use feed::spec::PeriodUnit;
 use feed::{Drops, FeedSpec, Parsed, PinnedRevision, Staging};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use stepwright::objects::ObjectRef;
 use stepwright::{Read, Shape, StepError, Use, Write, step};
 
 use crate::customer::{self, Customer};
 use crate::failure::{of_objects, of_the_configuration, of_the_database};
+use crate::hash::framed_sha256;
 use crate::period::Period;
 use crate::tables::calc;
 use crate::{clock, layout};
@@ -266,12 +266,7 @@ fn input_of(run: &Run) -> String {
     for (name, object) in &run.references {
         parts.extend(["reference", name, &object.sha256]);
     }
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    framed_sha256(parts)
 }
 
 async fn note(database: &mut impl Database, run: &Run, execution_arn: &str) -> Result<(), OpenError> {

@@ -81,7 +81,7 @@ impl Period {
     }
 
     /// `2024`, `2024-03` or `2024-03-31`. Names sort as periods do.
-    pub(crate) fn name(&self) -> String {
+    pub(crate) fn name(self) -> String {
         match self.unit {
             Unit::Year => format!("{:04}", self.first.year()),
             Unit::Month => format!("{:04}-{:02}", self.first.year(), self.first.month()),
@@ -90,7 +90,7 @@ impl Period {
     }
 
     /// The period some months earlier; for years, the one that these months lie in.
-    pub(crate) fn months_back(&self, months: u32) -> Self {
+    pub(crate) fn months_back(self, months: u32) -> Self {
         // At most ten years; before the calendar begins there is nothing to look at.
         let first = self.first.checked_sub(Span::new().months(months)).unwrap_or(Date::MIN);
         let unit = match self.unit {
@@ -103,7 +103,7 @@ impl Period {
 
     /// Whether a value of a reference's period column is for this period: its
     /// name, its year as a number, or a day in it.
-    pub(crate) fn is_meant_by(&self, value: &Value) -> bool {
+    pub(crate) fn is_meant_by(self, value: &Value) -> bool {
         match value {
             Value::Text(text) => *text == self.name(),
             Value::Integer(year) => *year == i64::from(self.first.year()),
@@ -111,7 +111,7 @@ impl Period {
         }
     }
 
-    fn has(&self, day: Date) -> bool {
+    fn has(self, day: Date) -> bool {
         let same_year = day.year() == self.first.year();
         match self.unit {
             Unit::Year => same_year,

@@ -59,7 +59,7 @@ fn taken_in(started_with: Value) -> (Commission, Vec<String>) {
     (input, run.output().expect("it succeeds"))
 }
 
-/// S3 user guide, "EventBridge event message structure".
+/// S3 user guide, "`EventBridge` event message structure".
 fn event(object: &Value) -> Value {
     json!({
         "version": "0", "id": "17793124-05d4-b198-2fde-7ededc63b103", "detail-type": "Object Created",

@@ -23,7 +23,7 @@ pub(super) struct Markets<'a> {
     columns: Vec<RowsColumn>,
     /// Everything stored that can change rows, hashed.
     state: String,
-    markets: BTreeMap<String, Market>,
+    by_name: BTreeMap<String, Market>,
     /// By layout.
     adapters: BTreeMap<String, Adapter>,
     has_period: bool,
@@ -47,7 +47,7 @@ impl<'a> Markets<'a> {
             scope,
             columns,
             state: state_of(database, &scope.spec.feed).await?,
-            markets: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             adapters: BTreeMap::new(),
             has_period: false,
         };
@@ -55,15 +55,15 @@ impl<'a> Markets<'a> {
             markets.take_count(database, &record, layouts).await?;
         }
         for record in database.query(ingest::COUNT_SOURCES, &parameters).await? {
-            if let Some(market) = record.text(0).and_then(|market| markets.markets.get_mut(market)) {
+            if let Some(market) = record.text(0).and_then(|market| markets.by_name.get_mut(market)) {
                 market.stats.files = unsigned(record.integer(1));
             }
         }
-        if markets.markets.len() > MARKETS_MAX {
+        if markets.by_name.len() > MARKETS_MAX {
             let detail = format!(
                 "{} has rows of {} markets; an execution can carry {MARKETS_MAX}: choose a coarser `store.market` in the spec",
                 scope.period.name(),
-                markets.markets.len()
+                markets.by_name.len()
             );
             return Err(OpenError::TooManyMarkets { detail });
         }
@@ -79,7 +79,7 @@ impl<'a> Markets<'a> {
         let text = |column| record.text(column).unwrap_or_default();
         self.has_period |= text(5) == self.scope.period.name();
         let rows = unsigned(record.integer(4));
-        let market = self.markets.entry(text(0).to_owned()).or_default();
+        let market = self.by_name.entry(text(0).to_owned()).or_default();
         let code = text(2).to_owned();
         let (outcome, count, by_code) = if text(1) == "accepted" {
             (Outcome::Accept, &mut market.stats.accepted, &mut market.stats.accepted_by_code)
@@ -187,7 +187,7 @@ impl Objects<'_> {
             return Err(damaged("has a layout that was not counted"));
         };
         let wanted = if text(1) == "accepted" { Outcome::Accept } else { Outcome::Cancel };
-        let outcomes = self.markets.markets.get(market).map(|market| market.outcomes.as_slice());
+        let outcomes = self.markets.by_name.get(market).map(|market| market.outcomes.as_slice());
         let outcome = outcomes
             .unwrap_or_default()
             .iter()
@@ -203,7 +203,7 @@ impl Objects<'_> {
             format: ROWS_FORMAT.to_owned(),
             feed: markets.scope.spec.feed.clone(),
             columns: markets.columns.clone(),
-            outcomes: markets.markets.get(market).map(|market| market.outcomes.clone()).unwrap_or_default(),
+            outcomes: markets.by_name.get(market).map(|market| market.outcomes.clone()).unwrap_or_default(),
         };
         let object = markets.scope.staging.create(&markets.key_of(market))?;
         let writer = RowWriter::new(object, &header).map_err(OpenError::write)?;
@@ -213,7 +213,7 @@ impl Objects<'_> {
 
     fn finish(&mut self) -> Result<(), OpenError> {
         let Some((market, writer)) = self.current.take() else { return Ok(()) };
-        let stats = self.markets.markets.get(&market).map(|market| market.stats.clone()).unwrap_or_default();
+        let stats = self.markets.by_name.get(&market).map(|market| market.stats.clone()).unwrap_or_default();
         let rows = writer.into_inner().finish(Some(stats.rows_in))?;
         let parsed = Parsed {
             feed: self.markets.scope.spec.feed.clone(),

@@ -71,7 +71,7 @@ impl<'r> Report<'r> {
     }
 
     pub(super) fn page(&self) -> String {
-        let steps: String =
+        let steps: Vec<String> =
             self.what_to_do.iter().map(|step| format!("<li>{}</li>\n", escaped(step))).collect();
         let facts = [
             ("file", self.key.to_owned()),
@@ -81,7 +81,7 @@ impl<'r> Report<'r> {
             ("copy in bucket `quarantine`", self.copy.to_owned()),
             ("execution", self.execution_arn.to_owned()),
         ];
-        let facts: String = facts
+        let facts: Vec<String> = facts
             .iter()
             .map(|(name, value)| format!("<tr><th>{}</th><td>{}</td></tr>\n", escaped(name), escaped(value)))
             .collect();
@@ -95,6 +95,8 @@ impl<'r> Report<'r> {
             file = escaped(self.file),
             error = escaped(self.error),
             problem = escaped(&self.problem),
+            steps = steps.concat(),
+            facts = facts.concat(),
         )
     }
 }

@@ -1,6 +1,7 @@
 //! The store's steps on real databases: SQLite always, PostgreSQL where there is one.
 //!
 //! `cfg(test)` says nothing new; it is how clippy knows that these files are tests.
+#![expect(clippy::format_collect, reason = "in a test, short is worth more than quick")]
 
 #[cfg(test)]
 mod laws;

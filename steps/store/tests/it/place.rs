@@ -358,10 +358,6 @@ impl Place {
         self.query(statement).await.into_iter().map(text).collect()
     }
 
-    pub(crate) async fn execute(&self, statement: &str) -> u64 {
-        self.connection().await.execute(statement, &[]).await.unwrap()
-    }
-
     /// Everything that loads, revisions and runs leave behind.
     pub(crate) async fn contents(&self) -> Vec<Vec<Value>> {
         let mut contents = Vec::new();

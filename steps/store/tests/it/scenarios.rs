@@ -1,5 +1,7 @@
 //! What must hold on every database. Each scenario starts on an empty one.
 
+use std::fmt::Write as _;
+
 use stepwright::{Callback, Use};
 use stepwright_step_store::{
     Answer, AnswerError, AnswerRequest, Ask, CloseError, ControlError, KeepError, LoadError, Loaded,
@@ -126,9 +128,9 @@ pub(crate) async fn hostile_rows_arrive_unchanged(place: &Place) {
         ["'; DROP TABLE ingest_row; --", "back\\slash\\N", "tab\there", "NUL\0inside", "$1 ?1 %s", "日本 🦀"];
     let mut text = "contract,agent,market,day,amount,status\n".to_owned();
     for (index, words) in hostile.iter().enumerate() {
-        text.push_str(&format!(
-            "{words},{words},m{index},2024-03-01,1.00,\n{words},{words},m{index},2024-03-01,-1,\n"
-        ));
+        for amount in ["1.00", "-1"] {
+            writeln!(text, "{words},{words},m{index},2024-03-01,{amount},").unwrap();
+        }
     }
     assert_eq!(place.load("contracts.csv", &text, "arn:1").await.rows, hostile.len() as u64);
     place.keep_all().await;
