@@ -220,6 +220,9 @@ pub(crate) struct Run {
     /// takes no files, the execution input as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Vec<PathBuf>,
+    /// Messages as a queue would bring them, one JSON document a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) messages: Option<PathBuf>,
     /// The business period, e.g. 2024-03; 2024-01..2024-12 is one execution for each month
     #[arg(long, value_name = "PERIOD")]
     pub(crate) period: Option<String>,

@@ -148,7 +148,11 @@ impl Serving<'_> {
         let deployed = deploy(&self.local.engine, application)?;
         let stores = Stores::open(self.local.data.journal(), &self.local.engine, Arc::new(SystemClock));
         let stores = stores.map_err(|error| from_stores(&error))?;
-        let put = self.triggers.as_ref().map_or(Ok(()), |triggers| triggers.put(&stores));
+        let declared = application.map(|application| &application.manifest);
+        let put =
+            declared.map_or(Ok(()), |manifest| triggers::put_declared(&stores, &self.local.engine, manifest));
+        // What the file says of something that is declared holds: it comes last.
+        let put = put.and_then(|()| self.triggers.as_ref().map_or(Ok(()), |triggers| triggers.put(&stores)));
         let served = put.and_then(|()| self.serve(application, listen, metrics, &stores, &deployed));
         stores.close();
         served
@@ -184,8 +188,8 @@ impl Serving<'_> {
         );
         let noted = address.write(self.local.data.journal());
         let ended = noted.and_then(|noted| {
-            self.announce(&address, deployed);
-            let _watch = self.watch(application)?;
+            self.announce(&address, application, deployed);
+            let _watch = self.watch(application, stores)?;
             let ended = self.wait();
             noted.remove();
             ended
@@ -241,12 +245,13 @@ impl Serving<'_> {
         Objects::open(options).map_err(|error| Problem::Journal { detail: error.to_string() })
     }
 
-    fn watch(&self, application: Option<&Application>) -> Result<Option<Watch>, Problem> {
+    fn watch(&self, application: Option<&Application>, stores: &Stores) -> Result<Option<Watch>, Problem> {
         let Some((application, seen)) = application.zip(self.watched.clone()) else { return Ok(None) };
-        Watch::start(self.local, application, seen, self.arguments.build.clone(), self.terminal).map(Some)
+        let build = self.arguments.build.clone();
+        Watch::start((self.local, stores), application, seen, build, self.terminal).map(Some)
     }
 
-    fn announce(&self, address: &Address, deployed: &[Value]) {
+    fn announce(&self, address: &Address, application: Option<&Application>, deployed: &[Value]) {
         let environment = address.environment();
         // Without what may stand before the host: a password, perhaps.
         for (name, value) in elsewhere(&environment, |name| std::env::var(name).ok()) {
@@ -257,6 +262,8 @@ impl Serving<'_> {
                 address.endpoint
             ));
         }
+        let declared =
+            application.map(|application| triggers::declared(&application.manifest)).unwrap_or_default();
         if self.terminal.format != Format::Text {
             let environment: Map<String, Value> =
                 environment.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
@@ -267,6 +274,7 @@ impl Serving<'_> {
                 "environment": environment,
                 "stateMachines": deployed,
                 "functions": self.local.functions(),
+                "triggers": declared,
             });
             // One line in both forms: scripts wait for it.
             return self.terminal.data(&document.to_string());
@@ -276,6 +284,11 @@ impl Serving<'_> {
         for machine in deployed {
             let arn = machine.get("stateMachineArn").and_then(Value::as_str).unwrap_or_default();
             self.terminal.remark(&format!("  {}", text::safe(arn)));
+        }
+        for trigger in &declared {
+            let said = |member: &str| trigger.get(member).and_then(Value::as_str).unwrap_or_default();
+            let (by, starts) = (text::safe(said("by")), text::safe(said("starts")));
+            self.terminal.remark(&format!("  {by} starts {starts}"));
         }
         for name in self.local.functions() {
             self.terminal.remark(&format!("  function {}", text::safe(name)));

@@ -30,6 +30,8 @@ pub(crate) enum Given {
         spec: PathBuf,
         /// The feed.
         inputs: Vec<PathBuf>,
+        /// Messages, one a line.
+        messages: Option<PathBuf>,
         /// The business period.
         period: Option<String>,
         /// Why the period is delivered again.
@@ -42,7 +44,9 @@ pub(crate) enum Given {
 impl Given {
     fn files(&self) -> Vec<&PathBuf> {
         match self {
-            Self::Files { spec, inputs, .. } => std::iter::once(spec).chain(inputs).collect(),
+            Self::Files { spec, inputs, messages, .. } => {
+                std::iter::once(spec).chain(inputs).chain(messages).collect()
+            }
             Self::Document(path) => vec![path],
         }
     }
@@ -67,7 +71,7 @@ impl Given {
     /// Copies the files into the bucket and makes the execution input.
     pub(crate) fn into_input(self, workflow: &Workflow, data: &DataDir) -> Result<String, Problem> {
         match (self, &workflow.intake) {
-            (Self::Files { spec, inputs, period, correction }, Some(intake)) => {
+            (Self::Files { spec, inputs, messages, period, correction }, Some(intake)) => {
                 let files = inputs.iter().map(|path| put(data, &intake.bucket, path));
                 let files = files.collect::<Result<Vec<Value>, _>>()?;
                 let spec = if intake.with_folder {
@@ -81,6 +85,7 @@ impl Given {
                 let mut set = |field: &Option<String>, value: Option<Value>| {
                     input.extend(field.clone().zip(value));
                 };
+                set(&intake.messages_field, messages.as_deref().map(lines).transpose()?);
                 set(&intake.period_field, period.map(Value::String));
                 set(&intake.correction_field, correction.map(|reason| json!({ "reason": reason })));
                 Ok(Value::Object(input).to_string())
@@ -88,6 +93,12 @@ impl Given {
             (given, _) => document(given.files().first().map_or(Path::new(""), |path| path.as_path())),
         }
     }
+}
+
+/// The lines of a file that are not blank.
+fn lines(path: &Path) -> Result<Value, Problem> {
+    let text = std::fs::read_to_string(path).map_err(|error| Problem::file("cannot read", path, error))?;
+    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(Value::from).collect())
 }
 
 /// Copies a spec and the specs beside it into the bucket, together in a place made of what they hold.

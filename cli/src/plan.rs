@@ -44,9 +44,10 @@ struct Sample {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listed {
-    /// The workflow that is asked for, unless another is named.
-    workflow: Option<String>,
+    workflow: String,
     period: Option<String>,
+    /// A file of messages, one a line, relative to the sample's folder.
+    messages: Option<PathBuf>,
     /// Files, and folders of files, relative to the sample's folder.
     #[serde(default)]
     input: Vec<PathBuf>,
@@ -88,7 +89,7 @@ pub(crate) fn of(
         (Some(_), []) if intake.period_field.is_none() => {
             return Err(usage("--spec is given, but no file of the feed", "add --input FILE"));
         }
-        (Some(_), []) if periods.is_empty() => {
+        (Some(_), []) if periods.is_empty() && arguments.messages.is_none() => {
             return Err(usage(
                 "--spec is given, but neither a file nor a period",
                 "add --input FILE, --period 2024-03, or both",
@@ -97,7 +98,9 @@ pub(crate) fn of(
         (Some(spec), inputs) => (spec.clone(), inputs.to_vec()),
     };
     let correction = arguments.correction.clone();
-    let first = Given::Files { spec: spec.clone(), inputs, period: None, correction: correction.clone() };
+    let messages = arguments.messages.clone();
+    let first =
+        Given::Files { spec: spec.clone(), inputs, messages, period: None, correction: correction.clone() };
     let mut executions = vec![planned(first)];
     for (number, period) in periods.into_iter().enumerate() {
         // The first takes the files in; what they hold is there for the others.
@@ -108,7 +111,13 @@ pub(crate) fn of(
             continue;
         }
         let (spec, correction) = (spec.clone(), correction.clone());
-        executions.push(planned(Given::Files { spec, inputs: Vec::new(), period: Some(period), correction }));
+        executions.push(planned(Given::Files {
+            spec,
+            inputs: Vec::new(),
+            messages: None,
+            period: Some(period),
+            correction,
+        }));
     }
     readable(executions)
 }
@@ -128,6 +137,7 @@ fn readable(planned: Vec<Planned>) -> Result<Vec<Planned>, Problem> {
 fn without_intake(arguments: &Run, workflow: &Workflow) -> Result<(), Problem> {
     let given = [
         ("--spec", arguments.spec.is_some()),
+        ("--messages", arguments.messages.is_some()),
         ("--period", arguments.period.is_some()),
         ("--correction", arguments.correction.is_some()),
     ];
@@ -145,6 +155,9 @@ fn check_fields(arguments: &Run, workflow: &Workflow, intake: &Intake) -> Result
         let message = format!("the workflow `{}` takes no {flag}", workflow.name);
         Err(usage(&message, &format!("leave --{flag} out")))
     };
+    if arguments.messages.is_some() && intake.messages_field.is_none() {
+        return unknown("messages");
+    }
     if arguments.period.is_some() && intake.period_field.is_none() {
         return unknown("period");
     }
@@ -236,15 +249,14 @@ impl<'a> SampleFolder<'a> {
         application: &Application,
     ) -> Result<Vec<Planned>, Problem> {
         let sample = self.read()?;
-        if sample.executions.is_empty() {
-            return Err(self.none(format!("{} lists no executions", self.list().display())));
-        }
+        // What comes after the last one of the workflow is for others.
+        let last = sample.executions.iter().rposition(|listed| listed.workflow == asked.name);
+        let Some(last) = last else {
+            return Err(self.none(format!("{} has no execution of it", self.list().display())));
+        };
         let mut planned = Vec::new();
-        for listed in sample.executions {
-            let workflow = match &listed.workflow {
-                Some(name) => application.workflow(name)?.clone(),
-                None => asked.clone(),
-            };
+        for listed in sample.executions.into_iter().take(last + 1) {
+            let workflow = application.workflow(&listed.workflow)?.clone();
             let mut inputs = Vec::new();
             for path in listed.input.iter().map(|path| self.folder.join(path)) {
                 if path.is_dir() {
@@ -258,6 +270,7 @@ impl<'a> SampleFolder<'a> {
             let given = Given::Files {
                 spec: self.folder.join(&sample.spec),
                 inputs,
+                messages: listed.messages.map(|path| self.folder.join(path)),
                 period: listed.period,
                 correction,
             };

@@ -153,10 +153,6 @@ pub(crate) enum Problem {
     #[diagnostic(code(workflow::no_sample), help("name your own files: --spec FILE --input FILE"))]
     NoSample { workflow: String, detail: String },
 
-    #[error("the secret `{name}` has no value")]
-    #[diagnostic(code(secret::missing), help("set the environment variable {variable}"))]
-    SecretMissing { name: String, variable: String },
-
     #[error("there are no executions: {} {}", dir.display(), if dir.exists() { "holds no journal" } else { "does not exist" })]
     #[diagnostic(
         code(data::not_found),
@@ -382,8 +378,7 @@ impl Problem {
             | Self::TestRefused { .. }
             | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }
-            | Self::Functions(_)
-            | Self::SecretMissing { .. } => exit::REFUSED,
+            | Self::Functions(_) => exit::REFUSED,
             _ => exit::FAILED,
         }
     }

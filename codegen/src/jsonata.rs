@@ -44,6 +44,10 @@ pub(crate) trait Places {
     fn slot(&mut self, slot: Slot) -> Result<Place, Problem>;
     /// The place of the index of the iteration whose item is `slot`.
     fn index(&mut self, slot: Slot) -> Result<String, Problem>;
+    /// The path of the workflow's input.
+    fn input(&self) -> String {
+        "$states.context.Execution.Input".to_owned()
+    }
     /// What values look like.
     fn shapes(&self) -> &dyn Shapes;
 }
@@ -209,6 +213,22 @@ impl<'a> Printer<'a> {
         Ok(delimited(&code.text))
     }
 
+    /// The node whose condition holds first, or what is otherwise. Conditions are JSONata.
+    pub(crate) fn alternatives(
+        &mut self,
+        alternatives: &[(String, NodeRef)],
+        otherwise: &str,
+    ) -> Result<Value, Problem> {
+        let mut all = Code::atom(otherwise);
+        for (condition, node) in alternatives.iter().rev() {
+            let node = self.present(node)?;
+            let text = format!("{condition} ? {} : {}", node.at(level::TERNARY + 1), all.text);
+            all = Code::new(text, level::TERNARY, all.depth.max(node.depth));
+        }
+        checked(&all)?;
+        Ok(delimited(&all.text))
+    }
+
     /// An object is written as JSON unless only the evaluation can tell whether a member is left out.
     fn is_template(&mut self, members: &[Member]) -> Result<bool, Problem> {
         for member in members.iter().filter(|member| !is_left_out(member)) {
@@ -226,7 +246,9 @@ impl<'a> Printer<'a> {
 
     fn print(&mut self, node: NodeRef) -> Result<Code, Problem> {
         match self.simplified(node)? {
-            Node::Input => Ok(Code::path("$states.context.Execution.Input")),
+            Node::Input => Ok(Code::path(self.places.input())),
+            // Only the state that makes the input of it has it: it is the first.
+            Node::Event => Ok(Code::path("$states.input")),
             Node::Slot(slot) => match self.place(*slot)? {
                 Place::Path(path) => Ok(Code::path(path)),
                 Place::Node(node) => self.print(node),
@@ -552,6 +574,7 @@ pub(crate) fn shape_of(node: NodeRef, shapes: &dyn Shapes, operand: &dyn Fn(Node
         }
         Node::Array(elements) => Shape::tuple_of(elements.iter().map(|element| operand(element))),
         Node::Context(_) | Node::Concat(_) => Shape::TEXT,
+        Node::Event => Shape::UNKNOWN,
         Node::ItemIndex(_)
         | Node::Not(_)
         | Node::Logic(..)
@@ -669,7 +692,7 @@ fn literal(value: &Value) -> Result<Code, Problem> {
 }
 
 /// A text in JSONata's (that is JSON's) quotes; `%}` is broken up, because it ends an expression.
-fn text_literal(text: &str) -> String {
+pub(crate) fn text_literal(text: &str) -> String {
     Value::String(text.to_owned()).to_string().replace("%}", "%\\u007d")
 }
 

@@ -16,6 +16,7 @@
 
 mod draft;
 mod functions;
+mod intake;
 mod jsonata;
 mod lint;
 mod names;
@@ -72,6 +73,8 @@ pub struct Generated {
     pub lints: Vec<Lint>,
     /// How files become an input.
     pub intake: Option<ir::Intake>,
+    /// What starts executions by itself.
+    pub triggers: Vec<ir::Trigger>,
 }
 
 /// Why nothing could be generated.
@@ -178,7 +181,7 @@ pub fn emit(workflow: &ir::Workflow, options: &Options) -> Result<Generated, Cod
     let document = render::machine(workflow, &draft, shapes(), &options.app)?;
 
     let definition = asl::print(&document);
-    let source_map = source_map(&draft);
+    let source_map = source_map(workflow, &draft);
     let machine = parsed(workflow, &definition, &source_map)?;
     let lints = lint::of(workflow, &draft, &shapes(), &input_schema, &functions);
     Ok(Generated {
@@ -192,6 +195,7 @@ pub fn emit(workflow: &ir::Workflow, options: &Options) -> Result<Generated, Cod
         functions,
         lints,
         intake: workflow.intake.clone(),
+        triggers: workflow.triggers.clone(),
     })
 }
 
@@ -208,8 +212,12 @@ fn check_name(workflow: &ir::Workflow) -> Result<(), CodegenError> {
     Err(CodegenError::WorkflowName { name: workflow.name.clone(), location: workflow.location })
 }
 
-fn source_map(draft: &draft::Draft<'_>) -> IndexMap<String, String> {
-    draft.all().map(|(id, state)| (draft.name(id).to_owned(), place(state.location))).collect()
+fn source_map(workflow: &ir::Workflow, draft: &draft::Draft<'_>) -> IndexMap<String, String> {
+    let intake = intake::name(workflow, draft).map(|(name, location)| (name, place(location)));
+    intake
+        .into_iter()
+        .chain(draft.all().map(|(id, state)| (draft.name(id).to_owned(), place(state.location))))
+        .collect()
 }
 
 /// What is generated is what runs, so it has to pass the validation that runs before it.

@@ -46,6 +46,8 @@ pub(crate) enum Variable {
 pub(crate) struct Registry<'a> {
     draft: &'a Draft<'a>,
     shapes: SlotShapes<'a>,
+    /// The variable of the workflow's input, where it is not the execution's.
+    input: Option<String>,
     variables: BTreeMap<Variable, String>,
     names: VariableNames,
     /// Per Map or Parallel state, what its iterations or branches get besides the bare item.
@@ -54,12 +56,16 @@ pub(crate) struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    pub(crate) fn new(draft: &'a Draft<'a>, shapes: SlotShapes<'a>) -> Registry<'a> {
+    /// `makes_input`: a state of its own makes the workflow's input, so it is in a variable.
+    pub(crate) fn new(draft: &'a Draft<'a>, shapes: SlotShapes<'a>, makes_input: bool) -> Registry<'a> {
+        let mut names = VariableNames::default();
+        let input = makes_input.then(|| format!("${}", names.claim(crate::intake::VARIABLE)));
         Registry {
             draft,
             shapes,
+            input,
             variables: BTreeMap::new(),
-            names: VariableNames::default(),
+            names,
             given: BTreeMap::new(),
             changes: 0,
         }
@@ -270,6 +276,11 @@ impl Places for Site<'_, '_> {
             Some(Origin::Item(_)) => self.given(Given::Index(slot)),
             _ => Err(Problem::OutOfScope(slot.0)),
         }
+    }
+
+    fn input(&self) -> String {
+        let of_execution = || "$states.context.Execution.Input".to_owned();
+        self.registry.input.clone().unwrap_or_else(of_execution)
     }
 
     fn shapes(&self) -> &dyn Shapes {

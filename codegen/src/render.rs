@@ -8,7 +8,7 @@ use crate::draft::{
 };
 use crate::jsonata::{Printer, Problem};
 use crate::places::{Given, Moment, Registry, Site, SlotShapes, Variable};
-use crate::{CodegenError, retry};
+use crate::{CodegenError, intake, retry};
 
 /// What a Task state waits longer than its Lambda function may run, in seconds: the
 /// function's own timeout has to come first, because it says what happened. Covers a
@@ -27,7 +27,8 @@ pub(crate) fn machine<'a>(
     shapes: SlotShapes<'a>,
     app: &str,
 ) -> Result<Value, CodegenError> {
-    let mut renderer = Renderer { draft, registry: Registry::new(draft, shapes), app };
+    let registry = Registry::new(draft, shapes, intake::is_needed(workflow));
+    let mut renderer = Renderer { draft, registry, app };
     // A pass may find that a state reads what another has to assign; then that one is written again.
     loop {
         let before = renderer.registry.changes();
@@ -41,10 +42,26 @@ pub(crate) fn machine<'a>(
             if let Some(seconds) = workflow.timeout_seconds {
                 document.insert("TimeoutSeconds".to_owned(), json!(seconds));
             }
-            document.extend(scope);
+            document.extend(with_intake(workflow, draft, scope)?);
             return Ok(Value::Object(document));
         }
     }
+}
+
+/// The machine's `StartAt` and `States`, with the state before them that makes the input.
+fn with_intake(
+    workflow: &ir::Workflow,
+    draft: &Draft<'_>,
+    mut scope: Fields,
+) -> Result<Fields, CodegenError> {
+    let start = scope.get("StartAt").cloned().unwrap_or_default();
+    if let Some((name, state)) = intake::state(workflow, draft, &start)? {
+        scope.insert("StartAt".to_owned(), json!(name));
+        if let Some(states) = scope.get_mut("States").and_then(Value::as_object_mut) {
+            states.shift_insert(0, name, state);
+        }
+    }
+    Ok(scope)
 }
 
 struct Renderer<'a, 'o> {

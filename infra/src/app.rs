@@ -22,7 +22,9 @@ use codegen::{CodegenError, Lint, LintLevel};
 
 use crate::environment::{Environment, LogRetention, SettingError};
 use crate::hash::sha256_hex;
-use crate::manifest::{self, Access, Function, Grant, Intake, Manifest, ManifestError, SCHEMA_VERSION};
+use crate::manifest::{
+    self, Access, Function, Grant, Intake, Manifest, ManifestError, SCHEMA_VERSION, Trigger,
+};
 
 #[cfg(test)]
 mod tests;
@@ -156,6 +158,7 @@ impl App {
                 input_schema: generated.input_schema,
                 source_map: generated.source_map,
                 intake: generated.intake.map(intake),
+                triggers: self.triggers(&workflow.name, &generated.triggers),
                 functions: called.collect::<BTreeSet<_>>().into_iter().collect(),
             });
             for function in generated.functions {
@@ -167,6 +170,31 @@ impl App {
         Ok(Built { manifest, lints })
     }
 
+    /// The triggers of a workflow, named after it: there is one of each name in an account.
+    fn triggers(&self, workflow: &str, triggers: &[ir::Trigger]) -> Vec<Trigger> {
+        let (mut schedules, mut rules) = (0, 0);
+        let mut named = |trigger: &ir::Trigger| match trigger.clone() {
+            ir::Trigger::Schedule { expression, timezone, input, .. } => {
+                schedules += 1;
+                let name = format!("{workflow}-schedule-{schedules}");
+                Trigger::Schedule { name, expression, timezone, input }
+            }
+            ir::Trigger::Objects { bucket, prefix, .. } => {
+                rules += 1;
+                let name = format!("{workflow}-objects-{rules}");
+                Trigger::Objects { name, bucket: bucket.name.to_owned(), prefix }
+            }
+            ir::Trigger::Queue { name, accounts, batch, window_seconds, .. } => Trigger::Queue {
+                queue: format!("{}-{name}", self.name),
+                name: format!("{workflow}-{name}"),
+                accounts,
+                batch,
+                window_seconds,
+            },
+        };
+        triggers.iter().map(&mut named).collect()
+    }
+
     fn manifest(
         &self,
         workflows: Vec<manifest::Workflow>,
@@ -175,6 +203,12 @@ impl App {
         let functions = functions.into_values().map(function).collect::<Result<Vec<_>, _>>()?;
         let intakes = workflows.iter().filter_map(|workflow| workflow.intake.as_ref());
         let mut buckets: BTreeSet<String> = intakes.map(|intake| intake.bucket.clone()).collect();
+        buckets.extend(workflows.iter().flat_map(|workflow| &workflow.triggers).filter_map(|trigger| {
+            match trigger {
+                Trigger::Objects { bucket, .. } => Some(bucket.clone()),
+                Trigger::Schedule { .. } | Trigger::Queue { .. } => None,
+            }
+        }));
         let mut secrets = BTreeSet::new();
         for grant in functions.iter().flat_map(|function| &function.grants) {
             match grant.kind {
@@ -271,6 +305,7 @@ fn intake(intake: ir::Intake) -> Intake {
         spec_field: intake.spec_field,
         with_folder: intake.with_folder,
         period_field: intake.period_field,
+        messages_field: intake.messages_field,
         correction_field: intake.correction_field,
         sample: intake.sample,
     }

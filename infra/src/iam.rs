@@ -74,9 +74,13 @@ enum Principal {
         #[serde(rename = "Service")]
         service: &'static str,
     },
-    Aws {
+    Everybody {
         #[serde(rename = "AWS")]
         aws: &'static str,
+    },
+    Accounts {
+        #[serde(rename = "AWS")]
+        aws: Vec<Text>,
     },
 }
 
@@ -108,6 +112,31 @@ impl Statement {
         }
     }
 
+    /// Lets a service act on resources under a condition; for policies of resources.
+    pub fn allow_service(
+        sid: &'static str,
+        service: &'static str,
+        action: &[&'static str],
+        resource: Vec<Text>,
+        condition: Condition,
+    ) -> Self {
+        Self {
+            principal: Some(Principal::Service { service }),
+            condition,
+            ..Self::allow(sid, action, resource)
+        }
+    }
+
+    /// Lets other accounts act on resources, given by the ARNs of their roots; for policies of resources.
+    pub fn allow_accounts(
+        sid: &'static str,
+        accounts: Vec<Text>,
+        action: &[&'static str],
+        resource: Vec<Text>,
+    ) -> Self {
+        Self { principal: Some(Principal::Accounts { aws: accounts }), ..Self::allow(sid, action, resource) }
+    }
+
     /// Denies everybody actions on resources under a condition.
     pub fn deny_everybody(
         sid: &'static str,
@@ -117,7 +146,7 @@ impl Statement {
     ) -> Self {
         Self {
             effect: Effect::Deny,
-            principal: Some(Principal::Aws { aws: "*" }),
+            principal: Some(Principal::Everybody { aws: "*" }),
             condition,
             ..Self::allow(sid, action, resource)
         }

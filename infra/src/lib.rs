@@ -28,6 +28,7 @@ pub mod review;
 #[cfg(test)]
 mod sample;
 pub mod stack;
+pub mod triggers;
 
 pub use app::{App, app};
 pub use assembly::{File, SynthesisError, assemble};

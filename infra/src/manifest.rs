@@ -8,6 +8,7 @@
 //! format version and values AWS would not accept, before anything is built on them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -58,8 +59,71 @@ pub struct Workflow {
     pub source_map: IndexMap<String, String>,
     /// How files given on a command line become an input.
     pub intake: Option<Intake>,
+    /// What starts executions by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
     /// Names of the functions it calls, sorted.
     pub functions: Vec<String>,
+}
+
+/// Something that starts executions of a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Trigger {
+    /// The clock: a schedule of `EventBridge` Scheduler.
+    Schedule {
+        /// The schedule's name.
+        name: String,
+        /// `cron(…)`, `rate(…)` or `at(…)`.
+        expression: String,
+        /// IANA name; UTC if none is given.
+        timezone: Option<String>,
+        /// What an execution is started with; texts may hold `<aws.scheduler.scheduled-time>`.
+        input: Value,
+    },
+    /// Objects that arrive in a bucket: a rule of `EventBridge` for S3's events.
+    Objects {
+        /// The rule's name.
+        name: String,
+        /// The bucket's name in the application.
+        bucket: String,
+        /// What their keys begin with.
+        prefix: String,
+    },
+    /// Messages of a queue: a pipe of `EventBridge` Pipes.
+    Queue {
+        /// The pipe's name.
+        name: String,
+        /// The queue's name: `<app>-<name>`.
+        queue: String,
+        /// AWS accounts that may send, beside the own one.
+        accounts: Vec<String>,
+        /// Most messages of one execution.
+        batch: u32,
+        /// How long the pipe collects them.
+        window_seconds: u32,
+    },
+}
+
+impl Trigger {
+    /// What the schedule, the rule or the pipe is called.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Schedule { name, .. } | Self::Objects { name, .. } | Self::Queue { name, .. } => name,
+        }
+    }
+}
+
+impl fmt::Display for Trigger {
+    /// `cron(0 5 2 * ? *) in Europe/Berlin`, for somebody who wants to know what starts a workflow.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schedule { expression, timezone: None, .. } => write!(f, "{expression}"),
+            Self::Schedule { expression, timezone: Some(zone), .. } => write!(f, "{expression} in {zone}"),
+            Self::Objects { bucket, prefix, .. } => write!(f, "objects in {bucket}/{prefix}"),
+            Self::Queue { queue, .. } => write!(f, "messages of {queue}"),
+        }
+    }
 }
 
 /// How files given on a command line become an execution input.
@@ -78,6 +142,9 @@ pub struct Intake {
     /// The input field that takes the business period.
     #[serde(default)]
     pub period_field: Option<String>,
+    /// The input field that takes messages: a list of texts.
+    #[serde(default)]
+    pub messages_field: Option<String>,
     /// The input field that takes why a period is delivered again: an object with `reason`.
     #[serde(default)]
     pub correction_field: Option<String>,

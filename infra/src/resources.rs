@@ -13,6 +13,10 @@ use crate::cloudformation::{Properties, Text};
 use crate::environment::{Architecture, LogRetention};
 use crate::iam::PolicyDocument;
 
+mod triggers;
+
+pub use triggers::{ObjectPattern, Pipe, PipeSettings, Queue, QueuePolicy, Rule, Schedule, Start, TARGET_ID};
+
 /// A tag.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -253,12 +257,14 @@ pub struct Bucket {
     public_access_block_configuration: PublicAccessBlock,
     ownership_controls: Rules<ObjectOwnership>,
     lifecycle_configuration: Rules<LifecycleRule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification_configuration: Option<NotificationConfiguration>,
     tags: Vec<Tag>,
 }
 
 impl Bucket {
-    /// A bucket that keeps replaced objects for so many days.
-    pub fn new(noncurrent_days: u32, tags: Vec<Tag>) -> Self {
+    /// A bucket that keeps replaced objects for so many days, and tells `EventBridge` of its objects or not.
+    pub fn new(noncurrent_days: u32, tells: bool, tags: Vec<Tag>) -> Self {
         Self {
             bucket_encryption: BucketEncryption {
                 rules: [EncryptionRule { default: EncryptionDefault { algorithm: "AES256" } }],
@@ -282,9 +288,24 @@ impl Bucket {
                     abort_incomplete_multipart_upload: DaysAfterInitiation { days_after_initiation: 1 },
                 }],
             },
+            notification_configuration: tells.then_some(NotificationConfiguration {
+                event_bridge_configuration: EventBridgeConfiguration { event_bridge_enabled: true },
+            }),
             tags,
         }
     }
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NotificationConfiguration {
+    event_bridge_configuration: EventBridgeConfiguration,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EventBridgeConfiguration {
+    event_bridge_enabled: bool,
 }
 
 impl Properties for Bucket {

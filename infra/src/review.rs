@@ -51,6 +51,9 @@ pub fn review(template: &Template) -> Vec<Finding> {
             "AWS::StepFunctions::StateMachine" => &[machine_is_observed],
             "AWS::Logs::LogGroup" => &[logs_end],
             "AWS::S3::Bucket" => &[bucket_is_private],
+            "AWS::SQS::Queue" => &[queue_is_encrypted],
+            "AWS::SQS::QueuePolicy" => &[senders_are_named],
+            "AWS::Scheduler::Schedule" | "AWS::Events::Rule" => &[nothing_gets_lost],
             _ => &[],
         };
         let broken = checks.iter().flat_map(|check| check(resource));
@@ -61,7 +64,8 @@ pub fn review(template: &Template) -> Vec<Finding> {
         }));
     }
     findings.extend(roles_are_not_shared(template));
-    findings.extend(buckets_want_tls(template));
+    findings.extend(stores_want_tls(template, BUCKETS));
+    findings.extend(stores_want_tls(template, QUEUES));
     findings
 }
 
@@ -129,6 +133,10 @@ fn everywhere_has_a_reason(role: &Resource) -> Vec<(&'static str, String)> {
     broken
 }
 
+/// Services that say for which resource they assume a role.
+const CALLERS: [&str; 4] =
+    ["states.amazonaws.com", "scheduler.amazonaws.com", "events.amazonaws.com", "pipes.amazonaws.com"];
+
 fn trust_is_narrow(role: &Resource) -> Vec<(&'static str, String)> {
     let document = role.properties().pointer("/AssumeRolePolicyDocument/Statement");
     let mut broken = Vec::new();
@@ -139,12 +147,10 @@ fn trust_is_narrow(role: &Resource) -> Vec<(&'static str, String)> {
         };
         match service {
             Some("lambda.amazonaws.com") => {}
-            Some("states.amazonaws.com") => {
+            Some(service) if CALLERS.contains(&service) => {
                 if !condition("StringEquals", "aws:SourceAccount") || !condition("ArnLike", "aws:SourceArn") {
-                    broken.push((
-                        "narrow-trust",
-                        "trusts Step Functions without naming the machine".to_owned(),
-                    ));
+                    let message = format!("trusts {service} without naming what it acts for");
+                    broken.push(("narrow-trust", message));
                 }
             }
             _ => broken.push(("narrow-trust", format!("trusts {}", statement["Principal"]))),
@@ -240,27 +246,82 @@ fn bucket_is_private(bucket: &Resource) -> Vec<(&'static str, String)> {
     broken
 }
 
+fn queue_is_encrypted(queue: &Resource) -> Vec<(&'static str, String)> {
+    let properties = queue.properties();
+    let by_service = properties.get("SqsManagedSseEnabled") == Some(&Value::Bool(true));
+    if by_service || properties.get("KmsMasterKeyId").is_some() {
+        return Vec::new();
+    }
+    vec![("private-queue", "is not encrypted".to_owned())]
+}
+
+/// Who is let in is an account by its number, or a service that says for which resource.
+fn senders_are_named(policy: &Resource) -> Vec<(&'static str, String)> {
+    let statements = texts(policy.properties().pointer("/PolicyDocument/Statement"));
+    let allowing = statements.into_iter().filter(|statement| statement["Effect"] == "Allow");
+    let mut broken = Vec::new();
+    for statement in allowing {
+        let actions = texts(statement.get("Action"));
+        if actions.iter().any(|action| **action != "sqs:SendMessage") {
+            broken.push(("private-queue", format!("lets others do {}", statement["Action"])));
+        }
+        let from_anywhere = statement.pointer("/Condition/ArnLike/aws:SourceArn").is_none();
+        let is_account = |sender: &&Value| sender.get("Fn::Sub").is_some_and(Value::is_string);
+        let accounts = texts(statement.pointer("/Principal/AWS"));
+        let named = match statement.pointer("/Principal/Service") {
+            Some(_) => !from_anywhere,
+            None => !accounts.is_empty() && accounts.iter().all(is_account),
+        };
+        if !named {
+            broken.push(("private-queue", format!("lets {} send", statement["Principal"])));
+        }
+    }
+    broken
+}
+
+fn nothing_gets_lost(trigger: &Resource) -> Vec<(&'static str, String)> {
+    let properties = trigger.properties();
+    let targets = texts(properties.get("Targets").or_else(|| properties.get("Target")));
+    let loses = |target: &Value| {
+        target.pointer("/DeadLetterConfig/Arn").is_none() || target.get("RetryPolicy").is_none()
+    };
+    if targets.is_empty() || targets.into_iter().any(loses) {
+        return vec![("nothing-lost", "does not say where what cannot be started goes".to_owned())];
+    }
+    Vec::new()
+}
+
+/// The roles a resource works with.
+fn roles(properties: &Value) -> impl Iterator<Item = &Value> {
+    let targets = texts(properties.get("Targets").or_else(|| properties.get("Target")));
+    let own = ["Role", "RoleArn"].into_iter().filter_map(|name| properties.get(name));
+    own.chain(targets.into_iter().filter_map(|target| target.get("RoleArn")))
+}
+
 fn roles_are_not_shared(template: &Template) -> Vec<Finding> {
     let mut users: BTreeMap<String, &str> = BTreeMap::new();
     let mut findings = Vec::new();
     for resource in template.resources.values() {
-        let Some(role) = resource.properties().get("Role").or_else(|| resource.properties().get("RoleArn"))
-        else {
-            continue;
-        };
-        if let Some(first) = users.insert(role.to_string(), resource.path()) {
-            let message = format!("shares its role with {first}: one role each");
-            findings.push(Finding { path: resource.path().to_owned(), rule: "own-role", message });
+        for role in roles(resource.properties()) {
+            if let Some(first) = users.insert(role.to_string(), resource.path()) {
+                let message = format!("shares its role with {first}: one role each");
+                findings.push(Finding { path: resource.path().to_owned(), rule: "own-role", message });
+            }
         }
     }
     findings
 }
 
-fn buckets_want_tls(template: &Template) -> Vec<Finding> {
+/// What is reached by HTTP: its type, that of its policies, and where a policy says whose it is.
+type Store = (&'static str, &'static str, &'static str);
+const BUCKETS: Store = ("AWS::S3::Bucket", "AWS::S3::BucketPolicy", "/Bucket/Ref");
+const QUEUES: Store = ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "/Queues/0/Ref");
+
+fn stores_want_tls(template: &Template, (store, policy, of): Store) -> Vec<Finding> {
     let protected: Vec<&str> = template
         .resources
         .values()
-        .filter(|resource| resource.kind() == "AWS::S3::BucketPolicy")
+        .filter(|resource| resource.kind() == policy)
         .filter(|policy| {
             let statements = texts(policy.properties().pointer("/PolicyDocument/Statement"));
             statements.into_iter().any(|statement| {
@@ -268,14 +329,14 @@ fn buckets_want_tls(template: &Template) -> Vec<Finding> {
                     && statement.pointer("/Condition/Bool/aws:SecureTransport").is_some_and(|v| v == "false")
             })
         })
-        .filter_map(|policy| policy.properties().pointer("/Bucket/Ref")?.as_str())
+        .filter_map(|policy| policy.properties().pointer(of)?.as_str())
         .collect();
     template
         .resources
         .iter()
-        .filter(|(id, resource)| resource.kind() == "AWS::S3::Bucket" && !protected.contains(&id.as_str()))
-        .map(|(_, bucket)| Finding {
-            path: bucket.path().to_owned(),
+        .filter(|(id, resource)| resource.kind() == store && !protected.contains(&id.as_str()))
+        .map(|(_, store)| Finding {
+            path: store.path().to_owned(),
             rule: "tls-only",
             message: "has no policy that refuses plain HTTP".to_owned(),
         })

@@ -7,7 +7,9 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use crate::hash::sha256_hex;
-use crate::manifest::{Access, Function, Grant, Intake, Manifest, ResourceKind, SCHEMA_VERSION, Workflow};
+use crate::manifest::{
+    Access, Function, Grant, Intake, Manifest, ResourceKind, SCHEMA_VERSION, Trigger, Workflow,
+};
 
 pub(crate) fn manifest() -> Manifest {
     let definition = definition();
@@ -30,9 +32,11 @@ pub(crate) fn manifest() -> Manifest {
                 spec_field: "spec".to_owned(),
                 with_folder: false,
                 period_field: None,
+                messages_field: None,
                 correction_field: None,
                 sample: "samples/orders".to_owned(),
             }),
+            triggers: Vec::new(),
             functions: vec!["orders-parse".to_owned(), "orders-post".to_owned()],
         }],
         functions: vec![
@@ -42,6 +46,33 @@ pub(crate) fn manifest() -> Manifest {
         buckets: vec!["drops".to_owned(), "staging".to_owned()],
         secrets: vec!["ledger".to_owned()],
     }
+}
+
+/// The same, started by the clock, by objects and by messages.
+pub(crate) fn triggered() -> Manifest {
+    let mut manifest = manifest();
+    let triggers = vec![
+        Trigger::Schedule {
+            name: "order-intake-schedule-1".to_owned(),
+            expression: "cron(0 5 2 * ? *)".to_owned(),
+            timezone: Some("Europe/Berlin".to_owned()),
+            input: json!({ "scheduled_at": "<aws.scheduler.scheduled-time>", "full": true }),
+        },
+        Trigger::Objects {
+            name: "order-intake-objects-1".to_owned(),
+            bucket: "drops".to_owned(),
+            prefix: "incoming/".to_owned(),
+        },
+        Trigger::Queue {
+            name: "order-intake-orders".to_owned(),
+            queue: "orders-orders".to_owned(),
+            accounts: vec!["123456789012".to_owned(), "210987654321".to_owned()],
+            batch: 50,
+            window_seconds: 30,
+        },
+    ];
+    manifest.workflows[0].triggers = triggers;
+    manifest
 }
 
 fn definition() -> String {

@@ -21,6 +21,7 @@ use crate::resources::{
 
 #[cfg(test)]
 mod tests;
+mod triggers;
 
 /// How long a replaced object can be looked at: as long as an execution can be
 /// redriven (14 days) and then some.
@@ -100,9 +101,12 @@ impl Builder<'_> {
         let id = bucket_id(name);
         let tags = self.tags(Some(("stepwright:bucket", name)));
         let no_access_log = "who read what is in CloudTrail's data events, an account's decision";
-        let bucket =
-            Resource::new(format!("{name}/Bucket"), Deletion::Retain, &Bucket::new(NONCURRENT_DAYS, tags))?
-                .suppress(suppressions(&[("AwsSolutions-S1", no_access_log), ("CKV_AWS_18", no_access_log)]));
+        let bucket = Resource::new(
+            format!("{name}/Bucket"),
+            Deletion::Retain,
+            &Bucket::new(NONCURRENT_DAYS, self.tells_of_objects(name), tags),
+        )?
+        .suppress(suppressions(&[("AwsSolutions-S1", no_access_log), ("CKV_AWS_18", no_access_log)]));
         self.template.add(id.clone(), bucket)?;
 
         let insecure = when("Bool", "aws:SecureTransport", Text::literal("false"));
@@ -235,8 +239,8 @@ impl Builder<'_> {
         );
         let resource = Resource::new(format!("{name}/StateMachine"), Deletion::Delete, &properties)?;
         self.template.add(id.clone(), resource)?;
-        self.output(format!("{id}Arn"), format!("The state machine of {name}"), Text::Ref(id));
-        Ok(())
+        self.output(format!("{id}Arn"), format!("The state machine of {name}"), Text::Ref(id.clone()));
+        self.triggers(workflow, &id)
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Workflow {
     pub timeout_seconds: Option<u64>,
     /// How `stepwright run` turns files into an input.
     pub intake: Option<Intake>,
+    /// What starts executions by itself.
+    pub triggers: Vec<Trigger>,
     /// The states.
     pub body: Block,
     /// Where the workflow function is written.
@@ -72,11 +74,55 @@ pub struct Intake {
     pub with_folder: bool,
     /// The input field that takes the business period.
     pub period_field: Option<String>,
+    /// The input field that takes messages: a list of texts.
+    pub messages_field: Option<String>,
     /// The input field that takes why a period is delivered again: an object with `reason`.
     pub correction_field: Option<String>,
     /// Folder, relative to the workflow's package: `spec.toml` and the sample's
     /// files in `input/`, or `sample.toml`, which lists executions.
     pub sample: String,
+}
+
+/// Something that starts executions.
+#[derive(Debug, Clone)]
+pub enum Trigger {
+    /// The clock.
+    Schedule {
+        /// `cron(…)`, `rate(…)` or `at(…)`.
+        expression: String,
+        /// IANA name; UTC if none is given.
+        timezone: Option<String>,
+        /// What an execution is started with; texts may hold `<aws.scheduler.scheduled-time>`.
+        input: Value,
+        /// Where it is declared.
+        location: Location,
+    },
+    /// Objects that arrive in a bucket.
+    Objects {
+        /// The bucket.
+        bucket: ResourceInfo,
+        /// What their keys begin with.
+        prefix: String,
+        /// The workflow's input, made of [`Node::Event`]: S3's event.
+        input: NodeRef,
+        /// Where it is declared.
+        location: Location,
+    },
+    /// Messages of a queue.
+    Queue {
+        /// The queue's name in the app.
+        name: String,
+        /// AWS accounts that may send, beside the own one.
+        accounts: Vec<String>,
+        /// Most messages of one execution.
+        batch: u32,
+        /// How long a pipe collects them.
+        window_seconds: u32,
+        /// The workflow's input, made of [`Node::Event`]: an array of messages.
+        input: NodeRef,
+        /// Where it is declared.
+        location: Location,
+    },
 }
 
 /// States in sequence, and how the sequence ends.
@@ -259,8 +305,10 @@ pub struct Parallel {
 /// A value computed in the workflow.
 #[derive(Debug)]
 pub enum Node {
-    /// The execution's input.
+    /// The workflow's input.
     Input,
+    /// What a trigger started the execution with, before the workflow's input is made of it.
+    Event,
     /// What a state left in its slot (a step's output, an error, a map item).
     Slot(Slot),
     /// The zero-based index of the map iteration whose item is this slot.

@@ -96,6 +96,7 @@ mod retry;
 mod secrets;
 mod shape;
 mod slot;
+mod triggers;
 mod workflow;
 
 pub use attempt::Attempt;
@@ -117,6 +118,7 @@ pub use produces::{Diverged, Produces};
 pub use resource::{Read, Use, Write};
 pub use retry::{Backoff, backoff};
 pub use shape::{Boolean, List, Number, Optional, SafeNumber, Scalar, Shape, Text};
+pub use triggers::{Every, OnObjects, OnQueue};
 pub use workflow::{WorkflowBuilder, workflow};
 
 /// Everything a workflow or a step usually names.

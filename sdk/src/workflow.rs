@@ -55,6 +55,7 @@ where
             output: TypeInfo::of::<O>(),
             timeout_seconds: None,
             intake: None,
+            triggers: Vec::new(),
             body,
             location: here(),
         },
@@ -66,7 +67,7 @@ where
 #[derive(Debug)]
 #[must_use = "a workflow is described by `.build()`"]
 pub struct WorkflowBuilder<I> {
-    workflow: ir::Workflow,
+    pub(crate) workflow: ir::Workflow,
     input: PhantomData<fn(I)>,
 }
 
@@ -124,6 +125,7 @@ impl<I: Shape> WorkflowBuilder<I> {
             spec_field: input_field(spec(input).node()),
             with_folder: false,
             period_field: None,
+            messages_field: None,
             correction_field: None,
             sample: sample.to_owned(),
         });
@@ -149,6 +151,17 @@ impl<I: Shape> WorkflowBuilder<I> {
     pub fn intake_period(mut self, period: impl FnOnce(Expr<I>) -> Expr<Option<String>>) -> Self {
         let field = input_field(period(Expr::from_node(node(Node::Input))).node());
         self.intake_mut().period_field = Some(field);
+        self
+    }
+
+    /// The field of the input that `--messages` of `stepwright run` fills: with the lines of a file.
+    ///
+    /// # Panics
+    /// Without [`Self::intake`] before it, or if the closure returns anything but a field of the input.
+    #[track_caller]
+    pub fn intake_messages(mut self, messages: impl FnOnce(Expr<I>) -> Expr<Option<Vec<String>>>) -> Self {
+        let field = input_field(messages(Expr::from_node(node(Node::Input))).node());
+        self.intake_mut().messages_field = Some(field);
         self
     }
 

@@ -1,12 +1,53 @@
-//! `dev --triggers`: what starts executions, from a file.
+//! What starts executions of `dev`: what the workflows declare, and `--triggers`, a file.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use engine::Engine;
+use infra::Manifest;
+use serde_json::{Map, Value, json};
 use server::Stores;
 
 use crate::problem::Problem;
 use crate::text;
+
+/// Makes what the workflows of a project declare, or changes what is there.
+pub(super) fn put_declared(stores: &Stores, engine: &Engine, manifest: &Manifest) -> Result<(), Problem> {
+    let (region, account) = engine.region_and_account();
+    let Some(document) = infra::triggers::local(manifest, region, account) else { return Ok(()) };
+    let put = stores.put_triggers(&document);
+    put.map(drop).map_err(|error| Problem::Usage {
+        message: format!("{}: {}", named(&document, &error.place), text::safe(error.problem.trim_end())),
+        hint: "correct the `.every(..)`, `.on_objects(..)` or `.on_queue(..)` of that workflow".to_owned(),
+    })
+}
+
+/// `Schedules[0].ScheduleExpression` as `monthly-schedule-1, ScheduleExpression`.
+fn named(document: &Value, place: &str) -> String {
+    let found = || {
+        let (list, rest) = place.split_once('[')?;
+        let (at, member) = rest.split_once(']')?;
+        let item = document.get(list)?.get(at.parse::<usize>().ok()?)?;
+        let name = ["Name", "QueueName"].iter().find_map(|name| item.get(name)?.as_str())?;
+        let member = member.trim_start_matches('.');
+        Some(if member.is_empty() { name.to_owned() } else { format!("{name}, {member}") })
+    };
+    found().unwrap_or_else(|| place.to_owned())
+}
+
+/// What starts the workflows of a project, for whoever starts `dev`.
+pub(super) fn declared(manifest: &Manifest) -> Vec<Value> {
+    let mut declared = Vec::new();
+    for workflow in &manifest.workflows {
+        for trigger in &workflow.triggers {
+            let mut shown = Map::new();
+            shown.insert("starts".to_owned(), json!(workflow.name));
+            shown.insert("by".to_owned(), json!(trigger.to_string()));
+            shown.insert("name".to_owned(), json!(trigger.name()));
+            declared.push(Value::Object(shown));
+        }
+    }
+    declared
+}
 
 /// A file of triggers that was read.
 pub(super) struct Triggers {

@@ -10,8 +10,9 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use server::Stores;
 
-use super::deploy;
+use super::{deploy, triggers};
 use crate::{
     arguments::{Build, Format},
     local_engine::LocalEngine,
@@ -34,7 +35,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins with an application as it was built from what the sources were then.
     pub(super) fn start(
-        local: &LocalEngine,
+        (local, stores): (&LocalEngine, &Stores),
         application: &Application,
         seen: Seen,
         build: Build,
@@ -43,6 +44,7 @@ impl Watch {
         let ended = Arc::new(AtomicBool::new(false));
         let watching = Watching {
             local: local.clone(),
+            stores: stores.clone(),
             sources: application.sources().clone(),
             seen,
             build,
@@ -64,6 +66,7 @@ impl Drop for Watch {
 
 struct Watching {
     local: LocalEngine,
+    stores: Stores,
     sources: Sources,
     /// What the last build was begun with.
     seen: Seen,
@@ -112,7 +115,9 @@ impl Watching {
         self.seen = self.sources.look().or_as_in(&self.seen);
         // Functions first: what a new definition calls is there when it runs.
         self.local.renew(&application)?;
-        deploy(&self.local.engine, Some(&application))
+        let deployed = deploy(&self.local.engine, Some(&application))?;
+        triggers::put_declared(&self.stores, &self.local.engine, &application.manifest)?;
+        Ok(deployed)
     }
 
     fn announce(&self, deployed: &[Value], took: Duration) {

@@ -17,6 +17,7 @@ fn workflow(intake: bool) -> Workflow {
             spec_field: "spec".to_owned(),
             with_folder: false,
             period_field: None,
+            messages_field: None,
             correction_field: None,
             sample: "samples/orders".to_owned(),
         }),
@@ -32,8 +33,13 @@ fn the_same_files_make_the_same_input() {
     std::fs::write(&feed, "x\n1\n").expect("written");
     let data = DataDir::create(&dir.path().join("data")).expect("data folder");
     let input = || {
-        let given =
-            Given::Files { spec: spec.clone(), inputs: vec![feed.clone()], period: None, correction: None };
+        let given = Given::Files {
+            spec: spec.clone(),
+            inputs: vec![feed.clone()],
+            messages: None,
+            period: None,
+            correction: None,
+        };
         given.into_input(&workflow(true), &data).expect("an input")
     };
     let first = input();
@@ -105,6 +111,7 @@ fn a_spec_goes_with_the_specs_beside_it_to_a_place_made_of_all_of_them() {
         let given = Given::Files {
             spec: dir.path().join("customer.toml"),
             inputs: Vec::new(),
+            messages: None,
             period: Some("2024-03".to_owned()),
             correction: Some("late contracts".to_owned()),
         };

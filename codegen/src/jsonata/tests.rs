@@ -381,7 +381,7 @@ impl Interpreter<'_> {
     /// `None` is an `Option::None` that serde left out.
     fn eval(&mut self, node: NodeRef) -> Option<Value> {
         Some(match node {
-            Node::Input => self.world.clone(),
+            Node::Input | Node::Event => self.world.clone(),
             Node::Slot(slot) if *slot == WORLD => self.world.clone(),
             Node::Slot(slot) => self.locals[slot].clone(),
             Node::Field { of, name, .. } => return self.eval(of)?.get(name).cloned(),

@@ -441,6 +441,46 @@ fn impatient(w: &mut Flow, drop: Expr<FileDrop>) -> Expr<Decision> {
         .run(w)
 }
 
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Commission {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Arrival>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_at: Option<String>,
+    pub configuration: String,
+}
+
+/// The clock, objects under two prefixes, and messages start it.
+fn triggered(w: &mut Flow, commission: Expr<Commission>) -> Expr<u64> {
+    commission.files.unwrap_or(list([])).each("Each file").run(w, |w, file| {
+        note_down(commission.configuration.concat(": ").concat(file.key)).named("What started it").run(w)
+    });
+    commission.messages.unwrap_or(list([])).count()
+}
+
+fn commission() -> CommissionExpr {
+    let configuration = lit("customer.toml".to_owned());
+    CommissionExpr { files: none(), messages: none(), scheduled_at: none(), configuration }
+}
+
+fn with_triggers() -> Workflow {
+    stepwright::workflow("triggered", triggered)
+        .every("cron(0 5 2 * ? *)")
+        .in_timezone("Europe/Berlin")
+        .with(|scheduled_at| CommissionExpr { scheduled_at: some(scheduled_at), ..commission() })
+        .on_objects::<Drops>("contracts/")
+        .with(|object| CommissionExpr { files: some(list([object])), ..commission() })
+        .on_objects::<Drops>("other \"contracts\"/")
+        .with(|object| CommissionExpr { configuration: object.key, ..commission() })
+        .on_queue("contracts")
+        .from_account("123456789012")
+        .together(50, 30)
+        .with(|messages| CommissionExpr { messages: some(messages), ..commission() })
+        .build()
+}
+
 /// All of them, by name.
 pub(super) fn all() -> Vec<Workflow> {
     vec![
@@ -463,5 +503,6 @@ pub(super) fn all() -> Vec<Workflow> {
         stepwright::workflow("careless", careless).build(),
         stepwright::workflow("asking", asking).build(),
         stepwright::workflow("impatient", impatient).build(),
+        with_triggers(),
     ]
 }

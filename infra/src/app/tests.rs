@@ -59,6 +59,7 @@ fn workflow(name: &str, steps: &[StepInfo], lets_fail: &[&'static str]) -> Workf
         output: TypeInfo::of::<String>(),
         timeout_seconds: None,
         intake: None,
+        triggers: Vec::new(),
         body: Block { states, end: End::Value(value) },
         location: at(1),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Access, Function, Manifest, ResourceKind, Workflow};
+use super::{Access, Function, Manifest, ResourceKind, Trigger, Workflow};
 use crate::hash::sha256_hex;
 
 /// AWS Lambda quota: characters of a function name.
@@ -18,6 +18,10 @@ const ENVIRONMENT_BYTES_MAX: usize = 4_096;
 const STATE_MACHINE_NAME_CHARACTERS_MAX: usize = 80;
 /// AWS Step Functions quota: bytes of a definition.
 const DEFINITION_BYTES_MAX: usize = 1_048_576;
+/// `EventBridge`: characters of the name of a schedule, a rule or a pipe.
+const TRIGGER_NAME_CHARACTERS_MAX: usize = 64;
+/// SQS: characters of the name of a queue.
+const QUEUE_NAME_CHARACTERS_MAX: usize = 80;
 /// Ours: the longest application, bucket or secret name, so that the names made of it fit.
 const NAME_CHARACTERS_MAX: usize = 40;
 
@@ -50,6 +54,13 @@ pub(super) fn check(manifest: &Manifest) -> Vec<Problem> {
             problems.add(&format!("{kind} {name}"), name_rule(name, NAME_CHARACTERS_MAX));
         }
     }
+    let triggers = || manifest.workflows.iter().flat_map(|workflow| &workflow.triggers);
+    unique(&mut problems, "trigger", triggers().map(Trigger::name));
+    let queues = triggers().filter_map(|trigger| match trigger {
+        Trigger::Queue { queue, .. } => Some(queue.as_str()),
+        Trigger::Schedule { .. } | Trigger::Objects { .. } => None,
+    });
+    unique(&mut problems, "queue", queues);
     manifest.workflows.iter().for_each(|workflow| check_workflow(&mut problems, manifest, workflow));
     manifest.functions.iter().for_each(|function| check_function(&mut problems, manifest, function));
     problems.0
@@ -86,6 +97,39 @@ fn check_workflow(problems: &mut Problems, manifest: &Manifest, workflow: &Workf
     if let Some(intake) = workflow.intake.as_ref().filter(|intake| !manifest.buckets.contains(&intake.bucket))
     {
         problems.add(&place, format!("its intake names bucket `{}`, which no step asks for", intake.bucket));
+    }
+    check_triggers(problems, manifest, workflow);
+}
+
+fn check_triggers(problems: &mut Problems, manifest: &Manifest, workflow: &Workflow) {
+    let place = format!("workflow {}", workflow.name);
+    let mut limited = |what: &str, name: &str, characters_max: usize| {
+        if name.len() > characters_max {
+            let length = name.len();
+            problems.add(
+                &place,
+                format!(
+                    "its {what} is called `{name}`, {length} characters, and AWS accepts {characters_max}: \
+                     shorten the workflow's name or the queue's"
+                ),
+            );
+        }
+    };
+    if !workflow.triggers.is_empty() {
+        limited("queue", &crate::triggers::undelivered(workflow), QUEUE_NAME_CHARACTERS_MAX);
+    }
+    for trigger in &workflow.triggers {
+        limited("trigger", trigger.name(), TRIGGER_NAME_CHARACTERS_MAX);
+        if let Trigger::Queue { queue, .. } = trigger {
+            limited("queue", queue, QUEUE_NAME_CHARACTERS_MAX);
+        }
+    }
+    for trigger in &workflow.triggers {
+        if let Trigger::Objects { bucket, .. } = trigger
+            && !manifest.buckets.contains(bucket)
+        {
+            problems.add(&place, format!("objects in `{bucket}` start it, which is not listed as a bucket"));
+        }
     }
 }
 

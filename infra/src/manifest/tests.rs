@@ -15,8 +15,9 @@ fn changed(change: impl FnOnce(&mut Value)) -> String {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let manifest = sample::manifest();
-    assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
+    for manifest in [sample::manifest(), sample::triggered()] {
+        assert_eq!(Manifest::from_json(&manifest.to_json().unwrap()).unwrap(), manifest);
+    }
 }
 
 #[test]
@@ -37,6 +38,24 @@ fn text_that_is_no_manifest_is_refused() {
     assert!(refused(r#"{"schemaVersion": 1}"#).contains("missing field"));
     let unknown = changed(|manifest| manifest["colour"] = json!("red"));
     assert!(refused(&unknown).contains("unknown field `colour`"));
+}
+
+#[test]
+fn triggers_have_names_that_fit_and_queues_one_reader() {
+    let mut manifest = sample::triggered();
+    let mut other = manifest.workflows[0].clone();
+    other.name = "o".repeat(70);
+    for trigger in &mut other.triggers {
+        match trigger {
+            Trigger::Schedule { name, .. } => *name = format!("{}-schedule-1", "o".repeat(70)),
+            Trigger::Objects { bucket, name, .. } => {
+                (*bucket, *name) = ("nowhere".to_owned(), "other".to_owned());
+            }
+            Trigger::Queue { .. } => {}
+        }
+    }
+    manifest.workflows.push(other);
+    insta::assert_snapshot!("trigger_problems", manifest.validated().unwrap_err().to_string());
 }
 
 #[test]

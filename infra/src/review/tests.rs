@@ -11,7 +11,7 @@ fn template() -> Template {
     let asset = |hash: &str| Asset { object_key: format!("{hash}.zip"), path: format!("assets/{hash}.zip") };
     let assets =
         BTreeMap::from([("step-parse".to_owned(), asset("a")), ("step-post".to_owned(), asset("b"))]);
-    stack::template(&sample::manifest(), &Environment::default(), Architecture::Arm64, &assets).unwrap()
+    stack::template(&sample::triggered(), &Environment::default(), Architecture::Arm64, &assets).unwrap()
 }
 
 /// The rules broken once a mistake is planted in the resource at `path`.
@@ -30,7 +30,7 @@ fn our_own_template_breaks_no_rule() {
 #[test]
 fn each_mistake_is_seen_by_its_rule() {
     type Mistake = fn(&mut Value);
-    let planted: [(&str, &str, Mistake); 17] = [
+    let planted: [(&str, &str, Mistake); 26] = [
         ("named-actions", "parse/Role", |p| first(p)["Action"] = json!("s3:*")),
         ("named-actions", "parse/Role", |p| first(p)["Action"] = json!(["iam:PassRole"])),
         ("named-resources", "parse/Role", |p| first(p)["Resource"] = json!("*")),
@@ -51,6 +51,31 @@ fn each_mistake_is_seen_by_its_rule() {
             p["PublicAccessBlockConfiguration"]["BlockPublicAcls"] = json!(false);
         }),
         ("tls-only", "drops/Bucket/Policy", |p| p["PolicyDocument"]["Statement"] = json!([])),
+        ("narrow-trust", "order-intake/Triggers/order-intake-schedule-1/Role", |p| {
+            trust(p)["Condition"] = json!({});
+        }),
+        ("named-actions", "order-intake/Triggers/order-intake-orders/Role", |p| {
+            first(p)["Action"] = json!("states:*");
+        }),
+        ("nothing-lost", "order-intake/Triggers/order-intake-schedule-1", |p| {
+            p["Target"]["DeadLetterConfig"] = json!({});
+        }),
+        ("nothing-lost", "order-intake/Triggers/order-intake-objects-1", |p| {
+            p["Targets"][0]["DeadLetterConfig"] = json!({});
+        }),
+        ("private-queue", "order-intake/Queues/orders-orders", |p| {
+            p["SqsManagedSseEnabled"] = json!(false);
+        }),
+        ("private-queue", "order-intake/Queues/orders-orders/Policy", |p| {
+            sender(p)["Principal"] = json!({ "AWS": "*" });
+        }),
+        ("private-queue", "order-intake/Undelivered/Policy", |p| sender(p)["Condition"] = json!({})),
+        ("tls-only", "order-intake/Queues/orders-orders/Policy", |p| {
+            p["PolicyDocument"]["Statement"][1]["Condition"] = json!({});
+        }),
+        ("own-role", "order-intake/Triggers/order-intake-objects-1", |p| {
+            p["Targets"][0]["RoleArn"] = json!({ "Fn::GetAtt": ["OrderIntakeSchedule1TriggerRole", "Arn"] });
+        }),
         ("own-role", "parse/Function", |p| p["Role"] = json!({ "Fn::GetAtt": ["PostFunctionRole", "Arn"] })),
     ];
     for (rule, path, mistake) in planted {
@@ -62,6 +87,10 @@ fn each_mistake_is_seen_by_its_rule() {
 
 fn first(role: &mut Value) -> &mut Value {
     &mut role["Policies"][0]["PolicyDocument"]["Statement"][0]
+}
+
+fn sender(policy: &mut Value) -> &mut Value {
+    &mut policy["PolicyDocument"]["Statement"][0]
 }
 
 fn trust(role: &mut Value) -> &mut Value {

@@ -21,6 +21,22 @@ fn the_template_of_two_steps() {
 }
 
 #[test]
+fn what_starts_a_workflow_is_part_of_the_template() {
+    let template = json(&template_of(&sample::triggered(), &Environment::default()).unwrap());
+    let plain = json(&template_of(&sample::manifest(), &Environment::default()).unwrap());
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let more: serde_json::Map<String, Value> = resources
+        .filter(|(id, resource)| plain["Resources"].get(id.as_str()) != Some(resource))
+        .map(|(id, resource)| {
+            let fields = ["Type", "Properties", "DeletionPolicy"];
+            let shown = fields.map(|field| (field.to_owned(), resource[field].clone()));
+            (id.clone(), Value::Object(shown.into_iter().collect()))
+        })
+        .collect();
+    insta::assert_json_snapshot!("triggers", more);
+}
+
+#[test]
 fn policies_hold_the_grants_and_nothing_else() {
     let template = json(&template_of(&sample::manifest(), &Environment::default()).unwrap());
     let policies: serde_json::Map<String, Value> = template["Resources"]

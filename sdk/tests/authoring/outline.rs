@@ -94,6 +94,7 @@ pub(crate) fn value(node: NodeRef) -> String {
     let all = |nodes: &[NodeRef]| nodes.iter().map(|node| value(node)).collect::<Vec<_>>().join(", ");
     match node {
         Node::Input => String::from("input"),
+        Node::Event => String::from("event"),
         Node::Slot(slot) => format!("${}", slot.0),
         Node::ItemIndex(slot) => format!("index of ${}", slot.0),
         Node::Context(context) => format!("{context:?}"),

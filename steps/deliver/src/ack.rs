@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use database::{Database, Value, migrations};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwright::{Shape, StepError as _, Use, step};
+use stepwright::{Callback, Shape, StepError as _, Use, step};
 
 use crate::batch::{DeliveryKey, FILE_CHANNEL};
 use crate::clock;
@@ -89,6 +89,36 @@ pub async fn acknowledged(
                 DeliveryKey::from(&receipt),
                 receipt.delivered_at
             ),
+        }),
+    }
+}
+
+/// What a receiver is waited for with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct AwaitAckRequest {
+    /// The delivery whose answer is awaited.
+    pub receipt: Receipt,
+    /// The execution that waits.
+    pub execution_arn: String,
+}
+
+/// Waits for the receiver's word on a dropped delivery: notes the token for [`acknowledge()`].
+///
+/// `Deliver.Answered` when the answer has arrived meanwhile: [`acknowledged()`] reads it.
+#[step(memory = 256, timeout = 60)]
+pub async fn await_ack(
+    request: AwaitAckRequest,
+    answer: Callback<Acknowledgement>,
+    coreview: Use<CoreViewUrl>,
+    drop: Use<CoreViewDrop>,
+) -> Result<(), DeliverError> {
+    let mut connection = database::warm(coreview.value()).await?;
+    let folder = FileDrop::open(drop.value())?;
+    let AwaitAckRequest { receipt, execution_arn } = &request;
+    match note_ack_token(&mut connection, &folder, receipt, answer.token(), execution_arn).await? {
+        None => Ok(()),
+        Some(_) => Err(DeliverError::Answered {
+            detail: format!("the receiver has answered delivery {} meanwhile", receipt.delivery_id),
         }),
     }
 }

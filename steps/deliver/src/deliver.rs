@@ -62,6 +62,12 @@ pub enum DeliverError {
         /// What is awaited and what to do.
         detail: String,
     },
+    /// The receiver answered just before it was waited for: its answer is there to be read.
+    #[message("{detail}")]
+    Answered {
+        /// Which delivery.
+        detail: String,
+    },
     /// What CoreView holds is not what was delivered.
     #[message("{detail}")]
     VerificationMismatch {

@@ -32,8 +32,9 @@ mod tally;
 mod verify;
 
 pub use ack::{
-    Acknowledge, AcknowledgeRequest, AcknowledgeRequestExpr, Acknowledged, Acknowledgement, Answer,
-    TokenAnswer, TokenAnswers, acknowledge, acknowledged, note_ack_token,
+    Acknowledge, AcknowledgeRequest, AcknowledgeRequestExpr, Acknowledged, Acknowledgement, Answer, AwaitAck,
+    AwaitAckRequest, AwaitAckRequestExpr, TokenAnswer, TokenAnswers, acknowledge, acknowledged, await_ack,
+    note_ack_token,
 };
 pub use batch::{
     Batch, CHANNELS, DATABASE_CHANNEL, DeliveryKey, FILE_CHANNEL, HTTPS_CHANNEL, Identity, delivery_id,

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use stepwright_step_deliver::{
-    Acknowledge, Acknowledged, Deliver, DeliverFile, DeliverHttps, Stage, Verify, VerifyFile, VerifyHttps,
+    Acknowledge, Acknowledged, AwaitAck, Deliver, DeliverFile, DeliverHttps, Stage, Verify, VerifyFile,
+    VerifyHttps,
 };
 
 fn main() -> ExitCode {
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         verify_file,
         verify_https,
         acknowledged,
+        await_ack,
         acknowledge,
     ])
 }

@@ -195,6 +195,7 @@ impl From<DeliverError> for VerifyError {
             DeliverError::VerificationMismatch { .. } => Self::Mismatch { detail },
             DeliverError::Rejected { .. }
             | DeliverError::NotAcknowledged { .. }
+            | DeliverError::Answered { .. }
             | DeliverError::Conflict { .. }
             | DeliverError::BatchUnreadable { .. } => Self::Rejected { detail },
         }

@@ -189,11 +189,28 @@ impl<R: BufRead> RowReader<R> {
     /// Reads the next row into `values` and returns the index of its outcome;
     /// none at the end.
     pub fn read(&mut self, values: &mut Vec<Value>) -> Result<Option<usize>, RowsError> {
+        self.read_wanted(values, |_| true)
+    }
+
+    /// As [`RowReader::read`], of the rows whose outcome is wanted. The values of
+    /// others are passed over unread.
+    pub fn read_wanted(
+        &mut self,
+        values: &mut Vec<Value>,
+        wanted: impl Fn(Outcome) -> bool,
+    ) -> Result<Option<usize>, RowsError> {
         values.clear();
-        if !read_line(&mut self.from, &mut self.line)? {
-            return Ok(None);
+        loop {
+            if !read_line(&mut self.from, &mut self.line)? {
+                return Ok(None);
+            }
+            self.row += 1;
+            // What does not begin as it should is read, and is an error then.
+            let outcome = outcome_of(&self.line).and_then(|index| self.header.outcomes.get(index));
+            if outcome.is_none_or(|outcome| wanted(outcome.outcome)) {
+                break;
+            }
         }
-        self.row += 1;
         let row = self.row;
         let refuse = |problem: String| RowsError::Row { row, problem };
         let mut json = serde_json::Deserializer::from_slice(&self.line);
@@ -221,6 +238,12 @@ impl<R: BufRead> RowReader<R> {
     pub fn outcome(&self, index: usize) -> Option<&RowsOutcome> {
         self.header.outcomes.get(index)
     }
+}
+
+/// The number that a row begins with: `[12,` is 12.
+fn outcome_of(line: &[u8]) -> Option<usize> {
+    let end = line.iter().position(|byte| matches!(byte, b',' | b']'))?;
+    std::str::from_utf8(line.get(1..end)?).ok()?.parse().ok()
 }
 
 /// A line without end would be read into memory: damage must not do that.

@@ -2,6 +2,7 @@
 //! stands for its period.
 
 use database::{CoreViewUrl, Database, Purpose, Value as Cell, migrations};
+use feed::ReceiptRef;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::{Shape, StepError, Use, step};
@@ -9,25 +10,6 @@ use stepwright::{Shape, StepError, Use, step};
 use crate::clock;
 use crate::failure::of_the_database;
 use crate::tables::{calc, end, signed};
-
-/// A receipt, as far as a run keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct ReceiptRef {
-    /// The market.
-    pub market: String,
-    /// The channel.
-    pub channel: String,
-    /// Identifies the delivery.
-    pub delivery_id: String,
-    /// The number under which CoreView booked it.
-    pub coreview_id: String,
-    /// Rows that were booked.
-    pub rows: u64,
-    /// SHA-256 of the booked rows.
-    pub batch_sha256: String,
-    /// Whether it had been booked before.
-    pub already_delivered: bool,
-}
 
 /// What is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use database::{CoreViewUrl, Database, Purpose, Value as Cell, migrations};
-use feed::{Correction, Drops, Figures, Staging};
+use feed::{Correction, Drops, MarketFigures, Staging};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,15 +36,6 @@ pub struct RunRef {
     pub period: String,
     /// The feed's name.
     pub feed: String,
-}
-
-/// The figures of a market.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct MarketFigures {
-    /// The market.
-    pub market: String,
-    /// What calculation left behind.
-    pub figures: Figures,
 }
 
 /// What is to be controlled.
@@ -180,7 +171,7 @@ pub async fn control(
 
 fn check(request: &ControlRequest) -> Result<(), ControlError> {
     let RunRef { id, period, feed } = &request.run;
-    for (index, MarketFigures { market, figures }) in request.figures.iter().enumerate() {
+    for (index, MarketFigures { market, figures, .. }) in request.figures.iter().enumerate() {
         if figures.feed != *feed || figures.period != *period {
             let detail = format!(
                 "run {id} is of {feed} {period}, but the figures of market `{market}` are of {} {}; calculate the run's own rows",
@@ -199,7 +190,7 @@ fn check(request: &ControlRequest) -> Result<(), ControlError> {
 /// Totals over all markets.
 fn total(request: &ControlRequest) -> Result<Totals, ControlError> {
     let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
-    for MarketFigures { market, figures } in &request.figures {
+    for MarketFigures { market, figures, .. } in &request.figures {
         for (name, amount) in &figures.totals {
             let amount = Decimal::from_str_exact(amount).map_err(|error| ControlError::Damaged {
                 detail: format!("the total `{name}` of market `{market}` is `{amount}` ({error}); run the calculate step again"),
@@ -256,7 +247,7 @@ async fn note_figures(
     of_market: &MarketFigures,
     staging: &Read<Staging>,
 ) -> Result<(), ControlError> {
-    let MarketFigures { market, figures } = of_market;
+    let MarketFigures { market, figures, .. } = of_market;
     let sha256 = &figures.figures.sha256;
     if !calc::has_figures(database, run, market, sha256).await? {
         let owner = Owner { run, market, figures };
@@ -326,7 +317,7 @@ async fn plan(
     customer: &Customer,
 ) -> Result<Vec<Planned>, ControlError> {
     let mut deliveries = vec![];
-    for MarketFigures { market, figures } in &request.figures {
+    for MarketFigures { market, figures, .. } in &request.figures {
         for channel in &customer.delivery.channels {
             let parameters = [
                 Cell::from(&*request.run.id),

@@ -44,20 +44,16 @@ pub use ask::{Answer, AnswerExpr, Ask, AskError, Question, QuestionExpr, ask};
 pub use classify::{
     CONTRACTS, Classified, Classify, ClassifyError, ClassifyRequest, ClassifyRequestExpr, REFERENCE, classify,
 };
-pub use close_run::{
-    CloseError, CloseRequest, CloseRequestExpr, CloseRun, Closed, ReceiptRef, ReceiptRefExpr, close_run,
-};
+pub use close_run::{CloseError, CloseRequest, CloseRequestExpr, CloseRun, Closed, close_run};
 pub use control::{
-    Control, ControlError, ControlRequest, ControlRequestExpr, Controlled, MarketFigures, MarketFiguresExpr,
-    Planned, RunRef, RunRefExpr, control,
+    Control, ControlError, ControlRequest, ControlRequestExpr, Controlled, Planned, RunRef, RunRefExpr,
+    control,
 };
 pub use keep_revision::{KeepError, KeepRequest, KeepRequestExpr, KeepRevision, Revision, keep_revision};
 pub use load::{Load, LoadError, LoadRequest, LoadRequestExpr, Loaded, load};
 pub use migrate::{Migrate, MigrateError, MigrateRequest, MigrateRequestExpr, Migrated, migrate};
 pub use note_answer::{AnswerError, AnswerRequest, AnswerRequestExpr, NoteAnswer, note_answer};
-pub use open_run::{
-    MarketRows, OpenError, OpenRequest, OpenRequestExpr, OpenRun, PinnedRevision, Run, open_run,
-};
+pub use open_run::{MarketRows, OpenError, OpenRequest, OpenRequestExpr, OpenRun, Run, open_run};
 pub use quarantine::{
     Quarantine, QuarantineError, QuarantineRequest, QuarantineRequestExpr, Quarantined, quarantine,
 };

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use database::{CoreViewUrl, Database, Purpose, Value as Cell, migrations};
 use feed::spec::PeriodUnit;
-use feed::{Drops, FeedSpec, Parsed, Staging};
+use feed::{Drops, FeedSpec, Parsed, PinnedRevision, Staging};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
@@ -46,6 +46,9 @@ pub struct OpenRequest {
     /// period that had ended by then, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<String>,
+    /// Whether it is an error when something is missing: somebody said that it is there now.
+    #[serde(default)]
+    pub complete: bool,
     /// The execution that asks.
     pub execution_arn: String,
 }
@@ -69,6 +72,8 @@ pub struct Run {
     pub revisions: Vec<PinnedRevision>,
     /// What a person has to upload before the period can be calculated.
     pub missing: Vec<String>,
+    /// The same as one question; empty when nothing is missing.
+    pub question: String,
     /// SHA-256 of the input; empty while something is missing.
     pub input_sha256: String,
 }
@@ -80,17 +85,6 @@ pub struct MarketRows {
     pub market: String,
     /// The rows as if they had just been parsed.
     pub parsed: Parsed,
-}
-
-/// A revision of reference data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct PinnedRevision {
-    /// The reference's name.
-    pub name: String,
-    /// What the revision is for.
-    pub scope: String,
-    /// Its number.
-    pub number: u64,
 }
 
 /// Why no run was opened.
@@ -107,6 +101,12 @@ pub enum OpenError {
     #[message("{detail}")]
     BadPeriod {
         /// What was given, and what is expected.
+        detail: String,
+    },
+    /// What a person said to have uploaded is not there.
+    #[message("{detail}")]
+    Missing {
+        /// What has to be uploaded.
         detail: String,
     },
     /// What is stored was read by an older spec and lacks something.
@@ -209,6 +209,13 @@ pub async fn open_run(
     let taken_out = take_out(&mut database, scope).await;
     database.rollback().await;
     let mut run = taken_out?;
+    if request.complete && !run.missing.is_empty() {
+        let detail = format!(
+            "{} of {} cannot be calculated: {}; then redrive the execution",
+            run.feed, run.period, run.question
+        );
+        return Err(OpenError::Missing { detail });
+    }
     if run.missing.is_empty() {
         run.input_sha256 = input_of(&run);
         run.id = feed::fingerprint(["run/1", CODE_VERSION, &run.feed, &run.period, &run.input_sha256]);
@@ -244,6 +251,7 @@ async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<Run,
         markets: rows,
         references: references.objects,
         revisions: references.revisions,
+        question: missing.join("; "),
         missing,
         input_sha256: String::new(),
     })

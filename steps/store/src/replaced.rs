@@ -80,7 +80,7 @@ mod tests {
         let error = ask().await.unwrap_err();
         assert!(matches!(error, ReplacedError::NotReplaced { .. }), "{error}");
         assert!(error.to_string().contains("is still the file"), "{error}");
-        assert_eq!(stepwright::StepError::name(&error), "Quarantine.NotReplaced");
+        assert_eq!(ReplacedError::NOT_REPLACED.name(), "Quarantine.NotReplaced");
         let good = put("good");
         assert_eq!(ask().await.unwrap(), good);
         std::fs::remove_file(dir.path().join("in/a.csv")).unwrap();

@@ -93,6 +93,7 @@ impl Builder<'_> {
             output: TypeInfo { name: "Value", schema: schemars::SchemaGenerator::subschema_for::<Value> },
             timeout_seconds: None,
             intake: None,
+            triggers: Vec::new(),
             body,
             location: LOCATION,
         }
@@ -355,7 +356,7 @@ impl Interpreter {
 
     fn value(&self, node: NodeRef) -> Value {
         match node {
-            Node::Input => self.input.clone(),
+            Node::Input | Node::Event => self.input.clone(),
             Node::Slot(slot) => self.slots[slot].clone(),
             Node::ItemIndex(slot) => json!(self.indices[slot]),
             Node::Field { of, name, .. } => self.value(of)[*name].clone(),

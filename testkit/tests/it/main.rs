@@ -6,4 +6,6 @@ mod experience;
 #[cfg(test)]
 mod lowering;
 #[cfg(test)]
+mod triggers;
+#[cfg(test)]
 mod waiting;

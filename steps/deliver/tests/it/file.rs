@@ -7,11 +7,11 @@ use std::process::{Child, Command, Stdio};
 
 use database::Value;
 use serde_json::{Value as Json, json};
-use stepwright::{Read, StepError as _, Use};
+use stepwright::{Callback, Read, StepError as _, Use};
 use stepwright_step_deliver::{
-    Acknowledge, AcknowledgeRequest, Acknowledged, Answer, Batch, Correction, DeliverError, DeliverFile,
-    DeliveryChannel, FileDrop, Receipt, StageRequest, Staging, Verified, VerifyError, VerifyFile,
-    deliver_through, note_ack_token, read_ack,
+    Acknowledge, AcknowledgeRequest, Acknowledged, Answer, AwaitAck, AwaitAckRequest, Batch, Correction,
+    DeliverError, DeliverFile, DeliveryChannel, FileDrop, Receipt, StageRequest, Staging, Verified,
+    VerifyError, VerifyFile, deliver_through, note_ack_token, read_ack,
 };
 use tempfile::TempDir;
 
@@ -373,6 +373,17 @@ async fn an_answer_is_awaited_with_a_token() {
     let noted = note_ack_token(&mut database, &folder.channel(), &receipt, "t-3", "arn:late").await.unwrap();
     assert!(matches!(noted, Some(Answer::Accepted(ref ack)) if ack.reference.as_deref() == Some("R-1")));
     assert!(give_back(&folder, "arn:poll-4").await.is_empty());
+    // The step that waits says so: the workflow reads the answer instead.
+    let waits = |token: &str| {
+        let request = AwaitAckRequest { receipt: receipt.clone(), execution_arn: "arn:step".into() };
+        let (database, drop) = (Use::of(&*folder.place.url), Use::of(folder.secret()));
+        AwaitAck::handle(request, Callback::of(token), database, drop)
+    };
+    assert_eq!(waits("t-4").await.unwrap_err().name(), "Deliver.Answered");
+    fs::rename(folder.version(1).join("ack.json"), folder.root().join("ack.json")).unwrap();
+    waits("t-5").await.unwrap();
+    fs::rename(folder.root().join("ack.json"), folder.version(1).join("ack.json")).unwrap();
+    assert_eq!(give_back(&folder, "arn:poll-5").await, [("t-5".to_owned(), true, None)]);
     let acknowledgement = acknowledged().await.unwrap();
     assert_eq!(acknowledgement.delivery_id, receipt.delivery_id);
     assert_eq!(acknowledgement.acknowledged_at.as_deref(), Some("2026-11-22T08:00:00Z"));
@@ -524,6 +535,30 @@ async fn a_process_killed_at_any_point_is_made_up_for() {
         assert_eq!(receiver.figures("flights", "2013", "").len(), 20_000);
     }
     assert!(delivered_by_the_killed >= 1, "the last one was killed after its manifest");
+}
+
+/// Half a million rows, and a correction that reads them all, fit into a small Lambda function.
+#[tokio::test]
+async fn a_large_batch_needs_little_memory() {
+    const ROWS: u64 = 540_000;
+    if std::env::var_os("SLOW").is_none() {
+        return;
+    }
+    let folder = Folder::new();
+    let request = || StageRequest { channel: "file-drop".into(), ..folder.place.large_request(ROWS) };
+    let receipt = folder.deliver(&folder.place.stage_request(request()).await).await.unwrap();
+    assert_eq!(receipt.changed_rows, ROWS);
+    let fewer = folder.place.large_request(ROWS - 1);
+    let correction = Some(Correction { reason: "one too many".into() });
+    let fewer = StageRequest { channel: "file-drop".into(), correction, ..fewer };
+    let receipt = folder.deliver(&folder.place.stage_request(fewer).await).await.unwrap();
+    assert_eq!((receipt.version, receipt.rows), (2, ROWS - 1));
+    assert!(folder.verify(&receipt).await.unwrap().current);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 200 * 1024, "{kib} KiB");
+    eprintln!("peak memory: {kib} KiB");
 }
 
 /// Starts a process that delivers a batch and writes down what came of it.

@@ -139,3 +139,20 @@ fn a_row_of_no_values_is_stored_as_an_empty_list() {
     assert_eq!(reader.read(&mut vec![]).unwrap(), Some(0));
     assert_eq!(reader.stored_values(), "[]");
 }
+
+#[test]
+fn rows_of_other_outcomes_are_passed_over() {
+    let mut writer = RowWriter::new(Vec::new(), &header()).unwrap();
+    let row = |number| [vec![Value::Null, Value::Integer(number)], vec![Value::Null; 4]].concat();
+    for (number, outcome) in (1..).zip([0, 1, 0, 1, 1]) {
+        writer.write(outcome, &row(number)).unwrap();
+    }
+    let bytes = writer.into_inner();
+    let mut reader = RowReader::new(bytes.as_slice()).unwrap();
+    let mut values = vec![];
+    let mut found = vec![];
+    while let Some(outcome) = reader.read_wanted(&mut values, |outcome| outcome == Outcome::Cancel).unwrap() {
+        found.push((outcome, values[1].to_string()));
+    }
+    assert_eq!(found, [2, 4, 5].map(|number| (1, number.to_string())));
+}

@@ -7,11 +7,11 @@ use database::{Database, Value as Cell};
 use feed::calculation::Reference;
 use feed::rows::{ACCEPTED_CODE, ROWS_FORMAT, RowWriter, RowsColumn, RowsHeader, RowsOutcome};
 use feed::spec::Outcome;
-use feed::{Kind, Value};
+use feed::{Kind, PinnedRevision, Value};
 use serde_json::value::RawValue;
 use stepwright::objects::{ObjectRef, ObjectWriter};
 
-use super::{OpenError, PinnedRevision, Scope};
+use super::{OpenError, Scope};
 use crate::customer::{ReferenceFiles, name_of};
 use crate::layout::{Adapter, Layouts};
 use crate::period::Period;

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use database::{Connection, Database, Patience, Value};
-use feed::{Correction, Figures, Parsed, Reconciled};
+use feed::{Correction, Figures, MarketFigures, Parsed, ReceiptRef, Reconciled};
 use step_parse::ParseRequest;
 use step_reconcile::ReconcileRequest;
 use stepwright::objects::ObjectRef;
 use stepwright::{Read, Use, Write};
 use stepwright_step_store::{
     CloseError, CloseRequest, CloseRun, Closed, Control, ControlError, ControlRequest, Controlled, KeepError,
-    KeepRequest, KeepRevision, Load, LoadError, LoadRequest, Loaded, MarketFigures, OpenError, OpenRequest,
-    OpenRun, Planned, ReceiptRef, Revision, Run, RunRef,
+    KeepRequest, KeepRevision, Load, LoadError, LoadRequest, Loaded, OpenError, OpenRequest, OpenRun,
+    Planned, Revision, Run, RunRef,
 };
 use tempfile::TempDir;
 
@@ -278,6 +278,7 @@ impl Place {
             configuration: self.configuration(),
             period: Some(period.into()),
             scheduled_at: None,
+            complete: false,
             execution_arn: "arn:o".into(),
         }
     }
@@ -303,7 +304,8 @@ impl Place {
             rows: amounts.len() as u64,
             totals: BTreeMap::from([("payable[currency=EUR]".to_owned(), format!("{total:.2}"))]),
         };
-        MarketFigures { market: market.into(), figures }
+        let rows = run.markets.iter().find(|rows| rows.market == market).unwrap_or(&run.markets[0]);
+        MarketFigures { market: market.into(), parsed: rows.parsed.clone(), figures }
     }
 
     pub(crate) async fn control_as(
