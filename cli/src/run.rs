@@ -312,17 +312,22 @@ impl Session<'_> {
             }
             return Ok(());
         }
+        let table = self.table(&references, exported.is_some());
         if let [one] = ended {
             self.tell(one, exported.as_deref());
-        } else {
-            let line = |ended: &Ended| {
-                receipt::line(&ended.label, took_millis(&ended.watched), &ended.output, self.terminal.out)
-            };
-            self.terminal.data(&ended.iter().map(line).collect::<Vec<_>>().join("\n"));
+            if let Some(table) = table {
+                self.terminal.data(&format!("\n{table}"));
+            }
+            return Ok(());
         }
-        if let Some(table) = self.table(&references, exported.is_some()) {
-            self.terminal.data(&format!("\n{table}"));
+        // Of several the table is long: what became of each stands below it.
+        if let Some(table) = table {
+            self.terminal.data(&format!("{table}\n"));
         }
+        let line = |ended: &Ended| {
+            receipt::line(&ended.label, took_millis(&ended.watched), &ended.output, self.terminal.out)
+        };
+        self.terminal.data(&ended.iter().map(line).collect::<Vec<_>>().join("\n"));
         Ok(())
     }
 

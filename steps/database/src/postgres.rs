@@ -28,6 +28,10 @@ pub struct Postgres {
     target: String,
 }
 
+/// What the server may use to sort the rows of a period: the default of 4 MB sends
+/// them to disk. There are as many sessions as functions run at once.
+const WORK_MEMORY: &str = "64MB";
+
 /// What was going on when an error arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -90,11 +94,12 @@ impl Postgres {
         let milliseconds = |duration: Duration| Value::Text(duration.as_millis().to_string());
         self.query(
             "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false), \
-             set_config('idle_in_transaction_session_timeout', $3, false)",
+             set_config('idle_in_transaction_session_timeout', $3, false), set_config('work_mem', $4, false)",
             &[
                 milliseconds(patience.statement),
                 milliseconds(patience.lock),
                 milliseconds(patience.idle_in_transaction),
+                WORK_MEMORY.into(),
             ],
         )
         .await?;

@@ -208,15 +208,14 @@ async fn load_in_transaction(
         database.insert_many(ingest::INCOMING, &ingest::INCOMING_COLUMNS, &chunk).await?;
     }
     let mut loaded = Loaded { periods: incoming.periods.iter().cloned().collect(), ..Loaded::default() };
-    // Rows without a key of their own are all different.
+    // Rows of new files without a key of their own are all new.
     if incoming.has_key() || before.is_some() {
         ingest::index_incoming(database).await?;
         loaded.repeated = ingest::drop_repeated(database).await?;
+        loaded.replaced = ingest::keep_known(database, feed, &layout, &source, number).await?;
     }
-    let (known, changed) = ingest::keep_incoming(database, feed, &layout, &source, number).await?;
-    loaded.rows = total - loaded.repeated - known;
-    loaded.replaced = changed;
-    loaded.unchanged = known - changed;
+    loaded.rows = ingest::keep_new(database, feed, &layout, &source, number).await?;
+    loaded.unchanged = total - loaded.repeated - loaded.replaced - loaded.rows;
     if before.is_some() {
         loaded.withdrawn = ingest::withdraw_vanished(database, feed, &source, number).await?;
     }

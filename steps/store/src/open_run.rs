@@ -65,6 +65,7 @@ pub struct Run {
     /// The spec of contracts, as it is now.
     pub spec: ObjectRef,
     /// The rows of each market, by name; none while something is missing.
+    #[schemars(length(max = 60))]
     pub markets: Vec<MarketRows>,
     /// The reference data, by name.
     pub references: BTreeMap<String, ObjectRef>,

@@ -12,6 +12,10 @@ use crate::customer::MESSAGES_FOLDER;
 use crate::failure::of_objects;
 use crate::hash::framed_sha256;
 
+/// Files of one execution, its messages among them. Ours: what becomes of each has to fit into a
+/// state's payload.
+const FILES_MAX: usize = 100;
+
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct TakeInRequest {
@@ -28,6 +32,7 @@ pub struct TakeInRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct TakenIn {
     /// The files, each once, and last the messages as a file of JSON Lines.
+    #[schemars(length(max = 100))]
     pub files: Vec<ObjectRef>,
     /// The customer's `customer.toml`.
     pub configuration: ObjectRef,
@@ -37,6 +42,12 @@ pub struct TakenIn {
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]
 #[error_name = "TakeIn"]
 pub enum TakeInError {
+    /// There are more files than an execution can carry.
+    #[message("{detail}")]
+    TooMany {
+        /// How many, and how many are possible.
+        detail: String,
+    },
     /// An object cannot be read or written, or is not there.
     #[message("{detail}")]
     StorageFailed {
@@ -51,6 +62,14 @@ of_objects!(TakeInError);
 /// told, and makes one file of messages, each on its line. The same twice is the same once.
 #[step(memory = 512, timeout = 900)]
 pub async fn take_in(request: TakeInRequest, drops: Write<Drops>) -> Result<TakenIn, TakeInError> {
+    if request.files.len() >= FILES_MAX {
+        return Err(TakeInError::TooMany {
+            detail: format!(
+                "{} files were given; fewer than {FILES_MAX} are possible: start an execution for each part of them",
+                request.files.len()
+            ),
+        });
+    }
     let mut files: Vec<ObjectRef> = vec![];
     for arrival in &request.files {
         let file = drops.arrived(arrival)?;
@@ -88,7 +107,7 @@ fn one_line(message: &str) -> String {
     if message.trim().is_empty() {
         return "\"\"".to_owned();
     }
-    message.replace(['\n', '\r'], " ")
+    message.trim().replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::tables::{ingest, unsigned};
 
 /// Most markets of a run: with their counts and references more would not fit a
 /// state's payload (AWS quota: 256 KiB).
-const MARKETS_MAX: usize = 150;
+const MARKETS_MAX: usize = 60;
 
 /// What there is of each market, before a row is read.
 pub(super) struct Markets<'a> {

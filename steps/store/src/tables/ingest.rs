@@ -59,11 +59,6 @@ const DROP_REPEATED: &str = "
         SELECT 1 FROM ingest_incoming AS later
         WHERE later.row_key = ingest_incoming.row_key AND later.number > ingest_incoming.number)";
 
-/// `$1` feed.
-const COUNT_KNOWN: &str = "
-    SELECT COUNT(*) FROM ingest_incoming AS incoming
-    JOIN ingest_row AS kept ON kept.feed = $1 AND kept.row_key = incoming.row_key";
-
 /// What an incoming row would change. `$1` feed, `$2` layout, `$3` load.
 const KEEP_CHANGED: &str = "
     INSERT INTO ingest_row_history (feed, row_key, market, day, period, outcome, code, layout, row_values,
@@ -76,23 +71,28 @@ const KEEP_CHANGED: &str = "
         OR kept.code <> incoming.code OR kept.market <> incoming.market OR kept.day <> incoming.day
         OR kept.period <> incoming.period OR kept.layout <> $2";
 
-/// Makes incoming rows the feed's rows, touching only those that change or that
-/// another source had. `$1` feed, `$2` layout, `$3` source, `$4` load.
-const KEEP: &str = "
+/// Makes incoming rows take the place of those with their keys, touching only
+/// what changes or what another source had. `$1` feed, `$2` layout, `$3` source, `$4` load.
+const KEEP_KNOWN: &str = "
+    UPDATE ingest_row SET market = incoming.market, day = incoming.day, period = incoming.period,
+        outcome = incoming.outcome, code = incoming.code, layout = $2, row_values = incoming.row_values,
+        source = $3, load_number = $4
+    FROM ingest_incoming AS incoming
+    WHERE ingest_row.feed = $1 AND ingest_row.row_key = incoming.row_key
+        AND (ingest_row.row_values <> incoming.row_values OR ingest_row.outcome <> incoming.outcome
+            OR ingest_row.code <> incoming.code OR ingest_row.market <> incoming.market
+            OR ingest_row.day <> incoming.day OR ingest_row.period <> incoming.period
+            OR ingest_row.layout <> $2 OR ingest_row.source <> $3)";
+
+/// Adds the incoming rows that are not there. The parameters of [`KEEP_KNOWN`].
+const KEEP_NEW: &str = "
     INSERT INTO ingest_row (feed, row_key, market, day, period, outcome, code, layout, row_values, source,
         load_number)
     SELECT CAST($1 AS text), incoming.row_key, incoming.market, incoming.day, incoming.period,
         incoming.outcome, incoming.code, CAST($2 AS text), incoming.row_values, CAST($3 AS text),
         CAST($4 AS bigint)
-    FROM ingest_incoming AS incoming WHERE true
-    ON CONFLICT (feed, row_key) DO UPDATE
-    SET market = excluded.market, day = excluded.day, period = excluded.period, outcome = excluded.outcome,
-        code = excluded.code, layout = excluded.layout, row_values = excluded.row_values,
-        source = excluded.source, load_number = excluded.load_number
-    WHERE ingest_row.row_values <> excluded.row_values OR ingest_row.outcome <> excluded.outcome
-        OR ingest_row.code <> excluded.code OR ingest_row.market <> excluded.market
-        OR ingest_row.day <> excluded.day OR ingest_row.period <> excluded.period
-        OR ingest_row.layout <> excluded.layout OR ingest_row.source <> excluded.source";
+    FROM ingest_incoming AS incoming
+    WHERE NOT EXISTS (SELECT 1 FROM ingest_row AS kept WHERE kept.feed = $1 AND kept.row_key = incoming.row_key)";
 
 /// Rows that the source had when it was loaded before, and has no more.
 /// `$1` feed, `$2` source, `$3` load.
@@ -141,8 +141,10 @@ pub(crate) const COUNT_ROWS: &str = "
 
 /// How many sources the rows of each market come from. The parameters of [`COUNT_ROWS`].
 pub(crate) const COUNT_SOURCES: &str = "
-    SELECT market, COUNT(DISTINCT source) FROM ingest_row
-    WHERE feed = $1 AND period >= $2 AND period <= $3 AND outcome <> 'withdrawn' GROUP BY market";
+    SELECT market, COUNT(*) FROM (
+        SELECT DISTINCT market, source FROM ingest_row
+        WHERE feed = $1 AND period >= $2 AND period <= $3 AND outcome <> 'withdrawn') AS sources
+    GROUP BY market";
 
 /// The rows, by market, in an order that does not depend on when they were loaded.
 /// The parameters of [`COUNT_ROWS`].
@@ -199,24 +201,31 @@ pub(crate) async fn drop_repeated(database: &mut impl Database) -> Result<u64, D
     }
 }
 
-/// How many rows were known, and how many of these change.
-pub(crate) async fn keep_incoming(
+/// Puts incoming rows in the place of those with their keys; how many change.
+pub(crate) async fn keep_known(
     database: &mut impl Database,
     feed: &str,
     layout: &str,
     source: &str,
     load: i64,
-) -> Result<(u64, u64), DatabaseError> {
-    let known = database.query(COUNT_KNOWN, &[feed.into()]).await?;
-    let known = unsigned(known.first().and_then(|record| record.integer(0)));
-    let mut changed = 0;
-    if known > 0 {
-        let parameters = [Value::from(feed), Value::from(layout), Value::from(load)];
-        changed = database.execute(KEEP_CHANGED, &parameters).await?;
-    }
+) -> Result<u64, DatabaseError> {
+    let history = [Value::from(feed), Value::from(layout), Value::from(load)];
+    let changed = database.execute(KEEP_CHANGED, &history).await?;
     let parameters = [Value::from(feed), Value::from(layout), Value::from(source), Value::from(load)];
-    database.execute(KEEP, &parameters).await?;
-    Ok((known, changed))
+    database.execute(KEEP_KNOWN, &parameters).await?;
+    Ok(changed)
+}
+
+/// Adds incoming rows that are not there; how many.
+pub(crate) async fn keep_new(
+    database: &mut impl Database,
+    feed: &str,
+    layout: &str,
+    source: &str,
+    load: i64,
+) -> Result<u64, DatabaseError> {
+    let parameters = [Value::from(feed), Value::from(layout), Value::from(source), Value::from(load)];
+    database.execute(KEEP_NEW, &parameters).await
 }
 
 /// Withdraws what the source had before and has no more; how many rows.

@@ -210,7 +210,7 @@ async fn half_a_million_rows_are_loaded_and_taken_out() {
     eprintln!("took them out in {:.1} s", started.elapsed().as_secs_f32());
     assert_eq!(run.markets.iter().map(|rows| rows.parsed.stats.rows_in).sum::<u64>(), ROWS);
     let started = std::time::Instant::now();
-    place.put("customer/contracts.toml", &CONTRACTS.replace("value = 0 }", "value = 1 }"));
+    place.put("customer/contracts.toml", &CONTRACTS.replace("value = 0 }", "value = 2 }"));
     let again = place.load_request(
         "contracts.csv",
         &std::fs::read_to_string(place.path_of("in/contracts.csv")).unwrap(),
