@@ -21,6 +21,7 @@ fn workflow(intake: bool) -> Workflow {
             correction_field: None,
             sample: "samples/orders".to_owned(),
         }),
+        triggers: Vec::new(),
         functions: Vec::new(),
     }
 }
