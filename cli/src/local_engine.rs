@@ -382,9 +382,8 @@ fn environment(function: &Function, data: &DataDir, coreview: &str) -> BTreeMap<
             (ResourceKind::Secret, Access::Use | Access::Read | Access::Write) => {
                 let variable = format!("STEPWRIGHT_SECRET_{name}");
                 let value = match (&*grant.name, std::env::var(&variable).ok()) {
-                    ("coreview", _) => Some(coreview.to_owned()),
                     // Who uses a database here owns it, too, unless something else is said.
-                    ("coreview-owner", None) => Some(coreview.to_owned()),
+                    ("coreview", _) | ("coreview-owner", None) => Some(coreview.to_owned()),
                     (_, configured) => configured,
                 };
                 // As on AWS, a secret without a value is the failure of the step that wants it, which
