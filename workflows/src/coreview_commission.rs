@@ -32,11 +32,13 @@ use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
 use stepwright::prelude::*;
 
-use crate::{when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known};
+use crate::{the_customer, when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known};
 
 #[cfg(test)]
 mod tests;
 
+/// The account that sends contracts as messages. A number of AWS's documentation: every customer has its own.
+const SENDER: &str = "111122223333";
 /// How long a person has to upload what is missing, in seconds: a month and a bit.
 const UPLOAD_SECONDS_MAX: u64 = 35 * 24 * 60 * 60;
 /// How long a person has to approve a jump, in seconds.
@@ -107,7 +109,27 @@ pub fn definition() -> Workflow {
         .intake_messages(|request| request.messages)
         .intake_period(|request| request.period)
         .intake_correction(|request| request.correction)
+        .on_objects::<feed::Drops>("contracts/")
+        .with(|file| CommissionRequestExpr { files: list([file]), ..nothing() })
+        .on_queue("contracts")
+        .from_account(SENDER)
+        .with(|messages| CommissionRequestExpr { messages: some(messages), ..nothing() })
+        .every("cron(0 5 3 * ? *)")
+        .in_timezone("Europe/Berlin")
+        .with(|scheduled_at| CommissionRequestExpr { scheduled_at: some(scheduled_at), ..nothing() })
         .build()
+}
+
+/// What executions that start by themselves are given one part of.
+fn nothing() -> CommissionRequestExpr {
+    CommissionRequestExpr {
+        files: list([]),
+        messages: none(),
+        configuration: the_customer(),
+        period: none(),
+        scheduled_at: none(),
+        correction: none(),
+    }
 }
 
 fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<Commissions> {
@@ -380,6 +402,7 @@ fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
         .run(w);
     acknowledged(receipt)
         .named("Is it acknowledged?")
+        .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
         .catch(DeliverError::NOT_ACKNOWLEDGED, |w, _| {
             await_ack(AwaitAckRequestExpr { receipt, execution_arn: w.execution_arn() })
                 .wait_at_most(ACK_SECONDS_MAX)
@@ -387,6 +410,7 @@ fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
                 .catch((DeliverError::ANSWERED, states::TIMEOUT), |w, _| {
                     acknowledged(receipt)
                         .named("Is it acknowledged by now?")
+                        .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
                         .lets_fail(DeliverError::EVERY)
                         .run(w)
                 })

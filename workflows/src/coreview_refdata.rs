@@ -18,7 +18,7 @@ use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
 use stepwright::prelude::*;
 
-use crate::when_coreview_is_away;
+use crate::{the_customer, when_coreview_is_away};
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +50,8 @@ pub fn definition() -> Workflow {
             "samples/coreview-commission",
         )
         .intake_folder()
+        .on_objects::<feed::Drops>("reference/")
+        .with(|file| RefdataRequestExpr { files: list([file]), configuration: the_customer() })
         .build()
 }
 

@@ -1,12 +1,26 @@
 //! The reference workflows, written to be read.
 #![warn(missing_docs)]
 
-use stepwright::{Backoff, prelude::backoff};
+use stepwright::Backoff;
+use stepwright::objects::{Arrival, ArrivalExpr};
+use stepwright::prelude::*;
 
 pub mod coreview_commission;
 pub mod coreview_delivery;
 pub mod coreview_migrate;
 pub mod coreview_refdata;
+
+/// The customer of executions that start by themselves: its folder in the bucket `drops`.
+fn the_customer() -> Expr<Arrival> {
+    ArrivalExpr {
+        bucket: lit(String::from("drops")),
+        key: lit(String::from("configuration/customer.toml")),
+        version_id: none(),
+        sha256: none(),
+        bytes: none(),
+    }
+    .into_expr()
+}
 
 /// A database that restarts is back in seconds; one that is moved, in an hour.
 fn when_coreview_is_away() -> Backoff {
