@@ -70,6 +70,8 @@ impl Incoming {
         match file.persist_noclobber(&path) {
             Ok(_) => {}
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            // Who came first has swept the folder since.
+            Err(error) if error.error.kind() == io::ErrorKind::NotFound && path.exists() => return Ok(false),
             Err(error) => return Err(io_failure(&path, "rename", &error.error)),
         }
         sync_parent(&path).map_err(|error| DeliverError::Unknown {
