@@ -430,7 +430,8 @@ mod tests {
             ],
             ..serde_json::from_value(serde_json::json!({
                 "name": "app-deliver", "step": "deliver", "package": "p", "binary": "b", "handler": "deliver",
-                "memory_mib": 128, "timeout_seconds": 3, "environment": { "A": "1" }, "grants": []
+                "memoryMib": 128, "timeoutSeconds": 3, "environment": { "A": "1" }, "grants": [],
+                "inputSchema": {}, "outputSchema": {}, "errors": []
             }))
             .unwrap()
         };
