@@ -35,13 +35,6 @@ struct Shared {
     commits: AtomicU64,
 }
 
-/// What happens to one connection.
-struct Fate {
-    loses_commit: bool,
-    /// Bytes until it is cut, of both directions together.
-    cut_after: Option<u64>,
-}
-
 impl Proxy {
     /// Listens on a free port, and passes everything on to another.
     ///
@@ -74,8 +67,8 @@ impl Proxy {
         self.port
     }
 
-    /// From now on, of 100 connections so many lose the answer to their first
-    /// commit, and so many are cut somewhere.
+    /// From now on, so many of 100 commits lose their answer and with it the
+    /// connection, and so many of 100 connections are cut somewhere.
     pub fn set(&self, lose_percent: u64, cut_percent: u64) {
         self.shared.lose_percent.store(lose_percent, Ordering::SeqCst);
         self.shared.cut_percent.store(cut_percent, Ordering::SeqCst);
@@ -98,25 +91,32 @@ impl Proxy {
 }
 
 impl Shared {
-    fn fate(&self) -> Fate {
+    fn loses_answer(&self) -> bool {
         let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);
-        let loses_commit = draws.percent(self.lose_percent.load(Ordering::SeqCst));
+        draws.percent(self.lose_percent.load(Ordering::SeqCst))
+    }
+
+    /// Bytes until a connection is cut, of both directions together; `None` = it is not.
+    fn cut_after(&self) -> Option<u64> {
+        let mut draws = self.draws.lock().unwrap_or_else(PoisonError::into_inner);
         let is_cut = draws.percent(self.cut_percent.load(Ordering::SeqCst));
-        Fate { loses_commit, cut_after: is_cut.then(|| draws.below(CUT_WITHIN_BYTES)) }
+        is_cut.then(|| draws.below(CUT_WITHIN_BYTES))
     }
 }
 
-/// Passes bytes on in both directions until somebody hangs up, or the connection's fate is met.
+/// Passes bytes on in both directions until somebody hangs up, an answer gets lost, or it is cut.
 fn forward(client: &TcpStream, shared: &Shared) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", shared.upstream)) else { return };
     for stream in [client, &server] {
         let _ = stream.set_nodelay(true);
     }
-    let fate = shared.fate();
-    let (committing, passed) = (AtomicBool::new(false), AtomicU64::new(0));
+    let cut_after = shared.cut_after();
+    // Whether the answer that comes next is one that gets lost. Processes keep their connection
+    // for many commits, so each commit has a fate of its own.
+    let (loses_answer, passed) = (AtomicBool::new(false), AtomicU64::new(0));
     let is_cut = |bytes: usize| {
         let passed = passed.fetch_add(bytes as u64, Ordering::SeqCst) + bytes as u64;
-        let cut = fate.cut_after.is_some_and(|after| passed > after);
+        let cut = cut_after.is_some_and(|after| passed > after);
         shared.cut.fetch_add(u64::from(cut), Ordering::SeqCst);
         cut
     };
@@ -128,7 +128,7 @@ fn forward(client: &TcpStream, shared: &Shared) {
                 tail.extend_from_slice(bytes);
                 if tail.windows(COMMIT.len()).any(|window| window == COMMIT) {
                     shared.commits.fetch_add(1, Ordering::SeqCst);
-                    committing.store(true, Ordering::SeqCst);
+                    loses_answer.store(shared.loses_answer(), Ordering::SeqCst);
                     tail.clear();
                 }
                 tail.drain(..tail.len().saturating_sub(COMMIT.len()));
@@ -136,7 +136,7 @@ fn forward(client: &TcpStream, shared: &Shared) {
             });
         });
         pass(&server, client, |bytes| {
-            if fate.loses_commit && committing.load(Ordering::SeqCst) {
+            if loses_answer.load(Ordering::SeqCst) {
                 shared.lost.fetch_add(1, Ordering::SeqCst);
                 return false;
             }
