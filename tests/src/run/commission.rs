@@ -207,27 +207,30 @@ fn a_file_that_cannot_be_used_is_set_aside_until_another_is_in_its_place() {
     assert_eq!(failed["error"], "Quarantine.NotReplaced", "{failed}");
     let objects = customer.data.path().join("objects");
     let report =
-        found(&objects.join("quarantine"), |name| name.starts_with("report-") && name.ends_with(".html"));
+        found(&objects.join("quarantine"), |path| path.extension().is_some_and(|ending| ending == "html"));
     let report = fs::read_to_string(report).expect("the report");
     assert!(report.contains(REFERENCES[1]) && report.contains("Parse."), "{report}");
 
-    fs::write(found(&objects.join("drops"), |name| name == REFERENCES[1]), &good)
-        .expect("another file in its place");
+    fs::write(
+        found(&objects.join("drops"), |path| path.file_name().is_some_and(|name| name == REFERENCES[1])),
+        &good,
+    )
+    .expect("another file in its place");
     let redriven = customer.typed(&["redrive", "cut", "--reason", "a whole file", "--yes", "--wait"]);
     assert_eq!(json_of(&redriven, 0)[0]["status"], "SUCCEEDED");
     let active = "SELECT name FROM reference_revision WHERE state = 'active' ORDER BY 1";
     assert_eq!(customer.asked(active), ["cells", "rates", "targets"]);
 }
 
-/// The file of such a name somewhere below a folder.
-fn found(folder: &Path, is_it: impl Fn(&str) -> bool) -> PathBuf {
+/// The first such file somewhere below a folder.
+fn found(folder: &Path, is_it: impl Fn(&Path) -> bool) -> PathBuf {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.file_name().is_some_and(|name| is_it(&name.to_string_lossy())) {
+            } else if is_it(&path) {
                 return path;
             }
         }
