@@ -18,6 +18,9 @@ fn workflow(intake: bool) -> Workflow {
             sample: "samples/orders".to_owned(),
         }),
         functions: Vec::new(),
+        triggers: Vec::new(),
+        puts_events: false,
+        answers: Vec::new(),
     }
 }
 
