@@ -351,7 +351,7 @@ impl<'a> Drafter<'a> {
                 drafted.catchers =
                     self.catchers(position, id, state, (task.result, &task.catchers), leave)?;
             }
-            ir::StateKind::Call(call) => {
+            ir::StateKind::Service(call) => {
                 drafted.kind = KindDraft::Call(call);
                 drafted.result = Some(call.result);
                 drafted.retriers = &call.retriers;

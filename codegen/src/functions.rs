@@ -63,7 +63,7 @@ pub(crate) fn of(workflow: &ir::Workflow, app: &str) -> Result<Vec<Function>, Co
 pub(crate) fn called_services(workflow: &ir::Workflow, app: &str) -> (bool, Vec<String>) {
     let (mut puts_events, mut answers) = (false, BTreeSet::new());
     visit(&workflow.body, &mut |state| {
-        let StateKind::Call(call) = &state.kind else { return };
+        let StateKind::Service(call) = &state.kind else { return };
         match &call.request {
             ServiceRequest::PutEvent { .. } => puts_events = true,
             ServiceRequest::SendTaskSuccess { step, .. } | ServiceRequest::SendTaskFailure { step, .. } => {
@@ -119,7 +119,7 @@ pub(crate) fn inner_blocks(kind: &StateKind) -> Vec<&Block> {
 pub(crate) fn catchers(kind: &StateKind) -> &[Catcher] {
     match kind {
         StateKind::Task(task) => &task.catchers,
-        StateKind::Call(call) => &call.catchers,
+        StateKind::Service(call) => &call.catchers,
         StateKind::Map(map) => &map.catchers,
         StateKind::Parallel(parallel) => &parallel.catchers,
         _ => &[],

@@ -156,7 +156,7 @@ pub enum StateKind {
     /// Runs a step.
     Task(Task),
     /// Calls a service.
-    Call(ServiceCall),
+    Service(ServiceCall),
     /// Leaves a value behind without doing anything.
     Pass {
         /// The value.

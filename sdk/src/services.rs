@@ -169,6 +169,6 @@ impl<'a> Calling<'_, 'a> {
         let result = crate::slot::fresh();
         let (retriers, catchers) = handlers.finish(flow);
         let call = ServiceCall { request, result, retriers, catchers };
-        flow.record(&name, None, at, StateKind::Call(call));
+        flow.record(&name, None, at, StateKind::Service(call));
     }
 }

@@ -34,7 +34,7 @@ fn state(text: &mut String, depth: usize, state: &State) {
             line(text, depth, &call);
             handlers(text, depth + 1, &task.retriers, &task.catchers);
         }
-        StateKind::Call(call) => {
+        StateKind::Service(call) => {
             let request = match &call.request {
                 ServiceRequest::PutEvent { detail, .. } => format!("event {}", value(detail)),
                 ServiceRequest::SendTaskSuccess { step, output, .. } => {

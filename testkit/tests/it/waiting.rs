@@ -138,7 +138,7 @@ fn a_call_without_a_token_is_a_mismatch() {
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct Reply {
+pub(crate) struct Reply {
     pub token: String,
     pub answer: Decision,
 }
