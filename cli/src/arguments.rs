@@ -128,6 +128,10 @@ pub(crate) enum Command {
     Resume(Resume),
     /// Stop executions that run
     Stop(Stop),
+    /// Tasks that wait for somebody's answer
+    Waiting(Waiting),
+    /// Answer a task that waits; its execution goes on
+    Answer(Answer),
     /// Copy the journal into a file, also while an engine writes it, and verify the copy
     Backup(Backup),
     /// Verify a journal or a backup: what is wrong with it, and which executions that touches
@@ -199,10 +203,13 @@ pub(crate) struct Build {
   stepwright run coreview-delivery
   stepwright run coreview-delivery --spec vehicles.toml --input vehicles.csv --export figures.csv
   stepwright run coreview-delivery --coreview postgres://user:secret@db.internal/coreview
+  stepwright run coreview-commission                          the sample: a year of months
+  stepwright run coreview-commission --spec customer/customer.toml --input contracts-2024-03.csv --period 2024-03
   stepwright run coreview-delivery -o json | jq .output.receipt
 
 An interrupted run is resumed by the same command. The same input delivers nothing twice.
-Exit 6: it succeeded, and another execution of the data folder is damaged and does not go on.")]
+Exit 4: it waits for somebody's answer (`stepwright waiting`). Exit 6: it succeeded, and another execution of the
+data folder is damaged and does not go on.")]
 pub(crate) struct Run {
     /// Name of the workflow
     pub(crate) workflow: String,
@@ -213,6 +220,15 @@ pub(crate) struct Run {
     /// takes no files, the execution input as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Vec<PathBuf>,
+    /// Messages as a queue would bring them, one JSON document a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) messages: Option<PathBuf>,
+    /// The business period, e.g. 2024-03; 2024-01..2024-12 is one execution for each month
+    #[arg(long, value_name = "PERIOD")]
+    pub(crate) period: Option<String>,
+    /// Deliver again what was delivered for the period, and why: only what changed is written
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    pub(crate) correction: Option<String>,
     /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
     #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
     pub(crate) coreview: Option<String>,
@@ -674,6 +690,65 @@ pub(crate) struct Stop {
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) data: Data,
+}
+
+/// `waiting`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright waiting
+  stepwright waiting latest -o json | jq -r '.[].taskToken'")]
+pub(crate) struct Waiting {
+    /// ARN, name or unique beginning of a name; or `latest` [default: all that run]
+    #[arg(value_name = "EXECUTION")]
+    pub(crate) executions: Vec<String>,
+    /// How times are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) data: Data,
+}
+
+/// `answer`
+#[derive(Debug, Args)]
+#[command(before_help = "Examples:
+  stepwright answer latest --result '{\"approved\": true, \"by\": \"me\"}' --wait
+  stepwright answer latest --state Approve --result @answer.json
+  stepwright answer latest --error Refused --cause 'the total is wrong'
+
+What `SendTaskSuccess` and `SendTaskFailure` do, without looking for the token.
+
+Exit codes: 0 answered · with --wait: 1 the execution failed, 4 it waits for another answer · 3 not found ·
+5 nothing waits there")]
+pub(crate) struct Answer {
+    /// ARN, name or unique beginning of a name; or `latest`
+    pub(crate) execution: String,
+    /// Which of its tasks, when several wait: the name of the state, or where it is as `waiting` says
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// The result: JSON, @FILE, or @- for standard input
+    #[arg(long, value_name = "JSON", required_unless_present = "error", conflicts_with = "error")]
+    pub(crate) result: Option<String>,
+    /// The task fails with this error
+    #[arg(long, value_name = "NAME")]
+    pub(crate) error: Option<String>,
+    /// Why it fails
+    #[arg(long, value_name = "TEXT", requires = "error")]
+    pub(crate) cause: Option<String>,
+    /// Wait until the execution has ended, or asks again [default: until no step runs any more]
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Where CoreView is: sqlite:///path.db or postgres://… [default: coreview.db in the data folder]
+    #[arg(long, value_name = "URL", env = "STEPWRIGHT_SECRET_COREVIEW", hide_env_values = true)]
+    pub(crate) coreview: Option<String>,
+    /// How times are written
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) functions: FunctionFolders,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    #[command(flatten)]
+    pub(crate) build: Build,
 }
 
 /// `completions`

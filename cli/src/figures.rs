@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
 };
 
@@ -15,6 +15,13 @@ use crate::{data::DataDir, problem::Problem, text};
 
 /// Rows of figures shown after a run.
 pub(crate) const PREVIEW_ROWS: usize = 20;
+
+/// Rows of figures shown after a run of several executions: a year of a small customer.
+const PREVIEW_ROWS_OF_SEVERAL: usize = 120;
+
+const fn preview_rows(executions: usize) -> usize {
+    if executions > 1 { PREVIEW_ROWS_OF_SEVERAL } else { PREVIEW_ROWS }
+}
 
 /// A reference to an object in the data folder, as steps write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +67,29 @@ pub(crate) struct Preview {
 }
 
 impl Preview {
+    /// The first rows of figures that have the same columns, one after the other. `None` when there
+    /// is nothing to show.
+    pub(crate) fn of(references: &[Reference], data: &DataDir) -> Option<Self> {
+        let mut preview: Option<Self> = None;
+        for reference in references {
+            let Ok(file) = std::fs::File::open(reference.path(data)) else { continue };
+            let Some(next) = Self::read(file, reference.rows) else { continue };
+            match &mut preview {
+                None => preview = Some(next),
+                Some(all) if all.header == next.header => {
+                    all.more += next.more;
+                    all.rows.extend(next.rows);
+                }
+                Some(_) => {}
+            }
+        }
+        let mut preview = preview?;
+        let left_out = preview.rows.len().saturating_sub(preview_rows(references.len()));
+        preview.rows.truncate(preview_rows(references.len()));
+        preview.more += left_out as u64;
+        Some(preview)
+    }
+
     /// Reads the first rows. `None` when there is nothing to show.
     pub(crate) fn read(csv: impl std::io::Read, rows_known: Option<u64>) -> Option<Self> {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
@@ -123,27 +153,45 @@ fn is_number(cell: &str) -> bool {
     !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
-/// Copies an object to a file, byte for byte: complete or not at all.
-pub(crate) fn export(reference: &Reference, data: &DataDir, to: &Path) -> Result<u64, Problem> {
-    let source = reference.path(data);
-    let lost = |detail: String| Problem::Export { detail: format!("{}: {detail}", source.display()) };
+/// Copies figures to a file, byte for byte: complete or not at all. Several are one table, with
+/// the header of the first.
+pub(crate) fn export(references: &[Reference], data: &DataDir, to: &Path) -> Result<u64, Problem> {
     let not_written = |source| Problem::NotWritten { path: to.to_owned(), source };
-    let mut object = std::fs::File::open(&source).map_err(|error| lost(error.to_string()))?;
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut copy = NamedTempFile::new_in(folder).map_err(not_written)?;
-    let mut hash = Sha256::new();
+    let mut header = Vec::new();
     let mut bytes = 0;
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        let read = object.read(&mut buffer).map_err(|error| lost(error.to_string()))?;
-        let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
-        hash.update(chunk);
-        copy.write_all(chunk).map_err(not_written)?;
-        bytes += chunk.len() as u64;
-    }
-    let found = crate::intake::hex(&hash.finalize());
-    if found != reference.sha256 {
-        return Err(lost(format!("its sha256 is {found}, the execution made {}", reference.sha256)));
+    for (number, reference) in references.iter().enumerate() {
+        let source = reference.path(data);
+        let lost = |detail: String| Problem::Export { detail: format!("{}: {detail}", source.display()) };
+        let object = std::fs::File::open(&source).map_err(|error| lost(error.to_string()))?;
+        let mut object = BufReader::with_capacity(256 * 1024, object);
+        let mut hash = Sha256::new();
+        let mut first_line = Vec::new();
+        object.read_until(b'\n', &mut first_line).map_err(|error| lost(error.to_string()))?;
+        hash.update(&first_line);
+        if number == 0 {
+            copy.write_all(&first_line).map_err(not_written)?;
+            bytes += first_line.len() as u64;
+            header = first_line;
+        } else if first_line != header {
+            return Err(lost("its columns are not those of the figures before it".to_owned()));
+        }
+        loop {
+            let chunk = object.fill_buf().map_err(|error| lost(error.to_string()))?;
+            if chunk.is_empty() {
+                break;
+            }
+            hash.update(chunk);
+            copy.write_all(chunk).map_err(not_written)?;
+            let taken = chunk.len();
+            bytes += taken as u64;
+            object.consume(taken);
+        }
+        let found = crate::intake::hex(&hash.finalize());
+        if found != reference.sha256 {
+            return Err(lost(format!("its sha256 is {found}, the execution made {}", reference.sha256)));
+        }
     }
     readable_by_others(&copy).map_err(not_written)?;
     copy.as_file().sync_all().map_err(not_written)?;
@@ -192,10 +240,13 @@ mod tests {
             .expect("a reference")
         };
         let to = dir.path().join("out.csv");
-        assert_eq!(export(&reference(&sha256), &data, &to).expect("exported"), 5);
+        let one = reference(&sha256);
+        assert_eq!(export(std::slice::from_ref(&one), &data, &to).expect("exported"), 5);
         assert_eq!(std::fs::read(&to).expect("the export"), b"a\r\n1\n");
+        assert_eq!(export(&[one.clone(), one], &data, &to).expect("exported"), 7);
+        assert_eq!(std::fs::read(&to).expect("the export"), b"a\r\n1\n1\n");
         std::fs::write(&to, "old").expect("written");
-        assert!(matches!(export(&reference("00"), &data, &to), Err(Problem::Export { .. })));
+        assert!(matches!(export(&[reference("00")], &data, &to), Err(Problem::Export { .. })));
         assert_eq!(std::fs::read(&to).expect("untouched"), b"old");
     }
 

@@ -16,88 +16,43 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::{arguments::Run, data::DataDir, problem::Problem, project::Application};
+use crate::{data::DataDir, problem::Problem};
 
 /// Longest part of a file's name that goes into a key, in bytes. File systems allow 255 per segment.
 const NAME_BYTES_MAX: usize = 200;
 
-/// The files a run was given, found and readable.
-#[derive(Debug, PartialEq, Eq)]
+/// The files an execution is given, found and readable.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Given {
-    /// A spec and the files of a feed.
+    /// A spec, the files of a feed, and what of them is wanted.
     Files {
         /// The spec.
         spec: PathBuf,
         /// The feed.
         inputs: Vec<PathBuf>,
+        /// Messages, one a line.
+        messages: Option<PathBuf>,
+        /// The business period.
+        period: Option<String>,
+        /// Why the period is delivered again.
+        correction: Option<String>,
     },
     /// The execution input itself.
     Document(PathBuf),
 }
 
 impl Given {
-    /// What the command line says, or the workflow's sample.
-    pub(crate) fn find(
-        arguments: &Run,
-        workflow: &Workflow,
-        application: &Application,
-    ) -> Result<Self, Problem> {
-        let usage =
-            |message: &str, hint: &str| Problem::Usage { message: message.to_owned(), hint: hint.to_owned() };
-        let given = match (&workflow.intake, &arguments.spec, arguments.input.as_slice()) {
-            (None, None, [document]) => Self::Document(document.clone()),
-            (None, Some(_), _) => {
-                return Err(usage(
-                    &format!("the workflow `{}` takes no spec", workflow.name),
-                    "give its input as one JSON file: --input FILE",
-                ));
-            }
-            (None, None, _) => {
-                return Err(usage(
-                    &format!("the workflow `{}` takes its input as one JSON file", workflow.name),
-                    "give exactly one: --input FILE",
-                ));
-            }
-            (Some(intake), None, []) => Self::sample(workflow, intake, application)?,
-            (Some(_), Some(spec), [_, ..]) => {
-                Self::Files { spec: spec.clone(), inputs: arguments.input.clone() }
-            }
-            (Some(_), Some(_), []) => {
-                return Err(usage("--spec is given, but no file of the feed", "add --input FILE"));
-            }
-            (Some(_), None, [_, ..]) => {
-                return Err(usage(
-                    "--input is given, but no spec",
-                    "add --spec FILE: it says how to read, check and calculate the feed",
-                ));
-            }
-        };
-        given.readable()?;
-        Ok(given)
-    }
-
-    /// The sample folder: `spec.toml`, and the feed in `input/`.
-    fn sample(workflow: &Workflow, intake: &Intake, application: &Application) -> Result<Self, Problem> {
-        let none = |detail: String| Problem::NoSample { workflow: workflow.name.clone(), detail };
-        let folder = Path::new(&intake.sample);
-        let folder = match &application.package_dir {
-            _ if intake.sample.is_empty() => return Err(none("it names no folder".to_owned())),
-            Some(base) => base.join(folder),
-            None if folder.is_absolute() => folder.to_owned(),
-            None => return Err(none("it lies in the project, and this is not its folder".to_owned())),
-        };
-        sample_in(&folder).map_err(none)
-    }
-
     fn files(&self) -> Vec<&PathBuf> {
         match self {
-            Self::Files { spec, inputs } => std::iter::once(spec).chain(inputs).collect(),
+            Self::Files { spec, inputs, messages, .. } => {
+                std::iter::once(spec).chain(inputs).chain(messages).collect()
+            }
             Self::Document(path) => vec![path],
         }
     }
 
     /// Better said now than by a step later.
-    fn readable(&self) -> Result<(), Problem> {
+    pub(crate) fn readable(&self) -> Result<(), Problem> {
         for path in self.files() {
             let unreadable = |error| Problem::file("cannot read", path, error);
             // Asked before it is opened: opening a pipe waits for who writes into it.
@@ -116,12 +71,23 @@ impl Given {
     /// Copies the files into the bucket and makes the execution input.
     pub(crate) fn into_input(self, workflow: &Workflow, data: &DataDir) -> Result<String, Problem> {
         match (self, &workflow.intake) {
-            (Self::Files { spec, inputs }, Some(intake)) => {
-                let put = |path: &PathBuf| put(data, &intake.bucket, path);
-                let files = inputs.iter().map(put).collect::<Result<Vec<Value>, _>>()?;
+            (Self::Files { spec, inputs, messages, period, correction }, Some(intake)) => {
+                let files = inputs.iter().map(|path| put(data, &intake.bucket, path));
+                let files = files.collect::<Result<Vec<Value>, _>>()?;
+                let spec = if intake.with_folder {
+                    put_folder(data, intake, &spec)?
+                } else {
+                    put(data, &intake.bucket, &spec)?
+                };
                 let mut input = Map::new();
-                input.insert(intake.spec_field.clone(), put(&spec)?);
+                input.insert(intake.spec_field.clone(), spec);
                 input.insert(intake.files_field.clone(), Value::Array(files));
+                let mut set = |field: &Option<String>, value: Option<Value>| {
+                    input.extend(field.clone().zip(value));
+                };
+                set(&intake.messages_field, messages.as_deref().map(lines).transpose()?);
+                set(&intake.period_field, period.map(Value::String));
+                set(&intake.correction_field, correction.map(|reason| json!({ "reason": reason })));
                 Ok(Value::Object(input).to_string())
             }
             (given, _) => document(given.files().first().map_or(Path::new(""), |path| path.as_path())),
@@ -129,24 +95,45 @@ impl Given {
     }
 }
 
-/// The files of a sample folder, or what is wrong with it.
-fn sample_in(folder: &Path) -> Result<Given, String> {
-    let spec = folder.join("spec.toml");
-    if !spec.is_file() {
-        return Err(format!("{} is not there", spec.display()));
+/// The lines of a file that are not blank.
+fn lines(path: &Path) -> Result<Value, Problem> {
+    let text = std::fs::read_to_string(path).map_err(|error| Problem::file("cannot read", path, error))?;
+    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(Value::from).collect())
+}
+
+/// Copies a spec and the specs beside it into the bucket, together in a place made of what they hold.
+fn put_folder(data: &DataDir, intake: &Intake, spec: &Path) -> Result<Value, Problem> {
+    let folder = spec.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unreadable = |error| Problem::file("cannot read", folder, error);
+    let is_spec = |path: &PathBuf| {
+        path.is_file() && path.extension().is_some_and(|ending| ending == "toml" || ending == "json")
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        files.push(entry.map_err(unreadable)?.path());
     }
-    let input = folder.join("input");
-    let entries = std::fs::read_dir(&input).map_err(|error| format!("{}: {error}", input.display()))?;
-    let is_hidden = |path: &Path| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
-    let mut inputs: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file() && !is_hidden(path))
-        .collect();
-    inputs.sort();
-    if inputs.is_empty() {
-        return Err(format!("{} holds no file", input.display()));
+    files.retain(is_spec);
+    if !files.iter().any(|path| path.file_name() == spec.file_name()) {
+        files.push(spec.to_owned());
     }
-    Ok(Given::Files { spec, inputs })
+    files.sort();
+    let mut all = Sha256::new();
+    for path in &files {
+        let content = std::fs::read(path).map_err(|error| Problem::file("cannot read", path, error))?;
+        all.update(key_name(path));
+        all.update([0]);
+        all.update(Sha256::digest(&content));
+    }
+    let prefix = hex(&all.finalize());
+    let mut reference = None;
+    for path in &files {
+        let object = put_under(data, &intake.bucket, path, Some(&prefix))?;
+        if path.file_name() == spec.file_name() {
+            reference = Some(object);
+        }
+    }
+    let missing = || Problem::file("cannot read", spec, std::io::ErrorKind::NotFound.into());
+    reference.ok_or_else(missing)
 }
 
 /// An execution input given as a file, in one canonical form.
@@ -161,6 +148,11 @@ fn document(path: &Path) -> Result<String, Problem> {
 
 /// Copies a file into a bucket and returns the reference to it, as `stepwright::objects::ObjectRef` reads it.
 fn put(data: &DataDir, bucket: &str, path: &Path) -> Result<Value, Problem> {
+    put_under(data, bucket, path, None)
+}
+
+/// The same, under a prefix: without one, under the hash of its content.
+fn put_under(data: &DataDir, bucket: &str, path: &Path, prefix: Option<&str>) -> Result<Value, Problem> {
     let read = |error| Problem::file("cannot read", path, error);
     let folder = data.bucket(bucket);
     let not_written = |source| Problem::NotWritten { path: folder.clone(), source };
@@ -179,7 +171,7 @@ fn put(data: &DataDir, bucket: &str, path: &Path) -> Result<Value, Problem> {
         bytes += chunk.len() as u64;
     }
     let sha256 = hex(&hash.finalize());
-    let key = format!("{sha256}/{}", key_name(path));
+    let key = format!("{}/{}", prefix.unwrap_or(&sha256), key_name(path));
     let place = folder.join(&key);
     let parent = place.parent().unwrap_or(&folder).to_owned();
     bucket::make_durable_dir(&parent).map_err(not_written)?;

@@ -61,6 +61,8 @@ pub(crate) enum Moment {
 /// How the wait ended.
 pub(crate) enum Waited {
     Ended,
+    /// Nothing goes on before somebody answers a task.
+    ForAnswer,
     Interrupted,
 }
 
@@ -205,6 +207,10 @@ impl LocalEngine {
                     return Ok(Waited::Interrupted);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if self.engine.waits_only_for_answers(arn) {
+                        progress.clear();
+                        return Ok(Waited::ForAnswer);
+                    }
                     if terminal.format == Format::Text && counted.elapsed() >= COUNT {
                         self.count_items(Counted::All, view);
                         counted = Instant::now();
@@ -348,7 +354,7 @@ fn functions(
             handler: function.handler.clone(),
             memory_mib: function.memory_mib,
             timeout: Duration::from_secs(function.timeout_seconds.into()),
-            environment: environment(function, data, coreview)?,
+            environment: environment(function, data, coreview),
             concurrency_max: CONCURRENCY_MAX,
             reserved_concurrency: None,
         });
@@ -365,11 +371,7 @@ fn functions(
 }
 
 /// A step gets what it was granted, and nothing else.
-fn environment(
-    function: &Function,
-    data: &DataDir,
-    coreview: &str,
-) -> Result<BTreeMap<String, String>, Problem> {
+fn environment(function: &Function, data: &DataDir, coreview: &str) -> BTreeMap<String, String> {
     let mut environment = function.environment.clone();
     for grant in &function.grants {
         let name = grant.name.to_uppercase().replace('-', "_");
@@ -379,19 +381,18 @@ fn environment(
             }
             (ResourceKind::Secret, Access::Use | Access::Read | Access::Write) => {
                 let variable = format!("STEPWRIGHT_SECRET_{name}");
-                let value = if grant.name == "coreview" {
-                    coreview.to_owned()
-                } else {
-                    std::env::var(&variable).map_err(|_| Problem::SecretMissing {
-                        name: grant.name.clone(),
-                        variable: variable.clone(),
-                    })?
+                let value = match (&*grant.name, std::env::var(&variable).ok()) {
+                    // Who uses a database here owns it, too, unless something else is said.
+                    ("coreview", _) | ("coreview-owner", None) => Some(coreview.to_owned()),
+                    (_, configured) => configured,
                 };
-                environment.insert(variable, value);
+                // As on AWS, a secret without a value is the failure of the step that wants it, which
+                // names the variable: channels that nobody has configured stop no other delivery.
+                environment.extend(value.map(|value| (variable, value)));
             }
         }
     }
-    Ok(environment)
+    environment
 }
 
 /// For the tests of this project, in builds for tests only: abort at a numbered point of the
@@ -405,4 +406,35 @@ fn planned_crash() -> Option<engine::CrashPlan> {
 #[cfg(not(debug_assertions))]
 const fn planned_crash() -> Option<engine::CrashPlan> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use infra::manifest::{Function, Grant};
+
+    use super::{DataDir, environment};
+
+    #[test]
+    fn a_secret_nobody_has_configured_is_left_to_the_step_that_wants_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::create(dir.path()).unwrap();
+        let grant = |kind: &str, name: &str, access: &str| -> Grant {
+            serde_json::from_value(serde_json::json!({ "kind": kind, "name": name, "access": access }))
+                .unwrap()
+        };
+        let function = Function {
+            grants: vec![
+                grant("secret", "coreview", "use"),
+                grant("secret", "nobody-has-configured-it", "use"),
+                grant("bucket", "staging", "read"),
+            ],
+            ..serde_json::from_value(serde_json::json!({
+                "name": "app-deliver", "step": "deliver", "package": "p", "binary": "b", "handler": "deliver",
+                "memory_mib": 128, "timeout_seconds": 3, "environment": { "A": "1" }, "grants": []
+            }))
+            .unwrap()
+        };
+        let names: Vec<String> = environment(&function, &data, "sqlite:///x.db").into_keys().collect();
+        assert_eq!(names, ["A", "STEPWRIGHT_BUCKET_STAGING", "STEPWRIGHT_SECRET_COREVIEW"]);
+    }
 }

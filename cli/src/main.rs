@@ -5,6 +5,7 @@
 //! business rules: what a step does, and what CoreView is, it does not know.
 
 mod address;
+mod answer;
 mod arguments;
 mod backup;
 mod data;
@@ -18,6 +19,7 @@ mod intake;
 mod list;
 mod local_engine;
 mod log;
+mod plan;
 mod problem;
 mod progress;
 mod project;
@@ -77,6 +79,8 @@ fn main() -> ExitCode {
         Some(Command::Redrive(arguments)) => redrive::redrive(arguments, terminal),
         Some(Command::Resume(arguments)) => resume::resume(arguments, terminal),
         Some(Command::Stop(arguments)) => stop::stop(arguments, terminal),
+        Some(Command::Waiting(arguments)) => answer::waiting(arguments, terminal),
+        Some(Command::Answer(arguments)) => answer::answer(arguments, terminal),
         Some(Command::Completions(arguments)) => Ok(completions(arguments.shell, terminal)),
         None => usage(terminal),
     };

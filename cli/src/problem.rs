@@ -16,6 +16,8 @@ pub(crate) mod exit {
     pub(crate) const USAGE: u8 = 2;
     /// What was named does not exist.
     pub(crate) const NOT_FOUND: u8 = 3;
+    /// The execution waits for an answer.
+    pub(crate) const WAITS: u8 = 4;
     /// A precondition does not hold.
     pub(crate) const REFUSED: u8 = 5;
     /// Some of several were refused, or failed.
@@ -150,10 +152,6 @@ pub(crate) enum Problem {
     #[error("the workflow `{workflow}` has no sample: {detail}")]
     #[diagnostic(code(workflow::no_sample), help("name your own files: --spec FILE --input FILE"))]
     NoSample { workflow: String, detail: String },
-
-    #[error("the secret `{name}` has no value")]
-    #[diagnostic(code(secret::missing), help("set the environment variable {variable}"))]
-    SecretMissing { name: String, variable: String },
 
     #[error("there are no executions: {} {}", dir.display(), if dir.exists() { "holds no journal" } else { "does not exist" })]
     #[diagnostic(
@@ -291,6 +289,10 @@ pub(crate) enum Problem {
     #[diagnostic(code(definition::no_state), help("states of the machine:\n{}", listed(known)))]
     NoSuchState { state: String, similar: Option<String>, known: Vec<String> },
 
+    #[error("{message}")]
+    #[diagnostic(code(execution::not_waiting), help("{hint}"))]
+    NotAnswered { message: String, hint: String },
+
     #[error("{detail}")]
     #[diagnostic(code(test::refused), help("{hint}"))]
     TestRefused { detail: String, hint: &'static str },
@@ -372,11 +374,11 @@ impl Problem {
             | Self::Definition { .. }
             | Self::Denied
             | Self::BackupThere { .. }
+            | Self::NotAnswered { .. }
             | Self::TestRefused { .. }
             | Self::InvalidDefinition { .. }
             | Self::StartRefused { .. }
-            | Self::Functions(_)
-            | Self::SecretMissing { .. } => exit::REFUSED,
+            | Self::Functions(_) => exit::REFUSED,
             _ => exit::FAILED,
         }
     }

@@ -120,6 +120,26 @@ impl Summary {
     }
 }
 
+/// One of several executions, in a line: `✓ coreview-commission 2024-03: payable 12.00  (0.8 s)`.
+pub(crate) fn line(label: &str, took_millis: i64, output: &Value, paint: Paint) -> String {
+    let mut words = Vec::new();
+    words.extend(output.get("totals").and_then(totals));
+    if let Some(deliveries) = output.get("deliveries").and_then(Value::as_array) {
+        let was_there = |delivery: &&Value| delivery.get("already_delivered") == Some(&Value::Bool(true));
+        let before = deliveries.iter().filter(was_there).count();
+        let number = deliveries.len();
+        words.push(match before {
+            _ if number == 0 => "nothing to deliver".to_owned(),
+            0 => format!("{number} delivered"),
+            all if all == number => format!("{number} delivered before, nothing was written twice"),
+            some => format!("{} delivered, {some} before", number - some),
+        });
+    }
+    let what = if words.is_empty() { String::new() } else { format!(": {}", words.join(" · ")) };
+    let headline = paint.ink(Ink::Good, &format!("✓ {label}"));
+    format!("{headline}{what}  ({})", duration(took_millis))
+}
+
 /// The reference to the figures: `figures` itself, or inside of it.
 pub(crate) fn figures(output: &Value) -> Option<Reference> {
     let figures = output.get("figures")?;

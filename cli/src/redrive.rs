@@ -218,6 +218,7 @@ impl Work<'_> {
         print_results(plans, &outcomes, self.arguments, self.terminal);
         Ok(match waited? {
             Waited::Interrupted => exit::INTERRUPTED,
+            Waited::ForAnswer => exit::WAITS,
             Waited::Ended => exit_code(plans, &outcomes, self.arguments),
         })
     }

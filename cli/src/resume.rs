@@ -74,12 +74,21 @@ fn watch(local: &LocalEngine, open: &[(String, String)], terminal: Terminal) -> 
         }
     }
     print(&results, terminal);
-    let succeeded = results.iter().filter(|result| result.status == Status::Succeeded).count();
+    let count = |status| results.iter().filter(|result| result.status == status).count();
+    let (succeeded, waiting) = (count(Status::Succeeded), count(Status::Running));
+    if waiting > 0 && terminal.format == Format::Text {
+        terminal.note(&format!("{} for an answer: stepwright waiting", waits(waiting)));
+    }
     Ok(match succeeded {
         all if all == results.len() => 0,
+        rest if rest + waiting == results.len() => exit::WAITS,
         0 => exit::FAILED,
         _ => exit::PARTIAL,
     })
+}
+
+fn waits(number: usize) -> String {
+    format!("{} {}", executions(number), if number == 1 { "waits" } else { "wait" })
 }
 
 fn print(results: &[ExecutionDescription], terminal: Terminal) {

@@ -2,17 +2,19 @@
 
 use std::{path::Path, time::Duration};
 
+use engine::machine::WaitingTask;
 use engine::{EngineError, ExecutionDescription, StartExecution, Status};
 use infra::manifest::Workflow;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Format, Run},
+    answer::Asking,
+    arguments::{Format, Run, Time},
     data::{DataDir, from_engine, from_journal},
     failure::Failure,
     figures::{self, Preview, Reference},
-    intake::Given,
     local_engine::{LocalEngine, Waited, check_coreview},
+    plan::{self, Planned},
     problem::{Problem, exit},
     project::Application,
     receipt::{self, Frame, Summary},
@@ -24,23 +26,31 @@ use crate::{
 /// How long the end of an execution that failed as the engine opened may take to become durable.
 const RECOVERY: Duration = Duration::from_millis(200);
 
-/// Runs a workflow and waits for its end.
+/// Runs a workflow, or the executions that its sample or a range of periods stands for, one
+/// after the other, and waits for their ends.
 pub(crate) fn run(arguments: &Run, terminal: Terminal) -> Result<u8, Problem> {
     check_coreview(arguments.coreview.as_deref())?;
     let application = Application::ready(&arguments.build, terminal, true)?;
     let workflow = application.workflow(&arguments.workflow)?.clone();
-    let given = Given::find(arguments, &workflow, &application)?;
+    let planned = plan::of(arguments, &workflow, &application)?;
+    if let (Some(name), [_, _, ..]) = (&arguments.name, &*planned) {
+        return Err(Problem::Usage {
+            message: format!("--name {name} would be the name of {} executions", planned.len()),
+            hint: "leave --name out".to_owned(),
+        });
+    }
     check_export(arguments.export.as_deref())?;
     let data = DataDir::create(&arguments.data.dir)?;
     arguments.keep.note(&data)?;
     let coreview = arguments.coreview.clone().unwrap_or_else(|| data.default_coreview());
     data.check_coreview(&coreview)?;
-    let left_open = left_open(&data, &workflow)?;
+    let left_open = left_open(&data, &planned)?;
     let local = LocalEngine::open(&application, &arguments.functions, data, coreview)?;
-    let input = given.into_input(&workflow, &local.data)?;
     let is_left_out = local.tell_left_out(terminal);
-    let session = Session { terminal, local, workflow, left_open };
-    Ok(exit::beside(session.execute(arguments, input)?, is_left_out))
+    let session = Session { arguments, terminal, local: &local, left_open };
+    let done = session.execute(planned);
+    local.close();
+    Ok(exit::beside(done?, is_left_out))
 }
 
 fn check_export(file: Option<&Path>) -> Result<(), Problem> {
@@ -56,47 +66,112 @@ fn check_export(file: Option<&Path>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// ARNs of the workflow's executions that an earlier run left open.
-fn left_open(data: &DataDir, workflow: &Workflow) -> Result<Vec<String>, Problem> {
+/// ARNs of the workflows' executions that an earlier run left open.
+fn left_open(data: &DataDir, planned: &[Planned]) -> Result<Vec<String>, Problem> {
     let reader = match DataDir::read(data.journal()) {
         Ok(reader) => reader,
         Err(Problem::NoData { .. }) => return Ok(Vec::new()),
         Err(problem) => return Err(problem),
     };
     let open = reader.open_executions().map_err(from_journal)?;
-    let is_ours =
-        |arn: &str| engine::arn::execution_names(arn).is_some_and(|(machine, _)| machine == workflow.name);
+    let is_ours = |arn: &str| {
+        let machine = engine::arn::execution_names(arn).map(|(machine, _)| machine);
+        planned.iter().any(|planned| machine == Some(planned.workflow.name.as_str()))
+    };
     Ok(open.into_iter().map(|open| open.execution_arn).filter(|arn| is_ours(arn)).collect())
 }
 
-struct Session {
+struct Session<'a> {
+    arguments: &'a Run,
     terminal: Terminal,
-    local: LocalEngine,
-    workflow: Workflow,
-    /// ARNs of the workflow's executions that were open before the engine took them up.
+    local: &'a LocalEngine,
+    /// ARNs of the workflows' executions that were open before the engine took them up.
     left_open: Vec<String>,
 }
 
-impl Session {
-    fn execute(self, arguments: &Run, input: String) -> Result<u8, Problem> {
+/// An execution that is watched no longer.
+struct Watched {
+    waited: Waited,
+    described: ExecutionDescription,
+    view: View,
+    log_tail: Vec<String>,
+    waiting: Vec<WaitingTask>,
+    /// Names of executions that are open beside it.
+    still_open: Vec<String>,
+}
+
+impl Session<'_> {
+    fn execute(&self, planned: Vec<Planned>) -> Result<u8, Problem> {
+        let number = planned.len();
+        let mut ended = Vec::new();
+        for execution in planned {
+            let label = execution.label();
+            let Planned { workflow, given } = execution;
+            let input = given.into_input(&workflow, &self.local.data)?;
+            if number > 1 {
+                let progress = format!("{} of {number}: {label}", ended.len() + 1);
+                self.terminal.remark(&self.terminal.err.ink(Ink::Strong, &progress));
+            }
+            let watched = self.watch(&workflow, input)?;
+            if let Some(code) = self.stops_at(&workflow, &watched) {
+                self.say_what_is_done(&ended, number);
+                return Ok(code);
+            }
+            let output = watched.described.output.as_deref().unwrap_or_default();
+            let output = serde_json::from_str(output).unwrap_or_default();
+            ended.push(Ended { label, workflow, watched, output });
+        }
+        self.succeeded(&ended)?;
+        Ok(0)
+    }
+
+    /// Starts an execution and shows it until its end.
+    fn watch(&self, workflow: &Workflow, input: String) -> Result<Watched, Problem> {
         let moments = self.local.moments();
         self.local
             .engine
-            .put_state_machine(&self.workflow.name, &self.workflow.definition, None)
+            .put_state_machine(&workflow.name, &workflow.definition, None)
             .map_err(from_engine)?;
-        let (arn, resumed) = self.start(arguments, input)?;
+        let (arn, resumed) = self.start(workflow, input)?;
         self.announce(&arn, resumed);
         let mut view = View::default();
         let waited = self.local.watch(&arn, self.terminal, &moments, &mut view)?;
         let described = self.local.engine.describe_execution(&arn).map_err(from_engine)?;
-        let still_open = self.others(&arn);
-        let tails = view.culprit().and_then(|visit| visit.function.clone());
-        let log_tail = tails.map(|function| self.local.host.log_tail(&function, 200)).unwrap_or_default();
-        self.local.close();
-        if matches!(waited, Waited::Interrupted) {
-            self.interrupted(&described);
-            return Ok(exit::INTERRUPTED);
+        let function = view.culprit().and_then(|visit| visit.function.clone());
+        let log_tail = function.map(|function| self.local.host.log_tail(&function, 200)).unwrap_or_default();
+        let waiting = self.local.engine.waiting_tasks(&arn);
+        Ok(Watched { waited, described, view, log_tail, waiting, still_open: self.others(&arn) })
+    }
+
+    /// The exit code of an execution after which nothing more is run; it has been told.
+    fn stops_at(&self, workflow: &Workflow, watched: &Watched) -> Option<u8> {
+        match watched.waited {
+            Waited::Interrupted => {
+                self.interrupted(&watched.described);
+                Some(exit::INTERRUPTED)
+            }
+            Waited::ForAnswer => {
+                self.asks(&watched.described, &watched.waiting);
+                Some(exit::WAITS)
+            }
+            Waited::Ended => {
+                self.tell_of_open(&watched.still_open);
+                watched.described.output.is_none().then(|| self.failed(workflow, watched))
+            }
         }
+    }
+
+    /// Of several executions: those that went well before one that did not.
+    fn say_what_is_done(&self, ended: &[Ended], number: usize) {
+        if number > 1 && self.terminal.format == Format::Text {
+            self.terminal.note(&format!(
+                "{} of {number} are done; the same command does what is left, and nothing twice",
+                ended.len()
+            ));
+        }
+    }
+
+    fn tell_of_open(&self, still_open: &[String]) {
         if !still_open.is_empty() {
             self.terminal.remark(&format!(
                 "{} more open, not at the end yet; the next run goes on with: {}",
@@ -104,21 +179,16 @@ impl Session {
                 still_open.join(", ")
             ));
         }
-        match &described.output {
-            Some(output) => self.succeeded(arguments, &described, output, &view),
-            None => Ok(self.failed(&described, &view, &log_tail)),
-        }
     }
 
     /// Starts the execution, or finds the one an earlier run left open with the same input.
-    fn start(&self, arguments: &Run, input: String) -> Result<(String, bool), Problem> {
+    fn start(&self, workflow: &Workflow, input: String) -> Result<(String, bool), Problem> {
         let same = serde_json::from_str::<Value>(&input).ok();
         let failed = self.failed_in_recovery(same.as_ref())?;
         for (arn, _) in self.local.engine.open_executions() {
             let Ok(open) = self.local.engine.describe_execution(&arn) else { continue };
-            let of_this_workflow =
-                engine::arn::state_machine_name(&open.state_machine_arn) == self.workflow.name;
-            let named = arguments.name.as_ref().is_none_or(|name| *name == open.name);
+            let of_this_workflow = engine::arn::state_machine_name(&open.state_machine_arn) == workflow.name;
+            let named = self.arguments.name.as_ref().is_none_or(|name| *name == open.name);
             let same_input = serde_json::from_str::<Value>(&open.input).ok() == same;
             if of_this_workflow && named && same_input {
                 return Ok((arn, true));
@@ -129,8 +199,8 @@ impl Session {
             .local
             .engine
             .start_execution(StartExecution {
-                state_machine: self.workflow.name.clone(),
-                name: Some(arguments.name.clone().unwrap_or_else(|| execution_name(&self.workflow.name))),
+                state_machine: workflow.name.clone(),
+                name: Some(self.arguments.name.clone().unwrap_or_else(|| execution_name(&workflow.name))),
                 input,
                 trace_header: None,
             })
@@ -207,68 +277,97 @@ impl Session {
         }
     }
 
-    fn succeeded(
-        &self,
-        arguments: &Run,
-        described: &ExecutionDescription,
-        output: &str,
-        view: &View,
-    ) -> Result<u8, Problem> {
-        let output: Value = serde_json::from_str(output).unwrap_or_default();
-        let summary = Summary::of(&output);
-        let reference = receipt::figures(&output);
-        let exported =
-            arguments.export.as_deref().map(|to| self.export(reference.as_ref(), to)).transpose()?;
-        match self.terminal.format {
-            Format::Text => {
-                let booked_in = text::without_password(&self.local.coreview);
-                let frame = Frame {
-                    workflow: &self.workflow.name,
-                    execution: &described.name,
-                    took_millis: described.stop_millis.unwrap_or(view.last_millis) - described.start_millis,
-                    booked_in: Some(&booked_in),
-                    exported: exported.as_deref(),
-                };
-                self.terminal.data(&match &summary {
-                    Some(summary) => summary.to_text(frame, &self.local.data, self.terminal.out),
-                    None => receipt::plain(frame, &output, self.terminal.out),
-                });
-                if let Some(table) = self.table(reference.as_ref(), exported.is_some()) {
-                    self.terminal.data(&format!("\n{table}"));
-                }
-            }
-            Format::Json | Format::Jsonl => {
-                let mut result = result(described);
+    fn asks(&self, described: &ExecutionDescription, waiting: &[WaitingTask]) {
+        let asking = Asking { described: described.clone(), tasks: waiting.to_vec() };
+        if self.terminal.format == Format::Text {
+            self.terminal.note(&asking.to_text(Time::default(), now_millis(), self.terminal.err));
+            return;
+        }
+        let mut result = result(described);
+        if let Some(members) = result.as_object_mut() {
+            members.insert("waiting".to_owned(), Value::Array(asking.to_json()));
+        }
+        self.terminal.data(&self.document(&result));
+    }
+
+    fn succeeded(&self, ended: &[Ended]) -> Result<(), Problem> {
+        let references: Vec<Reference> =
+            ended.iter().filter_map(|ended| receipt::figures(&ended.output)).collect();
+        let exported = self.arguments.export.as_deref().map(|to| self.export(ended, &references, to));
+        let exported = exported.transpose()?;
+        if self.terminal.format != Format::Text {
+            let document = |ended: &Ended| {
+                let mut result = result(&ended.watched.described);
                 if let Some(object) = result.as_object_mut() {
                     object.insert("exported".to_owned(), json!(exported));
                 }
-                self.terminal.data(&self.document(&result));
+                result
+            };
+            match ended {
+                [one] => self.terminal.data(&self.document(&document(one))),
+                _ if self.terminal.format == Format::Json => {
+                    self.terminal.data(&self.document(&ended.iter().map(document).collect()));
+                }
+                _ => ended.iter().for_each(|ended| self.terminal.data(&document(ended).to_string())),
             }
+            return Ok(());
         }
-        Ok(0)
+        let table = self.table(&references, exported.is_some());
+        if let [one] = ended {
+            self.tell(one, exported.as_deref());
+            if let Some(table) = table {
+                self.terminal.data(&format!("\n{table}"));
+            }
+            return Ok(());
+        }
+        // Of several the table is long: what became of each stands below it.
+        if let Some(table) = table {
+            self.terminal.data(&format!("{table}\n"));
+        }
+        let line = |ended: &Ended| {
+            receipt::line(&ended.label, took_millis(&ended.watched), &ended.output, self.terminal.out)
+        };
+        self.terminal.data(&ended.iter().map(line).collect::<Vec<_>>().join("\n"));
+        Ok(())
     }
 
-    fn export(&self, reference: Option<&Reference>, to: &Path) -> Result<String, Problem> {
-        let reference = reference.ok_or_else(|| Problem::Export {
-            detail: format!("the output of `{}` names no figures", self.workflow.name),
-        })?;
-        figures::export(reference, &self.local.data, to)?;
+    fn tell(&self, ended: &Ended, exported: Option<&str>) {
+        let booked_in = text::without_password(&self.local.coreview);
+        let frame = Frame {
+            workflow: &ended.workflow.name,
+            execution: &ended.watched.described.name,
+            took_millis: took_millis(&ended.watched),
+            booked_in: Some(&booked_in),
+            exported,
+        };
+        self.terminal.data(&match Summary::of(&ended.output) {
+            Some(summary) => summary.to_text(frame, &self.local.data, self.terminal.out),
+            None => receipt::plain(frame, &ended.output, self.terminal.out),
+        });
+    }
+
+    fn export(&self, ended: &[Ended], references: &[Reference], to: &Path) -> Result<String, Problem> {
+        if references.is_empty() {
+            let names: Vec<&str> = ended.iter().map(|ended| ended.workflow.name.as_str()).collect();
+            return Err(Problem::Export {
+                detail: format!("the output of `{}` names no figures", names.join("`, `")),
+            });
+        }
+        figures::export(references, &self.local.data, to)?;
         Ok(to.display().to_string())
     }
 
-    fn table(&self, reference: Option<&Reference>, exported: bool) -> Option<String> {
-        let reference = reference?;
-        let file = std::fs::File::open(reference.path(&self.local.data)).ok()?;
+    fn table(&self, references: &[Reference], exported: bool) -> Option<String> {
         let width = self.terminal.out_tty.then(crate::terminal::columns).flatten();
-        Some(Preview::read(file, reference.rows)?.to_text(width, exported))
+        Some(Preview::of(references, &self.local.data)?.to_text(width, exported))
     }
 
-    fn failed(&self, described: &ExecutionDescription, view: &View, log_tail: &[String]) -> u8 {
-        let failure = self.failure(described, view, log_tail);
+    fn failed(&self, workflow: &Workflow, watched: &Watched) -> u8 {
+        let failure = self.failure(workflow, watched);
         if self.terminal.format == Format::Text {
             self.terminal.note(&failure.to_text(self.terminal.err));
         } else {
-            let mut result = result(described);
+            let mut result = result(&watched.described);
             if let Some(object) = result.as_object_mut() {
                 object.insert("failure".to_owned(), failure.to_json());
             }
@@ -277,13 +376,12 @@ impl Session {
         exit::FAILED
     }
 
-    fn failure(&self, described: &ExecutionDescription, view: &View, log_tail: &[String]) -> Failure {
-        let mut failure = Failure::of(view, &described.name, &self.workflow.name);
-        failure.source =
-            failure.state.as_ref().and_then(|state| self.workflow.source_map.get(state)).cloned();
+    fn failure(&self, workflow: &Workflow, watched: &Watched) -> Failure {
+        let mut failure = Failure::of(&watched.view, &watched.described.name, &workflow.name);
+        failure.source = failure.state.as_ref().and_then(|state| workflow.source_map.get(state)).cloned();
         if let Some(function) = &failure.function {
             failure.log = Some(self.local.data.logs().join(format!("{function}.log")).display().to_string());
-            failure.log_tail = crate::failure::last_words(log_tail, &failure.cause);
+            failure.log_tail = crate::failure::last_words(&watched.log_tail, &failure.cause);
         }
         failure
     }
@@ -291,6 +389,19 @@ impl Session {
     fn document(&self, value: &Value) -> String {
         crate::show::document(value, self.terminal)
     }
+}
+
+/// An execution of a run that succeeded.
+struct Ended {
+    label: String,
+    workflow: Workflow,
+    watched: Watched,
+    output: Value,
+}
+
+fn took_millis(watched: &Watched) -> i64 {
+    let described = &watched.described;
+    described.stop_millis.unwrap_or(watched.view.last_millis) - described.start_millis
 }
 
 /// AWS's fields of the execution; `output` as a document, not as text.

@@ -44,6 +44,8 @@ fn help_begins_with_examples() {
         "doctor",
         "redrive",
         "stop",
+        "waiting",
+        "answer",
         "completions",
     ] {
         let command = cli.find_subcommand_mut(verb).expect("a verb");

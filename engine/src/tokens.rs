@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::Engine;
 use crate::engine::EngineError;
-use crate::machine::{Input, TaskKey, TaskRequest, execution_arn};
+use crate::machine::{Input, TaskKey, TaskRequest, WaitingTask, execution_arn};
 use crate::scheduler::lock;
 
 /// Tasks that wait for a worker.
@@ -151,6 +151,18 @@ impl Engine {
     /// stays; `false` = there is one already. It must not wait.
     pub fn on_activity_task_offered(&self, listener: OfferListener) -> bool {
         self.scheduler.activities.listener.set(listener).is_ok()
+    }
+
+    /// Whether an open execution goes on only when somebody answers a task of it by its token.
+    pub fn waits_only_for_answers(&self, execution_arn: &str) -> bool {
+        let slot = lock(&self.scheduler.open).by_arn(execution_arn);
+        slot.is_some_and(|slot| lock(&slot.live).execution.waits_only_for_answers())
+    }
+
+    /// The tasks of an open execution that wait to be answered by their token.
+    pub fn waiting_tasks(&self, execution_arn: &str) -> Vec<WaitingTask> {
+        let slot = lock(&self.scheduler.open).by_arn(execution_arn);
+        slot.map(|slot| lock(&slot.live).execution.waiting_tasks()).unwrap_or_default()
     }
 
     /// `SendTaskSuccess`: the task of this token succeeded with this JSON text.

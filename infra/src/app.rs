@@ -305,6 +305,10 @@ fn intake(intake: ir::Intake) -> Intake {
         bucket: intake.bucket.name.to_owned(),
         files_field: intake.files_field,
         spec_field: intake.spec_field,
+        with_folder: intake.with_folder,
+        period_field: intake.period_field,
+        messages_field: intake.messages_field,
+        correction_field: intake.correction_field,
         sample: intake.sample,
     }
 }

@@ -142,6 +142,18 @@ pub struct Intake {
     pub files_field: String,
     /// The input field that takes the reference to the spec file.
     pub spec_field: String,
+    /// Whether the files beside the spec are put into the bucket with it.
+    #[serde(default)]
+    pub with_folder: bool,
+    /// The input field that takes the business period.
+    #[serde(default)]
+    pub period_field: Option<String>,
+    /// The input field that takes messages: a list of texts.
+    #[serde(default)]
+    pub messages_field: Option<String>,
+    /// The input field that takes why a period is delivered again: an object with `reason`.
+    #[serde(default)]
+    pub correction_field: Option<String>,
     /// Folder of the sample, relative to the package of the application.
     pub sample: String,
 }

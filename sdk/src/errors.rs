@@ -116,6 +116,24 @@ impl<E: ErrorNames, const N: usize> ErrorNames for [E; N] {
 #[diagnostic::do_not_recommend]
 impl<S, E: RaisedBy<S>, const N: usize> RaisedBy<S> for [E; N] {}
 
+macro_rules! tuples {
+    ($(($($type:ident $name:ident),+))*) => {$(
+        /// Errors of several enums, handled in one way.
+        #[diagnostic::do_not_recommend]
+        impl<$($type: ErrorNames),+> ErrorNames for ($($type,)+) {
+            fn names(self) -> Vec<&'static str> {
+                let ($($name,)+) = self;
+                [$($name.names()),+].concat()
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<S, $($type: RaisedBy<S>),+> RaisedBy<S> for ($($type,)+) {}
+    )*};
+}
+
+tuples! { (A a, B b) (A a, B b, C c) (A a, B b, C c, D d) }
+
 /// An error any step may end in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnyStepError(&'static str);

@@ -70,8 +70,16 @@ pub struct Intake {
     pub files_field: String,
     /// The input field that takes the reference to the spec file.
     pub spec_field: String,
-    /// Folder, relative to the workflow's package, with `spec.toml` and the
-    /// sample's files in `input/`.
+    /// Whether the spec's neighbours belong to it: then its whole folder is put into the bucket.
+    pub with_folder: bool,
+    /// The input field that takes the business period.
+    pub period_field: Option<String>,
+    /// The input field that takes messages: a list of texts.
+    pub messages_field: Option<String>,
+    /// The input field that takes why a period is delivered again: an object with `reason`.
+    pub correction_field: Option<String>,
+    /// Folder, relative to the workflow's package: `spec.toml` and the sample's
+    /// files in `input/`, or `sample.toml`, which lists executions.
     pub sample: String,
 }
 

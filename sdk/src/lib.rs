@@ -62,6 +62,7 @@
 // The derives name this crate by its name, also inside of it.
 extern crate self as stepwright;
 
+mod attempt;
 #[cfg(feature = "aws")]
 #[expect(clippy::disallowed_methods, reason = "the process's edge: environment")]
 mod aws;
@@ -99,6 +100,7 @@ mod slot;
 mod triggers;
 mod workflow;
 
+pub use attempt::Attempt;
 pub use call::{Call, Step};
 pub use callback::{Callback, Waits};
 pub use choice::{Case, Cases, ChoiceOf, Tagged, UnitCase};

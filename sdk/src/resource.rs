@@ -165,6 +165,16 @@ impl<B: Bucket, A> BucketHandle<B, A> {
         self.store.get(object)
     }
 
+    /// A reference to what is under a key now. See [`Store::find`].
+    pub fn find(&self, key: &str, version_id: Option<&str>) -> Result<Option<ObjectRef>, ObjectError> {
+        self.store.find(key, version_id)
+    }
+
+    /// A reference to an object whose arrival was told. See [`Store::arrived`].
+    pub fn arrived(&self, arrival: &crate::objects::Arrival) -> Result<ObjectRef, ObjectError> {
+        self.store.arrived(arrival)
+    }
+
     /// Begins an object under a key; nothing is there before the writer's
     /// `finish`. See [`Store::create`].
     pub fn create(&self, key: &str) -> Result<ObjectWriter, ObjectError>

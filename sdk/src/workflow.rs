@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use crate::expr::{Expr, node};
 use crate::flow::{Flow, here};
 use crate::ir::{self, Intake, Node, TypeInfo};
-use crate::objects::ObjectRef;
+use crate::objects::{Arrival, ObjectRef};
 use crate::produces::Produces;
 use crate::resource::Bucket;
 use crate::shape::Shape;
@@ -105,17 +105,17 @@ impl<I: Shape> WorkflowBuilder<I> {
     /// # pub struct Request { pub spec: ObjectRef, pub files: Vec<ObjectRef> }
     /// # fn delivery(_: &mut Flow, request: Expr<Request>) -> Expr<u64> { request.files.count() }
     /// stepwright::workflow("delivery", delivery)
-    ///     .intake::<Drops>(|request| request.files, |request| request.spec, "samples/delivery")
+    ///     .intake::<Drops, _>(|request| request.files, |request| request.spec, "samples/delivery")
     ///     .build();
     /// ```
     ///
     /// # Panics
     /// If a closure returns anything but a field of the input.
     #[track_caller]
-    pub fn intake<B: Bucket>(
+    pub fn intake<B: Bucket, F: Reference>(
         mut self,
-        files: impl FnOnce(Expr<I>) -> Expr<Vec<ObjectRef>>,
-        spec: impl FnOnce(Expr<I>) -> Expr<ObjectRef>,
+        files: impl FnOnce(Expr<I>) -> Expr<Vec<F>>,
+        spec: impl FnOnce(Expr<I>) -> Expr<F>,
         sample: &str,
     ) -> Self {
         let input = Expr::from_node(node(Node::Input));
@@ -123,9 +123,68 @@ impl<I: Shape> WorkflowBuilder<I> {
             bucket: B::INFO,
             files_field: input_field(files(input).node()),
             spec_field: input_field(spec(input).node()),
+            with_folder: false,
+            period_field: None,
+            messages_field: None,
+            correction_field: None,
             sample: sample.to_owned(),
         });
         self
+    }
+
+    /// The spec of the intake is a configuration with files beside it: `stepwright run` puts
+    /// its whole folder into the bucket.
+    ///
+    /// # Panics
+    /// Without [`Self::intake`] before it.
+    #[track_caller]
+    pub fn intake_folder(mut self) -> Self {
+        self.intake_mut().with_folder = true;
+        self
+    }
+
+    /// The field of the input that `--period` of `stepwright run` fills.
+    ///
+    /// # Panics
+    /// Without [`Self::intake`] before it, or if the closure returns anything but a field of the input.
+    #[track_caller]
+    pub fn intake_period(mut self, period: impl FnOnce(Expr<I>) -> Expr<Option<String>>) -> Self {
+        let field = input_field(period(Expr::from_node(node(Node::Input))).node());
+        self.intake_mut().period_field = Some(field);
+        self
+    }
+
+    /// The field of the input that `--messages` of `stepwright run` fills: with the lines of a file.
+    ///
+    /// # Panics
+    /// Without [`Self::intake`] before it, or if the closure returns anything but a field of the input.
+    #[track_caller]
+    pub fn intake_messages(mut self, messages: impl FnOnce(Expr<I>) -> Expr<Option<Vec<String>>>) -> Self {
+        let field = input_field(messages(Expr::from_node(node(Node::Input))).node());
+        self.intake_mut().messages_field = Some(field);
+        self
+    }
+
+    /// The field of the input, an object with a `reason`, that `--correction` of `stepwright run` fills.
+    ///
+    /// # Panics
+    /// Without [`Self::intake`] before it, or if the closure returns anything but a field of the input.
+    #[track_caller]
+    pub fn intake_correction<C: Shape>(
+        mut self,
+        correction: impl FnOnce(Expr<I>) -> Expr<Option<C>>,
+    ) -> Self {
+        let field = input_field(correction(Expr::from_node(node(Node::Input))).node());
+        self.intake_mut().correction_field = Some(field);
+        self
+    }
+
+    #[track_caller]
+    fn intake_mut(&mut self) -> &mut Intake {
+        match &mut self.workflow.intake {
+            Some(intake) => intake,
+            None => panic!("say with `intake` what `stepwright run` makes of files first"),
+        }
     }
 
     /// The description.
@@ -133,6 +192,12 @@ impl<I: Shape> WorkflowBuilder<I> {
         self.workflow
     }
 }
+
+/// What refers to a file of an intake: [`ObjectRef`], or [`Arrival`], which an event can be, too.
+pub trait Reference: Shape {}
+
+impl Reference for ObjectRef {}
+impl Reference for Arrival {}
 
 #[track_caller]
 fn input_field(node: ir::NodeRef) -> String {

@@ -20,10 +20,11 @@ stepwright-step-feed      <- stepwright
 stepwright-step-parse     <- stepwright stepwright-parquet-rows stepwright-step-feed
 stepwright-step-reconcile <- stepwright stepwright-step-feed
 stepwright-step-calculate <- stepwright stepwright-step-feed
-stepwright-step-database  <-
+stepwright-step-database  <- stepwright
 stepwright-step-deliver   <- stepwright stepwright-step-database stepwright-step-feed
 stepwright-step-report    <- stepwright stepwright-step-feed
-stepwright-workflows      <- stepwright stepwright-infra stepwright-step-feed stepwright-step-parse stepwright-step-reconcile stepwright-step-calculate stepwright-step-deliver stepwright-step-report
+stepwright-step-store     <- stepwright stepwright-step-database stepwright-step-feed
+stepwright-workflows      <- stepwright stepwright-infra stepwright-step-feed stepwright-step-parse stepwright-step-reconcile stepwright-step-calculate stepwright-step-deliver stepwright-step-report stepwright-step-store
 ";
 
 /// Packages that stand beside the graph: they may use anything, nothing may use them.

@@ -1,6 +1,7 @@
 //! `stepwright run` as a user types it, with the real step binaries.
 
 mod bad_input;
+mod commission;
 mod postgres;
 mod redrive;
 mod samples;

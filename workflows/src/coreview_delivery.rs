@@ -16,6 +16,8 @@ use step_report::{ConfirmedExpr, Delivered, DeliveredExpr, ReportError, ReportRe
 use stepwright::ir::Workflow;
 use stepwright::prelude::*;
 
+use crate::{when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known};
+
 #[cfg(test)]
 mod tests;
 
@@ -54,7 +56,11 @@ pub fn definition() -> Workflow {
     stepwright::workflow("coreview-delivery", coreview_delivery)
         .comment("Takes a feed to CoreView, once, and proves it.")
         .timeout(24 * 60 * 60)
-        .intake::<feed::Drops>(|request| request.files, |request| request.spec, "samples/coreview-delivery")
+        .intake::<feed::Drops, _>(
+            |request| request.files,
+            |request| request.spec,
+            "samples/coreview-delivery",
+        )
         .build()
 }
 
@@ -68,6 +74,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         rows: reconciled.rows,
         control: reconciled.control,
         references: none(),
+        period: none(),
     })
     .lets_fail(CalculateError::EVERY)
     .run(w);
@@ -77,6 +84,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         workflow: lit(String::from("coreview-delivery")),
         feed: figures.feed,
         period: figures.period,
+        market: none(),
         figures: figures.figures,
         key_columns: figures.key_columns,
         rows: figures.rows,
@@ -90,9 +98,9 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
 
     let receipt = deliver(batch)
         .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
-        .retry(DeliverError::THROTTLED, backoff(1, 2.0).attempts(20).max_delay(60).full_jitter())
+        .retry(DeliverError::THROTTLED, when_coreview_is_busy())
         // The next attempt looks first whether the batch arrived.
-        .retry(DeliverError::UNKNOWN, backoff(1, 2.0).attempts(8).max_delay(60).full_jitter())
+        .retry(DeliverError::UNKNOWN, when_it_is_not_known())
         .lets_fail(DeliverError::EVERY)
         .run(w);
 
@@ -143,9 +151,4 @@ fn shown(receipt: Expr<Receipt>) -> Expr<Delivered> {
         execution_arn: receipt.execution_arn,
     }
     .into_expr()
-}
-
-/// A database that restarts is back in seconds; one that is moved, in an hour.
-fn when_coreview_is_away() -> stepwright::Backoff {
-    backoff(2, 2.0).attempts(12).max_delay(600).full_jitter()
 }

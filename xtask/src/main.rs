@@ -5,6 +5,7 @@
 mod bench;
 mod conformance;
 mod crash;
+mod feed;
 mod fuzz;
 mod models;
 mod shim;
@@ -61,6 +62,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Makes a large feed of invoice lines, the same from the same seed.
+    Feed(feed::Feed),
     /// Derives what is known of AWS's services from the models in `botocore`.
     Models {
         /// The folder `botocore/data` of an installed or unpacked botocore.
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Verb::Conformance { arguments } => conformance::run(&root, &arguments),
         Verb::Fuzz { arguments } => fuzz::run_targets(&root, &arguments),
         Verb::Simulate { arguments } => simulate::run(&root, &arguments),
+        Verb::Feed(feed) => feed::write(&root, &feed),
         Verb::Models { botocore } => models::derive(&root, &botocore),
         Verb::Bench { filters } => bench::run_figures(&root, &filters),
     };

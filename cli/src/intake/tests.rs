@@ -15,8 +15,13 @@ fn workflow(intake: bool) -> Workflow {
             bucket: "drops".to_owned(),
             files_field: "files".to_owned(),
             spec_field: "spec".to_owned(),
+            with_folder: false,
+            period_field: None,
+            messages_field: None,
+            correction_field: None,
             sample: "samples/orders".to_owned(),
         }),
+        triggers: Vec::new(),
         functions: Vec::new(),
         triggers: Vec::new(),
         puts_events: false,
@@ -32,7 +37,13 @@ fn the_same_files_make_the_same_input() {
     std::fs::write(&feed, "x\n1\n").expect("written");
     let data = DataDir::create(&dir.path().join("data")).expect("data folder");
     let input = || {
-        let given = Given::Files { spec: spec.clone(), inputs: vec![feed.clone()] };
+        let given = Given::Files {
+            spec: spec.clone(),
+            inputs: vec![feed.clone()],
+            messages: None,
+            period: None,
+            correction: None,
+        };
         given.into_input(&workflow(true), &data).expect("an input")
     };
     let first = input();
@@ -87,16 +98,39 @@ fn a_file_name_becomes_a_key_that_is_no_path() {
 }
 
 #[test]
-fn a_sample_is_a_spec_and_the_files_of_a_folder() {
+fn a_spec_goes_with_the_specs_beside_it_to_a_place_made_of_all_of_them() {
     let dir = tempfile::tempdir().expect("temp dir");
-    let write = |name: &str| std::fs::write(dir.path().join(name), "x").expect("written");
-    assert!(sample_in(dir.path()).is_err_and(|detail| detail.contains("spec.toml is not there")));
-    write("spec.toml");
-    std::fs::create_dir(dir.path().join("input")).expect("folder");
-    assert!(sample_in(dir.path()).is_err_and(|detail| detail.contains("holds no file")));
-    for name in ["input/b.csv", "input/a.csv", "input/.hidden", "README.md"] {
-        write(name);
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+    write("customer.toml", "a = 1");
+    write("rates.toml", "b = 1");
+    write("notes.txt", "not a spec");
+    let data = DataDir::create(&dir.path().join("data")).expect("data folder");
+    let mut workflow = workflow(true);
+    if let Some(intake) = &mut workflow.intake {
+        intake.with_folder = true;
+        intake.period_field = Some("period".to_owned());
+        intake.correction_field = Some("correction".to_owned());
     }
-    let inputs = ["input/a.csv", "input/b.csv"].map(|name| dir.path().join(name)).to_vec();
-    assert_eq!(sample_in(dir.path()), Ok(Given::Files { spec: dir.path().join("spec.toml"), inputs }));
+    let input = || {
+        let given = Given::Files {
+            spec: dir.path().join("customer.toml"),
+            inputs: Vec::new(),
+            messages: None,
+            period: Some("2024-03".to_owned()),
+            correction: Some("late contracts".to_owned()),
+        };
+        let input = given.into_input(&workflow, &data).expect("an input");
+        serde_json::from_str::<Value>(&input).expect("JSON")
+    };
+    let first = input();
+    assert_eq!(first["period"], "2024-03");
+    assert_eq!(first["correction"], json!({ "reason": "late contracts" }));
+    let key = first["spec"]["key"].as_str().expect("a key");
+    let place = data.bucket("drops").join(key);
+    let beside = place.with_file_name("rates.toml");
+    assert_eq!(std::fs::read_to_string(beside).expect("it is beside"), "b = 1");
+    assert!(!place.with_file_name("notes.txt").exists());
+    assert_eq!(input(), first, "the same files, the same place");
+    write("rates.toml", "b = 2");
+    assert_ne!(input()["spec"]["key"], first["spec"]["key"], "another spec, another place");
 }

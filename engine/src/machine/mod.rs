@@ -20,6 +20,7 @@
 //! | `choice` | the rules of a Choice in JSONPath |
 //! | `task` | Task: scheduling, outcomes, timeouts, heartbeats |
 //! | `token` | task tokens |
+//! | `waiting` | tasks that wait to be answered by their token |
 //! | `children` | Parallel and Map: branches, iterations, aborts |
 //! | `map_run` | the distributed Map: the plan of a Map Run, and its end |
 //! | `failing` | Retry, Catch, and where a failure goes |
@@ -53,6 +54,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod token;
+mod waiting;
 
 pub use context::{Extra, Seen, Surroundings};
 pub(crate) use context::{Replayable, SOURCE_OF_STATE_DATA, instant, item_context};
@@ -71,3 +73,4 @@ pub use retry::{Failure, Nature, delay_millis, errors};
 pub use run::{Effect, Input, TaskKey, TaskRequest, Transition, advance};
 pub use status::{ReplayError, Status};
 pub(crate) use token::execution_arn;
+pub use waiting::WaitingTask;

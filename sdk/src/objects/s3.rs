@@ -107,6 +107,14 @@ impl S3 {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
 
+    /// The key, in this prefix, of an object of S3; `None` when it is elsewhere.
+    pub(super) fn key_of<'a>(&self, bucket: &str, name: &'a str) -> Option<&'a str> {
+        if bucket != self.bucket.name() {
+            return None;
+        }
+        if self.prefix.is_empty() { Some(name) } else { name.strip_prefix(&self.prefix)?.strip_prefix('/') }
+    }
+
     pub(super) fn location_of(&self, key: &str) -> String {
         format!("s3://{}/{}", self.bucket.name(), self.name_of(key))
     }

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use super::directory::Directory;
 #[cfg(feature = "aws")]
 use super::s3::{S3, Settings};
-use super::{Content, ObjectError, ObjectRef, key};
+use super::{Arrival, Content, ObjectError, ObjectRef, key};
 
 /// A bucket: objects by key at one location.
 ///
@@ -116,6 +116,78 @@ impl Store {
         }
         io::Seek::rewind(&mut file).map_err(io_error("rewind it"))?;
         Ok(file)
+    }
+
+    /// A reference to what is under a key now, or to a version of it; `None` when
+    /// there is nothing. Its content is read once, for the hash.
+    ///
+    /// # Errors
+    /// [`ObjectError::Key`] or [`ObjectError::Io`].
+    pub fn find(&self, key: &str, version_id: Option<&str>) -> Result<Option<ObjectRef>, ObjectError> {
+        key::check(&self.name, key)?;
+        let file = match &self.backend {
+            Backend::Directory(directory) => directory.open(key),
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.open(key, version_id),
+        };
+        let Some(mut file) = file.map_err(self.io_error(key, "open it"))? else { return Ok(None) };
+        let Content { bytes, sha256 } = Content::of(&mut file).map_err(self.io_error(key, "read it"))?;
+        Ok(Some(ObjectRef {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            version_id: version_id.map(str::to_owned),
+            sha256,
+            bytes,
+            rows: None,
+        }))
+    }
+
+    /// A reference to an object whose arrival was told: what the telling leaves out
+    /// is read, what it says is checked. The bucket is named as in the app, or as
+    /// AWS names it; then the key begins with the location's prefix.
+    ///
+    /// # Errors
+    /// [`ObjectError::OtherBucket`], [`ObjectError::Missing`], [`ObjectError::Changed`],
+    /// [`ObjectError::Key`] or [`ObjectError::Io`].
+    pub fn arrived(&self, arrival: &Arrival) -> Result<ObjectRef, ObjectError> {
+        let Some(key) = self.key_of(arrival) else {
+            return Err(ObjectError::OtherBucket {
+                bucket: self.name.clone(),
+                wanted: arrival.bucket.clone(),
+                key: arrival.key.clone(),
+            });
+        };
+        let Some(found) = self.find(key, arrival.version_id.as_deref())? else {
+            return Err(ObjectError::Missing {
+                bucket: self.name.clone(),
+                key: key.to_owned(),
+                location: self.location_of(key),
+            });
+        };
+        let same_hash = arrival.sha256.as_ref().is_none_or(|sha256| *sha256 == found.sha256);
+        if same_hash && arrival.bytes.is_none_or(|bytes| bytes == found.bytes) {
+            return Ok(found);
+        }
+        let sha256 = arrival.sha256.clone().unwrap_or_else(|| "(not told)".to_owned());
+        Err(ObjectError::Changed {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            location: self.location_of(key),
+            expected: Box::new(Content { bytes: arrival.bytes.unwrap_or(found.bytes), sha256 }),
+            found: Box::new(Content { bytes: found.bytes, sha256: found.sha256 }),
+        })
+    }
+
+    /// The key here of an object that is named as somebody else names it.
+    fn key_of<'a>(&self, arrival: &'a Arrival) -> Option<&'a str> {
+        if arrival.bucket == self.name {
+            return Some(&arrival.key);
+        }
+        match &self.backend {
+            Backend::Directory(_) => None,
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.key_of(&arrival.bucket, &arrival.key),
+        }
     }
 
     /// Starts an object. Nothing is visible under `key` before

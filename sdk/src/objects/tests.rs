@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 
 use tempfile::TempDir;
 
-use super::{ObjectError, ObjectRef, Store};
+use super::{Arrival, ObjectError, ObjectRef, Store};
 
 fn bucket() -> (TempDir, Store) {
     let dir = TempDir::new().unwrap();
@@ -192,4 +192,31 @@ fn a_reference_is_small_json() {
         })
     );
     assert_eq!(serde_json::from_value::<ObjectRef>(json).unwrap(), object);
+}
+
+#[test]
+fn an_arrival_becomes_a_reference() {
+    let (_dir, store) = bucket();
+    let object = put(&store, "in/a.csv", b"a\n1\n");
+    let told = |bytes, sha256: Option<&str>| Arrival {
+        bucket: "staging".into(),
+        key: "in/a.csv".into(),
+        version_id: None,
+        sha256: sha256.map(str::to_owned),
+        bytes,
+    };
+    assert_eq!(store.find("in/a.csv", None).unwrap().as_ref(), Some(&object));
+    assert_eq!(store.find("in/b.csv", None).unwrap(), None);
+    assert_eq!(store.arrived(&told(None, None)).unwrap(), object);
+    assert_eq!(store.arrived(&told(Some(4), None)).unwrap(), object);
+    assert_eq!(store.arrived(&object.clone().into()).unwrap(), object);
+    let missing = Arrival { key: "in/b.csv".into(), ..told(None, None) };
+    assert!(matches!(store.arrived(&missing).unwrap_err(), ObjectError::Missing { .. }));
+    let elsewhere = Arrival { bucket: "drops".into(), ..told(None, None) };
+    assert!(matches!(store.arrived(&elsewhere).unwrap_err(), ObjectError::OtherBucket { .. }));
+    for other in [told(Some(5), None), told(None, Some("00"))] {
+        assert!(matches!(store.arrived(&other).unwrap_err(), ObjectError::Changed { .. }));
+    }
+    let way_out = Arrival { key: "../a.csv".into(), ..told(None, None) };
+    assert!(matches!(store.arrived(&way_out).unwrap_err(), ObjectError::Key { .. }));
 }

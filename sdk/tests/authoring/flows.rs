@@ -222,7 +222,7 @@ fn maps_and_parallels() {
         )
     }
     check(
-        &workflow("maps", flow).intake::<Drops>(|r| r.files, |r| r.spec, "samples/maps").build(),
+        &workflow("maps", flow).intake::<Drops, _>(|r| r.files, |r| r.spec, "samples/maps").build(),
         r#"
 Each file: $3 = each $1 of input.files[$0: ($0.bytes Greater 0)] by 4
   Size: $2 = size($1)
@@ -253,7 +253,7 @@ Index: $10 = each $9 of input.files[*].key
 #[test]
 fn an_intake_names_fields_by_their_json_names() {
     let workflow = workflow("intake", |_: &mut Flow, request: Expr<Request>| request.files.count())
-        .intake::<Drops>(|request| request.files, |request| request.spec, "samples/intake")
+        .intake::<Drops, _>(|request| request.files, |request| request.spec, "samples/intake")
         .build();
     let intake = workflow.intake.expect("it was given");
     assert_eq!((intake.files_field.as_str(), intake.spec_field.as_str()), ("files", "spec"));

@@ -1,7 +1,8 @@
 //! The step `calculate`: rows in, figures out, as the feed's spec says.
 //!
 //! First the spec's tables, one step after the other; then the figures, in one
-//! pass over a table or over the rows, groups in memory. Exact: sums do not depend on the
+//! pass over a table or over the rows, groups in memory; of one business period
+//! where one is asked for. Exact: sums do not depend on the
 //! order of the rows, and every figure is rounded once. The groups' control
 //! measures must add up to what reconciliation found over all rows.
 //!
@@ -28,7 +29,7 @@ mod tests;
 pub use error::CalculateError;
 
 use feed::calculation::{Plan, ROWS};
-use groups::Groups;
+use groups::{Groups, Measured};
 use tables::{Inputs, Tables};
 
 /// What is to be calculated.
@@ -44,6 +45,11 @@ pub struct CalculateRequest {
     /// `parse` stored them.
     #[serde(default)]
     pub references: BTreeMap<String, ObjectRef>,
+    /// The business period the figures are for: only rows whose
+    /// `delivery.period_from` lies in it become figures. Rows of other periods
+    /// are what tables look back at. Absent: the figures of all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<String>,
 }
 
 /// Calculates the figures of a feed from its rows.
@@ -70,13 +76,15 @@ pub fn run(
     let spec = FeedSpec::read(name, spec_file)
         .map_err(|error| CalculateError::Spec { detail: error.to_string() })?;
     let groups = groups(&spec, request, staging)?;
-    let period = groups.period()?;
+    // A month without rows has figures too: none.
+    let period = request.period.clone().map_or_else(|| groups.period(), Ok)?;
 
     let table = table::Table::of(&spec, &groups)?;
     // The same input and code, the same place and bytes.
     let mut parts =
         vec!["calculate/1", env!("CARGO_PKG_VERSION"), &request.spec.sha256, &request.rows.sha256];
     parts.extend(request.references.iter().flat_map(|(name, object)| [name.as_str(), &object.sha256]));
+    parts.extend(request.period.as_deref());
     let key = format!("{}/{}/figures.csv", spec.feed, feed::fingerprint(parts));
     let mut object = staging.create(&key).map_err(CalculateError::storage)?;
     table.write(&mut object).map_err(CalculateError::write)?;
@@ -99,24 +107,19 @@ fn groups<'s>(
     staging: &Write<Staging>,
 ) -> Result<Groups<'s>, CalculateError> {
     let plan = Plan::of(spec).map_err(|detail| CalculateError::Spec { detail })?;
-    let rows = || staging.get(&request.rows).map_err(CalculateError::storage);
-    let from_rows = spec.figures.source() == ROWS;
-    let of_rows = |reader| Groups::of(spec, BufReader::with_capacity(128 * 1024, reader));
-    if plan.tables.is_empty() && plan.reconciliations.is_empty() && from_rows {
-        let groups = of_rows(rows()?)?;
-        groups.check_control(&request.control)?;
-        return Ok(groups);
+    let period = request.period.as_deref();
+    let of_rows = || {
+        let rows = staging.get(&request.rows).map_err(CalculateError::storage)?;
+        Measured::rows(spec, period, BufReader::with_capacity(128 * 1024, rows), &request.control)
+    };
+    if plan.tables.is_empty() && plan.reconciliations.is_empty() && spec.figures.source() == ROWS {
+        return of_rows();
     }
     let inputs = Inputs { feed: &spec.feed, rows: &request.rows, references: &request.references, staging };
     let tables = Tables::of(&plan, inputs)?;
     tables.reconcile()?;
-    let Some((layout, held)) = plan.layout(spec.figures.source()).zip(tables.rows_of(spec.figures.source()))
-    else {
-        let groups = of_rows(rows()?)?;
-        groups.check_control(&request.control)?;
-        return Ok(groups);
-    };
-    let groups = Groups::of_table(spec, layout, held, &spec.figures.group_by)?;
-    groups.check_control(&Groups::of_table(spec, layout, held, &[])?.control()?)?;
-    Ok(groups)
+    match plan.layout(spec.figures.source()).zip(tables.rows_of(spec.figures.source())) {
+        Some((layout, held)) => Measured::table(spec, period, layout, held),
+        None => of_rows(),
+    }
 }

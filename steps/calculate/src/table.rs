@@ -83,16 +83,26 @@ impl<'s> Table<'s> {
 
     /// The sums of the control measures' figures as they are written.
     pub(crate) fn totals(&self) -> Result<BTreeMap<String, String>, CalculateError> {
-        let mut totals = BTreeMap::new();
-        for name in &self.spec.figures.control {
+        let figures = &self.spec.figures;
+        let mut totals: BTreeMap<String, Sum> = BTreeMap::new();
+        if figures.control_by.is_none() {
+            totals.extend(figures.control.iter().map(|name| (name.clone(), Sum::default())));
+        }
+        let by = figures.control_by.as_deref().and_then(|by| self.position(by));
+        for name in &figures.control {
             let at = self.position(name);
-            let mut sum = Sum::default();
-            for number in self.rows.iter().filter_map(|row| row.get(at?)?.number()) {
+            for row in &self.rows {
+                let total = figures.total_name(name, by.and_then(|by| row.get(by)));
+                let number = at.and_then(|at| row.get(at)?.number()).unwrap_or_default();
+                let sum = totals.entry(total).or_default();
                 sum.add(number).map_err(|error| overflow(name, error))?;
             }
-            totals.insert(name.clone(), sum.value().map_err(|error| overflow(name, error))?.to_string());
         }
-        Ok(totals)
+        let text = |(name, sum): (String, Sum)| match sum.value() {
+            Ok(value) => Ok((name, value.to_string())),
+            Err(error) => Err(overflow(&name, error)),
+        };
+        totals.into_iter().map(text).collect()
     }
 }
 

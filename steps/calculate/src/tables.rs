@@ -12,7 +12,7 @@ use feed::calculation::{Plan, PlannedStep, PlannedTable, ROWS, Source, Totalling
 use feed::expression::Formula;
 use feed::number::Sum;
 use feed::rows::RowReader;
-use feed::spec::Outcome;
+use feed::spec::RowScope;
 use feed::{Layout, Staging, Value};
 use rust_decimal::Decimal;
 use stepwright::Write;
@@ -160,11 +160,7 @@ impl<'a> Tables<'a> {
     fn rows(&self, source: Source) -> Result<Rows<'_>, CalculateError> {
         let held = match source {
             Source::Rows(scope) => {
-                let rows = self.stored(self.inputs.rows)?.filter_map(move |row| match row {
-                    Ok((outcome, row)) => scope.includes(outcome).then_some(Ok(row)),
-                    Err(error) => Some(Err(error)),
-                });
-                return Ok(Box::new(rows));
+                return Ok(Box::new(self.stored(self.inputs.rows, scope)?));
             }
             Source::Reference(index) => self.references.get(index),
             Source::Table(index) => self.calculated.get(index),
@@ -181,23 +177,19 @@ impl<'a> Tables<'a> {
         })
     }
 
+    /// The stored rows of a scope, one after the other.
     fn stored(
         &self,
         object: &ObjectRef,
-    ) -> Result<impl Iterator<Item = Result<(Outcome, Row), CalculateError>> + use<>, CalculateError> {
+        scope: RowScope,
+    ) -> Result<impl Iterator<Item = Result<Row, CalculateError>> + use<>, CalculateError> {
         let file = self.inputs.staging.get(object).map_err(CalculateError::storage)?;
         let mut reader =
             RowReader::new(BufReader::with_capacity(128 * 1024, file)).map_err(CalculateError::rows)?;
         Ok(std::iter::from_fn(move || {
             let mut row = vec![];
-            match reader.read(&mut row) {
-                Ok(None) => None,
-                Ok(Some(index)) => {
-                    let outcome = reader.outcome(index).map_or(Outcome::Reject, |outcome| outcome.outcome);
-                    Some(Ok((outcome, row)))
-                }
-                Err(error) => Some(Err(CalculateError::rows(error))),
-            }
+            let read = reader.read_wanted(&mut row, |outcome| scope.includes(outcome));
+            read.map(|found| found.map(|_| row)).map_err(CalculateError::rows).transpose()
         }))
     }
 
@@ -229,12 +221,8 @@ impl<'a> Tables<'a> {
                 }
             }
         }
-        let rows = self.stored(object)?.filter_map(|row| match row {
-            Ok((Outcome::Accept, row)) => Some(Ok(picked(&row, &places))),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        });
-        let rows = self.hold(Box::new(rows))?;
+        let rows = self.stored(object, RowScope::Accepted)?;
+        let rows = self.hold(Box::new(rows.map(|row| row.map(|row| picked(&row, &places)))))?;
         self.held += rows.len() * layout.fields().len();
         Ok(rows)
     }

@@ -12,6 +12,7 @@ use stepwright::{Read, Write};
 
 use super::*;
 
+mod commission;
 mod datasets;
 mod invoices;
 mod rules;
@@ -85,7 +86,8 @@ impl Buckets {
             .map_err(Failure::Reconcile)?;
         let (reconciled_in, start) = (start.elapsed(), Instant::now());
         let control = reconciled.control.clone();
-        let request = CalculateRequest { spec, rows: reconciled.rows.clone(), control, references };
+        let request =
+            CalculateRequest { spec, rows: reconciled.rows.clone(), control, references, period: None };
         let figures = run(&request, &self.drops, &self.staging).map_err(Failure::Calculate)?;
         let calculated_in = start.elapsed();
         println!("parse {parsed_in:?}, reconcile {reconciled_in:?}, calculate {calculated_in:?}");

@@ -15,11 +15,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub mod migrations;
+mod pool;
 mod postgres;
+pub mod roles;
 mod sqlite;
 
+pub use migrations::in_dialect;
+pub use pool::{Warm, warm};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+
+stepwright::secret!(
+    /// Where the planning database is: `sqlite:///abs/path.db` or
+    /// `postgres://user:password@host/database`, as a user who may work with its tables.
+    pub CoreViewUrl = "coreview"
+);
+stepwright::secret!(
+    /// The planning database as the user who owns its tables: who may make them.
+    pub CoreViewOwnerUrl = "coreview-owner"
+);
 
 /// A connection to the database.
 pub trait Database: Send {
@@ -46,6 +60,24 @@ pub trait Database: Send {
         parameters: &[Value],
     ) -> impl Future<Output = Result<Vec<Record>, DatabaseError>> + Send;
 
+    /// Runs a query of any size: hands its rows to `take` one by one, as they
+    /// come, and stops at its first error. The rows are never in memory together.
+    fn each<E: From<DatabaseError> + Send>(
+        &mut self,
+        statement: &str,
+        parameters: &[Value],
+        take: impl FnMut(Record) -> Result<(), E> + Send,
+    ) -> impl Future<Output = Result<(), E>> + Send;
+
+    /// Inserts rows as fast as the database can; texts become what the columns
+    /// hold. Table and columns are the program's own names, never data.
+    fn insert_many(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
     /// Commits. [`ErrorKind::Unknown`] when the answer was lost: the transaction
     /// may be there or not.
     fn commit(&mut self) -> impl Future<Output = Result<(), DatabaseError>> + Send;
@@ -61,6 +93,9 @@ pub trait Database: Send {
 
     /// Runs the statements of a migration.
     fn define(&mut self, statements: &str) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+
+    /// Whether the connection still leads to the database it was opened to.
+    fn answers(&mut self) -> impl Future<Output = bool> + Send;
 }
 
 /// Where two databases declare the same column differently.
@@ -261,6 +296,24 @@ impl Database for Connection {
         either!(self, database => database.query(statement, parameters).await)
     }
 
+    async fn each<E: From<DatabaseError> + Send>(
+        &mut self,
+        statement: &str,
+        parameters: &[Value],
+        take: impl FnMut(Record) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        either!(self, database => database.each(statement, parameters, take).await)
+    }
+
+    async fn insert_many(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<(), DatabaseError> {
+        either!(self, database => database.insert_many(table, columns, rows).await)
+    }
+
     async fn commit(&mut self) -> Result<(), DatabaseError> {
         either!(self, database => database.commit().await)
     }
@@ -279,6 +332,10 @@ impl Database for Connection {
 
     async fn define(&mut self, statements: &str) -> Result<(), DatabaseError> {
         either!(self, database => database.define(statements).await)
+    }
+
+    async fn answers(&mut self) -> bool {
+        either!(self, database => database.answers().await)
     }
 }
 

@@ -9,30 +9,58 @@ use crate::{Database, DatabaseError, Dialect, ErrorKind, Purpose, Value};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "outbox", include_str!("../migrations/0001_outbox.sql")),
     (2, "coreview", include_str!("../migrations/0002_coreview.sql")),
+    (3, "market", include_str!("../migrations/0003_market.sql")),
+    (4, "ingest", include_str!("../migrations/0004_ingest.sql")),
+    (5, "reference", include_str!("../migrations/0005_reference.sql")),
+    (6, "calc", include_str!("../migrations/0006_calc.sql")),
+    (7, "question", include_str!("../migrations/0007_question.sql")),
 ];
 
 const TABLE: &str = "stepwright_migration";
 
+/// What [`apply`] found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The migrations that were applied now, such as `0004_ingest`.
+    pub applied: Vec<String>,
+    /// How many had been applied before.
+    pub already: u64,
+}
+
 /// Brings the tables up to date.
-pub async fn apply(database: &mut impl Database) -> Result<(), DatabaseError> {
-    if pending(database).await?.is_empty() {
-        return Ok(());
+pub async fn apply(database: &mut impl Database) -> Result<Applied, DatabaseError> {
+    let pending = pending(database).await?;
+    if pending.is_empty() {
+        return Ok(Applied { applied: vec![], already: MIGRATIONS.len() as u64 });
     }
     database.begin(Purpose::Write).await?;
     match apply_in_transaction(database).await {
-        Ok(()) => database.commit().await.map_err(|error| match error.kind {
-            // Nothing is delivered yet, and what is applied is not applied again.
-            ErrorKind::Unknown => DatabaseError { kind: ErrorKind::Unavailable, ..error },
-            _ => error,
-        }),
+        Ok(applied) => match database.commit().await {
+            Ok(()) => Ok(applied),
+            // Nothing else was done yet, and what is applied is not applied again.
+            Err(error) if error.kind == ErrorKind::Unknown => {
+                Err(DatabaseError { kind: ErrorKind::Unavailable, ..error })
+            }
+            Err(error) => Err(error),
+        },
         Err(error) => {
             database.rollback().await;
-            Err(error)
+            Err(explained(error))
         }
     }
 }
 
-async fn apply_in_transaction(database: &mut impl Database) -> Result<(), DatabaseError> {
+/// A user who may only use the tables meets a version that needs others.
+fn explained(error: DatabaseError) -> DatabaseError {
+    // PostgreSQL: insufficient_privilege.
+    if !error.detail.contains("42501") {
+        return error;
+    }
+    let advice = "its tables are older than this version: run the step `migrate` as the user who owns them";
+    DatabaseError { advice, ..error }
+}
+
+async fn apply_in_transaction(database: &mut impl Database) -> Result<Applied, DatabaseError> {
     database.lock_schema().await?;
     database
         .define(
@@ -40,22 +68,34 @@ async fn apply_in_transaction(database: &mut impl Database) -> Result<(), Databa
              (number bigint PRIMARY KEY NOT NULL, name text NOT NULL)",
         )
         .await?;
-    let key_text = match database.dialect() {
-        // The database's own collation sorts as people do, and differently after an upgrade.
-        Dialect::Postgres => "text COLLATE \"C\"",
-        Dialect::Sqlite => "text",
-    };
-    // Again, now that nobody else can: another delivery may have been first.
+    let dialect = database.dialect();
+    let mut applied = vec![];
+    // Again, now that nobody else can: another step may have been first.
     for (number, name, statements) in pending(database).await? {
-        database.define(&statements.replace("KEY_TEXT", key_text)).await?;
+        database.define(&in_dialect(statements, dialect)).await?;
         database
             .execute(
                 "INSERT INTO stepwright_migration (number, name) VALUES ($1, $2)",
                 &[Value::from(number), Value::from(name)],
             )
             .await?;
+        applied.push(format!("{number:04}_{name}"));
     }
-    Ok(())
+    let already = (MIGRATIONS.len() - applied.len()) as u64;
+    Ok(Applied { applied, already })
+}
+
+/// Definitions of tables for a database: placeholders are what the two call
+/// differently. `KEY_TEXT` is text that compares by its bytes, `EXACT` a number
+/// with all its decimals.
+pub fn in_dialect(statements: &str, dialect: Dialect) -> String {
+    let (key_text, exact) = match dialect {
+        // The database's own collation sorts as people do, and differently after an upgrade.
+        Dialect::Postgres => ("text COLLATE \"C\"", "numeric"),
+        // Its numbers are binary; a text keeps every digit.
+        Dialect::Sqlite => ("text", "text"),
+    };
+    statements.replace("KEY_TEXT", key_text).replace("EXACT", exact)
 }
 
 async fn pending(

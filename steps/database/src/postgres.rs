@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
+use std::io::Cursor;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::{SinkExt as _, TryStreamExt as _};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type, WrongType};
@@ -24,6 +27,10 @@ pub struct Postgres {
     statements: BTreeMap<String, Statement>,
     target: String,
 }
+
+/// What the server may use to sort the rows of a period: the default of 4 MB sends
+/// them to disk. There are as many sessions as functions run at once.
+const WORK_MEMORY: &str = "64MB";
 
 /// What was going on when an error arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +94,12 @@ impl Postgres {
         let milliseconds = |duration: Duration| Value::Text(duration.as_millis().to_string());
         self.query(
             "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false), \
-             set_config('idle_in_transaction_session_timeout', $3, false)",
+             set_config('idle_in_transaction_session_timeout', $3, false), set_config('work_mem', $4, false)",
             &[
                 milliseconds(patience.statement),
                 milliseconds(patience.lock),
                 milliseconds(patience.idle_in_transaction),
+                WORK_MEMORY.into(),
             ],
         )
         .await?;
@@ -160,6 +168,38 @@ impl Database for Postgres {
         rows.iter().map(record).collect::<Result<_, _>>().map_err(self.working("read"))
     }
 
+    async fn each<E: From<DatabaseError> + Send>(
+        &mut self,
+        statement: &str,
+        parameters: &[Value],
+        mut take: impl FnMut(Record) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        let prepared = self.prepared(statement).await;
+        let prepared = prepared.map_err(self.working("read"))?;
+        let rows = self.client.query_raw(&prepared, borrowed(parameters)).await;
+        // The driver reads on from the socket only as rows are taken.
+        let mut rows = pin!(rows.map_err(self.working("read"))?);
+        while let Some(row) = rows.try_next().await.map_err(self.working("read"))? {
+            take(record(&row).map_err(self.working("read"))?)?;
+        }
+        Ok(())
+    }
+
+    async fn insert_many(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<(), DatabaseError> {
+        let statement = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
+        let prepared = self.prepared(&statement).await.map_err(self.working("write"))?;
+        let copying = self.client.copy_in::<_, Cursor<Vec<u8>>>(&prepared).await;
+        let mut copying = pin!(copying.map_err(self.working("write"))?);
+        copying.send(Cursor::new(copy_text(rows))).await.map_err(self.working("write"))?;
+        copying.finish().await.map_err(self.working("write"))?;
+        Ok(())
+    }
+
     async fn commit(&mut self) -> Result<(), DatabaseError> {
         self.client
             .batch_execute("COMMIT")
@@ -185,6 +225,42 @@ impl Database for Postgres {
 
     async fn define(&mut self, statements: &str) -> Result<(), DatabaseError> {
         self.client.batch_execute(statements).await.map_err(self.working("set up its tables"))
+    }
+
+    async fn answers(&mut self) -> bool {
+        // An empty statement: a round trip and no more.
+        !self.client.is_closed() && self.client.batch_execute("").await.is_ok()
+    }
+}
+
+/// Rows in the text format of `COPY` (PostgreSQL manual, `COPY`, "Text Format").
+fn copy_text(rows: &[Vec<Value>]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(rows.len() * 256);
+    for row in rows {
+        for (index, value) in row.iter().enumerate() {
+            if index > 0 {
+                text.push(b'\t');
+            }
+            match value {
+                Value::Null => text.extend_from_slice(b"\\N"),
+                Value::Integer(number) => text.extend_from_slice(number.to_string().as_bytes()),
+                Value::Text(words) => copy_escaped(words, &mut text),
+            }
+        }
+        text.push(b'\n');
+    }
+    text
+}
+
+fn copy_escaped(words: &str, text: &mut Vec<u8>) {
+    for byte in words.bytes() {
+        match byte {
+            b'\\' => text.extend_from_slice(b"\\\\"),
+            b'\n' => text.extend_from_slice(b"\\n"),
+            b'\r' => text.extend_from_slice(b"\\r"),
+            b'\t' => text.extend_from_slice(b"\\t"),
+            other => text.push(other),
+        }
     }
 }
 
@@ -256,7 +332,7 @@ fn chain(error: &tokio_postgres::Error) -> String {
 }
 
 const ADVICE_DOWN: &str =
-    "check that it runs and can be reached; the delivery is tried again, or redrive the execution";
+    "check that it runs and can be reached; the step is tried again, or redrive the execution";
 const ADVICE_LOOK_FIRST: &str = "the next attempt looks whether the batch arrived before it does anything";
 
 /// SQLSTATEs by what a caller can do (PostgreSQL manual, appendix A).

@@ -1,9 +1,9 @@
 //! SQLite: the embedded default.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,9 @@ const STATEMENTS_MAX: usize = 64;
 pub struct Sqlite {
     connection: rusqlite::Connection,
     target: String,
+    path: PathBuf,
+    /// Device and number of the file that was opened.
+    file: Option<(u64, u64)>,
 }
 
 impl Sqlite {
@@ -48,12 +51,17 @@ impl Sqlite {
         use_write_ahead_log(&connection, patience.lock).map_err(|error| fail("open it", &error))?;
         // An answered commit survives a power cut.
         connection.pragma_update(None, "synchronous", "FULL").map_err(|error| fail("open it", &error))?;
-        Ok(Self { connection, target })
+        Ok(Self { connection, target, path: path.to_owned(), file: identity(path) })
     }
 
     fn failure(&self, action: &'static str, error: &rusqlite::Error) -> DatabaseError {
         failure(&self.target, action, error)
     }
+}
+
+/// What tells a file from another one that took its name.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Readers (a console, a read-back) and the writer do not wait for each other
@@ -131,6 +139,41 @@ impl Database for Sqlite {
         read().map_err(|error| self.failure("read", &error))
     }
 
+    async fn each<E: From<DatabaseError> + Send>(
+        &mut self,
+        statement: &str,
+        parameters: &[Value],
+        mut take: impl FnMut(Record) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        let reading = |error| failure(&self.target, "read", &error);
+        let mut prepared = self.connection.prepare_cached(&numbered(statement)).map_err(reading)?;
+        let columns = prepared.column_count();
+        let mut rows = prepared.query(params_from_iter(parameters)).map_err(reading)?;
+        while let Some(row) = rows.next().map_err(reading)? {
+            take(record(row, columns).map_err(reading)?)?;
+        }
+        Ok(())
+    }
+
+    async fn insert_many(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<(), DatabaseError> {
+        let places: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+        let statement =
+            format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
+        let insert = || -> rusqlite::Result<()> {
+            let mut prepared = self.connection.prepare_cached(&statement)?;
+            for row in rows {
+                prepared.execute(params_from_iter(row))?;
+            }
+            Ok(())
+        };
+        insert().map_err(|error| self.failure("write", &error))
+    }
+
     async fn commit(&mut self) -> Result<(), DatabaseError> {
         self.connection.execute_batch("COMMIT").map_err(|error| {
             let mut failure = self.failure("commit", &error);
@@ -163,6 +206,11 @@ impl Database for Sqlite {
 
     async fn define(&mut self, statements: &str) -> Result<(), DatabaseError> {
         self.connection.execute_batch(statements).map_err(|error| self.failure("set up its tables", &error))
+    }
+
+    async fn answers(&mut self) -> bool {
+        // A file that was deleted or replaced would take what is written with it.
+        self.file.is_some() && self.file == identity(&self.path)
     }
 }
 

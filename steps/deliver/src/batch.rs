@@ -8,14 +8,26 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Read};
 
+use feed::Correction;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stepwright::Shape;
 use stepwright::objects::ObjectRef;
 
+use crate::receipt::Receipt;
+
 /// The channel that books into CoreView's database.
 pub const DATABASE_CHANNEL: &str = "coreview-database";
+
+/// The channel that drops files into a folder.
+pub const FILE_CHANNEL: &str = "file-drop";
+
+/// The channel that puts batches to an HTTPS endpoint.
+pub const HTTPS_CHANNEL: &str = "https";
+
+/// Every channel there is.
+pub const CHANNELS: [&str; 3] = [DATABASE_CHANNEL, FILE_CHANNEL, HTTPS_CHANNEL];
 
 /// A line of a batch; a row that needs more is not a row of figures. The rows of
 /// an insert or of a page read back are in memory together: at most 64 MiB.
@@ -37,6 +49,9 @@ pub struct Batch {
     pub feed: String,
     /// The business period of the figures, such as `2024-06`.
     pub period: String,
+    /// The market the figures are of, where a period has figures of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<String>,
     /// The canonical rows.
     pub batch: ObjectRef,
     /// SHA-256 of the canonical rows, 64 lower-case hexadecimal digits.
@@ -52,13 +67,6 @@ pub struct Batch {
     pub correction: Option<Correction>,
 }
 
-/// The wish to replace what was booked for a period.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
-pub struct Correction {
-    /// Why; kept with every row that changes.
-    pub reason: String,
-}
-
 impl Batch {
     /// The identity its fields amount to.
     pub(crate) fn identity(&self) -> String {
@@ -67,6 +75,7 @@ impl Batch {
             workflow: &self.workflow,
             feed: &self.feed,
             period: &self.period,
+            market: self.market.as_deref(),
             batch_sha256: &self.batch_sha256,
             correction: self.correction.as_ref().map(|correction| correction.reason.as_str()),
         })
@@ -80,10 +89,12 @@ pub struct Identity<'a> {
     pub channel: &'a str,
     /// See [`Batch::workflow`].
     pub workflow: &'a str,
-    /// See [`Batch::feed`]; feed and period together are the business period.
+    /// See [`Batch::feed`]; feed, period and market together are the business period.
     pub feed: &'a str,
     /// See [`Batch::period`].
     pub period: &'a str,
+    /// See [`Batch::market`].
+    pub market: Option<&'a str>,
     /// See [`Batch::batch_sha256`].
     pub batch_sha256: &'a str,
     /// The reason of a correction: going back to an earlier batch is a new
@@ -97,10 +108,50 @@ pub struct Identity<'a> {
 /// Never over the execution: a support engineer may start the work again as a
 /// new execution, and that must not pay twice.
 pub fn delivery_id(identity: &Identity<'_>) -> String {
-    let Identity { channel, workflow, feed, period, batch_sha256, correction } = *identity;
-    let mut parts = vec!["stepwright delivery 1", channel, workflow, feed, period, batch_sha256];
+    let Identity { channel, workflow, feed, period, market, batch_sha256, correction } = *identity;
+    // The first form has no market: ids given before there were markets stay what they are.
+    let mut parts = match market {
+        None => vec!["stepwright delivery 1", channel, workflow, feed, period],
+        Some(market) => vec!["stepwright delivery 2", channel, workflow, feed, period, market],
+    };
+    parts.push(batch_sha256);
     parts.extend(correction);
     framed_sha256(&parts)
+}
+
+/// Which delivery is meant, and where its target keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryKey<'a> {
+    /// See [`Batch::delivery_id`].
+    pub delivery_id: &'a str,
+    /// See [`Batch::feed`].
+    pub feed: &'a str,
+    /// See [`Batch::period`].
+    pub period: &'a str,
+    /// See [`Batch::market`].
+    pub market: Option<&'a str>,
+}
+
+impl<'a> From<&'a Batch> for DeliveryKey<'a> {
+    fn from(batch: &'a Batch) -> Self {
+        let Batch { delivery_id, feed, period, market, .. } = batch;
+        Self { delivery_id, feed, period, market: market.as_deref() }
+    }
+}
+
+impl<'a> From<&'a Receipt> for DeliveryKey<'a> {
+    fn from(receipt: &'a Receipt) -> Self {
+        let Receipt { delivery_id, feed, period, market, .. } = receipt;
+        Self { delivery_id, feed, period, market: market.as_deref() }
+    }
+}
+
+impl std::fmt::Display for DeliveryKey<'_> {
+    /// The business period, for messages: `commissions 2024-06`, `commissions 2024-06 (market north)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.feed, self.period)?;
+        self.market.map_or(Ok(()), |market| write!(f, " (market {market})"))
+    }
 }
 
 /// SHA-256 of texts, each preceded by its length, so that moving a character

@@ -5,8 +5,9 @@
 
 use std::future::Future;
 use std::io::BufRead;
+use std::time::Duration;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, DeliveryKey};
 use crate::deliver::DeliverError;
 use crate::receipt::{Booking, ControlTotals, Receipt, Standing};
 
@@ -15,21 +16,21 @@ pub trait DeliveryChannel: Send {
     /// The delivery with this id, if the target has it.
     fn find(
         &mut self,
-        delivery_id: &str,
+        delivery: DeliveryKey<'_>,
     ) -> impl Future<Output = Result<Option<Booking>, DeliverError>> + Send;
 
     /// Delivers a batch completely or not at all. Of any number of calls with
     /// the same batch, at any time, one books it and all return its receipt.
     ///
-    /// [`DeliverError::Conflict`] when the period has another batch already;
+    /// [`DeliverError::Conflict`] when period and market have another batch already;
     /// [`DeliverError::Unknown`] when the answer was lost.
     fn apply(
         &mut self,
         batch: &Batch,
-        rows: impl BufRead + Send,
+        rows: impl BufRead + Send + 'static,
     ) -> impl Future<Output = Result<Receipt, DeliverError>> + Send;
 
-    /// What the target holds for the period of a receipt.
+    /// What the target holds for period and market of a receipt.
     fn read_back(
         &mut self,
         receipt: &Receipt,
@@ -38,31 +39,42 @@ pub trait DeliveryChannel: Send {
     /// Takes a delivery back. Twice is once.
     fn withdraw(
         &mut self,
-        delivery_id: &str,
+        delivery: DeliveryKey<'_>,
         reason: &str,
     ) -> impl Future<Output = Result<(), DeliverError>> + Send;
+
+    /// Where somebody has to look when the target holds something else than it
+    /// was given: for messages.
+    fn place(&self) -> String;
+
+    /// How long the target asked to wait when it refused the last `apply` for
+    /// being busy; `None` when it did not, or for longer than a step should wait.
+    fn pause(&mut self) -> Option<Duration> {
+        None
+    }
 }
+
+/// How often a step waits as it was asked to, before it leaves waiting to the
+/// workflow's retriers.
+const PAUSES_MAX: u32 = 3;
 
 /// Delivers a batch through a channel, once, and checks what arrived.
 ///
-/// `open_rows` is called when the rows are needed: not when the batch is there.
-pub async fn deliver_through<R: BufRead + Send>(
+/// `open_rows` is called when the rows are needed: not when the batch is there,
+/// and again when the target was busy and asked to wait for a moment.
+pub async fn deliver_through<R: BufRead + Send + 'static>(
     channel: &mut impl DeliveryChannel,
     batch: &Batch,
-    open_rows: impl FnOnce() -> Result<R, DeliverError> + Send,
+    mut open_rows: impl FnMut() -> Result<R, DeliverError> + Send,
 ) -> Result<Receipt, DeliverError> {
     if batch.identity() != batch.delivery_id || batch.batch.sha256 != batch.batch_sha256 {
-        return Err(DeliverError::Rejected {
-            detail: format!(
-                "the delivery id {} does not belong to this batch of {} {}; stage the figures again",
-                batch.delivery_id, batch.feed, batch.period
-            ),
-        });
+        return Err(DeliverError::rejected(format!(
+            "the delivery id {} does not belong to this batch of {}; stage the figures again",
+            batch.delivery_id,
+            DeliveryKey::from(batch)
+        )));
     }
-    let receipt = match channel.find(&batch.delivery_id).await? {
-        Some(booking) => standing_receipt(booking)?,
-        None => channel.apply(batch, open_rows()?).await?,
-    };
+    let receipt = find_or_apply(channel, batch, &mut open_rows).await?;
     if crate::faults::no_idempotency() {
         return Ok(receipt);
     }
@@ -71,10 +83,33 @@ pub async fn deliver_through<R: BufRead + Send>(
         None => Ok(receipt),
         Some(difference) => Err(DeliverError::VerificationMismatch {
             detail: format!(
-                "CoreView does not hold what delivery {} of {} {} put there: {difference}; find out who changed it (tables coreview_figure and coreview_ledger), put it right, then redrive the execution",
-                receipt.delivery_id, receipt.feed, receipt.period
+                "CoreView does not hold what delivery {} of {} put there: {difference}; find out who changed it ({}), put it right, then redrive the execution",
+                receipt.delivery_id,
+                DeliveryKey::from(&receipt),
+                channel.place()
             ),
         }),
+    }
+}
+
+/// Looks, delivers what is not there, and waits as the target asks to.
+async fn find_or_apply<R: BufRead + Send + 'static>(
+    channel: &mut impl DeliveryChannel,
+    batch: &Batch,
+    open_rows: &mut (impl FnMut() -> Result<R, DeliverError> + Send),
+) -> Result<Receipt, DeliverError> {
+    let mut pauses = 0;
+    loop {
+        let outcome = match channel.find(batch.into()).await {
+            Ok(Some(booking)) => standing_receipt(booking),
+            Ok(None) => channel.apply(batch, open_rows()?).await,
+            Err(error) => Err(error),
+        };
+        match (outcome, channel.pause()) {
+            (Err(_), Some(pause)) if pauses < PAUSES_MAX => tokio::time::sleep(pause).await,
+            (outcome, _) => return outcome,
+        }
+        pauses += 1;
     }
 }
 
@@ -85,11 +120,14 @@ pub(crate) fn standing_receipt(booking: Booking) -> Result<Receipt, DeliverError
         Standing::Active => return Ok(receipt),
         Standing::Superseded { by } => format!("was replaced by delivery {by}"),
         Standing::Withdrawn { reason } => format!("was withdrawn ({reason})"),
+        Standing::Refused { detail, rows } => return Err(DeliverError::Rejected { detail, rows }),
     };
     Err(DeliverError::Conflict {
         detail: format!(
-            "this very batch of {} {} was delivered at {} as {} and {what}; to book it again, start with a correction and its reason",
-            receipt.feed, receipt.period, receipt.delivered_at, receipt.coreview_id
+            "this very batch of {} was delivered at {} as {} and {what}; to book it again, start with a correction and its reason",
+            DeliveryKey::from(&receipt),
+            receipt.delivered_at,
+            receipt.coreview_id
         ),
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! Exactly once rests on two keys of `coreview_ledger`, whose row is the first
 //! thing a delivery's transaction inserts: the delivery id (the same batch
-//! twice) and one active delivery per feed and period (two batches at once).
+//! twice) and one active delivery per feed, period and market (two batches at
+//! once).
 //! Staging, figures and receipt follow in that transaction, so that they are
 //! there with the ledger's row or not at all.
 //!
@@ -13,10 +14,11 @@ use std::io::BufRead;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::batch::{Batch, Row, Rows, hex};
+use crate::batch::{Batch, DeliveryKey, Row, Rows, hex};
 use crate::channel::{DeliveryChannel, standing_receipt};
 use crate::clock;
 use crate::deliver::DeliverError;
+use crate::outbox::{self, signed, text_of};
 use crate::receipt::{Booking, ControlTotals, Receipt, Standing};
 use crate::tally::Tally;
 use database::migrations;
@@ -44,20 +46,6 @@ impl<D: Database> Ledger<D> {
         Ok(Self { database })
     }
 
-    /// Notes a staged batch in the outbox; a batch that is noted is left as it is.
-    pub(crate) async fn note_staged(&mut self, batch: &Batch) -> Result<(), DatabaseError> {
-        let parameters = outbox_parameters(batch);
-        self.database.execute(statements::NOTE_STAGED, &parameters).await?;
-        Ok(())
-    }
-
-    /// Counts an attempt to deliver, also of a batch the outbox has lost.
-    async fn note_attempt(&mut self, batch: &Batch) -> Result<i64, DatabaseError> {
-        let parameters = outbox_parameters(batch);
-        let records = self.database.query(statements::NOTE_ATTEMPT, &parameters).await?;
-        Ok(records.first().and_then(|record| record.integer(0)).unwrap_or(1))
-    }
-
     /// Books a batch, or finds that someone has (`None`).
     async fn book(
         &mut self,
@@ -65,12 +53,13 @@ impl<D: Database> Ledger<D> {
         attempt: i64,
         rows: impl BufRead + Send,
     ) -> Result<Option<Receipt>, DeliverError> {
-        let period = [Value::from(&*batch.feed), Value::from(&*batch.period)];
+        let period = period_values(batch.into());
         let latest = self.database.query(statements::LATEST_VERSION, &period).await?;
         let version = latest.first().and_then(|record| record.integer(0)).unwrap_or(0) + 1;
         if batch.correction.is_some() {
-            let parameters = [&*batch.feed, &*batch.period, &*batch.delivery_id, &*batch.batch_sha256];
-            self.database.execute(statements::SUPERSEDE, &parameters.map(Value::from)).await?;
+            let mut parameters = period.to_vec();
+            parameters.extend([&*batch.delivery_id, &*batch.batch_sha256].map(Value::from));
+            self.database.execute(statements::SUPERSEDE, &parameters).await?;
         }
         let mut receipt = new_receipt(batch, version);
         if self.database.execute(statements::ENTER, &ledger_parameters(batch, &receipt, attempt)?).await? == 0
@@ -82,7 +71,7 @@ impl<D: Database> Ledger<D> {
         self.database
             .execute(statements::KEEP_RECEIPT, &[text_of(&receipt)?.into(), (&*batch.delivery_id).into()])
             .await?;
-        self.database.execute(statements::NOTE_DELIVERED, &[(&*batch.delivery_id).into()]).await?;
+        outbox::note_receipt(&mut self.database, &receipt).await?;
         Ok(Some(receipt))
     }
 
@@ -106,19 +95,17 @@ impl<D: Database> Ledger<D> {
         if received == batch.rows {
             return Ok(());
         }
-        let detail = format!("the batch has {received} rows instead of {}; stage it again", batch.rows);
-        Err(DeliverError::Rejected { detail })
+        Err(DeliverError::rejected(format!(
+            "the batch has {received} rows instead of {}; stage it again",
+            batch.rows
+        )))
     }
 
     /// Makes the received rows the period's figures; how many rows that changed.
     async fn apply_received(&mut self, batch: &Batch, receipt: &Receipt) -> Result<u64, DeliverError> {
         let version = signed(receipt.version)?;
-        let mut parameters = vec![
-            Value::from(&*batch.feed),
-            Value::from(&*batch.period),
-            Value::from(version),
-            Value::from(&*batch.delivery_id),
-        ];
+        let mut parameters = period_values(batch.into()).to_vec();
+        parameters.extend([Value::from(version), Value::from(&*batch.delivery_id)]);
         if receipt.version == 1 {
             return Ok(self.database.execute(statements::BOOK, &parameters).await?);
         }
@@ -128,24 +115,21 @@ impl<D: Database> Ledger<D> {
         self.database.execute(statements::AUDIT_CHANGED, &audited).await?;
         self.database.execute(statements::AUDIT_VANISHED, &audited).await?;
         let booked = self.database.execute(statements::BOOK, &parameters).await?;
-        parameters.truncate(4);
         let vanished = self.database.execute(statements::WITHDRAW_VANISHED, &parameters).await?;
         Ok(booked + vanished)
     }
 
     /// What stands in the way of a batch that could not be entered.
     async fn in_the_way(&mut self, batch: &Batch) -> Result<Receipt, DeliverError> {
-        if let Some(booking) = self.find(&batch.delivery_id).await? {
+        if let Some(booking) = self.find(batch.into()).await? {
             return standing_receipt(booking);
         }
-        let period = [Value::from(&*batch.feed), Value::from(&*batch.period)];
-        let records = self.database.query(statements::FIND_ACTIVE, &period).await?;
+        let records = self.database.query(statements::FIND_ACTIVE, &period_values(batch.into())).await?;
         let Some(record) = records.first() else {
             let detail = format!(
-                "{}: a delivery of {} {} was given up while this one waited for it; it is tried again",
+                "{}: a delivery of {} was given up while this one waited for it; it is tried again",
                 self.database.target(),
-                batch.feed,
-                batch.period
+                DeliveryKey::from(batch)
             );
             return Err(DeliverError::Throttled { detail });
         };
@@ -155,9 +139,8 @@ impl<D: Database> Ledger<D> {
         }
         Err(DeliverError::Conflict {
             detail: format!(
-                "CoreView has other figures for {} {}: {} with {} rows, delivered at {} by {}; if these are right, start again with a correction and its reason, else correct the input",
-                batch.feed,
-                batch.period,
+                "CoreView has other figures for {}: {} with {} rows, delivered at {} by {}; if these are right, start again with a correction and its reason, else correct the input",
+                DeliveryKey::from(batch),
                 receipt.coreview_id,
                 receipt.rows,
                 receipt.delivered_at,
@@ -202,7 +185,8 @@ impl<D: Database> Ledger<D> {
         let mut tally = Tally::of(receipt.totals.keys());
         let mut after = String::new();
         loop {
-            let parameters = [&*receipt.feed, &*receipt.period, &*after].map(Value::from);
+            let mut parameters = period_values(receipt.into()).to_vec();
+            parameters.push(Value::from(&*after));
             let page = self.database.query(statements::READ_PAGE, &parameters).await?;
             for record in &page {
                 let row = Row {
@@ -211,10 +195,9 @@ impl<D: Database> Ledger<D> {
                 };
                 let unreadable = |error: String| DeliverError::VerificationMismatch {
                     detail: format!(
-                        "{}: coreview_figure has {} {}, {} with figures nobody delivered ({error}); put them right",
+                        "{}: coreview_figure has {}, {} with figures nobody delivered ({error}); put them right",
                         self.database.target(),
-                        receipt.feed,
-                        receipt.period,
+                        DeliveryKey::from(receipt),
                         row.entity_key
                     ),
                 };
@@ -289,16 +272,20 @@ impl<D: Database> Ledger<D> {
 }
 
 impl<D: Database> DeliveryChannel for Ledger<D> {
-    async fn find(&mut self, delivery_id: &str) -> Result<Option<Booking>, DeliverError> {
+    async fn find(&mut self, delivery: DeliveryKey<'_>) -> Result<Option<Booking>, DeliverError> {
         if crate::faults::no_idempotency() {
             return Ok(None);
         }
-        let records = self.database.query(statements::FIND, &[delivery_id.into()]).await?;
+        let records = self.database.query(statements::FIND, &[delivery.delivery_id.into()]).await?;
         records.first().map(|record| self.booking(record)).transpose()
     }
 
-    async fn apply(&mut self, batch: &Batch, rows: impl BufRead + Send) -> Result<Receipt, DeliverError> {
-        let attempt = self.note_attempt(batch).await?;
+    async fn apply(
+        &mut self,
+        batch: &Batch,
+        rows: impl BufRead + Send + 'static,
+    ) -> Result<Receipt, DeliverError> {
+        let attempt = outbox::note_attempt(&mut self.database, batch).await?;
         #[cfg(feature = "planted-faults")]
         if crate::faults::no_idempotency() {
             return self.apply_without_ledger(batch, rows).await;
@@ -322,26 +309,29 @@ impl<D: Database> DeliveryChannel for Ledger<D> {
         outcome
     }
 
-    async fn withdraw(&mut self, delivery_id: &str, reason: &str) -> Result<(), DeliverError> {
+    fn place(&self) -> String {
+        format!("{}: tables coreview_ledger and coreview_figure", self.database.target())
+    }
+
+    async fn withdraw(&mut self, delivery: DeliveryKey<'_>, reason: &str) -> Result<(), DeliverError> {
+        let delivery_id = delivery.delivery_id;
         self.database.begin(Purpose::Write).await?;
         let outcome = self.withdraw_booked(delivery_id, reason).await;
         if self.end(outcome).await? {
             return Ok(());
         }
-        match self.find(delivery_id).await? {
+        match self.find(delivery).await? {
             Some(Booking { standing: Standing::Withdrawn { .. }, .. }) => Ok(()),
             Some(Booking { receipt, .. }) => Err(DeliverError::Conflict {
                 detail: format!(
-                    "delivery {delivery_id} of {} {} was replaced by a correction; withdraw that one",
-                    receipt.feed, receipt.period
+                    "delivery {delivery_id} of {} was replaced by a correction; withdraw that one",
+                    DeliveryKey::from(&receipt)
                 ),
             }),
-            None => Err(DeliverError::Rejected {
-                detail: format!(
-                    "{}: there is no delivery {delivery_id}; look it up in coreview_ledger",
-                    self.database.target()
-                ),
-            }),
+            None => Err(DeliverError::rejected(format!(
+                "{}: there is no delivery {delivery_id}; look it up in coreview_ledger",
+                self.database.target()
+            ))),
         }
     }
 }
@@ -366,6 +356,7 @@ fn new_receipt(batch: &Batch, version: i64) -> Receipt {
         workflow: batch.workflow.clone(),
         feed: batch.feed.clone(),
         period: batch.period.clone(),
+        market: batch.market.clone(),
         version: version.unsigned_abs(),
         batch_sha256: batch.batch_sha256.clone(),
         rows: batch.rows,
@@ -376,22 +367,6 @@ fn new_receipt(batch: &Batch, version: i64) -> Receipt {
         already_delivered: false,
         correction: batch.correction.as_ref().map(|correction| correction.reason.clone()),
     }
-}
-
-fn outbox_parameters(batch: &Batch) -> Vec<Value> {
-    vec![
-        Value::from(&*batch.delivery_id),
-        Value::from(&*batch.channel),
-        Value::from(&*batch.workflow),
-        Value::from(&*batch.feed),
-        Value::from(&*batch.period),
-        Value::from(&*batch.batch.key),
-        Value::from(&*batch.batch_sha256),
-        Value::from(i64::try_from(batch.rows).unwrap_or(i64::MAX)),
-        Value::from(serde_json::to_string(&batch.totals).unwrap_or_default()),
-        Value::from(&*batch.execution_arn),
-        Value::from(clock::now()),
-    ]
 }
 
 fn ledger_parameters(batch: &Batch, receipt: &Receipt, attempt: i64) -> Result<Vec<Value>, DeliverError> {
@@ -410,13 +385,11 @@ fn ledger_parameters(batch: &Batch, receipt: &Receipt, attempt: i64) -> Result<V
         Value::from(&*receipt.delivered_at),
         Value::from(text_of(receipt)?),
         Value::from(batch.correction.as_ref().map(|correction| &*correction.reason)),
+        outbox::market_value(batch.market.as_deref()),
     ])
 }
 
-fn text_of(value: &impl serde::Serialize) -> Result<String, DeliverError> {
-    serde_json::to_string(value).map_err(|error| DeliverError::Rejected { detail: error.to_string() })
-}
-
-fn signed(number: u64) -> Result<i64, DeliverError> {
-    i64::try_from(number).map_err(|error| DeliverError::Rejected { detail: error.to_string() })
+/// Feed, period and market, with which every statement about a period begins.
+fn period_values(delivery: DeliveryKey<'_>) -> [Value; 3] {
+    [Value::from(delivery.feed), Value::from(delivery.period), outbox::market_value(delivery.market)]
 }

@@ -1,9 +1,23 @@
-//! The bootstrap of the steps `stage`, `deliver` and `verify`; `_HANDLER` picks one.
+//! The bootstrap of the steps of a delivery; `_HANDLER` picks one.
 
 use std::process::ExitCode;
 
-use stepwright_step_deliver::{Deliver, Stage, Verify};
+use stepwright_step_deliver::{
+    Acknowledge, Acknowledged, AwaitAck, Deliver, DeliverFile, DeliverHttps, Stage, Verify, VerifyFile,
+    VerifyHttps,
+};
 
 fn main() -> ExitCode {
-    stepwright::lambda::serve(stepwright::steps![stage, deliver, verify])
+    stepwright::lambda::serve(stepwright::steps![
+        stage,
+        deliver,
+        deliver_file,
+        deliver_https,
+        verify,
+        verify_file,
+        verify_https,
+        acknowledged,
+        await_ack,
+        acknowledge,
+    ])
 }

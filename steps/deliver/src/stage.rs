@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
 
+use feed::Correction;
 use rusqlite::{ErrorCode, OptionalExtension as _, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::{ObjectError, ObjectRef};
 use stepwright::{Shape, StepError, Use, Write, step};
 
-use crate::batch::{
-    Batch, Correction, DATABASE_CHANNEL, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256,
-};
-use crate::ledger::Ledger;
+use crate::batch::{Batch, CHANNELS, ENTITY_KEY_BYTES_MAX, Entry, LINE_BYTES_MAX, Row, framed_sha256};
+use crate::outbox::Outbox;
 use crate::tally::{Tally, first_difference};
 use crate::{CoreViewUrl, Staging};
-use database::{Connection, DatabaseError, ErrorKind, Patience};
+use database::{DatabaseError, ErrorKind};
 
 /// Names of workflows, feeds and periods are identifiers, not data.
 const NAME_BYTES_MAX: usize = 200;
@@ -26,12 +25,15 @@ const NAME_BYTES_MAX: usize = 200;
 pub struct StageRequest {
     /// The workflow that delivers.
     pub workflow: String,
-    /// How to deliver: `coreview-database`.
+    /// How to deliver: `coreview-database`, `file-drop` or `https`.
     pub channel: String,
     /// The feed the figures were computed from.
     pub feed: String,
     /// The business period of the figures, such as `2024-06`.
     pub period: String,
+    /// The market the figures are of, where a period has figures of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<String>,
     /// The figures: CSV in UTF-8 with a header line.
     pub figures: ObjectRef,
     /// The columns that identify a row.
@@ -43,7 +45,7 @@ pub struct StageRequest {
     pub totals: BTreeMap<String, String>,
     /// The execution that asks.
     pub execution_arn: String,
-    /// Present when figures booked for the same period are to be replaced.
+    /// Present when figures delivered for the same period and market are to be replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
 }
@@ -105,9 +107,8 @@ pub async fn stage(
     coreview: Use<CoreViewUrl>,
 ) -> Result<Batch, StageError> {
     let batch = canonical_batch(request, &staging)?;
-    let connection = Connection::open(coreview.value(), Patience::default()).await?;
-    let mut ledger = Ledger::open(connection).await?;
-    ledger.note_staged(&batch).await?;
+    let connection = database::warm(coreview.value()).await?;
+    Outbox::open(connection).await?.note_staged(&batch).await?;
     Ok(batch)
 }
 
@@ -127,6 +128,7 @@ pub(crate) fn canonical_batch(request: StageRequest, staging: &Write<Staging>) -
         workflow: request.workflow,
         feed: request.feed,
         period: request.period,
+        market: request.market,
         batch_sha256: batch.sha256.clone(),
         batch,
         rows: tally.rows(),
@@ -142,7 +144,8 @@ fn check(request: &StageRequest) -> Result<(), StageError> {
     let bad = |detail: String| Err(StageError::BadRequest { detail });
     let reason = request.correction.as_ref().map(|correction| ("reason", correction.reason.as_str()));
     let names = [("workflow", &*request.workflow), ("feed", &*request.feed), ("period", &*request.period)];
-    for (field, name) in names.into_iter().chain(reason) {
+    let market = request.market.as_deref().map(|market| ("market", market));
+    for (field, name) in names.into_iter().chain(market).chain(reason) {
         if name.trim().is_empty() || name.chars().any(char::is_control) {
             return bad(format!("`{field}` is empty or has control characters; set it in the request"));
         }
@@ -152,9 +155,9 @@ fn check(request: &StageRequest) -> Result<(), StageError> {
             ));
         }
     }
-    if request.channel != DATABASE_CHANNEL {
+    if !CHANNELS.contains(&&*request.channel) {
         let channel = request.channel.escape_debug();
-        return bad(format!("there is no channel `{channel}`; `{DATABASE_CHANNEL}` is the one there is"));
+        return bad(format!("there is no channel `{channel}`; choose one of `{}`", CHANNELS.join("`, `")));
     }
     let distinct: BTreeSet<_> = request.key_columns.iter().collect();
     if request.key_columns.is_empty() || distinct.len() != request.key_columns.len() {

@@ -1,17 +1,20 @@
-//! The step `verify`: asks CoreView again, over a connection of its own, whether
-//! a receipt is true.
+//! The steps `verify`, `verify_file` and `verify_https`: ask the target again,
+//! over a connection of their own, whether a receipt is true.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::{Shape, StepError, Use, step};
 
-use crate::CoreViewUrl;
-use crate::channel::DeliveryChannel as _;
+use crate::batch::{DATABASE_CHANNEL, DeliveryKey, FILE_CHANNEL, HTTPS_CHANNEL};
+use crate::channel::DeliveryChannel;
 use crate::clock;
-use crate::deliver::DeliverError;
+use crate::deliver::{DeliverError, check_channel};
+use crate::file_drop::FileDrop;
+use crate::https::{HttpsEndpoint, HttpsPatience};
 use crate::ledger::Ledger;
 use crate::receipt::{Booking, Receipt, Standing};
-use database::{Connection, DatabaseError, ErrorKind, Patience};
+use crate::{CoreViewDrop, CoreViewHttps, CoreViewUrl};
+use database::{DatabaseError, ErrorKind};
 
 /// A receipt that was found to be true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -20,12 +23,12 @@ pub struct Verified {
     pub delivery_id: String,
     /// See [`Receipt::coreview_id`].
     pub coreview_id: String,
-    /// How many entities CoreView holds for the period.
+    /// How many entities CoreView holds for period and market.
     pub rows: u64,
     /// SHA-256 of them in canonical form.
     pub batch_sha256: String,
-    /// False when a correction or a withdrawal has replaced the figures since;
-    /// then only the ledger was compared.
+    /// False when a correction or a withdrawal has replaced the figures since, or
+    /// the receiver has refused them; then they were not compared themselves.
     pub current: bool,
     /// When CoreView was asked (RFC 3339, UTC).
     pub verified_at: String,
@@ -65,39 +68,67 @@ pub enum VerifyError {
 /// and the receipt are the same.
 #[step(memory = 256, timeout = 300)]
 pub async fn verify(receipt: Receipt, coreview: Use<CoreViewUrl>) -> Result<Verified, VerifyError> {
-    let verified = |receipt: &Receipt, current| Verified {
+    check_channel(&receipt.channel, DATABASE_CHANNEL)?;
+    if crate::faults::no_idempotency() {
+        return Ok(verified(&receipt, true));
+    }
+    let connection = database::warm(coreview.value()).await?;
+    verify_through(&mut Ledger::open(connection).await?, &receipt).await
+}
+
+/// Verifies a receipt of files that were dropped: manifest, files and receipt
+/// are the same.
+#[step(memory = 256, timeout = 300)]
+pub async fn verify_file(receipt: Receipt, drop: Use<CoreViewDrop>) -> Result<Verified, VerifyError> {
+    check_channel(&receipt.channel, FILE_CHANNEL)?;
+    verify_through(&mut FileDrop::open(drop.value())?, &receipt).await
+}
+
+/// Verifies a receipt of an HTTPS endpoint: what it says it holds now and the
+/// receipt are the same.
+#[step(memory = 256, timeout = 300)]
+pub async fn verify_https(receipt: Receipt, endpoint: Use<CoreViewHttps>) -> Result<Verified, VerifyError> {
+    check_channel(&receipt.channel, HTTPS_CHANNEL)?;
+    verify_through(&mut HttpsEndpoint::open(endpoint.value(), HttpsPatience::default())?, &receipt).await
+}
+
+async fn verify_through(
+    channel: &mut impl DeliveryChannel,
+    receipt: &Receipt,
+) -> Result<Verified, VerifyError> {
+    let Some(Booking { receipt: booked, standing }) = channel.find(receipt.into()).await? else {
+        return Err(mismatch(receipt, &format!("{} has no such delivery", channel.place())));
+    };
+    if let Some(field) = first_difference(receipt, &booked) {
+        let difference = format!("{} has another `{field}` than the receipt", channel.place());
+        return Err(mismatch(receipt, &difference));
+    }
+    if standing != Standing::Active {
+        return Ok(verified(receipt, false));
+    }
+    match channel.read_back(receipt).await?.difference(receipt) {
+        None => Ok(verified(receipt, true)),
+        Some(difference) => Err(mismatch(receipt, &difference)),
+    }
+}
+
+fn verified(receipt: &Receipt, current: bool) -> Verified {
+    Verified {
         delivery_id: receipt.delivery_id.clone(),
         coreview_id: receipt.coreview_id.clone(),
         rows: receipt.rows,
         batch_sha256: receipt.batch_sha256.clone(),
         current,
         verified_at: clock::now(),
-    };
-    if crate::faults::no_idempotency() {
-        return Ok(verified(&receipt, true));
-    }
-    let connection = Connection::open(coreview.value(), Patience::default()).await?;
-    let mut ledger = Ledger::open(connection).await?;
-    let Some(Booking { receipt: booked, standing }) = ledger.find(&receipt.delivery_id).await? else {
-        return Err(mismatch(&receipt, "its ledger (table coreview_ledger) has no such delivery"));
-    };
-    if let Some(field) = first_difference(&receipt, &booked) {
-        return Err(mismatch(&receipt, &format!("its ledger has another `{field}` than the receipt")));
-    }
-    if standing != Standing::Active {
-        return Ok(verified(&receipt, false));
-    }
-    match ledger.read_back(&receipt).await?.difference(&receipt) {
-        None => Ok(verified(&receipt, true)),
-        Some(difference) => Err(mismatch(&receipt, &difference)),
     }
 }
 
 fn mismatch(receipt: &Receipt, difference: &str) -> VerifyError {
     VerifyError::Mismatch {
         detail: format!(
-            "CoreView does not confirm delivery {} of {} {}: {difference}; find out who changed it, put it right, then redrive the execution",
-            receipt.delivery_id, receipt.feed, receipt.period
+            "CoreView does not confirm delivery {} of {}: {difference}; find out who changed it, put it right, then redrive the execution",
+            receipt.delivery_id,
+            DeliveryKey::from(receipt)
         ),
     }
 }
@@ -112,6 +143,7 @@ fn first_difference(receipt: &Receipt, booked: &Receipt) -> Option<&'static str>
         workflow,
         feed,
         period,
+        market,
         version,
         batch_sha256,
         rows,
@@ -129,6 +161,7 @@ fn first_difference(receipt: &Receipt, booked: &Receipt) -> Option<&'static str>
         ("workflow", *workflow == receipt.workflow),
         ("feed", *feed == receipt.feed),
         ("period", *period == receipt.period),
+        ("market", *market == receipt.market),
         ("version", *version == receipt.version),
         ("batch_sha256", *batch_sha256 == receipt.batch_sha256),
         ("rows", *rows == receipt.rows),
@@ -161,6 +194,8 @@ impl From<DeliverError> for VerifyError {
             DeliverError::Throttled { .. } => Self::Throttled { detail },
             DeliverError::VerificationMismatch { .. } => Self::Mismatch { detail },
             DeliverError::Rejected { .. }
+            | DeliverError::NotAcknowledged { .. }
+            | DeliverError::Answered { .. }
             | DeliverError::Conflict { .. }
             | DeliverError::BatchUnreadable { .. } => Self::Rejected { detail },
         }

@@ -53,6 +53,10 @@ pub struct Reference {
     pub name: String,
     /// The columns that are used; the feed may have others.
     pub columns: Vec<ReferenceColumn>,
+    /// Which of them says the period a row is for. A period is not calculated
+    /// before there are rows for it: rows whose value is the period, or its year
+    /// where the column is an integer.
+    pub period: Option<String>,
 }
 
 /// A column of reference data.

@@ -87,3 +87,51 @@ pub struct Figures {
     /// as exact decimal text.
     pub totals: BTreeMap<String, String>,
 }
+
+/// The wish to replace what was delivered for a period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Correction {
+    /// Why; kept with every row that changes.
+    pub reason: String,
+}
+
+/// A market's part of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct MarketFigures {
+    /// The market; `all` for a feed without markets.
+    pub market: String,
+    /// The rows its figures were calculated from.
+    pub parsed: Parsed,
+    /// Its figures.
+    pub figures: Figures,
+}
+
+/// A revision of reference data that a run was calculated with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct PinnedRevision {
+    /// The reference's name.
+    pub name: String,
+    /// What the revision is for, such as `year=2024`; empty for everything.
+    pub scope: String,
+    /// Its number.
+    pub number: u64,
+}
+
+/// What is kept of a receipt beside its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct ReceiptRef {
+    /// The market whose figures were delivered.
+    pub market: String,
+    /// How they were delivered.
+    pub channel: String,
+    /// Identifies the delivery whatever execution asked for it.
+    pub delivery_id: String,
+    /// The number under which it was booked.
+    pub coreview_id: String,
+    /// Rows that were booked.
+    pub rows: u64,
+    /// SHA-256 of the booked rows.
+    pub batch_sha256: String,
+    /// Whether it had been booked before.
+    pub already_delivered: bool,
+}

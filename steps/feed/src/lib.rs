@@ -21,7 +21,10 @@ mod unit;
 mod value;
 
 pub use fingerprint::fingerprint;
-pub use handover::{Figures, Parsed, Reconciled, Stats, Warned};
+pub use handover::{
+    Correction, CorrectionExpr, Figures, MarketFigures, MarketFiguresExpr, Parsed, PinnedRevision,
+    ReceiptRef, ReceiptRefExpr, Reconciled, Stats, Warned,
+};
 pub use spec::{FeedSpec, SpecError, SpecProblem};
 pub use unit::Conversion;
 pub use value::{Kind, Layout, Value};

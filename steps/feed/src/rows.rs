@@ -121,6 +121,16 @@ impl<W: Write> RowWriter<W> {
         self.to.write_all(&self.line)
     }
 
+    /// Writes a row whose values are a JSON list already, as
+    /// [`RowReader::stored_values`] gives it.
+    pub fn write_stored(&mut self, outcome: usize, values: &str) -> io::Result<()> {
+        let values = values.strip_prefix('[').unwrap_or(values);
+        let comma = if values == "]" { "" } else { "," };
+        self.line.clear();
+        writeln!(self.line, "[{outcome}{comma}{values}")?;
+        self.to.write_all(&self.line)
+    }
+
     /// Hands back where the rows went.
     pub fn into_inner(self) -> W {
         self.to
@@ -179,11 +189,28 @@ impl<R: BufRead> RowReader<R> {
     /// Reads the next row into `values` and returns the index of its outcome;
     /// none at the end.
     pub fn read(&mut self, values: &mut Vec<Value>) -> Result<Option<usize>, RowsError> {
+        self.read_wanted(values, |_| true)
+    }
+
+    /// As [`RowReader::read`], of the rows whose outcome is wanted. The values of
+    /// others are passed over unread.
+    pub fn read_wanted(
+        &mut self,
+        values: &mut Vec<Value>,
+        wanted: impl Fn(Outcome) -> bool,
+    ) -> Result<Option<usize>, RowsError> {
         values.clear();
-        if !read_line(&mut self.from, &mut self.line)? {
-            return Ok(None);
+        loop {
+            if !read_line(&mut self.from, &mut self.line)? {
+                return Ok(None);
+            }
+            self.row += 1;
+            // What does not begin as it should is read, and is an error then.
+            let outcome = outcome_of(&self.line).and_then(|index| self.header.outcomes.get(index));
+            if outcome.is_none_or(|outcome| wanted(outcome.outcome)) {
+                break;
+            }
         }
-        self.row += 1;
         let row = self.row;
         let refuse = |problem: String| RowsError::Row { row, problem };
         let mut json = serde_json::Deserializer::from_slice(&self.line);
@@ -196,10 +223,27 @@ impl<R: BufRead> RowReader<R> {
         Ok(Some(outcome))
     }
 
+    /// The values of the row that was read last, as a JSON list without the outcome.
+    pub fn stored_values(&self) -> String {
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+        // The outcome is a number, so the first comma ends it; a row of no values has none.
+        let values = memchr::memchr(b',', line).and_then(|comma| line.get(comma + 1..));
+        let mut stored = String::with_capacity(line.len() + 1);
+        stored.push('[');
+        stored.push_str(&String::from_utf8_lossy(values.unwrap_or(b"]")));
+        stored
+    }
+
     /// What became of rows with this outcome index.
     pub fn outcome(&self, index: usize) -> Option<&RowsOutcome> {
         self.header.outcomes.get(index)
     }
+}
+
+/// The number that a row begins with: `[12,` is 12.
+fn outcome_of(line: &[u8]) -> Option<usize> {
+    let end = line.iter().position(|byte| matches!(byte, b',' | b']'))?;
+    std::str::from_utf8(line.get(1..end)?).ok()?.parse().ok()
 }
 
 /// A line without end would be read into memory: damage must not do that.

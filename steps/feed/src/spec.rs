@@ -10,6 +10,7 @@ use std::io::Read;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::calculation::{ROWS, Reconciliation, Reference, Table};
 use crate::condition::Condition;
@@ -17,22 +18,25 @@ use crate::expression::Expression;
 use crate::literal::Number;
 use crate::number::RoundingMode;
 use crate::unit::Conversion;
-use crate::value::Layout;
+use crate::value::{Layout, Value};
 
 pub(crate) mod check;
 mod decode;
 mod document;
 mod error;
 mod source;
+mod store;
 pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 
+pub use check::Finding;
 pub use error::{SpecError, SpecProblem};
 pub use source::{
     Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Warning,
     Width,
 };
+pub use store::{MONTHS_BACK_MAX, Store};
 pub use suggest::{among, closest};
 
 /// Largest spec file that is read, in bytes.
@@ -60,6 +64,9 @@ pub struct FeedSpec {
     /// row without one is accepted.
     #[serde(default)]
     pub triage: Vec<TriageRule>,
+    /// How rows are kept in the planning database; for a feed that is calculated
+    /// by period from what was taken in before.
+    pub store: Option<Store>,
     /// Reference data: rows of other feeds that tables use.
     #[serde(default)]
     pub references: Vec<Reference>,
@@ -337,6 +344,10 @@ pub struct FiguresTable {
     /// what was delivered. Only counts and sums can be.
     #[serde(default)]
     pub control: Vec<String>,
+    /// The group column by whose values control measures are kept apart, such as
+    /// the currency: a sum over several of them says nothing. Their totals are
+    /// called `payable[currency=EUR]`.
+    pub control_by: Option<String>,
     /// What stands for a group column without a value; nothing when absent.
     #[serde(default)]
     pub null_text: String,
@@ -349,6 +360,16 @@ impl FiguresTable {
     /// The name of the table the figures are taken from.
     pub fn source(&self) -> &str {
         self.from.as_deref().unwrap_or(ROWS)
+    }
+
+    /// What the total of a control measure is called, over the rows that have
+    /// this value in `control_by`.
+    pub fn total_name(&self, measure: &str, value: Option<&Value>) -> String {
+        match (&self.control_by, value) {
+            (Some(by), Some(Value::Null)) => format!("{measure}[{by}={}]", self.null_text),
+            (Some(by), Some(value)) => format!("{measure}[{by}={value}]"),
+            _ => measure.to_owned(),
+        }
     }
 }
 
@@ -387,6 +408,10 @@ pub enum Channel {
     /// Rows written to CoreView's database.
     #[default]
     CoreviewDatabase,
+    /// Files in a folder that the receiver watches.
+    FileDrop,
+    /// Batches put to an HTTPS endpoint.
+    Https,
 }
 
 impl Channel {
@@ -394,6 +419,8 @@ impl Channel {
     pub fn name(self) -> &'static str {
         match self {
             Self::CoreviewDatabase => "coreview-database",
+            Self::FileDrop => "file-drop",
+            Self::Https => "https",
         }
     }
 }
@@ -410,6 +437,50 @@ pub enum PeriodUnit {
     Day,
 }
 
+/// Reads any TOML or JSON document the way specs are read: what is unknown,
+/// missing or of the wrong type is reported at its place, and so is what `check`
+/// finds in it.
+///
+/// # Errors
+/// Every mistake that was found; also when the document cannot be read, is not
+/// UTF-8 or is larger than [`SPEC_BYTES_MAX`].
+pub fn read_document<T: DeserializeOwned>(
+    file: &str,
+    from: impl Read,
+    check: impl FnOnce(&T) -> Vec<Finding>,
+) -> Result<T, SpecError> {
+    checked_document(file, &text_of(file, from)?, check)
+}
+
+fn checked_document<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    check: impl FnOnce(&T) -> Vec<Finding>,
+) -> Result<T, SpecError> {
+    let document = document::parse(file, text)?;
+    let decoded: T =
+        decode::decode(&document).map_err(|problem| SpecError::new(file, text, vec![problem]))?;
+    let problems = check(&decoded);
+    if problems.is_empty() {
+        return Ok(decoded);
+    }
+    let located = problems.into_iter().map(|problem| problem.locate(&document)).collect();
+    Err(SpecError::new(file, text, located))
+}
+
+/// The text of a document, without a byte order mark.
+fn text_of(file: &str, from: impl Read) -> Result<String, SpecError> {
+    let mut text = String::new();
+    let read = from.take(SPEC_BYTES_MAX + 1).read_to_string(&mut text);
+    match read {
+        Err(error) => Err(SpecError::unreadable(file, &error.to_string())),
+        Ok(_) if text.len() as u64 > SPEC_BYTES_MAX => {
+            Err(SpecError::unreadable(file, &format!("at most {SPEC_BYTES_MAX} bytes are read")))
+        }
+        Ok(_) => Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)),
+    }
+}
+
 impl FeedSpec {
     /// Reads and checks a spec. `file` is what messages call it; a name that ends
     /// in `.json`, or a text that starts with `{`, is JSON, anything else TOML.
@@ -417,15 +488,7 @@ impl FeedSpec {
     /// # Errors
     /// Every mistake that was found, each with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, SpecError> {
-        let document = document::parse(file, text)?;
-        let spec: Self =
-            decode::decode(&document).map_err(|problem| SpecError::new(file, text, vec![problem]))?;
-        let problems = check::check(&spec);
-        if problems.is_empty() {
-            return Ok(spec);
-        }
-        let located = problems.into_iter().map(|problem| problem.locate(&document)).collect();
-        Err(SpecError::new(file, text, located))
+        checked_document(file, text, check::check)
     }
 
     /// Reads and checks a spec from a file.
@@ -434,15 +497,7 @@ impl FeedSpec {
     /// As [`FeedSpec::parse`]; also when it cannot be read, is not UTF-8 or is
     /// larger than [`SPEC_BYTES_MAX`].
     pub fn read(file: &str, from: impl Read) -> Result<Self, SpecError> {
-        let mut text = String::new();
-        let read = from.take(SPEC_BYTES_MAX + 1).read_to_string(&mut text);
-        match read {
-            Err(error) => Err(SpecError::unreadable(file, &error.to_string())),
-            Ok(_) if text.len() as u64 > SPEC_BYTES_MAX => {
-                Err(SpecError::unreadable(file, &format!("a spec has at most {SPEC_BYTES_MAX} bytes")))
-            }
-            Ok(_) => Self::parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text)),
-        }
+        Self::parse(file, &text_of(file, from)?)
     }
 
     /// The JSON schema of a spec.

@@ -10,14 +10,16 @@
 #![warn(missing_docs)]
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::BufReader;
 
 use feed::calculation::ROWS;
-use feed::measure::{Budget, MeasureError, Measures};
+use feed::measure::{Budget, MeasureError, Measures, Tally};
+use feed::number::{ArithmeticError, Sum};
 use feed::rejects::RejectReader;
 use feed::rows::{RowReader, RowsError};
-use feed::spec::{Outcome, RejectPolicy};
-use feed::{Drops, FeedSpec, Parsed, Reconciled, Staging, Stats};
+use feed::spec::{Measure, Outcome, RejectPolicy};
+use feed::{Drops, FeedSpec, Layout, Parsed, Reconciled, Staging, Stats, Value};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,23 +151,17 @@ fn count_rows(
             spec.feed
         )));
     }
-    // The control measures of a calculated table are taken where it is calculated.
-    let control_names: &[String] = if spec.figures.source() == ROWS { &spec.figures.control } else { &[] };
-    let mut control_only = spec.clone();
-    control_only.measures.retain(|measure| control_names.contains(&measure.name));
-    let mut scope_only = spec.clone();
-    if spec.figures.source() != ROWS {
-        scope_only.measures.clear();
-        for figures in [&mut control_only.figures, &mut scope_only.figures] {
-            figures.r#where = None;
-        }
-    }
-    let measures = Measures::compile(&control_only, &layout).map_err(unfit)?;
-    let scope = Measures::compile(&scope_only, &layout).map_err(unfit)?;
+    let Controlled { names, measures, scope } = Controlled::of(spec, &layout)?;
     let overflow = |error: &MeasureError| ReconcileError::Overflow { detail: error.to_string() };
     let mut budget = Budget::default();
-    let mut tallies = measures.tallies(&mut budget).map_err(|error| overflow(&error))?;
-
+    // Without control measures of the rows there is nothing to keep apart.
+    let by = spec.figures.control_by.as_ref().filter(|_| !names.is_empty());
+    let by = by.and_then(|by| layout.find(by)).map(|(index, _)| index);
+    // What totals are kept apart by, each with the tallies of its rows.
+    let mut parts: BTreeMap<Option<Value>, Vec<Tally>> = BTreeMap::new();
+    if by.is_none() {
+        parts.insert(None, measures.tallies(&mut budget).map_err(|error| overflow(&error))?);
+    }
     let mut row = Vec::new();
     while let Some(index) = reader.read(&mut row).map_err(damaged)? {
         let Some(decided) = reader.outcome(index) else { continue };
@@ -190,18 +186,66 @@ fn count_rows(
         }
         let outcome = decided.outcome;
         if scope.includes(outcome, &row) {
-            measures.add(&mut tallies, outcome, &row, &mut budget).map_err(|error| overflow(&error))?;
+            let part = by.and_then(|by| row.get(by)).cloned();
+            let tallies = match parts.entry(part) {
+                Entry::Occupied(tallies) => tallies.into_mut(),
+                Entry::Vacant(none) => {
+                    none.insert(measures.tallies(&mut budget).map_err(|error| overflow(&error))?)
+                }
+            };
+            measures.add(tallies, outcome, &row, &mut budget).map_err(|error| overflow(&error))?;
         }
     }
-    let mut control = BTreeMap::new();
-    for name in control_names {
-        let sum = measures.exact(name, &tallies).unwrap_or_default();
-        let value = sum.value().map_err(|error| ReconcileError::Overflow {
-            detail: format!("control measure `{name}`: {error}"),
-        })?;
-        control.insert(name.clone(), value.to_string());
+    totals(spec, names, &measures, &parts)
+}
+
+/// What is added up beside the counting.
+struct Controlled<'s> {
+    names: &'s [String],
+    measures: Measures,
+    /// Says which rows make part of the figures.
+    scope: Measures,
+}
+
+impl<'s> Controlled<'s> {
+    fn of(spec: &'s FeedSpec, layout: &Layout) -> Result<Self, ReconcileError> {
+        let unfit = |detail: String| ReconcileError::Spec { detail };
+        // The control measures of a calculated table are taken where it is calculated.
+        let of_rows = spec.figures.source() == ROWS;
+        let names: &[String] = if of_rows { &spec.figures.control } else { &[] };
+        let is_control = |measure: &&Measure| names.contains(&measure.name);
+        let control: Vec<Measure> = spec.measures.iter().filter(is_control).cloned().collect();
+        let condition = spec.figures.r#where.as_ref().filter(|_| of_rows);
+        let seen: &[Measure] = if of_rows { &spec.measures } else { &[] };
+        let compile = |measures| Measures::of(measures, condition, spec.figures.rounding, layout);
+        Ok(Self { names, measures: compile(&control).map_err(unfit)?, scope: compile(seen).map_err(unfit)? })
     }
-    Ok(control)
+}
+
+/// The totals of the control measures, by their names.
+fn totals(
+    spec: &FeedSpec,
+    control_names: &[String],
+    measures: &Measures,
+    parts: &BTreeMap<Option<Value>, Vec<Tally>>,
+) -> Result<BTreeMap<String, String>, ReconcileError> {
+    // Two parts can have one name: a text that is also what stands for none.
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let overflow = |name: &str, error: ArithmeticError| ReconcileError::Overflow {
+        detail: format!("control measure `{name}`: {error}"),
+    };
+    for (part, tallies) in parts {
+        for name in control_names {
+            let sum = measures.exact(name, tallies).unwrap_or_default();
+            let total = sums.entry(spec.figures.total_name(name, part.as_ref())).or_default();
+            total.merge(sum).map_err(|error| overflow(name, error))?;
+        }
+    }
+    let text = |(name, sum): (String, Sum)| match sum.value() {
+        Ok(value) => Ok((name, value.to_string())),
+        Err(error) => Err(overflow(&name, error)),
+    };
+    sums.into_iter().map(text).collect()
 }
 
 /// Counts the rejects; returns the first few in words.

@@ -53,33 +53,15 @@ impl<'r> Content<'r> {
         figures: impl Read,
         rejects: impl BufRead,
     ) -> Result<Self, ReportError> {
-        let mut csv = csv::Reader::from_reader(figures);
-        let columns = csv.headers().map_err(|error| ReportError::figures(&error))?;
-        let columns = columns.iter().map(str::to_owned).collect();
-        let first_figures = csv
-            .records()
-            .take(FIGURES_SHOWN_MAX)
-            .map(|record| record.map(|record| record.iter().map(str::to_owned).collect()))
-            .collect::<Result<_, _>>()
-            .map_err(|error| ReportError::figures(&error))?;
-        let first_rejects = RejectReader::new(rejects)
-            .take(REJECTS_SHOWN_MAX)
-            .map(|reject| reject.map(shortened))
-            .collect::<Result<_, _>>()
-            .map_err(|error| ReportError::Damaged {
-                detail: format!("the rejects cannot be read: {error}; run the parse step again"),
-            })?;
+        let (columns, first_figures) = first_figures(figures, FIGURES_SHOWN_MAX)?;
+        let first_rejects = first_rejects(rejects, REJECTS_SHOWN_MAX)?;
         Ok(Self {
             spec,
             description: spec.description.as_deref(),
             request,
             checks: checks(request),
             reject_policy: policy(spec),
-            reasons: spec
-                .triage
-                .iter()
-                .filter_map(|rule| Some((rule.code.as_str(), rule.reason.as_deref()?)))
-                .collect(),
+            reasons: reasons(spec),
             columns,
             first_figures,
             first_rejects,
@@ -93,6 +75,34 @@ impl<'r> Content<'r> {
     }
 }
 
+/// The columns of figures, and their first rows.
+pub(crate) fn first_figures(
+    figures: impl Read,
+    most: usize,
+) -> Result<(Vec<String>, Vec<Vec<String>>), ReportError> {
+    let mut csv = csv::Reader::from_reader(figures);
+    let columns = csv.headers().map_err(|error| ReportError::figures(&error))?;
+    let columns = columns.iter().map(str::to_owned).collect();
+    let rows = csv.records().take(most);
+    let rows = rows.map(|record| record.map(|record| record.iter().map(str::to_owned).collect()));
+    let rows = rows.collect::<Result<_, _>>().map_err(|error| ReportError::figures(&error))?;
+    Ok((columns, rows))
+}
+
+/// The first rejected rows, shortened.
+pub(crate) fn first_rejects(rejects: impl BufRead, most: usize) -> Result<Vec<Reject>, ReportError> {
+    let first = RejectReader::new(rejects).take(most).map(|reject| reject.map(shortened));
+    first.collect::<Result<_, _>>().map_err(|error| ReportError::Damaged {
+        detail: format!("the rejects cannot be read: {error}; run the parse step again"),
+    })
+}
+
+/// The reason of each triage code.
+pub(crate) fn reasons(spec: &FeedSpec) -> BTreeMap<&str, &str> {
+    let rules = spec.triage.iter();
+    rules.filter_map(|rule| Some((rule.code.as_str(), rule.reason.as_deref()?))).collect()
+}
+
 fn shortened(mut reject: Reject) -> Reject {
     if let Some((end, _)) = reject.raw.char_indices().nth(RAW_SHOWN_MAX) {
         reject.raw.truncate(end);
@@ -101,7 +111,7 @@ fn shortened(mut reject: Reject) -> Reject {
     reject
 }
 
-fn policy(spec: &FeedSpec) -> String {
+pub(crate) fn policy(spec: &FeedSpec) -> String {
     match (spec.rejects.policy, spec.rejects.percent) {
         (RejectPolicy::FailFast, _) => "none tolerated".to_owned(),
         (RejectPolicy::KeepGoing, _) => "tolerated, kept aside".to_owned(),
@@ -115,12 +125,6 @@ fn policy(spec: &FeedSpec) -> String {
 }
 
 fn checks(request: &ReportRequest) -> Vec<Check> {
-    let check = |what: &str, left: String, right: String| Check {
-        what: what.to_owned(),
-        holds: left == right,
-        left,
-        right,
-    };
     let stats = &request.parsed.stats;
     let parts = stats.accepted + stats.cancelled + stats.rejected;
     let mut checks = vec![
@@ -141,13 +145,27 @@ fn checks(request: &ReportRequest) -> Vec<Check> {
             request.confirmed.batch_sha256.clone(),
         ),
     ];
-    checks.extend(request.figures.totals.iter().map(|(name, total)| {
-        let booked = request.delivered.totals.get(name).cloned().unwrap_or_else(|| "missing".to_owned());
+    checks.extend(totals("figures = delivered", &request.figures.totals, &request.delivered.totals));
+    checks
+}
+
+/// Each total of one side against the other's.
+pub(crate) fn totals(
+    what: &str,
+    left: &BTreeMap<String, String>,
+    right: &BTreeMap<String, String>,
+) -> Vec<Check> {
+    let check = |(name, total): (&String, &String)| {
+        let other = right.get(name).cloned().unwrap_or_else(|| "missing".to_owned());
         // 7.5 and 7.50 are the same total.
         let number = |text: &str| text.parse::<Decimal>().ok();
-        let holds = number(total).is_some() && number(total) == number(&booked);
-        let what = format!("Σ {name}: figures = delivered");
-        Check { what, left: total.clone(), right: booked, holds }
-    }));
-    checks
+        let holds = number(total).is_some() && number(total) == number(&other);
+        Check { what: format!("Σ {name}: {what}"), left: total.clone(), right: other, holds }
+    };
+    left.iter().map(check).collect()
+}
+
+/// Two texts that had to be the same.
+pub(crate) fn check(what: &str, left: String, right: String) -> Check {
+    Check { what: what.to_owned(), holds: left == right, left, right }
 }

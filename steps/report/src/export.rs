@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 
+use feed::calculation::Plan;
 use feed::spec::MeasureKind;
 use feed::{FeedSpec, Kind};
 
@@ -12,26 +13,48 @@ use crate::ReportError;
 /// (OWASP, "CSV Injection").
 const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
-/// Copies the figures. Cells of text columns that could run get a `'` in front;
-/// numbers keep their sign, and everything else its bytes.
-pub(crate) fn write(spec: &FeedSpec, figures: impl Read, to: impl Write) -> Result<(), ReportError> {
-    let text_columns = text_columns(spec)?;
-    let mut from = csv::ReaderBuilder::new().has_headers(false).from_reader(figures);
+/// Copies the figures of several files with the same columns into one. Cells of
+/// text columns that could run get a `'` in front; numbers keep their sign, and
+/// everything else its bytes.
+pub(crate) fn write<R: Read>(
+    spec: &FeedSpec,
+    figures: impl IntoIterator<Item = Result<R, ReportError>>,
+    to: impl Write,
+) -> Result<(), ReportError> {
     let mut to = csv::Writer::from_writer(to);
-    let mut record = csv::StringRecord::new();
-    let mut is_header = true;
-    while from.read_record(&mut record).map_err(|error| ReportError::figures(&error))? {
-        for (at, field) in record.iter().enumerate() {
-            let is_text = text_columns.get(at).copied().unwrap_or(true);
-            let written = if is_text && !is_header && field.starts_with(FORMULA_STARTS) {
-                to.write_field(format!("'{field}"))
-            } else {
-                to.write_field(field)
-            };
-            written.map_err(write_error)?;
+    let mut header: Option<csv::StringRecord> = None;
+    for from in figures {
+        let mut from = csv::Reader::from_reader(from?);
+        let found = from.headers().map_err(|error| ReportError::figures(&error))?.clone();
+        match &header {
+            None => {
+                to.write_record(&found).map_err(write_error)?;
+                header = Some(found.clone());
+            }
+            Some(header) if *header != found => {
+                return Err(ReportError::Damaged {
+                    detail: format!(
+                        "the markets' figures have different columns: {:?} and {:?}; calculate all of them with one spec",
+                        header.iter().collect::<Vec<_>>().join(", "),
+                        found.iter().collect::<Vec<_>>().join(", ")
+                    ),
+                });
+            }
+            Some(_) => {}
         }
-        to.write_record(None::<&[u8]>).map_err(write_error)?;
-        is_header = false;
+        let text_columns: Vec<bool> = found.iter().map(|column| is_text(spec, column)).collect();
+        let mut record = csv::StringRecord::new();
+        while from.read_record(&mut record).map_err(|error| ReportError::figures(&error))? {
+            for (field, is_text) in record.iter().zip(&text_columns) {
+                let written = if *is_text && field.starts_with(FORMULA_STARTS) {
+                    to.write_field(format!("'{field}"))
+                } else {
+                    to.write_field(field)
+                };
+                written.map_err(write_error)?;
+            }
+            to.write_record(None::<&[u8]>).map_err(write_error)?;
+        }
     }
     to.flush().map_err(|error| ReportError::write(&error))
 }
@@ -40,19 +63,22 @@ fn write_error(error: csv::Error) -> ReportError {
     ReportError::write(&std::io::Error::from(error))
 }
 
-/// Which columns of the output hold text that came from outside.
-fn text_columns(spec: &FeedSpec) -> Result<Vec<bool>, ReportError> {
-    let layout = spec.layout().map_err(|detail| ReportError::Spec { detail })?;
-    let is_text = |name: &str| layout.find(name).is_some_and(|(_, kind)| kind == Kind::Text);
-    Ok(spec
-        .output_columns()
-        .into_iter()
-        .map(|name| match spec.measure(name) {
-            None => is_text(name),
-            Some(measure) => {
-                matches!(measure.kind, MeasureKind::Min | MeasureKind::Max)
-                    && measure.column.as_deref().is_some_and(is_text)
-            }
-        })
-        .collect())
+/// Whether a column of the output holds text, which came from outside. One the
+/// spec does not know is taken for text.
+pub(crate) fn is_text(spec: &FeedSpec, column: &str) -> bool {
+    let Some(layout) = Plan::of(spec).ok().and_then(|plan| plan.layout(spec.figures.source()).cloned())
+    else {
+        return true;
+    };
+    let kind = |name: &str| layout.find(name).map(|(_, kind)| kind);
+    match spec.measure(column) {
+        None => kind(column).is_none_or(|kind| kind == Kind::Text),
+        Some(measure) => {
+            let is_a_value = matches!(
+                measure.kind,
+                MeasureKind::Min | MeasureKind::Max | MeasureKind::First | MeasureKind::Last
+            );
+            is_a_value && measure.column.as_deref().and_then(kind) == Some(Kind::Text)
+        }
+    }
 }

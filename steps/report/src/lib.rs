@@ -1,4 +1,5 @@
-//! The step `report`: what an operator wants to know about a run.
+//! The steps `report` and `report_run`: what an operator wants to know about a
+//! delivery, and about a run over several markets.
 //!
 //! Three objects: a page for people (HTML, one file, no scripts, nothing
 //! loaded), the same as JSON for programs, and the figures as CSV for
@@ -21,10 +22,13 @@ use stepwright::{Read, Shape, StepError, Write, step};
 mod content;
 mod export;
 mod html;
+mod page;
+mod run;
 #[cfg(test)]
 mod tests;
 
 use content::Content;
+pub use run::{ReportRun, RunReportRequest, RunReportRequestExpr, RunReported, report_run};
 
 /// A receipt, as far as the report shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -170,7 +174,7 @@ pub fn run(
     let figures = || staging.get(&request.figures.figures).map(BufReader::new);
 
     let mut export = staging.create(&format!("{folder}/figures.csv"))?;
-    export::write(&spec, figures()?, &mut export)?;
+    export::write(&spec, [figures().map_err(ReportError::from)], &mut export)?;
     let export = export.finish(Some(request.figures.rows))?;
 
     let rejects = BufReader::new(staging.get(&request.parsed.rejects)?);

@@ -10,7 +10,7 @@ use stepwright_step_misbehave::{
 
 fn workflow(name: &str, body: fn(&mut Flow, Expr<Request>) -> Expr<Answer>) -> Workflow {
     stepwright::workflow(name, body)
-        .intake::<Drops>(|request| request.files, |request| request.spec, "sample")
+        .intake::<Drops, _>(|request| request.files, |request| request.spec, "sample")
         .build()
 }
 

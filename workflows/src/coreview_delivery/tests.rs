@@ -118,6 +118,7 @@ fn receipt_for(batch: &Batch) -> Receipt {
         channel: batch.channel.clone(),
         workflow: batch.workflow.clone(),
         feed: batch.feed.clone(),
+        market: None,
         period: batch.period.clone(),
         version: 1,
         batch_sha256: batch.batch_sha256.clone(),

@@ -117,6 +117,24 @@ fn a_token_is_good_for_one_attempt() {
 }
 
 #[test]
+fn a_task_waits_from_when_its_token_is_handed_out_until_it_is_answered() {
+    let mut execution = Execution::new(callback(json!({ "TimeoutSeconds": 60 })));
+    advance(&mut execution, Input::Start(Box::new(start())), 5_000).unwrap();
+    assert_eq!(execution.waiting_tasks(), []);
+    assert!(!execution.waits_only_for_answers());
+    advance(&mut execution, Input::TaskSucceeded { event_id: 3, output: "{}".into() }, 6_000).unwrap();
+    let waiting = execution.waiting_tasks();
+    let [task] = &*waiting else { panic!("{waiting:?}") };
+    assert!(execution.waits_only_for_answers());
+    assert_eq!(execution.task_of_token(&task.token), Some(3));
+    assert_eq!((task.since_millis, task.until_millis), (5_000, Some(65_000)));
+    assert_eq!(task.place(), execution.current_states().join(" / "));
+    advance(&mut execution, Input::TokenSucceeded { event_id: 3, output: "1".into() }, 7_000).unwrap();
+    assert_eq!(execution.waiting_tasks(), []);
+    assert!(!execution.waits_only_for_answers());
+}
+
+#[test]
 fn nobody_but_the_bearer_ends_a_callback() {
     let mut execution = Execution::new(callback(json!({})));
     advance(&mut execution, Input::Start(Box::new(start())), 0).unwrap();

@@ -2,12 +2,12 @@
 //! a bound, with at least so much.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 
 use feed::Value;
 use feed::calculation::{Join, Missing, Uses};
 
-use super::{Place, Row, Rows, each, key, picked};
+use super::{Place, Row, Rows, each, picked};
 use crate::error::CalculateError;
 
 pub(super) fn join<'r>(join: &'r Join, other: Cow<'r, [Row]>, rows: Rows<'r>, place: Place<'r>) -> Rows<'r> {
@@ -28,42 +28,58 @@ pub(super) fn join<'r>(join: &'r Join, other: Cow<'r, [Row]>, rows: Rows<'r>, pl
     })
 }
 
-/// The other table's rows by their keys, earliest first.
+/// The other table's rows in the order of their keys, of equal ones earliest
+/// first. Positions only: a table of many rows has about as many keys.
 struct Matches<'r> {
     join: &'r Join,
     other: Cow<'r, [Row]>,
-    by_key: BTreeMap<Vec<Value>, Vec<usize>>,
+    ordered: Vec<usize>,
     used: Vec<bool>,
 }
 
 impl<'r> Matches<'r> {
     fn of(join: &'r Join, other: Cow<'r, [Row]>) -> Self {
-        let mut by_key: BTreeMap<Vec<Value>, Vec<usize>> = BTreeMap::new();
-        for (index, row) in other.iter().enumerate() {
-            let dated = join.latest.is_none_or(|(at, _)| row.get(at).is_some_and(|value| !value.is_null()));
-            if let Some(key) = key(row, join.on.iter().map(|(theirs, _)| *theirs))
-                && dated
-            {
-                by_key.entry(key).or_default().push(index);
-            }
+        let there = |at: usize, row: &Row| row.get(at).is_some_and(|value| !value.is_null());
+        let has_all = |row: &Row| {
+            join.on.iter().all(|(theirs, _)| there(*theirs, row))
+                && join.latest.is_none_or(|(at, _)| there(at, row))
+        };
+        let rows = other.iter().enumerate();
+        let mut ordered: Vec<usize> = rows.filter(|(_, row)| has_all(row)).map(|(index, _)| index).collect();
+        // Stable: of equal ones the last stays last.
+        ordered.sort_by(|a, b| {
+            let (a, b) = (other.get(*a).map(Vec::as_slice), other.get(*b).map(Vec::as_slice));
+            let latest = join.latest.as_ref().map(|(at, _)| at);
+            let columns = join.on.iter().map(|(theirs, _)| theirs).chain(latest);
+            first_difference(columns.map(|at| compared(a, *at, b, *at)))
+        });
+        let used = vec![false; if join.uses == Uses::Once { other.len() } else { 0 }];
+        Self { join, other, ordered, used }
+    }
+
+    /// Those with the key of a row; none when a part of it is null.
+    fn with_key(&self, row: &[Value]) -> &[usize] {
+        let join = self.join;
+        if join.on.iter().any(|(_, ours)| row.get(*ours).is_none_or(Value::is_null)) {
+            return &[];
         }
-        if let Some((at, _)) = join.latest {
-            for indexes in by_key.values_mut() {
-                // Stable: of equal ones the last stays last.
-                indexes.sort_by(|a, b| {
-                    let value = |index: &usize| other.get(*index).and_then(|row| row.get(at));
-                    value(a).cmp(&value(b))
-                });
-            }
-        }
-        let used = vec![false; other.len()];
-        Self { join, other, by_key, used }
+        let order = |index: usize| {
+            let candidate = self.other.get(index).map(Vec::as_slice);
+            first_difference(
+                join.on.iter().map(|(theirs, ours)| compared(candidate, *theirs, Some(row), *ours)),
+            )
+        };
+        let first = self.ordered.partition_point(|index| order(*index).is_lt());
+        let rest = self.ordered.get(first..).unwrap_or_default();
+        rest.get(..rest.partition_point(|index| order(*index).is_eq())).unwrap_or_default()
     }
 
     fn find(&mut self, row: &[Value], place: Place<'_>) -> Result<Option<Row>, CalculateError> {
         let join = self.join;
-        let Some(key) = key(row, join.on.iter().map(|(_, ours)| *ours)) else { return Ok(None) };
-        let Some(indexes) = self.by_key.get(&key) else { return Ok(None) };
+        let indexes = self.with_key(row);
+        if indexes.is_empty() {
+            return Ok(None);
+        }
         let least = match &join.at_least {
             None => None,
             Some((column, value)) => match place.evaluate(value, row)?.number() {
@@ -104,4 +120,14 @@ impl<'r> Matches<'r> {
         }
         Ok(self.other.get(index).map(|row| picked(row, &join.take)))
     }
+}
+
+/// How two values stand that are both there and of one kind, or both numbers.
+fn compared(a: Option<&[Value]>, at: usize, b: Option<&[Value]>, other: usize) -> Ordering {
+    let values = a.and_then(|row| row.get(at)).zip(b.and_then(|row| row.get(other)));
+    values.and_then(|(a, b)| a.compare(b)).unwrap_or(Ordering::Equal)
+}
+
+fn first_difference(mut orders: impl Iterator<Item = Ordering>) -> Ordering {
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 
 use super::{Place, Row, partition};
 use crate::error::CalculateError;
+use crate::period::written;
 
 /// A period's place on a line without gaps, and its year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,20 +167,6 @@ fn period(window: &Windowing, row: &[Value], place: Place<'_>) -> Result<Option<
             place.of(row)
         ),
     })
-}
-
-/// The first day of a period that is written as text.
-fn written(text: &str, unit: PeriodUnit) -> Option<Date> {
-    let (pattern, rest) = match unit {
-        PeriodUnit::Year => ("0000", "-01-01"),
-        PeriodUnit::Month => ("0000-00", "-01"),
-        PeriodUnit::Day => ("0000-00-00", ""),
-    };
-    let fits = |(c, like): (char, char)| if like == '0' { c.is_ascii_digit() } else { c == like };
-    if text.len() != pattern.len() || !text.chars().zip(pattern.chars()).all(fits) {
-        return None;
-    }
-    format!("{text}{rest}").parse().ok()
 }
 
 fn of(date: Date, unit: PeriodUnit) -> Period {

@@ -76,7 +76,8 @@ fn invoices_become_contracts_commissions_and_clawbacks() {
          Sweden,SEK,2011-02,1,1100.00,OK,55.00,0.00,55.00\n"
     );
     assert_eq!(run.figures.period, "2011-01/2011-03");
-    assert_eq!(run.figures.totals["payable"], "61.00");
+    assert_eq!(run.figures.totals["payable[currency=EUR]"], "6.00");
+    assert_eq!(run.figures.totals["payable[currency=SEK]"], "55.00");
     let rejected: Vec<(&str, u64)> =
         run.parsed.stats.rejected_by_code.iter().map(|(code, count)| (code.as_str(), *count)).collect();
     assert_eq!(rejected, [("ADJUSTMENT", 1), ("NO_PRICE", 1), ("NO_QUANTITY", 1)]);

@@ -135,6 +135,7 @@ fn a_wrong_control_sum_stops_the_run() {
             rows: good.reconciled.rows.clone(),
             control,
             references: BTreeMap::new(),
+            period: None,
         };
         let error = super::run(&request, &buckets.drops, &buckets.staging).unwrap_err();
         assert!(matches!(error, CalculateError::ControlMismatch { .. }), "{error}");
@@ -190,7 +191,106 @@ fn rows_of_another_spec_are_refused() {
         rows: run.reconciled.rows,
         control: BTreeMap::new(),
         references: BTreeMap::new(),
+        period: None,
     };
     let error = super::run(&request, &buckets.drops, &buckets.staging).unwrap_err();
     assert!(matches!(error, CalculateError::Spec { .. }), "{error}");
+}
+
+/// Figures by group of the rows of one period.
+fn of_period(spec: &str, rows: &str, period: &str) -> Result<(Figures, String), CalculateError> {
+    let buckets = Buckets::new();
+    let spec = buckets.put("spec.toml", spec.as_bytes());
+    let file = buckets.put("in.csv", format!("group,x,n,day\n{rows}").as_bytes());
+    let all = buckets.run(spec.clone(), vec![file]).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let request = CalculateRequest {
+        spec,
+        rows: all.reconciled.rows,
+        control: all.reconciled.control,
+        references: BTreeMap::new(),
+        period: Some(period.to_owned()),
+    };
+    let figures = super::run(&request, &buckets.drops, &buckets.staging)?;
+    assert_ne!(figures.figures.key, all.figures.figures.key, "other figures have another place");
+    let csv = buckets.text(&figures.figures);
+    Ok((figures, csv))
+}
+
+#[test]
+fn the_figures_of_one_period_are_those_of_its_rows() {
+    let measures = format!("{COUNT}[[measures]]\nname = \"x\"\nkind = \"sum\"\ncolumn = \"x\"\n");
+    let figures = "group_by = [\"group\"]\ncontrol = [\"rows\", \"x\"]";
+    let rows = "a,1,7,2024-03-31\nb,2,8,2024-04-01\na,4,8,2024-04-30\nc,8,,\na,16,9,2025-04-01\n";
+    let month = spec(&measures, figures, "period_from = \"day\"\nperiod_unit = \"month\"");
+    let (found, csv) = of_period(&month, rows, "2024-04").unwrap();
+    assert_eq!(csv, "group,rows,x\na,1,4\nb,1,2\n");
+    assert_eq!((found.period.as_str(), found.rows), ("2024-04", 2));
+    assert_eq!([&found.totals["rows"], &found.totals["x"]], ["2", "6"]);
+
+    let year = spec(&measures, figures, "period_from = \"day\"\nperiod_unit = \"year\"");
+    assert_eq!(of_period(&year, rows, "2024").unwrap().1, "group,rows,x\na,2,5\nb,1,2\n");
+    let number = spec(&measures, figures, "period_from = \"n\"");
+    assert_eq!(of_period(&number, rows, "8").unwrap().1, "group,rows,x\na,1,4\nb,1,2\n");
+    let (none, csv) = of_period(&month, rows, "2024-05").unwrap();
+    assert_eq!((csv.as_str(), none.rows, none.totals["x"].as_str()), ("group,rows,x\n", 0, "0"));
+}
+
+#[test]
+fn rows_of_other_periods_are_what_tables_look_back_at() {
+    let tables = r#"
+[[tables]]
+name = "days"
+from = "rows"
+steps = [
+    { group = { by = ["day"], measures = [{ name = "x", kind = "sum", column = "x" }] } },
+    { window = { period = "day", unit = "day", over = "previous", measures = [{ name = "before", kind = "sum", column = "x" }] } },
+]
+[[reconciliations]]
+name = "every_row_is_in_a_day"
+total = { table = "rows", sum = "x" }
+parts = [{ table = "days", sum = "x" }]
+[[measures]]
+name = "change"
+kind = "sum"
+column = "before"
+"#;
+    let figures = "from = \"days\"\ngroup_by = [\"day\"]\ncontrol = [\"change\"]";
+    let spec = spec(tables, figures, "period_from = \"day\"\nperiod_unit = \"day\"");
+    let rows = "a,1,,2024-03-30\nb,2,,2024-03-31\na,4,,2024-04-01\n";
+    let (found, csv) = of_period(&spec, rows, "2024-04-01").unwrap();
+    assert_eq!((csv.as_str(), found.totals["change"].as_str()), ("day,change\n2024-04-01,2\n", "2"));
+}
+
+#[test]
+fn a_period_that_cannot_be_told_is_an_error() {
+    let month = spec(COUNT, "", "period_from = \"day\"\nperiod_unit = \"month\"");
+    for period in ["2024-4", "2024-13", "2024", "", "2024-04-01"] {
+        let error = of_period(&month, "a,,,2024-04-01\n", period).unwrap_err();
+        assert!(matches!(error, CalculateError::BadPeriod { .. }), "{error}");
+    }
+    let fixed = spec(COUNT, "", "period = \"2024-04\"");
+    let error = of_period(&fixed, "a,,,2024-04-01\n", "2024-04").unwrap_err();
+    assert!(matches!(error, CalculateError::Spec { .. }), "{error}");
+    assert!(error.to_string().contains("name it in `delivery.period_from`"), "{error}");
+}
+
+#[test]
+fn control_totals_are_kept_apart() {
+    let sum = "[[measures]]\nname = \"x\"\nkind = \"sum\"\ncolumn = \"x\"\n";
+    let delivery = "period_from = \"day\"\nperiod_unit = \"month\"";
+    let figures =
+        "group_by = [\"n\", \"group\"]\ncontrol = [\"x\"]\ncontrol_by = \"group\"\nnull_text = \"none\"";
+    let rows = "EUR,1.5,1,2024-04-01\nSEK,10,1,2024-04-02\nEUR,2,2,2024-04-03\n,4,1,2024-03-01\n";
+    let (one, _) = of_period(&spec(sum, figures, delivery), rows, "2024-04").unwrap();
+    let told = |totals: &BTreeMap<String, String>| {
+        totals.iter().map(|(name, total)| format!("{name} {total}")).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(told(&one.totals), "x[group=EUR] 3.5, x[group=SEK] 10");
+    let all = run_text(&spec(sum, figures, delivery), rows).unwrap();
+    assert_eq!(told(&all.figures.totals), "x[group=EUR] 3.5, x[group=SEK] 10, x[group=none] 4");
+    assert_eq!(all.reconciled.control, all.figures.totals);
+    let from_table = format!("[[tables]]\nname = \"t\"\nfrom = \"rows\"\n{sum}");
+    let figures = format!("from = \"t\"\n{figures}");
+    let all = run_text(&spec(&from_table, &figures, delivery), rows).unwrap();
+    assert_eq!(told(&all.figures.totals), "x[group=EUR] 3.5, x[group=SEK] 10, x[group=none] 4");
 }

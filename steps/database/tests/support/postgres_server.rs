@@ -50,6 +50,7 @@ impl PostgresServer {
         Some(Self { process, programs, directory, port, owner })
     }
 
+    #[allow(dead_code, reason = "tests of other packages take this file over and use it")]
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -3,41 +3,23 @@
 //! Parameters that stand where PostgreSQL cannot infer their type are cast,
 //! which changes nothing on SQLite.
 
-/// Outbox: `$1` delivery id, `$2` channel, `$3` workflow, `$4` feed, `$5` period,
-/// `$6` key, `$7` hash, `$8` rows, `$9` totals, `$10` execution, `$11` time.
-pub(super) const NOTE_STAGED: &str = "
-    INSERT INTO delivery_outbox (delivery_id, channel, workflow, feed, period, batch_key, batch_sha256,
-        row_count, totals, execution_arn, staged_at, attempts, state)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 'staged')
-    ON CONFLICT (delivery_id) DO NOTHING";
-
-/// As [`NOTE_STAGED`]; answers with the number of the attempt.
-pub(super) const NOTE_ATTEMPT: &str = "
-    INSERT INTO delivery_outbox (delivery_id, channel, workflow, feed, period, batch_key, batch_sha256,
-        row_count, totals, execution_arn, staged_at, attempts, state)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, 'staged')
-    ON CONFLICT (delivery_id) DO UPDATE SET attempts = delivery_outbox.attempts + 1
-    RETURNING attempts";
-
-/// `$1` delivery id.
-pub(super) const NOTE_DELIVERED: &str =
-    "UPDATE delivery_outbox SET state = 'delivered' WHERE delivery_id = $1";
-
-/// `$1` feed, `$2` period.
+/// The first three parameters of every statement about a period are `$1` feed,
+/// `$2` period and `$3` market.
 pub(super) const LATEST_VERSION: &str =
-    "SELECT COALESCE(MAX(version), 0) FROM coreview_ledger WHERE feed = $1 AND period = $2";
+    "SELECT COALESCE(MAX(version), 0) FROM coreview_ledger WHERE feed = $1 AND period = $2 AND market = $3";
 
-/// Makes room for a correction. `$1` feed, `$2` period, `$3` the correction's
-/// delivery id, `$4` its hash: the same content again is no correction.
+/// Makes room for a correction. `$4` the correction's delivery id, `$5` its hash:
+/// the same content again is no correction.
 pub(super) const SUPERSEDE: &str = "
-    UPDATE coreview_ledger SET state = 'superseded', ended_by = $3
-    WHERE feed = $1 AND period = $2 AND state = 'active' AND delivery_id <> $3 AND batch_sha256 <> $4";
+    UPDATE coreview_ledger SET state = 'superseded', ended_by = $4
+    WHERE feed = $1 AND period = $2 AND market = $3 AND state = 'active' AND delivery_id <> $4
+        AND batch_sha256 <> $5";
 
 /// Claims the delivery id and the period; changes no row when either is taken.
 pub(super) const ENTER: &str = "
     INSERT INTO coreview_ledger (delivery_id, channel, workflow, feed, period, version, batch_sha256,
-        row_count, totals, execution_arn, attempt, delivered_at, receipt, correction, state)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'active')
+        row_count, totals, execution_arn, attempt, delivered_at, receipt, correction, market, state)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'active')
     ON CONFLICT DO NOTHING";
 
 /// `$1` receipt, `$2` delivery id.
@@ -48,10 +30,10 @@ pub(super) const FIND: &str = "
     SELECT delivery_id, receipt, state, ended_by, batch_sha256, row_count, totals, execution_arn
     FROM coreview_ledger WHERE delivery_id = $1";
 
-/// `$1` feed, `$2` period.
+/// The active delivery of a period.
 pub(super) const FIND_ACTIVE: &str = "
     SELECT delivery_id, receipt, state, ended_by, batch_sha256, row_count, totals, execution_arn
-    FROM coreview_ledger WHERE feed = $1 AND period = $2 AND state = 'active'";
+    FROM coreview_ledger WHERE feed = $1 AND period = $2 AND market = $3 AND state = 'active'";
 
 /// Inserts this many rows of delivery id, entity key and figures.
 pub(super) fn receive(rows: usize) -> String {
@@ -61,50 +43,51 @@ pub(super) fn receive(rows: usize) -> String {
 }
 
 /// Makes staged rows figures, touching only those that change.
-/// `$1` feed, `$2` period, `$3` version, `$4` delivery id.
+/// `$4` version, `$5` delivery id.
 pub(super) const BOOK: &str = "
-    INSERT INTO coreview_figure (feed, period, entity_key, figures, delivery_id, version, state)
-    SELECT CAST($1 AS text), CAST($2 AS text), staged.entity_key, staged.figures, staged.delivery_id,
-        CAST($3 AS bigint), 'booked'
-    FROM coreview_staging AS staged WHERE staged.delivery_id = $4
-    ON CONFLICT (feed, period, entity_key) DO UPDATE
+    INSERT INTO coreview_figure (feed, period, market, entity_key, figures, delivery_id, version, state)
+    SELECT CAST($1 AS text), CAST($2 AS text), CAST($3 AS text), staged.entity_key, staged.figures,
+        staged.delivery_id, CAST($4 AS bigint), 'booked'
+    FROM coreview_staging AS staged WHERE staged.delivery_id = $5
+    ON CONFLICT (feed, period, market, entity_key) DO UPDATE
     SET figures = excluded.figures, delivery_id = excluded.delivery_id, version = excluded.version,
         state = excluded.state
     WHERE coreview_figure.figures <> excluded.figures OR coreview_figure.state <> excluded.state";
 
-/// Before [`BOOK`]: what it will change. Its parameters, `$5` reason, `$6` time.
+/// Before [`BOOK`]: what it will change. Its parameters, `$6` reason, `$7` time.
 pub(super) const AUDIT_CHANGED: &str = "
-    INSERT INTO coreview_audit (delivery_id, feed, period, entity_key, version, figures_before, figures_after,
-        reason, changed_at)
-    SELECT staged.delivery_id, CAST($1 AS text), CAST($2 AS text), staged.entity_key, CAST($3 AS bigint),
-        booked.figures, staged.figures, CAST($5 AS text), CAST($6 AS text)
+    INSERT INTO coreview_audit (delivery_id, feed, period, market, entity_key, version, figures_before,
+        figures_after, reason, changed_at)
+    SELECT staged.delivery_id, CAST($1 AS text), CAST($2 AS text), CAST($3 AS text), staged.entity_key,
+        CAST($4 AS bigint), booked.figures, staged.figures, CAST($6 AS text), CAST($7 AS text)
     FROM coreview_staging AS staged
-    LEFT JOIN coreview_figure AS booked ON booked.feed = $1 AND booked.period = $2
+    LEFT JOIN coreview_figure AS booked ON booked.feed = $1 AND booked.period = $2 AND booked.market = $3
         AND booked.entity_key = staged.entity_key AND booked.state = 'booked'
-    WHERE staged.delivery_id = $4 AND (booked.entity_key IS NULL OR booked.figures <> staged.figures)";
+    WHERE staged.delivery_id = $5 AND (booked.entity_key IS NULL OR booked.figures <> staged.figures)";
 
 /// As [`AUDIT_CHANGED`], for booked rows the batch no longer has.
 pub(super) const AUDIT_VANISHED: &str = "
-    INSERT INTO coreview_audit (delivery_id, feed, period, entity_key, version, figures_before, figures_after,
-        reason, changed_at)
-    SELECT CAST($4 AS text), booked.feed, booked.period, booked.entity_key, CAST($3 AS bigint),
-        booked.figures, NULL, CAST($5 AS text), CAST($6 AS text)
+    INSERT INTO coreview_audit (delivery_id, feed, period, market, entity_key, version, figures_before,
+        figures_after, reason, changed_at)
+    SELECT CAST($5 AS text), booked.feed, booked.period, booked.market, booked.entity_key,
+        CAST($4 AS bigint), booked.figures, NULL, CAST($6 AS text), CAST($7 AS text)
     FROM coreview_figure AS booked
-    WHERE booked.feed = $1 AND booked.period = $2 AND booked.state = 'booked' AND NOT EXISTS (
+    WHERE booked.feed = $1 AND booked.period = $2 AND booked.market = $3 AND booked.state = 'booked'
+        AND NOT EXISTS (
         SELECT 1 FROM coreview_staging AS staged
-        WHERE staged.delivery_id = $4 AND staged.entity_key = booked.entity_key)";
+        WHERE staged.delivery_id = $5 AND staged.entity_key = booked.entity_key)";
 
 /// Withdraws the rows of [`AUDIT_VANISHED`]; the parameters of [`BOOK`].
 pub(super) const WITHDRAW_VANISHED: &str = "
-    UPDATE coreview_figure SET state = 'withdrawn', delivery_id = $4, version = $3
-    WHERE feed = $1 AND period = $2 AND state = 'booked' AND NOT EXISTS (
+    UPDATE coreview_figure SET state = 'withdrawn', delivery_id = $5, version = $4
+    WHERE feed = $1 AND period = $2 AND market = $3 AND state = 'booked' AND NOT EXISTS (
         SELECT 1 FROM coreview_staging AS staged
-        WHERE staged.delivery_id = $4 AND staged.entity_key = coreview_figure.entity_key)";
+        WHERE staged.delivery_id = $5 AND staged.entity_key = coreview_figure.entity_key)";
 
-/// `$1` feed, `$2` period, `$3` the entity key to continue after.
+/// `$4` the entity key to continue after.
 pub(super) const READ_PAGE: &str = "
     SELECT entity_key, figures FROM coreview_figure
-    WHERE feed = $1 AND period = $2 AND state = 'booked' AND entity_key > $3
+    WHERE feed = $1 AND period = $2 AND market = $3 AND state = 'booked' AND entity_key > $4
     ORDER BY entity_key LIMIT 1000";
 
 /// `$1` delivery id, `$2` reason.
@@ -113,12 +96,13 @@ pub(super) const END: &str = "
 
 /// Before [`WITHDRAW_BOOKED`]. `$1` delivery id, `$2` reason, `$3` time.
 pub(super) const AUDIT_WITHDRAWN: &str = "
-    INSERT INTO coreview_audit (delivery_id, feed, period, entity_key, version, figures_before, figures_after,
-        reason, changed_at)
-    SELECT ledger.delivery_id, booked.feed, booked.period, booked.entity_key, ledger.version,
-        booked.figures, NULL, CAST($2 AS text), CAST($3 AS text)
+    INSERT INTO coreview_audit (delivery_id, feed, period, market, entity_key, version, figures_before,
+        figures_after, reason, changed_at)
+    SELECT ledger.delivery_id, booked.feed, booked.period, booked.market, booked.entity_key,
+        ledger.version, booked.figures, NULL, CAST($2 AS text), CAST($3 AS text)
     FROM coreview_ledger AS ledger
     JOIN coreview_figure AS booked ON booked.feed = ledger.feed AND booked.period = ledger.period
+        AND booked.market = ledger.market
     WHERE ledger.delivery_id = $1 AND booked.state = 'booked'";
 
 /// `$1` delivery id.
@@ -127,7 +111,7 @@ pub(super) const WITHDRAW_BOOKED: &str = "
     WHERE state = 'booked' AND EXISTS (
         SELECT 1 FROM coreview_ledger AS ledger
         WHERE ledger.delivery_id = $1 AND ledger.feed = coreview_figure.feed
-            AND ledger.period = coreview_figure.period)";
+            AND ledger.period = coreview_figure.period AND ledger.market = coreview_figure.market)";
 
 /// The planted fault. `$1` feed, `$2` period, `$3` key, `$4` figures, `$5` delivery id.
 #[cfg(feature = "planted-faults")]

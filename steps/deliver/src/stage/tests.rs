@@ -29,6 +29,7 @@ impl Place {
             channel: "coreview-database".into(),
             feed: "flights".into(),
             period: "2013".into(),
+            market: None,
             figures: writer.finish(None).unwrap(),
             key_columns: vec!["carrier".into(), "month".into()],
             rows: 2,
@@ -142,6 +143,8 @@ fn requests_without_identity_are_refused() {
     refused(&|request| request.key_columns.clear());
     refused(&|request| request.key_columns = vec!["month".into(), "month".into()]);
     refused(&|request| request.period = " ".into());
+    refused(&|request| request.market = Some(String::new()));
+    refused(&|request| request.market = Some("nor\nth".into()));
     refused(&|request| request.channel = "fax".into());
     refused(&|request| request.feed = "a\0b".into());
     refused(&|request| request.workflow = "x".repeat(201));

@@ -1,7 +1,22 @@
-//! Deliveries into real databases: SQLite always, PostgreSQL where there is one.
+//! Deliveries through every channel: into real databases (SQLite always,
+//! PostgreSQL where there is one), a real folder and a real HTTP server, each of
+//! which fails on demand. After every fault the batch is there once or not at
+//! all, and the next attempt gives the same receipt.
 //!
 //! `cfg(test)` says nothing new; it is how clippy knows that these files are tests.
 
+#[cfg(test)]
+#[path = "../support/drop_receiver.rs"]
+mod drop_receiver;
+#[cfg(test)]
+mod file;
+#[cfg(test)]
+#[path = "../support/http_receiver.rs"]
+mod http_receiver;
+#[cfg(test)]
+mod https;
+#[cfg(test)]
+mod markets;
 #[cfg(test)]
 mod place;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Write as _};
+use std::path::{Path, PathBuf};
 
 use database::{Connection, Database, Patience, Value};
 use stepwright::{Read, Use, Write};
@@ -16,19 +17,19 @@ pub(crate) const FLIGHTS: &str = "carrier,month,flights,delay\nUA,1,3,-1.50\n9E,
 
 pub(crate) struct Place {
     pub(crate) url: String,
-    location: String,
-    _dir: TempDir,
+    pub(crate) location: String,
+    dir: TempDir,
 }
 
 impl Place {
     pub(crate) fn new(url: impl Into<String>) -> Self {
         let dir = TempDir::new().unwrap();
-        Self { url: url.into(), location: format!("file://{}", dir.path().display()), _dir: dir }
+        Self { url: url.into(), location: format!("file://{}", dir.path().display()), dir }
     }
 
     /// The same bucket with another way to CoreView.
     pub(crate) fn via(&self, url: impl Into<String>) -> Self {
-        Self { url: url.into(), location: self.location.clone(), _dir: TempDir::new().unwrap() }
+        Self { url: url.into(), location: self.location.clone(), dir: TempDir::new().unwrap() }
     }
 
     pub(crate) fn request(&self, period: &str, execution: &str, figures: &str) -> StageRequest {
@@ -43,6 +44,7 @@ impl Place {
             channel: "coreview-database".into(),
             feed: "flights".into(),
             period: period.into(),
+            market: None,
             figures: object.finish(None).unwrap(),
             key_columns: vec!["carrier".into(), "month".into()],
             rows: numbers.len() as u64,
@@ -97,6 +99,16 @@ impl Place {
         BufReader::new(staging.get(&batch.batch).unwrap())
     }
 
+    /// A folder for whatever a test wants to put down.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The file of a batch's rows.
+    pub(crate) fn path_of(&self, batch: &Batch) -> PathBuf {
+        Path::new(self.location.trim_start_matches("file://")).join(&batch.batch.key)
+    }
+
     pub(crate) async fn connection(&self) -> Connection {
         Connection::open(&self.url, Patience::default()).await.unwrap()
     }
@@ -123,8 +135,9 @@ impl Place {
         for (columns, table) in [
             ("delivery_id, version, batch_sha256, receipt, state, ended_by", "coreview_ledger"),
             ("delivery_id, entity_key, figures", "coreview_staging"),
-            ("feed, period, entity_key, figures, delivery_id, version, state", "coreview_figure"),
+            ("feed, period, market, entity_key, figures, delivery_id, version, state", "coreview_figure"),
             ("delivery_id, entity_key, figures_before, figures_after, reason", "coreview_audit"),
+            ("delivery_id, channel, receipt", "delivery_receipt"),
         ] {
             contents.extend(self.query(&format!("SELECT {columns} FROM {table} ORDER BY 1, 2, 3")).await);
         }

@@ -140,3 +140,84 @@ async fn a_transaction_left_idle_is_ended_by_the_server() {
     let error = zombie.commit().await.unwrap_err();
     assert!(error.to_string().contains("cannot commit"), "{error}");
 }
+
+/// Two transactions that wait for each other: the server ends the delivery's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadlock_is_throttled_and_leaves_nothing() {
+    let Some((place, _server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let mut holder = place.connection().await;
+    // Who looks first for a deadlock is its victim: that is to be the delivery.
+    holder.query("SELECT set_config('deadlock_timeout', '1min', false)", &[]).await.unwrap();
+    place.execute("ALTER ROLE stepwright SET deadlock_timeout = '3s'").await;
+    holder.begin(Purpose::Write).await.unwrap();
+    holder.execute("LOCK TABLE coreview_figure IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+    let other = async {
+        let waits = "SELECT pid::bigint FROM pg_stat_activity \
+                     WHERE application_name = 'stepwright' AND wait_event_type = 'Lock'";
+        while place.query(waits).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // What the delivery has written to already.
+        holder.execute("LOCK TABLE coreview_ledger IN ACCESS EXCLUSIVE MODE", &[]).await.unwrap();
+        holder.rollback().await;
+    };
+    let (delivered, ()) = tokio::join!(deliver_impatiently(&place, &batch, Patience::default()), other);
+    let error = delivered.unwrap_err();
+    assert!(matches!(error, DeliverError::Throttled { .. }), "{error}");
+    assert!(error.to_string().contains("40P01"), "{error}");
+    for table in ["coreview_ledger", "coreview_staging", "coreview_figure", "delivery_receipt"] {
+        assert_eq!(place.count(table).await, 0, "{table}");
+    }
+    let receipt = place.deliver(&batch).await.unwrap();
+    assert!(!receipt.already_delivered);
+    assert!(place.verify(&receipt).await.unwrap().current);
+}
+
+/// The server refuses to serialise, while it works or when it is to commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_serialization_failure_is_throttled_and_leaves_nothing() {
+    let Some((place, _server)) = postgres() else { return };
+    let batch = place.stage("arn:1", FLIGHTS).await;
+    let mut connection = place.connection().await;
+    // What a sequence has given out stays given out, whatever is rolled back.
+    connection
+        .define(
+            "CREATE SEQUENCE failures;
+             CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 IF nextval('failures') <= 1 THEN
+                     RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001';
+                 END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER while_working BEFORE INSERT ON coreview_figure
+             FOR EACH STATEMENT EXECUTE FUNCTION fail_once();",
+        )
+        .await
+        .unwrap();
+    for at_commit in [false, true] {
+        if at_commit {
+            connection
+                .define(
+                    "DROP TRIGGER while_working ON coreview_figure;
+                     ALTER SEQUENCE failures RESTART;
+                     CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON coreview_ledger
+                     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_once();
+                     DELETE FROM coreview_ledger; DELETE FROM coreview_staging; DELETE FROM coreview_figure;
+                     DELETE FROM delivery_receipt;",
+                )
+                .await
+                .unwrap();
+        }
+        let error = place.deliver(&batch).await.unwrap_err();
+        assert!(matches!(error, DeliverError::Throttled { .. }), "{at_commit}: {error}");
+        assert!(error.to_string().contains("40001"), "{error}");
+        for table in ["coreview_ledger", "coreview_staging", "coreview_figure", "delivery_receipt"] {
+            assert_eq!(place.count(table).await, 0, "{at_commit}: {table}");
+        }
+        let receipt = place.deliver(&batch).await.unwrap();
+        assert!(!receipt.already_delivered);
+        assert!(place.verify(&receipt).await.unwrap().current);
+    }
+}

@@ -1,8 +1,13 @@
 //! What must hold on every database. Each scenario starts on an empty one.
 
 use database::{Patience, Value};
-use stepwright_step_deliver::{DeliverError, DeliveryChannel, Ledger, Receipt, VerifyError, deliver_through};
+use stepwright_step_deliver::{
+    DeliverError, DeliveryChannel, DeliveryKey, Ledger, Receipt, VerifyError, deliver_through,
+};
 
+pub(crate) use crate::markets::{
+    a_database_with_deliveries_gets_markets, every_receipt_is_noted, markets_do_not_touch_each_other,
+};
 use crate::place::{FLIGHTS, Place};
 
 fn text(text: &str) -> Value {
@@ -191,8 +196,8 @@ pub(crate) async fn tampering_is_noticed(place: &Place) {
         place.execute("DELETE FROM coreview_figure").await;
         place
             .execute(
-                "INSERT INTO coreview_figure SELECT 'flights', '2013', entity_key, figures, delivery_id, 1, 'booked' \
-                 FROM coreview_staging",
+                "INSERT INTO coreview_figure (feed, period, entity_key, figures, delivery_id, version, state) \
+                 SELECT 'flights', '2013', entity_key, figures, delivery_id, 1, 'booked' FROM coreview_staging",
             )
             .await;
         assert!(place.verify(&receipt).await.unwrap().current);
@@ -283,9 +288,9 @@ pub(crate) async fn a_delivery_is_withdrawn(place: &Place) {
     let batch = place.stage("arn:1", FLIGHTS).await;
     let receipt = place.deliver(&batch).await.unwrap();
     let mut ledger = Ledger::open(place.connection().await).await.unwrap();
-    ledger.withdraw(&receipt.delivery_id, "paid by hand").await.unwrap();
+    ledger.withdraw((&receipt).into(), "paid by hand").await.unwrap();
     let after = place.contents().await;
-    ledger.withdraw(&receipt.delivery_id, "again").await.unwrap();
+    ledger.withdraw((&receipt).into(), "again").await.unwrap();
     assert_eq!(place.contents().await, after);
     assert_eq!(place.query("SELECT DISTINCT state FROM coreview_figure").await, [[text("withdrawn")]]);
     assert_eq!(place.query("SELECT DISTINCT reason FROM coreview_audit").await, [[text("paid by hand")]]);
@@ -296,7 +301,8 @@ pub(crate) async fn a_delivery_is_withdrawn(place: &Place) {
     let again = place.deliver(&again).await.unwrap();
     assert_eq!((again.version, again.changed_rows), (2, 3));
     assert!(place.verify(&again).await.unwrap().current);
-    assert!(matches!(ledger.withdraw("nothing", "x").await, Err(DeliverError::Rejected { .. })));
+    let nothing = DeliveryKey { delivery_id: "nothing", ..(&receipt).into() };
+    assert!(matches!(ledger.withdraw(nothing, "x").await, Err(DeliverError::Rejected { .. })));
 }
 
 /// Delivers with little patience, for faults that would take long otherwise.
@@ -307,8 +313,7 @@ pub(crate) async fn deliver_impatiently(
 ) -> Result<Receipt, DeliverError> {
     let connection = database::Connection::open(&place.url, patience).await?;
     let mut ledger = Ledger::open(connection).await?;
-    let rows = place.rows(batch);
-    deliver_through(&mut ledger, batch, || Ok(rows)).await
+    deliver_through(&mut ledger, batch, || Ok(place.rows(batch))).await
 }
 
 /// The tests of all scenarios on one database.
@@ -333,6 +338,9 @@ macro_rules! on {
             batches_of_any_size_arrive
             forged_batches_are_refused
             a_delivery_is_withdrawn
+            markets_do_not_touch_each_other
+            a_database_with_deliveries_gets_markets
+            every_receipt_is_noted
         }
     };
 }

@@ -90,3 +90,69 @@ proptest! {
         prop_assert_eq!(round_trip(&rows), rows);
     }
 }
+
+#[test]
+fn stored_rows_are_written_as_they_were_read() {
+    let rows = [
+        (
+            1,
+            vec![
+                Value::Text("a,\"b\"\n".into()),
+                Value::Integer(-3),
+                Value::Decimal("12.50".parse().unwrap()),
+                Value::Null,
+                Value::Null,
+                Value::Boolean(true),
+            ],
+        ),
+        (0, vec![Value::Null; 6]),
+    ];
+    let mut writer = RowWriter::new(Vec::new(), &header()).unwrap();
+    for (outcome, values) in &rows {
+        writer.write(*outcome, values).unwrap();
+    }
+    let bytes = writer.into_inner();
+    let mut reader = RowReader::new(bytes.as_slice()).unwrap();
+    let mut again = RowWriter::new(Vec::new(), &header()).unwrap();
+    let mut values = vec![];
+    while let Some(outcome) = reader.read(&mut values).unwrap() {
+        let stored = reader.stored_values();
+        assert!(serde_json::from_str::<Vec<serde_json::Value>>(&stored).is_ok(), "{stored}");
+        again.write_stored(outcome, &stored).unwrap();
+    }
+    assert_eq!(again.into_inner(), bytes);
+}
+
+#[test]
+fn a_row_of_no_values_is_stored_as_an_empty_list() {
+    let none = RowsHeader::new(
+        "none",
+        &Layout::default(),
+        vec![RowsOutcome { code: ACCEPTED_CODE.into(), outcome: Outcome::Accept }],
+    );
+    let mut writer = RowWriter::new(Vec::new(), &none).unwrap();
+    writer.write(0, &[]).unwrap();
+    writer.write_stored(0, "[]").unwrap();
+    let bytes = writer.into_inner();
+    assert!(bytes.ends_with(b"[0]\n[0]\n"));
+    let mut reader = RowReader::new(bytes.as_slice()).unwrap();
+    assert_eq!(reader.read(&mut vec![]).unwrap(), Some(0));
+    assert_eq!(reader.stored_values(), "[]");
+}
+
+#[test]
+fn rows_of_other_outcomes_are_passed_over() {
+    let mut writer = RowWriter::new(Vec::new(), &header()).unwrap();
+    let row = |number| [vec![Value::Null, Value::Integer(number)], vec![Value::Null; 4]].concat();
+    for (number, outcome) in (1..).zip([0, 1, 0, 1, 1]) {
+        writer.write(outcome, &row(number)).unwrap();
+    }
+    let bytes = writer.into_inner();
+    let mut reader = RowReader::new(bytes.as_slice()).unwrap();
+    let mut values = vec![];
+    let mut found = vec![];
+    while let Some(outcome) = reader.read_wanted(&mut values, |outcome| outcome == Outcome::Cancel).unwrap() {
+        found.push((outcome, values[1].to_string()));
+    }
+    assert_eq!(found, [2, 4, 5].map(|number| (1, number.to_string())));
+}

@@ -13,6 +13,7 @@ use crate::value::{Kind, Layout};
 
 pub(crate) mod measures;
 mod source;
+mod store;
 
 /// Longest name of a feed, column or measure.
 const NAME_CHARS_MAX: usize = 64;
@@ -23,7 +24,7 @@ pub(crate) const ITEMS_MAX: usize = 1000;
 
 /// A mistake at a field; its place is looked up afterwards.
 #[derive(Debug)]
-pub(crate) struct Finding {
+pub struct Finding {
     pub(crate) field: String,
     pub(crate) message: String,
     allowed: Vec<String>,
@@ -31,12 +32,13 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A mistake at a field such as `measures[2].column`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into(), allowed: vec![], suggestion: None }
     }
 
     /// A name that does not exist, and those that do.
-    pub(crate) fn unknown(field: impl Into<String>, what: &str, name: &str, known: &[&str]) -> Self {
+    pub fn unknown(field: impl Into<String>, what: &str, name: &str, known: &[&str]) -> Self {
         Self {
             allowed: known.iter().map(|&name| name.to_owned()).collect(),
             suggestion: suggest::closest(name, known).map(str::to_owned),
@@ -78,6 +80,8 @@ pub(super) fn check(spec: &FeedSpec) -> Vec<Finding> {
     check.rejects();
     check.triage();
     check.warnings();
+    check.store();
+    check.reference_periods();
     if !check.tables() {
         // What is calculated from broken tables would only repeat their mistakes.
         return check.findings;
@@ -277,6 +281,20 @@ impl Check<'_> {
 
     fn control(&mut self) {
         let spec = self.spec;
+        if let Some(by) = &spec.figures.control_by {
+            let known: Vec<&str> = spec.figures.group_by.iter().map(String::as_str).collect();
+            match self.layout.find(by).filter(|_| known.contains(&by.as_str())) {
+                None => self.unknown("figures.control_by", "group column", by, &known),
+                Some((_, Kind::Text | Kind::Integer | Kind::Boolean)) => {}
+                Some((_, kind)) => self.find(
+                    "figures.control_by",
+                    format!("column `{by}` is {kind}: totals are kept apart by texts, integers or booleans"),
+                ),
+            }
+            if spec.figures.control.is_empty() {
+                self.find("figures.control_by", "`control_by` belongs to `control`");
+            }
+        }
         let output = spec.output_columns();
         let additive: Vec<&str> = spec
             .measures

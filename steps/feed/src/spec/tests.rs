@@ -68,6 +68,17 @@ fn the_good_spec_is_good() {
 }
 
 #[test]
+fn every_channel_has_a_word() {
+    for word in ["coreview-database", "file-drop", "https"] {
+        let text = GOOD.replace("[delivery]", &format!("[delivery]\nchannel = \"{word}\""));
+        let spec = FeedSpec::parse("feed.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(spec.delivery.channel.name(), word);
+    }
+    let said = broken("[delivery]", "[delivery]\nchannel = \"files-drop\"");
+    assert!(said.contains("did you mean `file-drop`"), "{said}");
+}
+
+#[test]
 fn mistakes_name_place_field_and_remedy() {
     let said = [
         broken("kind = \"sum\"", "kind = \"summ\""),
@@ -110,6 +121,8 @@ fn what_types_cannot_say_is_checked_too() {
         ),
         broken("[[triage]]", "[[derive]]\nname = \"d\"\nvalue = { multiply = [\"agent\", 2] }\n\n[[triage]]"),
         broken("value = 0 }", "value = 0.12345678901234567890 }"),
+        broken("control = [\"contracts\"]", "control = [\"contracts\"]\ncontrol_by = \"amount\""),
+        broken("control = [\"contracts\"]", "control_by = \"agent\""),
     ];
     insta::assert_snapshot!(said.join("\n"));
 }
@@ -155,4 +168,67 @@ proptest::proptest! {
     fn a_cut_spec_is_never_a_panic(end in 0..GOOD.len()) {
         let _ = FeedSpec::parse("feed.toml", GOOD.get(..end).unwrap_or_default());
     }
+}
+
+/// What is said about the good spec that also keeps its rows like this.
+fn kept(store: &str) -> String {
+    let text = format!("{GOOD}\n[store]\n{store}\n");
+    match FeedSpec::parse("feed.toml", &text) {
+        Ok(_) => "no mistake found".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn what_is_kept_of_rows_is_checked() {
+    assert_eq!(
+        kept("key = [\"agent\"]\nday = \"signed\"\nmarket = \"agent\"\nmonths_back = 12"),
+        "no mistake found"
+    );
+    assert_eq!(kept("day = \"signed\""), "no mistake found");
+    let said = [
+        (
+            "key = [\"agnet\"]\nday = \"signed\"",
+            "feed.toml:51:8: store.key[0]: there is no column `agnet`; did you mean `agent`?",
+        ),
+        ("key = [\"agent\", \"agent\"]\nday = \"signed\"", "store.key[1]: `agent` is in the key twice"),
+        (
+            "day = \"agent\"",
+            "feed.toml:51:7: store.day: column `agent` is text: a date or timestamp is needed",
+        ),
+        (
+            "day = \"signed\"\nmarket = \"amount\"",
+            "store.market: column `amount` is decimal: a text is needed",
+        ),
+        ("day = \"signed\"\nmonths_back = 121", "store.months_back: at most 120 months"),
+        ("months_back = 1", "`day` is missing"),
+        ("day = \"signed\"\nmonth_back = 1", "there is no field `month_back`"),
+    ];
+    for (store, words) in said {
+        let found = kept(store);
+        assert!(found.contains(words), "{found}");
+    }
+    let fixed = GOOD.replace("period_from = \"signed\"\nperiod_unit = \"month\"", "period = \"2024\"");
+    let error = FeedSpec::parse("feed.toml", &format!("{fixed}\n[store]\nday = \"signed\"\n")).unwrap_err();
+    assert!(error.to_string().contains("name the column of the period in `period_from`"), "{error}");
+}
+
+#[test]
+fn the_period_of_a_reference_is_one_of_its_columns() {
+    let with = |period: &str| {
+        let reference = format!(
+            "[[references]]\nname = \"targets\"\nperiod = \"{period}\"\ncolumns = [{{ name = \"month\", type = \"text\" }}, {{ name = \"target\", type = \"decimal\" }}]\n"
+        );
+        FeedSpec::parse("feed.toml", &format!("{GOOD}\n{reference}"))
+    };
+    assert_eq!(with("month").unwrap().references[0].period.as_deref(), Some("month"));
+    let error = with("moth").unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "references[0].period: there is no column of this reference `moth`; did you mean `month`?"
+        ),
+        "{error}"
+    );
+    let error = with("target").unwrap_err().to_string();
+    assert!(error.contains("column `target` is decimal: a text such as `2024-01`"), "{error}");
 }

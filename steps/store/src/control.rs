@@ -1,0 +1,344 @@
+//! The step `control`: the figures of a run, noted and compared with the period
+//! before.
+//!
+//! Totals are added up over the markets, each by its name: totals of different
+//! currencies have different names and are never added. Whether a person has to
+//! look is decided by `control` in `customer.toml`. What is to be delivered is
+//! every market by every channel.
+
+use std::collections::BTreeMap;
+
+use database::{CoreViewUrl, Database, Purpose, Value as Cell, migrations};
+use feed::{Correction, Drops, MarketFigures, Staging};
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stepwright::objects::ObjectRef;
+use stepwright::{Read, Shape, StepError, Use, step};
+
+use crate::clock;
+use crate::customer::{self, Customer};
+use crate::failure::{of_objects, of_the_configuration, of_the_database};
+use crate::figures::Owner;
+use crate::tables::calc::{self, Totals};
+use crate::tables::{end, signed};
+
+mod comparison;
+
+use comparison::{Comparison, compared_names};
+
+/// A run, as `open_run` named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct RunRef {
+    /// Its id.
+    pub id: String,
+    /// The period.
+    pub period: String,
+    /// The feed's name.
+    pub feed: String,
+}
+
+/// What is to be controlled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct ControlRequest {
+    /// The run.
+    pub run: RunRef,
+    /// The customer's `customer.toml`.
+    pub configuration: ObjectRef,
+    /// The figures of its markets.
+    pub figures: Vec<MarketFigures>,
+    /// Present when what was delivered for the period is to be replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
+    /// The execution that asks.
+    pub execution_arn: String,
+}
+
+/// What was found, and what is to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Controlled {
+    /// Why a person has to look before anything is delivered; nothing when
+    /// nobody has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Every market by every channel.
+    pub deliveries: Vec<Planned>,
+    /// Totals over all markets, as decimal texts.
+    pub totals: BTreeMap<String, String>,
+    /// The same of the last period before that was delivered; empty without one.
+    pub previous: BTreeMap<String, String>,
+    /// That period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_period: Option<String>,
+}
+
+/// A delivery to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Planned {
+    /// The market.
+    pub market: String,
+    /// The channel.
+    pub channel: String,
+    /// The feed's name.
+    pub feed: String,
+    /// The period.
+    pub period: String,
+    /// The figures, as CSV.
+    pub figures: ObjectRef,
+    /// The columns that identify a row of figures.
+    pub key_columns: Vec<String>,
+    /// Rows of figures.
+    pub rows: u64,
+    /// Control totals of the figures.
+    pub totals: BTreeMap<String, String>,
+}
+
+/// Why the figures were not noted.
+#[derive(Debug, Clone, PartialEq, Eq, StepError)]
+#[error_name = "Control"]
+pub enum ControlError {
+    /// `customer.toml` has mistakes, or names a measure there is no total of.
+    #[message("{detail}")]
+    Configuration {
+        /// Each mistake with file, line and column.
+        detail: String,
+    },
+    /// The figures are not those of the run.
+    #[message("{detail}")]
+    Mismatch {
+        /// What differs.
+        detail: String,
+    },
+    /// A total needs more digits than can be kept exactly.
+    #[message("{detail}")]
+    Overflow {
+        /// Which one.
+        detail: String,
+    },
+    /// The figures are not what calculation writes.
+    #[message("{detail}")]
+    Damaged {
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// The objects cannot be read.
+    #[message("{detail}")]
+    StorageFailed {
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// The database is down or cannot be reached.
+    #[message("{detail}")]
+    Unavailable {
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// The database is busy.
+    #[message("{detail}")]
+    Throttled {
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// The database refuses the step.
+    #[message("{detail}")]
+    Rejected {
+        /// What happened and what to do.
+        detail: String,
+    },
+}
+
+of_objects!(ControlError);
+of_the_configuration!(ControlError);
+of_the_database!(ControlError);
+
+/// Notes the figures of a run and compares their totals with the period before.
+#[step(memory = 512, timeout = 300)]
+pub async fn control(
+    request: ControlRequest,
+    drops: Read<Drops>,
+    staging: Read<Staging>,
+    coreview: Use<CoreViewUrl>,
+) -> Result<Controlled, ControlError> {
+    let customer = customer::read(&drops, &request.configuration)?;
+    check(&request)?;
+    let totals = total(&request)?;
+    let mut database = database::warm(coreview.value()).await?;
+    migrations::apply(&mut database).await?;
+    database.begin(Purpose::Write).await?;
+    let outcome = control_in_transaction(&mut database, &request, &customer, &staging, totals).await;
+    end(&mut database, outcome).await
+}
+
+fn check(request: &ControlRequest) -> Result<(), ControlError> {
+    let RunRef { id, period, feed } = &request.run;
+    for (index, MarketFigures { market, figures, .. }) in request.figures.iter().enumerate() {
+        if figures.feed != *feed || figures.period != *period {
+            let detail = format!(
+                "run {id} is of {feed} {period}, but the figures of market `{market}` are of {} {}; calculate the run's own rows",
+                figures.feed, figures.period
+            );
+            return Err(ControlError::Mismatch { detail });
+        }
+        if request.figures.iter().take(index).any(|other| other.market == *market) {
+            let detail = format!("run {id}: the figures of market `{market}` are there twice");
+            return Err(ControlError::Mismatch { detail });
+        }
+    }
+    Ok(())
+}
+
+/// Totals over all markets.
+fn total(request: &ControlRequest) -> Result<Totals, ControlError> {
+    let mut sums: BTreeMap<&str, Decimal> = BTreeMap::new();
+    for MarketFigures { market, figures, .. } in &request.figures {
+        for (name, amount) in &figures.totals {
+            let amount = Decimal::from_str_exact(amount).map_err(|error| ControlError::Damaged {
+                detail: format!("the total `{name}` of market `{market}` is `{amount}` ({error}); run the calculate step again"),
+            })?;
+            let sum = sums.entry(name).or_default();
+            let added = sum.checked_add(amount);
+            // Where the digits do not suffice the type rounds instead of failing.
+            let exact = added.filter(|added| added.scale() == sum.scale().max(amount.scale()));
+            *sum = exact.ok_or_else(|| ControlError::Overflow {
+                detail: format!("the total `{name}` over all markets needs more than 28 digits"),
+            })?;
+        }
+    }
+    Ok(sums.into_iter().map(|(name, sum)| (name.to_owned(), sum.to_string())).collect())
+}
+
+async fn control_in_transaction(
+    database: &mut impl Database,
+    request: &ControlRequest,
+    customer: &Customer,
+    staging: &Read<Staging>,
+    totals: Totals,
+) -> Result<Controlled, ControlError> {
+    let RunRef { id, feed, period } = &request.run;
+    let Some(run) = calc::take(database, id).await?.filter(|run| run.feed == *feed && run.period == *period)
+    else {
+        let detail = format!("there is no run {id} of {feed} {period} (table calc_run); open it again");
+        return Err(ControlError::Mismatch { detail });
+    };
+    for figures in &request.figures {
+        note_figures(database, id, figures, staging).await?;
+    }
+    let reason = request.correction.as_ref().map(|correction| &*correction.reason);
+    calc::note_totals(database, id, &totals, reason).await?;
+    let previous = calc::delivered_before(database, feed, period).await?;
+    let corrected = match reason {
+        Some(_) => calc::delivered_for(database, feed, period).await?.filter(|(run, _)| run != id),
+        None => None,
+    };
+    // What was delivered already is only looked at again.
+    let approval = if run.state == "delivered" {
+        None
+    } else {
+        approval(request, customer, &totals, previous.as_ref(), corrected.as_ref())?
+    };
+    let deliveries = plan(database, request, customer).await?;
+    let (previous_period, previous) = previous.unzip();
+    Ok(Controlled { approval, deliveries, totals, previous: previous.unwrap_or_default(), previous_period })
+}
+
+async fn note_figures(
+    database: &mut impl Database,
+    run: &str,
+    of_market: &MarketFigures,
+    staging: &Read<Staging>,
+) -> Result<(), ControlError> {
+    let MarketFigures { market, figures, .. } = of_market;
+    let sha256 = &figures.figures.sha256;
+    if !calc::has_figures(database, run, market, sha256).await? {
+        let owner = Owner { run, market, figures };
+        owner.insert_rows(database, staging.get(&figures.figures)?).await?;
+        owner.insert_totals(database).await?;
+    }
+    let parameters = [
+        Cell::from(run),
+        Cell::from(&**market),
+        Cell::from(&*figures.figures.key),
+        Cell::from(&**sha256),
+        Cell::from(signed(figures.rows)),
+        Cell::from(clock::now()),
+    ];
+    calc::note_market(database, &parameters).await?;
+    Ok(())
+}
+
+/// Why a person has to look.
+fn approval(
+    request: &ControlRequest,
+    customer: &Customer,
+    totals: &Totals,
+    previous: Option<&(String, Totals)>,
+    corrected: Option<&(String, Totals)>,
+) -> Result<Option<String>, ControlError> {
+    let Some(control) = &customer.control else { return Ok(None) };
+    if !request.figures.is_empty() && compared_names(&control.measure, [totals]).is_empty() {
+        let known: Vec<String> = totals.keys().map(|name| format!("`{name}`")).collect();
+        let detail = format!(
+            "{}: control.measure: there is no total of `{}` ({}); name one of `figures.control` in the spec",
+            customer::name_of(&request.configuration.key),
+            control.measure,
+            known.join(", ")
+        );
+        return Err(ControlError::Configuration { detail });
+    }
+    let percent = control.jump_percent.0;
+    let period = &request.run.period;
+    let mut reasons = vec![];
+    if let Some((before, previous)) = previous {
+        let comparison = Comparison::of(&control.measure, previous, totals);
+        if let Some(jumps) = comparison.jumps(percent) {
+            reasons.push(format!("{period} differs from {before} by more than {percent} %: {jumps}"));
+        }
+    }
+    if let (Some((_, delivered)), Some(correction)) = (corrected, &request.correction) {
+        let comparison = Comparison::of(&control.measure, delivered, totals);
+        let jumps = comparison.jumps(percent).is_some();
+        if jumps || !reasons.is_empty() {
+            let changes = comparison.changes().unwrap_or_else(|| "nothing of it changes".to_owned());
+            reasons.push(format!(
+                "it corrects what was delivered for {period} ({}): {changes}",
+                correction.reason
+            ));
+        }
+    }
+    Ok((!reasons.is_empty()).then(|| {
+        format!("{}. Look at the figures; approve them, or refuse and correct the input", reasons.join(". "))
+    }))
+}
+
+/// Every market by every channel, noted.
+async fn plan(
+    database: &mut impl Database,
+    request: &ControlRequest,
+    customer: &Customer,
+) -> Result<Vec<Planned>, ControlError> {
+    let mut deliveries = vec![];
+    for MarketFigures { market, figures, .. } in &request.figures {
+        for channel in &customer.delivery.channels {
+            let parameters = [
+                Cell::from(&*request.run.id),
+                Cell::from(&**market),
+                Cell::from(channel.name()),
+                Cell::from(signed(figures.rows)),
+                Cell::from(&*request.execution_arn),
+                Cell::from(clock::now()),
+            ];
+            calc::plan(database, &parameters).await?;
+            deliveries.push(Planned {
+                market: market.clone(),
+                channel: channel.name().to_owned(),
+                feed: figures.feed.clone(),
+                period: figures.period.clone(),
+                figures: figures.figures.clone(),
+                key_columns: figures.key_columns.clone(),
+                rows: figures.rows,
+                totals: figures.totals.clone(),
+            });
+        }
+    }
+    Ok(deliveries)
+}

@@ -1,0 +1,565 @@
+//! What must hold on every database. Each scenario starts on an empty one.
+
+use std::fmt::Write as _;
+
+use stepwright::{Callback, Use};
+use stepwright_step_store::{
+    Answer, AnswerError, AnswerRequest, Ask, CloseError, ControlError, KeepError, LoadError, Loaded,
+    NoteAnswer, OpenError, OpenRequest, Question, Run,
+};
+
+use crate::place::{CONTRACTS, CUSTOMER, Place, ROWS, receipt};
+
+/// Rows arrive with their market, day and period; the rejected ones beside them.
+pub(crate) async fn rows_are_loaded_once(place: &Place) {
+    let request = place.load_request("contracts.csv", ROWS, "arn:1");
+    let loaded = place.load_as(request.clone()).await.unwrap();
+    let periods = ["2024-01", "2024-02", "2024-03", "2024-04"].map(str::to_owned).to_vec();
+    assert_eq!(loaded, Loaded { rows: 5, periods: periods.clone(), ..Loaded::default() });
+    let rows = place.texts(
+        "SELECT row_key || ' ' || market || ' ' || day || ' ' || period || ' ' || outcome || ' ' || code || ' ' || row_values \
+         FROM ingest_row WHERE row_key IN ('[\"C-2\"]', '[\"C-3\"]') ORDER BY row_key",
+    );
+    assert_eq!(
+        rows.await,
+        [
+            r#"["C-2"] south 2024-02-29 2024-02 accepted OK ["C-2","Birch","south","2024-02-29","200.50",null]"#,
+            r#"["C-3"] north 2024-03-01 2024-03 cancelled WITHDRAWN ["C-3","Aspen","north","2024-03-01","300.00","withdrawn"]"#,
+        ]
+    );
+    let rejects = place
+        .texts("SELECT file_name || ':' || line || ' ' || code || ' ' || raw || ' ' || file_key FROM ingest_rejected")
+        .await;
+    assert_eq!(rejects, ["contracts.csv:6 NOT_POSITIVE C-5,Cedar,north,2024-03-15,-5, in/contracts.csv"]);
+
+    let before = place.contents().await;
+    assert_eq!(place.load_as(request).await.unwrap(), loaded);
+    // The same bytes under another name, in another execution.
+    let again = place.load("contracts-again.csv", ROWS, "arn:2").await;
+    assert_eq!(again, Loaded { unchanged: 5, periods, already_loaded: true, ..Loaded::default() });
+    assert_eq!(place.contents().await, before);
+}
+
+/// A row that comes later takes the place of the one with its key, which stays in the history.
+pub(crate) async fn a_later_row_replaces_an_earlier_one(place: &Place) {
+    place.load("contracts-1.csv", ROWS, "arn:1").await;
+    let later = "contract,agent,market,day,amount,status\n\
+        C-9,Birch,south,2024-03-02,1.00,\n\
+        C-1,Aspen,north,2024-01-10,100.00,\n\
+        C-2,Birch,south,2024-02-29,250.00,\n\
+        C-4,Birch,south,2024-03-31,1.00,\n\
+        C-4,Birch,south,2024-03-31,400.00,withdrawn\n";
+    let loaded = place.load("contracts-2.csv", later, "arn:2").await;
+    assert_eq!((loaded.rows, loaded.replaced, loaded.unchanged, loaded.repeated), (1, 2, 1, 1));
+    let history =
+        "SELECT row_key || ' ' || row_values || ' ' || ended_by FROM ingest_row_history ORDER BY row_key";
+    assert_eq!(
+        place.texts(history).await,
+        [
+            r#"["C-2"] ["C-2","Birch","south","2024-02-29","200.50",null] 2"#,
+            r#"["C-4"] ["C-4","Birch","south","2024-03-31","400.00",null] 2"#,
+        ]
+    );
+    let outcome = "SELECT outcome FROM ingest_row WHERE row_key = '[\"C-4\"]'";
+    assert_eq!(place.texts(outcome).await, ["cancelled"]);
+    // The first file again does not bring back what was replaced.
+    assert!(place.load("contracts-1.csv", ROWS, "arn:3").await.already_loaded);
+    assert_eq!(place.texts(outcome).await, ["cancelled"]);
+}
+
+/// The same file read by a changed spec takes the place of what it was.
+pub(crate) async fn a_changed_spec_reads_a_file_again(place: &Place) {
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    place.put("customer/contracts.toml", &CONTRACTS.replace("value = 0 }", "value = 150 }"));
+    let loaded = place.load("contracts.csv", ROWS, "arn:2").await;
+    assert_eq!((loaded.rows, loaded.replaced, loaded.unchanged, loaded.withdrawn), (0, 0, 4, 1));
+    let withdrawn = "SELECT row_key FROM ingest_row WHERE outcome = 'withdrawn'";
+    assert_eq!(place.texts(withdrawn).await, ["[\"C-1\"]"]);
+    assert_eq!(place.texts("SELECT row_key FROM ingest_row_history").await, ["[\"C-1\"]"]);
+    place.put("customer/contracts.toml", CONTRACTS);
+    let loaded = place.load("contracts.csv", ROWS, "arn:3").await;
+    assert_eq!((loaded.rows, loaded.replaced, loaded.unchanged, loaded.withdrawn), (0, 1, 4, 0));
+    assert!(place.texts(withdrawn).await.is_empty());
+}
+
+/// Without a key every row of every file is another one, but a file is loaded once.
+pub(crate) async fn rows_without_a_key_are_all_different(place: &Place) {
+    place.put("customer/contracts.toml", &CONTRACTS.replace("key = [\"contract\"]", ""));
+    assert_eq!(place.load("contracts-1.csv", ROWS, "arn:1").await.rows, 5);
+    assert_eq!(place.load("contracts-2.csv", ROWS, "arn:2").await.unchanged, 5);
+    assert_eq!(
+        place
+            .load("contracts-3.csv", &format!("{ROWS}C-1,Aspen,north,2024-01-10,100.00,\n"), "arn:3")
+            .await
+            .rows,
+        6
+    );
+    assert_eq!(place.texts("SELECT COUNT(*) FROM ingest_row").await, ["11"]);
+}
+
+/// One bad row, wherever it stands: nothing is loaded.
+pub(crate) async fn a_row_that_cannot_be_kept_keeps_all_out(place: &Place) {
+    let many: String = (0..5_000).map(|row| format!("M-{row},Aspen,north,2024-01-10,1.00,\n")).collect();
+    let text = |row: &str| format!("contract,agent,market,day,amount,status\n{many}{row}\n");
+    let bad = [
+        ("X,Aspen,north,,1.00,", "`day`, which puts it into a period, is empty"),
+        ("X,Aspen,,2024-01-10,1.00,", "`market`, its market, is empty"),
+        ("X,Aspen,no\u{7}rth,2024-01-10,1.00,", "`market`, its market, has control characters"),
+    ];
+    for (index, (row, words)) in bad.into_iter().enumerate() {
+        let request = place.load_request(&format!("contracts-{index}.csv"), &text(row), "arn:1");
+        let error = place.load_as(request).await.unwrap_err();
+        assert!(matches!(error, LoadError::BadRow { .. }), "{error}");
+        assert!(error.to_string().contains(words) && error.to_string().starts_with("row 5001 "), "{error}");
+    }
+    let long = text(&format!("{},Aspen,north,2024-01-10,1.00,", "K".repeat(1_001)));
+    let error = place.load_as(place.load_request("contracts-l.csv", &long, "arn:1")).await.unwrap_err();
+    assert!(error.to_string().contains("its key has more than 1000 bytes"), "{error}");
+    for table in ["ingest_row", "ingest_file", "ingest_reject", "ingest_feed"] {
+        assert_eq!(place.texts(&format!("SELECT COUNT(*) FROM {table}")).await, ["0"], "{table}");
+    }
+    // The connection is as good as before.
+    assert_eq!(place.load("contracts.csv", ROWS, "arn:1").await.rows, 5);
+}
+
+/// Text that means something to somebody arrives as text.
+pub(crate) async fn hostile_rows_arrive_unchanged(place: &Place) {
+    let hostile =
+        ["'; DROP TABLE ingest_row; --", "back\\slash\\N", "tab\there", "NUL\0inside", "$1 ?1 %s", "日本 🦀"];
+    let mut text = "contract,agent,market,day,amount,status\n".to_owned();
+    for (index, words) in hostile.iter().enumerate() {
+        for amount in ["1.00", "-1"] {
+            writeln!(text, "{words},{words},m{index},2024-03-01,{amount},").unwrap();
+        }
+    }
+    assert_eq!(place.load("contracts.csv", &text, "arn:1").await.rows, hostile.len() as u64);
+    place.keep_all().await;
+    let run = place.open("2024-03").await;
+    let mut found = vec![];
+    for market in &run.markets {
+        let rows = place.text_of(&market.parsed.rows);
+        let row: serde_json::Value = serde_json::from_str(rows.lines().nth(1).unwrap()).unwrap();
+        assert_eq!(row[1], row[2]);
+        found.push(row[1].as_str().unwrap().to_owned());
+    }
+    assert_eq!(found, hostile);
+    let raw = place.texts("SELECT raw FROM ingest_reject ORDER BY number").await;
+    assert_eq!(raw.len(), hostile.len());
+    assert!(raw[3].contains("NUL\u{2400}inside"), "{raw:?}");
+}
+
+/// Loads of one feed at once happen one after the other.
+pub(crate) async fn loads_at_once_lose_nothing(place: &Place) {
+    let mut requests = vec![];
+    for load in 0..6 {
+        let rows: String =
+            (0..200).map(|row| format!("C-{row},Aspen,north,2024-01-10,{load}.5{row},\n")).collect();
+        let text = format!("contract,agent,market,day,amount,status\n{rows}");
+        requests.push(place.load_request(&format!("contracts-{load}.csv"), &text, &format!("arn:{load}")));
+    }
+    // The tables are there: what is shown is loading.
+    place.keep_all().await;
+    let mut loads = vec![];
+    for request in requests {
+        loads.push(place.load_as(request));
+    }
+    let loaded = futures_join(loads).await;
+    assert_eq!(loaded.iter().map(|loaded| loaded.rows).sum::<u64>(), 200);
+    assert_eq!(loaded.iter().map(|loaded| loaded.replaced).sum::<u64>(), 1_000);
+    // Every version of every row is somewhere.
+    let versions = "SELECT COUNT(*) FROM (SELECT row_key, row_values FROM ingest_row UNION SELECT row_key, row_values FROM ingest_row_history) AS versions";
+    assert_eq!(place.texts(versions).await, ["1200"]);
+}
+
+async fn futures_join(loads: Vec<impl Future<Output = Result<Loaded, LoadError>>>) -> Vec<Loaded> {
+    let mut loads: Vec<_> = loads.into_iter().map(Box::pin).collect();
+    let mut done = vec![];
+    std::future::poll_fn(move |context| {
+        let mut index = 0;
+        while index < loads.len() {
+            match loads[index].as_mut().poll(context) {
+                std::task::Poll::Ready(loaded) => {
+                    done.push(loaded.unwrap());
+                    drop(loads.swap_remove(index));
+                }
+                std::task::Poll::Pending => index += 1,
+            }
+        }
+        if loads.is_empty() {
+            std::task::Poll::Ready(std::mem::take(&mut done))
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Reference data becomes revisions, one in force for each scope.
+pub(crate) async fn reference_data_has_revisions(place: &Place) {
+    let first = "year,market,rate\n2023,north,0.02\n2023,south,0.60\n";
+    let one = place.keep("cells", first, "arn:1").await;
+    assert_eq!((one.scope.as_str(), one.number, one.rows, one.unchanged), ("year=2023", 1, 2, false));
+    assert_eq!(one.warnings["HIGH"].rows, 1);
+    // A repetition says the same; another execution, that nothing changed.
+    assert_eq!(place.keep("cells", first, "arn:1").await, one);
+    let again = place.keep("cells", first, "arn:2").await;
+    assert_eq!((again.number, again.unchanged), (1, true));
+    let two = place.keep("cells", "year,market,rate\n2023,north,0.03\n", "arn:3").await;
+    assert_eq!((two.number, two.rows, two.unchanged), (2, 1, false));
+    let other = place.keep("cells", "year,market,rate\n2024,north,0.04\n", "arn:4").await;
+    assert_eq!((other.scope.as_str(), other.number), ("year=2024", 1));
+    // Back to the first content is a third revision.
+    let back = place.keep("cells", first, "arn:5").await;
+    assert_eq!((back.number, back.unchanged), (3, false));
+    let states = "SELECT scope || ' ' || number || ' ' || state FROM reference_revision ORDER BY 1";
+    assert_eq!(
+        place.texts(states).await,
+        ["year=2023 1 replaced", "year=2023 2 replaced", "year=2023 3 active", "year=2024 1 active"]
+    );
+    assert_eq!(place.texts("SELECT COUNT(*) FROM reference_active").await, ["3"]);
+    let targets = place.keep("targets", "agent,month,target\nAspen,2024-01,5\n", "arn:1").await;
+    assert_eq!((targets.scope.as_str(), targets.number), ("", 1));
+}
+
+/// A file of reference data is for one scope.
+pub(crate) async fn a_scope_has_one_value(place: &Place) {
+    for (text, words) in [
+        ("year,market,rate\n2023,north,1\n2024,north,1\n", "rows for year=2023 and rows for year=2024"),
+        ("year,market,rate\n,north,1\n", "its rows have no `year`"),
+        ("year,market,rate\n", "it has no rows"),
+    ] {
+        let error = place.keep_as("cells", text, "arn:1").await.unwrap_err();
+        assert!(matches!(error, KeepError::BadScope { .. }), "{error}");
+        assert!(error.to_string().contains(words) && error.to_string().starts_with("cells.csv: "), "{error}");
+    }
+    place.put("customer/customer.toml", &CUSTOMER.replace("name = \"targets\"", "name = \"other\""));
+    let error = place.keep_as("targets", "agent,month,target\nA,2024-01,5\n", "arn:1").await.unwrap_err();
+    assert!(error.to_string().contains("has no [[references]] with the name `targets`"), "{error}");
+}
+
+fn lines(place: &Place, run: &Run, market: &str) -> Vec<String> {
+    let rows = &run.markets.iter().find(|rows| rows.market == market).unwrap().parsed.rows;
+    place.text_of(rows).lines().skip(1).map(str::to_owned).collect()
+}
+
+/// A run has the rows of the period and the months before it, and what is in force.
+pub(crate) async fn a_run_is_pinned_to_its_input(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let run = place.open("2024-03").await;
+    assert!(run.missing.is_empty(), "{:?}", run.missing);
+    assert_eq!(
+        (run.feed.as_str(), run.period.as_str(), run.input_sha256.len()),
+        ("agent-contracts", "2024-03", 64)
+    );
+    assert_eq!(run.markets.iter().map(|rows| rows.market.as_str()).collect::<Vec<_>>(), ["north", "south"]);
+    // January to March, in the order of period and key.
+    assert_eq!(
+        lines(place, &run, "north"),
+        [
+            r#"[0,"C-1","Aspen","north","2024-01-10","100.00",null]"#,
+            r#"[1,"C-3","Aspen","north","2024-03-01","300.00","withdrawn"]"#,
+        ]
+    );
+    assert_eq!(lines(place, &run, "south").len(), 2);
+    for rows in &run.markets {
+        let reconciled = place.reconcile("contracts", &rows.parsed);
+        assert_eq!(reconciled.stats, rows.parsed.stats);
+    }
+    let cells = place.text_of(&run.references["cells"]);
+    assert_eq!(cells.lines().skip(1).collect::<Vec<_>>(), [r#"[0,2024,"0.02"]"#, r#"[0,2024,"0.03"]"#]);
+    assert!(
+        cells.contains(r#""columns":[{"name":"year","type":"integer"},{"name":"rate","type":"decimal"}]"#),
+        "{cells}"
+    );
+    assert_eq!(
+        run.revisions.iter().map(|it| format!("{} {} {}", it.name, it.scope, it.number)).collect::<Vec<_>>(),
+        ["cells year=2024 1", "targets  1"]
+    );
+
+    // The same input is the same run, whoever opens it.
+    let before = place.contents().await;
+    let scheduled = OpenRequest {
+        period: None,
+        scheduled_at: Some("2024-04-01T05:00:00Z".into()),
+        execution_arn: "arn:other".into(),
+        ..place.open_request("")
+    };
+    assert_eq!(place.open_as(scheduled).await.unwrap(), run);
+    assert_eq!(place.contents().await, before);
+    // A month that is not looked at changes nothing; one that is makes another run.
+    place
+        .load(
+            "contracts-2.csv",
+            "contract,agent,market,day,amount,status\nC-7,Cedar,north,2024-04-02,1.00,\n",
+            "arn:2",
+        )
+        .await;
+    assert_eq!(place.open("2024-03").await.id, run.id);
+    place
+        .load(
+            "contracts-3.csv",
+            "contract,agent,market,day,amount,status\nC-8,Cedar,north,2024-01-02,1.00,\n",
+            "arn:2",
+        )
+        .await;
+    let other = place.open("2024-03").await;
+    assert_ne!(other.id, run.id);
+    place.keep("cells", "year,market,rate\n2024,north,0.05\n", "arn:2").await;
+    assert_ne!(place.open("2024-03").await.id, other.id);
+    assert_eq!(place.texts("SELECT COUNT(*) FROM calc_run WHERE state = 'open'").await, ["3"]);
+}
+
+/// What is missing is said in words, and no run is opened.
+pub(crate) async fn what_is_missing_is_asked_for(place: &Place) {
+    let run = place.open("2024-03").await;
+    assert_eq!(
+        run.missing,
+        [
+            "no `cells` at all: upload a file called `cells*.csv`",
+            "no `targets` at all: upload a file called `targets*.csv`",
+            "no contracts for 2024-03: upload a file called `contracts*.csv`",
+        ]
+    );
+    assert_eq!((run.id.as_str(), run.markets.len()), ("", 0));
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    assert!(place.open("2024-04").await.missing.is_empty());
+    let run = place.open("2024-05").await;
+    assert_eq!(
+        run.missing,
+        [
+            "no `targets` for 2024-05: upload a file called `targets*.csv`",
+            "no contracts for 2024-05: upload a file called `contracts*.csv`",
+        ]
+    );
+    assert_eq!(place.open("2025-01").await.missing.len(), 3);
+    assert_eq!(place.texts("SELECT period FROM calc_run").await, ["2024-04"]);
+    for period in ["2024-13", "2024", "March"] {
+        let error = place.open_as(place.open_request(period)).await.unwrap_err();
+        assert!(matches!(error, OpenError::BadPeriod { .. }), "{error}");
+    }
+    let neither = OpenRequest { period: None, ..place.open_request("") };
+    assert!(matches!(place.open_as(neither).await.unwrap_err(), OpenError::BadPeriod { .. }));
+}
+
+/// Rows that an older spec read are read by their columns' names, or asked for again.
+pub(crate) async fn rows_of_an_older_spec_are_understood(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let with = |column: &str| {
+        CONTRACTS
+            .replace("[[columns]]\nname = \"agent\"", &format!("{column}\n[[columns]]\nname = \"agent\""))
+    };
+    place.put("customer/contracts.toml", &with("[[columns]]\nname = \"note\"\ntype = \"text\"\n"));
+    let run = place.open("2024-03").await;
+    assert_eq!(
+        lines(place, &run, "south")[0],
+        r#"[0,"C-2",null,"Birch","south","2024-02-29","200.50",null]"#
+    );
+    place.put(
+        "customer/contracts.toml",
+        &with("[[columns]]\nname = \"note\"\ntype = \"text\"\nrequired = true\n"),
+    );
+    let error = place.open_as(place.open_request("2024-03")).await.unwrap_err();
+    assert!(matches!(error, OpenError::Outdated { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "rows of contracts.csv were read by another spec than there is now: they have no `note`; load the file again"
+    );
+}
+
+/// Totals are compared with the period before; a jump needs a person.
+pub(crate) async fn a_jump_needs_a_person(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let first = place.deliver("2024-01", "100.00", None).await;
+    assert_eq!((first.approval, first.previous_period, first.previous.len()), (None, None, 0));
+    assert_eq!(first.deliveries.len(), 1);
+    assert_eq!(first.totals["payable[currency=EUR]"], "100.00");
+    let second = place.deliver("2024-02", "140.00", None).await;
+    assert_eq!((second.approval, second.previous_period.as_deref()), (None, Some("2024-01")));
+    assert_eq!(second.previous["payable[currency=EUR]"], "100.00");
+
+    let run = place.open("2024-03").await;
+    let jump = || {
+        vec![
+            place.figures(&run, "north", &[("Aspen", "150.00"), ("Cedar", "50.00")]),
+            place.figures(&run, "south", &[("Birch", "7.50")]),
+        ]
+    };
+    let third = place.control_as(&run, jump(), None).await.unwrap();
+    assert_eq!(
+        third.approval.as_deref(),
+        Some(
+            "2024-03 differs from 2024-02 by more than 40 %: payable[currency=EUR] 140.00 → 207.50 (+48.2 %). Look at the figures; approve them, or refuse and correct the input"
+        )
+    );
+    assert_eq!(third.deliveries.len(), 2);
+    let before = place.contents().await;
+    assert_eq!(place.control_as(&run, jump(), None).await.unwrap(), third);
+    assert_eq!(place.contents().await, before);
+    let figures = "SELECT market || ' ' || entity_key || ' ' || figures FROM calc_figure WHERE period = '2024-03' ORDER BY 1";
+    assert_eq!(
+        place.texts(figures).await,
+        [
+            r#"north {"agent":"Aspen"} {"payable":"150.00"}"#,
+            r#"north {"agent":"Cedar"} {"payable":"50.00"}"#,
+            r#"south {"agent":"Birch"} {"payable":"7.50"}"#,
+        ]
+    );
+    let totals =
+        "SELECT CAST(amount AS text) FROM calc_market_total WHERE period = '2024-03' ORDER BY market";
+    assert_eq!(place.texts(totals).await, ["200.00", "7.50"]);
+    // Other figures for the run take the place of the ones before.
+    let other = vec![place.figures(&run, "north", &[("Aspen", "150.00")])];
+    assert_eq!(place.control_as(&run, other, None).await.unwrap().approval, None);
+    assert_eq!(place.texts(figures).await.len(), 2);
+}
+
+/// Only the figures of the run are taken, and measures that there are.
+pub(crate) async fn figures_of_something_else_are_refused(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let run = place.open("2024-01").await;
+    let good = place.figures(&run, "north", &[("Aspen", "1.00")]);
+    let mut other = good.clone();
+    other.figures.period = "2024-02".into();
+    let mut short = good.clone();
+    short.figures.rows = 2;
+    let mut garbled = good.clone();
+    garbled.figures.totals.insert("payable[currency=EUR]".into(), "one".into());
+    for (figures, words) in [
+        (vec![other], "are of agent-contracts 2024-02"),
+        (vec![good.clone(), good.clone()], "are there twice"),
+        (vec![short], "1 rows instead of 2"),
+        (vec![garbled], "is `one`"),
+    ] {
+        let error = place.control_as(&run, figures, None).await.unwrap_err();
+        assert!(matches!(error, ControlError::Mismatch { .. } | ControlError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let unknown = Run { id: "none".into(), ..run.clone() };
+    let error = place.control_as(&unknown, vec![good.clone()], None).await.unwrap_err();
+    assert!(error.to_string().contains("there is no run none"), "{error}");
+    assert_eq!(place.texts("SELECT COUNT(*) FROM calc_row").await, ["0"]);
+    place.put("customer/customer.toml", &CUSTOMER.replace("measure = \"payable\"", "measure = \"pay\""));
+    let error = place.control_as(&run, vec![good], None).await.unwrap_err();
+    assert!(matches!(error, ControlError::Configuration { .. }), "{error}");
+    assert!(error.to_string().contains("there is no total of `pay` (`payable[currency=EUR]`)"), "{error}");
+}
+
+/// With all receipts a run stands for its period; a correction takes its place.
+pub(crate) async fn a_correction_takes_the_place(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let run = place.open("2024-03").await;
+    let figures = vec![
+        place.figures(&run, "north", &[("Aspen", "100.00")]),
+        place.figures(&run, "south", &[("Birch", "10.00")]),
+    ];
+    let planned = place.control_as(&run, figures, None).await.unwrap().deliveries;
+    let receipts: Vec<_> = planned.iter().map(receipt).collect();
+    let error = place.close(&run.id, receipts[..1].to_vec()).await.unwrap_err();
+    assert!(matches!(error, CloseError::Incomplete { .. }), "{error}");
+    assert!(error.to_string().contains("no receipt of market `south` by `coreview-database`"), "{error}");
+    let mut wrong = receipts.clone();
+    wrong[0].market = "west".into();
+    let error = place.close(&run.id, wrong).await.unwrap_err();
+    assert!(matches!(error, CloseError::Mismatch { .. }), "{error}");
+    let closed = place.close(&run.id, receipts.clone()).await.unwrap();
+    assert_eq!((closed.deliveries, closed.rows, closed.already_closed), (2, 2, false));
+    let before = place.contents().await;
+    assert!(place.close(&run.id, receipts).await.unwrap().already_closed);
+    assert_eq!(place.contents().await, before);
+    assert!(matches!(place.close("none", vec![]).await.unwrap_err(), CloseError::Mismatch { .. }));
+
+    place
+        .load(
+            "contracts-2.csv",
+            "contract,agent,market,day,amount,status\nC-1,Aspen,north,2024-01-10,1.00,\n",
+            "arn:2",
+        )
+        .await;
+    let corrected = place.open("2024-03").await;
+    let figures = vec![place.figures(&corrected, "north", &[("Aspen", "300.00")])];
+    let controlled = place.control_as(&corrected, figures, Some("C-1 was cheaper")).await.unwrap();
+    assert_eq!(
+        controlled.approval.as_deref(),
+        Some(
+            "it corrects what was delivered for 2024-03 (C-1 was cheaper): payable[currency=EUR] 110.00 → 300.00 (+172.7 %). Look at the figures; approve them, or refuse and correct the input"
+        )
+    );
+    place.close(&corrected.id, controlled.deliveries.iter().map(receipt).collect()).await.unwrap();
+    let states = "SELECT state FROM calc_run ORDER BY opened_at, state DESC";
+    let mut found = place.texts(states).await;
+    found.sort();
+    assert_eq!(found, ["delivered", "superseded"]);
+    // What was delivered already needs nobody.
+    let figures = vec![place.figures(&corrected, "north", &[("Aspen", "300.00")])];
+    assert_eq!(place.control_as(&corrected, figures, Some("again")).await.unwrap().approval, None);
+}
+
+/// A question is kept with its token; what was answered stays beside it.
+pub(crate) async fn people_are_asked(place: &Place) {
+    let question = Question {
+        execution_arn: "arn:e".into(),
+        kind: "approval".into(),
+        period: "2024-03".into(),
+        text: "payable rises by 48 %".into(),
+    };
+    let ask = |token: &str| Ask::handle(question.clone(), Callback::of(token), Use::of(&*place.url));
+    ask("first").await.unwrap();
+    ask("first").await.unwrap();
+    // A redrive asks again, with another token.
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    ask("second").await.unwrap();
+    let answer = Answer { approved: true, by: "A. Controller".into(), note: Some("new\0market".into()) };
+    let request = AnswerRequest { execution_arn: "arn:e".into(), kind: "approval".into(), answer };
+    let note = |request: AnswerRequest| NoteAnswer::handle(request, Use::of(&*place.url));
+    assert_eq!(note(request.clone()).await.unwrap(), request.answer);
+    let kept = "SELECT task_token || ' ' || COALESCE(approved, '?') || ' ' || COALESCE(answered_by, '?') || ' ' || COALESCE(note, '?') \
+                FROM ops_question ORDER BY asked_at";
+    let expected = ["first ? ? ?", "second yes A. Controller new\u{2400}market"];
+    assert_eq!(place.texts(kept).await, expected);
+    // A repetition changes nothing.
+    note(request.clone()).await.unwrap();
+    assert_eq!(place.texts(kept).await, expected);
+    let other = AnswerRequest { kind: "reference".into(), ..request };
+    let error = note(other).await.unwrap_err();
+    assert!(matches!(error, AnswerError::NotAsked { .. }), "{error}");
+}
+
+/// The tests of all scenarios on one database.
+macro_rules! on {
+    ($place:expr; $($scenario:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $scenario() {
+            if let Some((place, _guard)) = $place {
+                crate::scenarios::$scenario(&place).await;
+            }
+        }
+    )*};
+    ($place:expr) => {
+        crate::scenarios::on! { $place;
+            rows_are_loaded_once
+            a_later_row_replaces_an_earlier_one
+            a_changed_spec_reads_a_file_again
+            rows_without_a_key_are_all_different
+            a_row_that_cannot_be_kept_keeps_all_out
+            hostile_rows_arrive_unchanged
+            loads_at_once_lose_nothing
+            reference_data_has_revisions
+            a_scope_has_one_value
+            a_run_is_pinned_to_its_input
+            what_is_missing_is_asked_for
+            rows_of_an_older_spec_are_understood
+            a_jump_needs_a_person
+            figures_of_something_else_are_refused
+            a_correction_takes_the_place
+            people_are_asked
+        }
+    };
+}
+
+pub(crate) use on;

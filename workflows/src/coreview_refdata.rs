@@ -1,0 +1,124 @@
+//! `coreview-refdata`: reference data, from a file to the revision that is in force.
+//!
+//! A matrix, targets or exchange rates arrive as a file; its name says which, by the customer's
+//! configuration. A file that cannot be used is put aside with a report, and its execution fails:
+//! once another file lies in its place, a redrive goes on with that one.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use step_parse::{ParseError, ParseRequestExpr, parse};
+use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
+use step_store::{
+    Classified, ClassifyError, ClassifyRequestExpr, KeepError, KeepRequestExpr, QuarantineError,
+    QuarantineRequestExpr, ReplacedError, ReplacedRequestExpr, Revision, TakeInError, TakeInRequestExpr,
+    classify, keep_revision, quarantine, replaced, take_in,
+};
+use stepwright::ErrorName;
+use stepwright::ir::Workflow;
+use stepwright::objects::Arrival;
+use stepwright::prelude::*;
+
+use crate::{the_customer, when_coreview_is_away};
+
+#[cfg(test)]
+mod tests;
+
+/// What an execution is started with.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct RefdataRequest {
+    /// Files of reference data.
+    pub files: Vec<Arrival>,
+    /// The customer's `customer.toml`, with the specs beside it.
+    pub configuration: Arrival,
+}
+
+/// What it ends with.
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Refdata {
+    /// The revisions in force, in the order of the files.
+    pub revisions: Vec<Revision>,
+}
+
+/// The workflow with its settings.
+pub fn definition() -> Workflow {
+    stepwright::workflow("coreview-refdata", coreview_refdata)
+        .comment("Takes reference data in, as a revision of what is in force.")
+        .timeout(24 * 60 * 60)
+        .intake::<feed::Drops, _>(
+            |request| request.files,
+            |request| request.configuration,
+            "samples/coreview-commission",
+        )
+        .intake_folder()
+        .on_objects::<feed::Drops>("reference/")
+        .with(|file| RefdataRequestExpr { files: list([file]), configuration: the_customer() })
+        .build()
+}
+
+fn coreview_refdata(w: &mut Flow, request: Expr<RefdataRequest>) -> Expr<Refdata> {
+    let arrived = take_in(TakeInRequestExpr {
+        files: request.files,
+        configuration: request.configuration,
+        messages: none(),
+    })
+    .lets_fail(TakeInError::EVERY)
+    .run(w);
+    let revisions = arrived
+        .files
+        .each("Each file")
+        .concurrency(4)
+        .run(w, |w, file| in_force(w, arrived.configuration, file));
+    RefdataExpr { revisions }.into_expr()
+}
+
+/// What another file mends; anything else is not the file's fault.
+const UNREADABLE: [ErrorName<ParseError>; 10] = [
+    ParseError::TRUNCATED,
+    ParseError::DAMAGED,
+    ParseError::EMPTY,
+    ParseError::TOO_LARGE,
+    ParseError::UNSUPPORTED,
+    ParseError::ENCODING,
+    ParseError::WRONG_DELIMITER,
+    ParseError::MISSING_COLUMN,
+    ParseError::MISSING_SHEET,
+    ParseError::TOO_MANY_REJECTS,
+];
+
+/// Brings a file into force. One that cannot be used waits, set aside, for another in its place.
+fn in_force(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>) -> Expr<Revision> {
+    let classified =
+        classify(ClassifyRequestExpr { configuration, file }).lets_fail(ClassifyError::EVERY).run(w);
+    w.attempt("Take it in")
+        .catch((UNREADABLE, ReconcileError::TOO_MANY_REJECTS, KeepError::BAD_SCOPE), |w, why| {
+            let execution_arn = w.execution_arn();
+            quarantine(QuarantineRequestExpr { file, error: why.error, cause: why.cause, execution_arn })
+                .lets_fail(QuarantineError::EVERY)
+                .run(w);
+            let other = replaced(ReplacedRequestExpr { file }).lets_fail(ReplacedError::EVERY).run(w);
+            read_and_keep(w, configuration, classified, other)
+        })
+        .run(|w| read_and_keep(w, configuration, classified, file))
+}
+
+fn read_and_keep(
+    w: &mut Flow,
+    configuration: Expr<ObjectRef>,
+    classified: Expr<Classified>,
+    file: Expr<ObjectRef>,
+) -> Expr<Revision> {
+    let spec = classified.spec;
+    let parsed = parse(ParseRequestExpr { spec, files: list([file]) }).lets_fail(ParseError::EVERY).run(w);
+    reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
+    keep_revision(KeepRequestExpr {
+        configuration,
+        name: classified.name,
+        parsed,
+        file,
+        spec,
+        execution_arn: w.execution_arn(),
+    })
+    .retry([KeepError::UNAVAILABLE, KeepError::THROTTLED], when_coreview_is_away())
+    .lets_fail(KeepError::EVERY)
+    .run(w)
+}
