@@ -77,6 +77,7 @@ pub(crate) struct StateDraft<'a> {
 #[derive(Debug)]
 pub(crate) enum KindDraft<'a> {
     Task(&'a ir::Task),
+    Call(&'a ir::ServiceCall),
     Pass { value: NodeRef },
     Wait(ir::Wait),
     Choice { rules: Vec<(NodeRef, Exit)>, otherwise: Exit },
@@ -349,6 +350,14 @@ impl<'a> Drafter<'a> {
                 drafted.exit = Some(exit(state, leave)?);
                 drafted.catchers =
                     self.catchers(position, id, state, (task.result, &task.catchers), leave)?;
+            }
+            ir::StateKind::Service(call) => {
+                drafted.kind = KindDraft::Call(call);
+                drafted.result = Some(call.result);
+                drafted.retriers = &call.retriers;
+                drafted.exit = Some(exit(state, leave)?);
+                drafted.catchers =
+                    self.catchers(position, id, state, (call.result, &call.catchers), leave)?;
             }
             ir::StateKind::Map(map) => {
                 let path = position.inside(&state.name).path;

@@ -1,8 +1,10 @@
 //! The Lambda functions a workflow calls: one per step.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use serde_json::Value;
-use stepwright::ir::{self, Block, Catcher, Grant, StateKind, StepInfo};
+use stepwright::ir::{self, Block, Catcher, Grant, ServiceRequest, StateKind, StepInfo};
 
 use crate::CodegenError;
 use crate::schema::{self, Side};
@@ -57,6 +59,21 @@ pub(crate) fn of(workflow: &ir::Workflow, app: &str) -> Result<Vec<Function>, Co
     steps.into_values().map(|step| function(step, app)).collect()
 }
 
+/// Whether a workflow puts events, and the functions whose steps it answers, sorted.
+pub(crate) fn called_services(workflow: &ir::Workflow, app: &str) -> (bool, Vec<String>) {
+    let (mut puts_events, mut answers) = (false, BTreeSet::new());
+    visit(&workflow.body, &mut |state| {
+        let StateKind::Service(call) = &state.kind else { return };
+        match &call.request {
+            ServiceRequest::PutEvent { .. } => puts_events = true,
+            ServiceRequest::SendTaskSuccess { step, .. } | ServiceRequest::SendTaskFailure { step, .. } => {
+                answers.insert(name(app, step.name));
+            }
+        }
+    });
+    (puts_events, answers.into_iter().collect())
+}
+
 fn function(step: StepInfo, app: &str) -> Result<Function, CodegenError> {
     let name = name(app, step.name);
     let is_valid =
@@ -102,6 +119,7 @@ pub(crate) fn inner_blocks(kind: &StateKind) -> Vec<&Block> {
 pub(crate) fn catchers(kind: &StateKind) -> &[Catcher] {
     match kind {
         StateKind::Task(task) => &task.catchers,
+        StateKind::Service(call) => &call.catchers,
         StateKind::Map(map) => &map.catchers,
         StateKind::Parallel(parallel) => &parallel.catchers,
         _ => &[],

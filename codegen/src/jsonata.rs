@@ -213,6 +213,26 @@ impl<'a> Printer<'a> {
         Ok(delimited(&code.text))
     }
 
+    /// The node as JSON text, for services that take a document in a text.
+    pub(crate) fn json_text(&mut self, node: NodeRef) -> Result<Value, Problem> {
+        let code = self.present(node)?;
+        let shape = self.shape(node);
+        let plain = Code::new(format!("$string({})", code.text), level::ATOM, code.depth);
+        // `$string` of a text is the text itself; inside of an array it has its quotes.
+        let quoted = format!("$substring($string([{0}]), 1, $length($string([{0}])) - 2)", code.text);
+        let quoted = Code::new(quoted, level::ATOM, code.depth + 2);
+        let text = match shape.kind {
+            Kind::Text if !shape.nullable => quoted,
+            Kind::Text | Kind::Unknown => {
+                let text = format!("$type({}) = \"string\" ? {} : {}", code.text, quoted.text, plain.text);
+                Code::new(text, level::TERNARY, quoted.depth)
+            }
+            _ => plain,
+        };
+        checked(&text)?;
+        Ok(delimited(&text.text))
+    }
+
     /// The node whose condition holds first, or what is otherwise. Conditions are JSONata.
     pub(crate) fn alternatives(
         &mut self,

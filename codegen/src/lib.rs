@@ -75,6 +75,10 @@ pub struct Generated {
     pub intake: Option<ir::Intake>,
     /// What starts executions by itself.
     pub triggers: Vec<ir::Trigger>,
+    /// Whether it puts events on the default bus.
+    pub puts_events: bool,
+    /// The functions whose steps it answers, sorted.
+    pub answers: Vec<String>,
 }
 
 /// Why nothing could be generated.
@@ -183,6 +187,7 @@ pub fn emit(workflow: &ir::Workflow, options: &Options) -> Result<Generated, Cod
     let definition = asl::print(&document);
     let source_map = source_map(workflow, &draft);
     let machine = parsed(workflow, &definition, &source_map)?;
+    let (puts_events, answers) = functions::called_services(workflow, &options.app);
     let lints = lint::of(workflow, &draft, &shapes(), &input_schema, &functions);
     Ok(Generated {
         name: workflow.name.clone(),
@@ -196,6 +201,8 @@ pub fn emit(workflow: &ir::Workflow, options: &Options) -> Result<Generated, Cod
         lints,
         intake: workflow.intake.clone(),
         triggers: workflow.triggers.clone(),
+        puts_events,
+        answers,
     })
 }
 

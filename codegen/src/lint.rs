@@ -157,6 +157,7 @@ impl Linter<'_> {
                 self.endless(state, task);
                 self.useless_redrive(state, task.result);
             }
+            StateKind::Service(call) => self.useless_redrive(state, call.result),
             StateKind::Map(map) => {
                 self.unbounded(state, map);
                 self.useless_redrive(state, map.result);

@@ -15,6 +15,9 @@ use crate::{CodegenError, intake, retry};
 /// cold start and a wait for a free worker.
 pub(crate) const TASK_TIMEOUT_MARGIN_SECONDS: u64 = 60;
 
+/// How long a call of a service may take, in seconds: many times what one takes.
+const CALL_TIMEOUT_SECONDS: u64 = 60;
+
 /// The longest a Task state may wait, in seconds (AWS: `TimeoutSeconds` ≤ 99,999,999).
 const TIMEOUT_SECONDS_MAX: u64 = 99_999_999;
 
@@ -96,6 +99,7 @@ impl<'a> Renderer<'a, '_> {
         }
         match &state.kind {
             KindDraft::Task(task) => self.task(id, task, &mut fields)?,
+            KindDraft::Call(call) => self.call(id, &call.request, &mut fields)?,
             KindDraft::Wait(ir::Wait::Seconds(seconds)) => {
                 fields.insert("Seconds".to_owned(), self.enter(id, seconds)?);
             }
@@ -118,6 +122,7 @@ impl<'a> Renderer<'a, '_> {
         }
         let retriers = match &state.kind {
             KindDraft::Task(_) => retry::of_task(state.retriers),
+            KindDraft::Call(call) => retry::of_call(&call.request, state.retriers),
             _ => retry::of(state.retriers),
         };
         if !retriers.is_empty() {
@@ -154,6 +159,42 @@ impl<'a> Renderer<'a, '_> {
         if let Some(seconds) = task.heartbeat_seconds {
             fields.insert("HeartbeatSeconds".to_owned(), json!(seconds));
         }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        id: StateId,
+        request: &ir::ServiceRequest,
+        fields: &mut Fields,
+    ) -> Result<(), CodegenError> {
+        let (resource, arguments) = match request {
+            ir::ServiceRequest::PutEvent { source, detail_type, detail } => {
+                let entry = json!({
+                    "Source": self.enter(id, source)?,
+                    "DetailType": self.enter(id, detail_type)?,
+                    "Detail": self.enter(id, detail)?,
+                });
+                ("arn:aws:states:::events:putEvents", json!({ "Entries": [entry] }))
+            }
+            ir::ServiceRequest::SendTaskSuccess { token, output, .. } => {
+                let output =
+                    self.print(id, Moment::Enter, &Fill::default(), |printer| printer.json_text(output))?;
+                let arguments = json!({ "TaskToken": self.enter(id, token)?, "Output": output });
+                ("arn:aws:states:::aws-sdk:sfn:sendTaskSuccess", arguments)
+            }
+            ir::ServiceRequest::SendTaskFailure { token, error, cause, .. } => {
+                let arguments = json!({
+                    "TaskToken": self.enter(id, token)?,
+                    "Error": self.enter(id, error)?,
+                    "Cause": self.enter(id, cause)?,
+                });
+                ("arn:aws:states:::aws-sdk:sfn:sendTaskFailure", arguments)
+            }
+        };
+        fields.insert("Resource".to_owned(), json!(resource));
+        fields.insert("Arguments".to_owned(), arguments);
+        fields.insert("TimeoutSeconds".to_owned(), json!(CALL_TIMEOUT_SECONDS));
         Ok(())
     }
 
@@ -400,7 +441,7 @@ enum Output {
 
 fn type_name(kind: &KindDraft<'_>) -> &'static str {
     match kind {
-        KindDraft::Task(_) => "Task",
+        KindDraft::Task(_) | KindDraft::Call(_) => "Task",
         KindDraft::Pass { .. } => "Pass",
         KindDraft::Wait(_) => "Wait",
         KindDraft::Choice { .. } => "Choice",

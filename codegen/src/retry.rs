@@ -1,7 +1,7 @@
 //! `Retry`: the author's retriers, and one for what goes wrong around a function.
 
 use serde_json::{Map, Value, json};
-use stepwright::ir::Retrier;
+use stepwright::ir::{Retrier, ServiceRequest};
 
 /// Errors of the Lambda service, not of the function: the call may simply be made again.
 /// The engine reports a task whose outcome a crash made unknown as the first of them.
@@ -38,6 +38,17 @@ pub(crate) fn of_task(retriers: &[Retrier]) -> Vec<Value> {
     let mut written = of(retriers);
     if !covers && !missing.is_empty() {
         written.insert(wildcard.unwrap_or(written.len()), retrier(&transient(missing)));
+    }
+    written
+}
+
+/// As written. An event is put again whatever happened, unless the author says something
+/// of every error: one that comes twice does less harm than one that does not come.
+pub(crate) fn of_call(request: &ServiceRequest, retriers: &[Retrier]) -> Vec<Value> {
+    let mut written = of(retriers);
+    let is_event = matches!(request, ServiceRequest::PutEvent { .. });
+    if is_event && !retriers.iter().any(is_wildcard) {
+        written.push(retrier(&transient(vec!["States.TaskFailed".to_owned()])));
     }
     written
 }

@@ -141,6 +141,14 @@ fn a_step_that_waits_has_a_contract_of_its_own() {
 }
 
 #[test]
+fn what_a_workflow_calls_beside_functions_is_told() {
+    let Generated { puts_events, answers, functions, .. } = generated("telling");
+    assert_eq!((puts_events, functions.len()), (true, 0));
+    assert_eq!(answers, ["sample-ask", "sample-ask-for-a-name"]);
+    assert!(!generated("asking").puts_events);
+}
+
+#[test]
 fn a_lint_says_where() {
     let lints = generated("careless").lints;
     let unhandled = lints.iter().find(|lint| lint.code == LintCode::UnhandledError).expect("one");

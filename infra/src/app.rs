@@ -160,6 +160,8 @@ impl App {
                 intake: generated.intake.map(intake),
                 triggers: self.triggers(&workflow.name, &generated.triggers),
                 functions: called.collect::<BTreeSet<_>>().into_iter().collect(),
+                puts_events: generated.puts_events,
+                answers: generated.answers,
             });
             for function in generated.functions {
                 add(&mut functions, function)?;

@@ -64,6 +64,12 @@ pub struct Workflow {
     pub triggers: Vec<Trigger>,
     /// Names of the functions it calls, sorted.
     pub functions: Vec<String>,
+    /// It puts events on the default bus.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub puts_events: bool,
+    /// Names of the functions whose steps wait and that it answers, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
 }
 
 /// Something that starts executions of a workflow.

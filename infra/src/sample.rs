@@ -38,6 +38,8 @@ pub(crate) fn manifest() -> Manifest {
             }),
             triggers: Vec::new(),
             functions: vec!["orders-parse".to_owned(), "orders-post".to_owned()],
+            puts_events: false,
+            answers: Vec::new(),
         }],
         functions: vec![
             function("parse", vec![bucket("drops", Access::Read), bucket("staging", Access::Write)]),
@@ -72,6 +74,10 @@ pub(crate) fn triggered() -> Manifest {
         },
     ];
     manifest.workflows[0].triggers = triggers;
+    // `post` waits, and the workflow itself may answer it.
+    manifest.functions[1].waits = true;
+    manifest.workflows[0].puts_events = true;
+    manifest.workflows[0].answers = vec!["orders-post".to_owned()];
     manifest
 }
 

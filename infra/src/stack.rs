@@ -222,8 +222,7 @@ impl Builder<'_> {
         let policy = PolicyDocument::new(machine_statements(self.manifest, workflow));
         let suppressed = policy.suppressions();
         let mut source = when("StringEquals", "aws:SourceAccount", Text::sub("${AWS::AccountId}"));
-        let machine = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:";
-        source.extend(when("ArnLike", "aws:SourceArn", Text::sub(format!("{machine}{name}"))));
+        source.extend(when("ArnLike", "aws:SourceArn", machine_arn(name)));
         let trust = PolicyDocument::new(vec![Statement::trust("states.amazonaws.com", source)]);
         let properties = Role::new(format!("What workflow {name} may call"), trust, policy, tags.clone());
         let resource =
@@ -324,6 +323,12 @@ const LOG_AND_TRACE: &[&str] = &[
     "xray:PutTraceSegments",
 ];
 
+/// By its name: a role that named the resource would have to wait for it.
+fn machine_arn(name: &str) -> Text {
+    let machine = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:";
+    Text::sub(format!("{machine}{name}"))
+}
+
 /// The functions it calls, by any qualifier, and its own logs and traces.
 fn machine_statements(manifest: &Manifest, workflow: &manifest::Workflow) -> Vec<Statement> {
     let called = workflow.functions.iter().filter_map(|name| manifest.function(name));
@@ -334,6 +339,19 @@ fn machine_statements(manifest: &Manifest, workflow: &manifest::Workflow) -> Vec
     let mut statements = Vec::new();
     if !resources.is_empty() {
         statements.push(Statement::allow("Call", &["lambda:InvokeFunction"], resources));
+    }
+    if workflow.puts_events {
+        let bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default";
+        statements.push(Statement::allow("Announce", &["events:PutEvents"], vec![Text::sub(bus)]));
+    }
+    let is_answered = |other: &&manifest::Workflow| {
+        workflow.answers.iter().any(|function| other.functions.contains(function))
+    };
+    let waiting = manifest.workflows.iter().filter(is_answered).map(|other| machine_arn(&other.name));
+    let waiting: Vec<Text> = waiting.collect();
+    if !waiting.is_empty() {
+        let answer = ["states:SendTaskFailure", "states:SendTaskSuccess"];
+        statements.push(Statement::allow("Answer", &answer, waiting));
     }
     let reason = "the log delivery API, X-Ray's sampling and its write actions know no resources";
     statements.push(Statement::allow_everywhere("LogAndTrace", LOG_AND_TRACE, reason));

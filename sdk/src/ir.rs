@@ -163,6 +163,8 @@ pub struct State {
 pub enum StateKind {
     /// Runs a step.
     Task(Task),
+    /// Calls a service.
+    Service(ServiceCall),
     /// Leaves a value behind without doing anything.
     Pass {
         /// The value.
@@ -211,6 +213,53 @@ pub struct Task {
     pub heartbeat_seconds: Option<u64>,
     /// Errors the author accepts as failing the execution (silences the lint).
     pub lets_fail: Vec<&'static str>,
+}
+
+/// A Task state that calls a service; nobody reads its result.
+#[derive(Debug, Clone)]
+pub struct ServiceCall {
+    /// What it calls.
+    pub request: ServiceRequest,
+    /// The slot that the catchers' values, which are nothing, take the place of.
+    pub result: Slot,
+    /// In the order written.
+    pub retriers: Vec<Retrier>,
+    /// In the order written.
+    pub catchers: Vec<Catcher>,
+}
+
+/// What a workflow asks of a service.
+#[derive(Debug, Clone, Copy)]
+pub enum ServiceRequest {
+    /// An event for the default bus.
+    PutEvent {
+        /// Text.
+        source: NodeRef,
+        /// Text.
+        detail_type: NodeRef,
+        /// An object.
+        detail: NodeRef,
+    },
+    /// An answer for a step that waits.
+    SendTaskSuccess {
+        /// The step.
+        step: StepInfo,
+        /// Text.
+        token: NodeRef,
+        /// The step's output.
+        output: NodeRef,
+    },
+    /// An error as the answer for a step that waits.
+    SendTaskFailure {
+        /// The step.
+        step: StepInfo,
+        /// Text.
+        token: NodeRef,
+        /// Text.
+        error: NodeRef,
+        /// Text.
+        cause: NodeRef,
+    },
 }
 
 /// One element of `Retry`.

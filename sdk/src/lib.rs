@@ -94,6 +94,7 @@ mod retry;
 #[cfg(feature = "aws")]
 #[expect(clippy::disallowed_methods, reason = "the process's edge: clock, waiting between attempts")]
 mod secrets;
+pub mod services;
 mod shape;
 mod slot;
 mod triggers;
@@ -117,6 +118,7 @@ pub use parallel::{Append, Parallel, Results};
 pub use produces::{Diverged, Produces};
 pub use resource::{Read, Use, Write};
 pub use retry::{Backoff, backoff};
+pub use services::Calling;
 pub use shape::{Boolean, List, Number, Optional, SafeNumber, Scalar, Shape, Text};
 pub use triggers::{Every, OnObjects, OnQueue};
 pub use workflow::{WorkflowBuilder, workflow};

@@ -21,6 +21,8 @@ pub(crate) struct Call {
     pub(crate) state: String,
     /// What it was called with.
     pub(crate) payload: Value,
+    /// It is a call of a service, with these arguments.
+    pub(crate) service: Option<Value>,
 }
 
 impl Call {
@@ -32,6 +34,7 @@ impl Call {
             step: step.unwrap_or(&function).to_owned(),
             state: request.state_name.clone(),
             payload: argument("Payload"),
+            service: (!request.resource.contains(":lambda:")).then(|| request.arguments.clone()),
         }
     }
 }
@@ -132,6 +135,12 @@ impl Run {
             }
         }
         inputs
+    }
+
+    /// What the calls of a service by this state were, in their order: the `Arguments` that AWS gets.
+    pub fn service_calls(&self, state: &str) -> Vec<&Value> {
+        let calls = self.calls.iter().filter(|call| call.state == state);
+        calls.filter_map(|call| call.service.as_ref()).collect()
     }
 
     fn calls_of<S: Step>(&self) -> impl Iterator<Item = &Call> {

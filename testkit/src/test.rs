@@ -1,14 +1,14 @@
 //! A test being set up: the workflow, its input, and who answers for its steps.
 
 use std::any::type_name;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use codegen::{Generated, Options};
-use engine::TaskRequest;
 use engine::simulate::{Reply, SimulationOptions, run_with};
+use engine::{TaskOutcome, TaskRequest};
 use serde::Serialize;
 use serde_json::Value;
 use stepwright::ir::{ResourceKind, Workflow};
@@ -78,6 +78,8 @@ pub struct Test {
     steps: BTreeMap<&'static str, StepEntry>,
     /// Who answers the tokens of steps that run in-process.
     answers: BTreeMap<&'static str, Mock>,
+    /// How calls of services end, by the state that makes them.
+    services: BTreeMap<String, VecDeque<Result<(), &'static str>>>,
     resources: Resources,
     seed: u64,
 }
@@ -114,6 +116,7 @@ impl Test {
             mocks: BTreeMap::new(),
             steps: BTreeMap::new(),
             answers: BTreeMap::new(),
+            services: BTreeMap::new(),
             resources: Resources::new(),
             seed: 0,
         }
@@ -229,6 +232,13 @@ impl Test {
         self
     }
 
+    /// Lets the calls of a service by this state end so, one after the other, such as
+    /// `[Err("EventBridge.FailedEntry"), Ok(())]`; after those, and for all other states, a call succeeds.
+    pub fn service(mut self, state: &str, ends: impl IntoIterator<Item = Result<(), &'static str>>) -> Self {
+        self.services.insert(state.to_owned(), ends.into_iter().collect());
+        self
+    }
+
     /// Puts every bucket the workflow's steps ask for into a folder below `directory`.
     ///
     /// # Panics
@@ -271,7 +281,7 @@ impl Test {
     /// mock has no more answers. Inside an asynchronous runtime, if steps run in-process.
     #[track_caller]
     pub fn start(self) -> Run {
-        let Test { generated, input, mut mocks, steps, mut answers, resources, seed } = self;
+        let Test { generated, input, mut mocks, steps, mut answers, mut services, resources, seed } = self;
         let options = SimulationOptions {
             seed,
             state_machine_name: generated.name.clone(),
@@ -283,7 +293,13 @@ impl Test {
         let machine = Arc::new(generated.machine.clone());
         let simulated = run_with(&options, &machine, input, &mut |request: &TaskRequest| {
             let call = Call::of(request, APP);
-            let reply = if let Some(mock) = mocks.get_mut(call.step.as_str()) {
+            let reply = if call.service.is_some() {
+                let ends = services.get_mut(&call.state).and_then(VecDeque::pop_front);
+                Reply::Now(match ends.unwrap_or(Ok(())) {
+                    Ok(()) => TaskOutcome::Succeeded("{}".to_owned()),
+                    Err(error) => TaskOutcome::Failed { error: error.to_owned(), cause: "mocked".to_owned() },
+                })
+            } else if let Some(mock) = mocks.get_mut(call.step.as_str()) {
                 mock(&call.payload)
             } else if let Some(step) = steps.get(call.step.as_str()) {
                 match stepwright::lambda::call(step, call.payload.clone(), &resources) {
@@ -300,7 +316,7 @@ impl Test {
             calls.push(call);
             reply
         });
-        if let Some(Call { step, state, payload }) = unanswered {
+        if let Some(Call { step, state, payload, .. }) = unanswered {
             panic!(
                 "state `{state}` calls step `{step}`, and nobody answers: add `.mock::<{}>(Ok(..))`, or run it \
                  in-process with `.steps(stepwright::steps![{}])` and `.resources(dir)`. It is called with {payload}",

@@ -346,3 +346,81 @@ fn where_files_may_not_grow_queues_are_not_ready_and_nothing_else_ends() {
     let (failed, over) = (log.matches("ulimit -f").count(), log.matches("can be written again").count());
     assert_eq!((failed, over), (1, 0), "it is said once: {log}");
 }
+
+/// What a workflow declares is there when the server is, is told, and starts executions; a mistake
+/// in it is told by the trigger's name, and nothing is served.
+#[test]
+fn what_a_workflow_declares_starts_it() {
+    let bench = Bench::new();
+    let declare = |expression: &str| {
+        let definition =
+            r#"{"QueryLanguage":"JSONata","StartAt":"Echo","States":{"Echo":{"Type":"Pass","End":true}}}"#;
+        let text = std::fs::read_to_string(bench.path("manifest.json")).expect("the manifest");
+        let mut manifest: Value = serde_json::from_str(&text).expect("JSON");
+        manifest["buckets"] = json!(["drops"]);
+        manifest["workflows"] = json!([{
+            "name": "echo", "comment": null, "definition": definition,
+            "definitionSha256": infra::sha256_hex(definition.as_bytes()),
+            "inputSchema": {}, "sourceMap": {}, "intake": null, "functions": [],
+            "triggers": [
+                { "kind": "schedule", "name": "echo-schedule-1", "expression": expression,
+                  "timezone": "Europe/Berlin", "input": { "at": "<aws.scheduler.scheduled-time>" } },
+                { "kind": "objects", "name": "echo-objects-1", "bucket": "drops", "prefix": "in/" },
+                { "kind": "queue", "name": "echo-work", "queue": "bench-work", "accounts": ["123456789012"],
+                  "batch": 1, "windowSeconds": 0 },
+            ],
+        }]);
+        std::fs::write(bench.path("manifest.json"), manifest.to_string()).expect("a manifest");
+    };
+
+    declare("cron(0 5 31 2 ? *) ?");
+    let refused = bench.command("dev --listen 127.0.0.1:0").output().expect("it ends");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("echo-schedule-1, ScheduleExpression"), "{said}");
+
+    declare("cron(0 5 2 * ? *)");
+    let server = Server::start(&bench, "");
+    let told: Vec<&str> = server.announced["triggers"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|trigger| trigger["starts"] == "echo")
+        .filter_map(|trigger| trigger["by"].as_str())
+        .collect();
+    assert_eq!(
+        told,
+        ["cron(0 5 2 * ? *) in Europe/Berlin", "objects in drops/in/", "messages of bench-work"]
+    );
+    let (status, schedule) = server.ask("GET /schedules/echo-schedule-1", "Accept: */*", "");
+    assert_eq!(status, 200, "{schedule}");
+    assert!(schedule.contains("<aws.scheduler.scheduled-time>"), "{schedule}");
+
+    for key in ["in/a.txt", "out/b.txt"] {
+        let (status, said) = server.ask(&format!("PUT /drops/{key}"), "Content-Length: 5", "hello");
+        assert_eq!(status, 200, "{said}");
+    }
+    let queue = format!("http://{}/123456789012/bench-work", server.endpoint());
+    let sent =
+        server.post("AmazonSQS.SendMessage", &json!({ "QueueUrl": queue, "MessageBody": "{\"n\": 1}" }));
+    assert_eq!(sent.0, 200, "{}", sent.1);
+
+    let machine = &server.announced["stateMachines"][0]["stateMachineArn"];
+    let ended = json!({ "stateMachineArn": machine, "statusFilter": "SUCCEEDED" });
+    let executions = loop {
+        let executions = server.call("ListExecutions", &ended)["executions"].clone();
+        if executions.as_array().is_some_and(|executions| executions.len() == 2) {
+            break executions;
+        }
+    };
+    let inputs = executions.as_array().expect("a list").iter().map(|execution| {
+        let arn = json!({ "executionArn": execution["executionArn"] });
+        let described = server.call("DescribeExecution", &arn);
+        serde_json::from_str::<Value>(described["input"].as_str().expect("text")).expect("JSON")
+    });
+    let (messages, events): (Vec<Value>, Vec<Value>) = inputs.partition(Value::is_array);
+    assert_eq!(messages[0][0]["body"], "{\"n\": 1}", "as it was sent: {messages:?}");
+    assert_eq!(events[0]["detail-type"], "Object Created");
+    assert_eq!(events[0]["detail"]["object"]["key"], "in/a.txt");
+    server.end();
+}

@@ -441,6 +441,36 @@ fn impatient(w: &mut Flow, drop: Expr<FileDrop>) -> Expr<Decision> {
         .run(w)
 }
 
+/// A step in another execution that waits for a text.
+#[step]
+pub async fn ask_for_a_name(nothing: (), name: Callback<String>) -> Result<(), AskError> {
+    let () = nothing;
+    drop(name);
+    Err(AskError::Unavailable)
+}
+
+/// Calls of services: an event, and answers for whoever waits.
+fn telling(w: &mut Flow, drop: Expr<FileDrop>) -> Expr<String> {
+    w.put_event("Announce", "planning", "File arrived", drop).run();
+    let decision = DecisionExpr { approved: lit(true), note: drop.note }.into_expr();
+    w.send_task_success::<Ask>("Answer it", drop.key, decision)
+        .retry(states::TASK_FAILED, backoff(1, 2.0))
+        .catch(stepwright::services::errors::NOBODY_WAITS, |w, why| {
+            w.put_event(
+                "Too late",
+                "planning",
+                "Answer was late",
+                FileDropExpr { key: why.cause, note: none() }.into_expr(),
+            )
+            .retry(states::ALL, backoff(1, 1.0).attempts(0))
+            .run();
+        })
+        .run();
+    w.send_task_success::<AskForAName>("Name it", drop.key, drop.note.unwrap_or("nobody")).run();
+    w.send_task_failure::<Ask>("Refuse it", drop.key, AskError::REFUSED, "not today").run();
+    drop.key
+}
+
 #[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct Commission {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -504,5 +534,6 @@ pub(super) fn all() -> Vec<Workflow> {
         stepwright::workflow("asking", asking).build(),
         stepwright::workflow("impatient", impatient).build(),
         with_triggers(),
+        stepwright::workflow("telling", telling).build(),
     ]
 }

@@ -98,6 +98,16 @@ fn check_workflow(problems: &mut Problems, manifest: &Manifest, workflow: &Workf
     {
         problems.add(&place, format!("its intake names bucket `{}`, which no step asks for", intake.bucket));
     }
+    for function in &workflow.answers {
+        let waits = manifest.function(function).is_some_and(|function| function.waits);
+        let is_called = manifest.workflows.iter().any(|workflow| workflow.functions.contains(function));
+        if !waits || !is_called {
+            problems.add(
+                &place,
+                format!("it answers `{function}`, which waits in no workflow of this application"),
+            );
+        }
+    }
     check_triggers(problems, manifest, workflow);
 }
 

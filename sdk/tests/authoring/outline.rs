@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use stepwright::ir::{Block, Catcher, End, Node, NodeRef, Retrier, State, StateKind, Wait, Workflow};
+use stepwright::ir::{
+    Block, Catcher, End, Node, NodeRef, Retrier, ServiceRequest, State, StateKind, Wait, Workflow,
+};
 
 pub(crate) fn outline(workflow: &Workflow) -> String {
     let mut text = String::new();
@@ -31,6 +33,19 @@ fn state(text: &mut String, depth: usize, state: &State) {
             let call = format!("{name}: ${} = {}({})", task.result.0, task.step.name, value(task.input));
             line(text, depth, &call);
             handlers(text, depth + 1, &task.retriers, &task.catchers);
+        }
+        StateKind::Service(call) => {
+            let request = match &call.request {
+                ServiceRequest::PutEvent { detail, .. } => format!("event {}", value(detail)),
+                ServiceRequest::SendTaskSuccess { step, output, .. } => {
+                    format!("answer {} {}", step.name, value(output))
+                }
+                ServiceRequest::SendTaskFailure { step, error, .. } => {
+                    format!("refuse {} {}", step.name, value(error))
+                }
+            };
+            line(text, depth, &format!("{name}: {request}"));
+            handlers(text, depth + 1, &call.retriers, &call.catchers);
         }
         StateKind::Pass { value: passed, result } => {
             line(text, depth, &format!("{name}: ${} = {}", result.0, value(passed)));

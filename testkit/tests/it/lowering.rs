@@ -304,7 +304,7 @@ impl Interpreter {
                 self.slots.insert(*result, value);
                 None
             }
-            StateKind::Wait(_) => None,
+            StateKind::Wait(_) | StateKind::Service(_) => None,
             StateKind::Choice(choice) => {
                 let arm = choice.arms.iter().find(|arm| self.value(arm.condition) == json!(true));
                 let block = arm.map_or(&choice.otherwise, |arm| &arm.body);

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::lambda::{Resources, call};
 use stepwright::prelude::*;
+use stepwright::services;
 use stepwright_testkit::{self as testkit, Answer, Status};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -134,4 +135,69 @@ fn a_call_without_a_token_is_a_mismatch() {
     }
     let failure = call(step, serde_json::json!({ "period": "2024-03" }), &resources).expect_err("no token");
     assert!(failure.message.contains("call it with `lambda:invoke.waitForTaskToken`"), "{failure}");
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema, Shape)]
+pub(crate) struct Reply {
+    pub token: String,
+    pub answer: Decision,
+}
+
+fn answering(w: &mut Flow, reply: Expr<Reply>) -> Expr<bool> {
+    w.put_event("Announce", "planning", "Answered", reply.answer).run();
+    w.send_task_success::<Ask>("Answer it", reply.token, reply.answer)
+        .catch(services::errors::NOBODY_WAITS, |w, why| {
+            w.send_task_failure::<Ask>("Refuse", reply.token, AskError::REFUSED, why.error).run();
+        })
+        .run();
+    reply.answer.approved
+}
+
+#[test]
+fn a_workflow_tells_and_answers() {
+    let reply = || Reply { token: "t-1".to_owned(), answer: decision(true) };
+    let run = testkit::run_flow(answering, reply())
+        .service("Announce", [Err("EventBridge.FailedEntry"), Ok(())])
+        .start();
+    assert_eq!(run.output::<bool>(), Ok(true));
+    let [_, event] = run.service_calls("Announce")[..] else { panic!("two calls") };
+    let entry = &event["Entries"][0];
+    assert_eq!((&entry["Source"], &entry["DetailType"]), (&"planning".into(), &"Answered".into()));
+    assert_eq!(entry["Detail"]["by"], "somebody");
+    let [sent] = run.service_calls("Answer it")[..] else { panic!("one call") };
+    // What is sent is what the waiting state takes for its answer.
+    let output: Decision = serde_json::from_str(sent["Output"].as_str().expect("a text")).expect("fits");
+    assert_eq!((sent["TaskToken"].as_str(), output), (Some("t-1"), decision(true)));
+
+    let late = testkit::run_flow(answering, reply())
+        .service("Answer it", [Err("Sfn.TaskTimedOutException")])
+        .start();
+    let [refused] = late.service_calls("Refuse")[..] else { panic!("one call") };
+    assert_eq!((&refused["Error"], late.status()), (&"Ask.Refused".into(), Status::Succeeded));
+}
+
+#[derive(Debug, StepError)]
+pub enum NoError {}
+
+/// Waits for a text, which is no object.
+#[step]
+pub async fn name_it(nothing: (), name: Callback<String>) -> Result<(), NoError> {
+    let () = nothing;
+    drop(name);
+    Ok(())
+}
+
+/// Any text arrives as it was: in the service's parameter it is JSON.
+#[test]
+fn a_text_is_answered_as_json() {
+    let naming = |w: &mut Flow, name: Expr<String>| {
+        w.send_task_success::<NameIt>("Name it", "t-1", name).run();
+        name
+    };
+    for name in ["", "ada", "a \"quoted\" \\ name\n", "[1]", "null"] {
+        let run = testkit::run_flow(naming, name.to_owned()).start();
+        let [sent] = run.service_calls("Name it")[..] else { panic!("one call") };
+        let output: String = serde_json::from_str(sent["Output"].as_str().expect("a text")).expect("JSON");
+        assert_eq!(output, name);
+    }
 }
