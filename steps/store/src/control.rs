@@ -18,10 +18,10 @@ use stepwright::{Read, Shape, StepError, Use, step};
 
 use crate::clock;
 use crate::customer::{self, Customer};
-use crate::failure::{of_objects, of_the_configuration, of_the_database};
+use crate::failure::{of_objects, of_rows, of_the_configuration, of_the_database};
 use crate::figures::Owner;
 use crate::tables::calc::{self, Totals};
-use crate::tables::{end, signed};
+use crate::tables::{end, entry, signed};
 
 mod comparison;
 
@@ -148,6 +148,7 @@ pub enum ControlError {
 }
 
 of_objects!(ControlError);
+of_rows!(ControlError);
 of_the_configuration!(ControlError);
 of_the_database!(ControlError);
 
@@ -263,6 +264,10 @@ async fn note_figures(
         Cell::from(clock::now()),
     ];
     calc::note_market(database, &parameters).await?;
+    if let Some(entries) = &figures.entries {
+        let rows = staging.get(entries)?;
+        entry::note::<ControlError>(database, (run, market), entries, rows, &clock::now()).await?;
+    }
     Ok(())
 }
 

@@ -26,6 +26,7 @@ use crate::period::Period;
 use crate::tables::calc;
 use crate::{clock, layout};
 
+mod delivered;
 mod markets;
 mod references;
 

@@ -8,6 +8,7 @@ use stepwright_step_store::{
     NoteAnswer, OpenError, OpenRequest, Question, Run,
 };
 
+pub(crate) use crate::entries::*;
 use crate::place::{CONTRACTS, CUSTOMER, Place, ROWS, receipt};
 
 /// Rows arrive with their market, day and period; the rejected ones beside them.
@@ -557,6 +558,9 @@ macro_rules! on {
             a_jump_needs_a_person
             figures_of_something_else_are_refused
             a_correction_takes_the_place
+            what_was_delivered_is_taken_back
+            only_what_stands_was_delivered
+            what_is_not_known_row_by_row_is_asked_for
             people_are_asked
         }
     };
