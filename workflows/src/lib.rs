@@ -5,6 +5,7 @@ use stepwright::Backoff;
 use stepwright::objects::{Arrival, ArrivalExpr};
 use stepwright::prelude::*;
 
+pub mod coreview_acknowledge;
 pub mod coreview_commission;
 pub mod coreview_delivery;
 pub mod coreview_migrate;
