@@ -3,6 +3,8 @@
 //! A matrix, targets or exchange rates arrive as a file; its name says which, by the customer's
 //! configuration. A file that cannot be used is put aside with a report, and its execution fails:
 //! once another file lies in its place, a redrive goes on with that one.
+//!
+//! Who wants to know of new reference data has a rule for the event that announces it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,24 @@ pub struct Refdata {
     /// The revisions in force, in the order of the files.
     pub revisions: Vec<Revision>,
 }
+
+/// The detail of the event that announces reference data.
+#[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema, Shape)]
+pub struct Announcement {
+    /// The reference's name in `customer.toml`.
+    pub name: String,
+    /// What it is in force for, such as `year=2024`; empty for everything.
+    pub scope: String,
+    /// The revision that is in force now.
+    pub number: u64,
+    /// SHA-256 of its rows.
+    pub sha256: String,
+}
+
+/// The source of the event.
+pub const SOURCE: &str = "coreview-refdata";
+/// Its detail type.
+pub const DETAIL_TYPE: &str = "Reference Data Revised";
 
 /// The workflow with its settings.
 pub fn definition() -> Workflow {
@@ -93,12 +113,33 @@ fn in_force(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>)
         .retry(ClassifyError::STORAGE_FAILED, when_storage_is_away())
         .lets_fail(ClassifyError::EVERY)
         .run(w);
-    w.attempt("Take it in")
+    let revision = w
+        .attempt("Take it in")
         .catch((UNREADABLE, ReconcileError::TOO_MANY_REJECTS, KeepError::BAD_SCOPE), |w, why| {
             set_aside(w, file, why);
             another(w, configuration, classified, file)
         })
-        .run(|w| read_and_keep(w, configuration, classified, file))
+        .run(|w| read_and_keep(w, configuration, classified, file));
+    announced(w, revision);
+    revision
+}
+
+/// Tells everybody of a new revision; the same file again is none.
+fn announced(w: &mut Flow, revision: Expr<Revision>) {
+    w.choose(
+        "Is it new?",
+        revision.unchanged.not(),
+        |w| {
+            let detail = AnnouncementExpr {
+                name: revision.name,
+                scope: revision.scope,
+                number: revision.number,
+                sha256: revision.sha256,
+            };
+            w.put_event("Announce it", SOURCE, DETAIL_TYPE, detail.into_expr()).run();
+        },
+        |_| (),
+    );
 }
 
 /// Puts a file aside that could not be used.

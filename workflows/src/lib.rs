@@ -5,6 +5,7 @@ use stepwright::Backoff;
 use stepwright::objects::{Arrival, ArrivalExpr};
 use stepwright::prelude::*;
 
+pub mod coreview_acknowledge;
 pub mod coreview_commission;
 pub mod coreview_delivery;
 pub mod coreview_migrate;
@@ -49,4 +50,41 @@ fn when_it_is_not_known() -> Backoff {
 /// file. The limit only keeps a program that answers by itself from going on for ever.
 fn at_once() -> Backoff {
     backoff(1, 1.0).attempts(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use stepwright::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, StepError)]
+    pub(crate) enum DownError {
+        Away,
+    }
+
+    #[step]
+    pub(crate) async fn down(_request: u32) -> Result<u32, DownError> {
+        Err(DownError::Away)
+    }
+
+    /// How long a step that is down is tried, in seconds; jitter halves it on average.
+    fn seconds_tried(backoff: Backoff) -> u64 {
+        let run = testkit::run_flow(
+            move |w: &mut Flow, request: Expr<u32>| {
+                down(request).retry(DownError::AWAY, backoff).lets_fail(DownError::EVERY).run(w)
+            },
+            1_u32,
+        );
+        run.steps(stepwright::steps![down]).start().elapsed().as_secs()
+    }
+
+    /// docs/coreview.md: hours.
+    #[test]
+    fn what_is_said_of_retries_is_so() {
+        let hours = seconds_tried(when_coreview_is_away()) / 3600;
+        assert!((2..=6).contains(&hours), "{hours} hours");
+        let minutes = seconds_tried(when_storage_is_away()) / 60;
+        assert!(minutes <= 2, "{minutes} minutes");
+    }
 }

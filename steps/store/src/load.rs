@@ -91,7 +91,7 @@ pub struct Loaded {
     /// came, went or changed.
     #[serde(default)]
     pub delivered_periods: Vec<String>,
-    /// What to do about them; nothing when there are none.
+    /// What to do about them, and what else a person should know.
     #[serde(default)]
     pub advice: Vec<String>,
 }
@@ -239,6 +239,13 @@ async fn load_in_transaction(
         return loaded_before(request, before);
     }
     note_periods(database, feed, number, &mut loaded).await?;
+    if same_rows.is_some() && loaded.replaced > 0 {
+        loaded.advice.push(format!(
+            "{} rows that were changed by other files since are again as this file has them: load those files again if \
+             that is not what is wanted",
+            loaded.replaced
+        ));
+    }
     ingest::drop_incoming(database).await?;
     note_rejects(database, request, rejects, number).await?;
     note_files(database, request, &source, number, &loaded).await?;

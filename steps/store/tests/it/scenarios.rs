@@ -70,6 +70,7 @@ pub(crate) async fn a_later_row_replaces_an_earlier_one(place: &Place) {
     // The first file again, by somebody else, brings back what was replaced.
     let back = place.load("contracts-1.csv", ROWS, "arn:3").await;
     assert_eq!((back.replaced, back.unchanged, back.withdrawn, back.already_loaded), (2, 3, 0, false));
+    assert!(back.advice[0].starts_with("2 rows that were changed by other files since"), "{back:?}");
     assert_eq!(place.texts(outcome).await, ["accepted"]);
     let kept = place.contents().await;
     let again = place.load("contracts-1.csv", ROWS, "arn:4").await;
