@@ -145,6 +145,8 @@ impl Case {
             approved_by: None,
             correction: None,
             receipts,
+            notices: vec![],
+            stale: vec![],
         };
         Self { directory, request }
     }

@@ -1,9 +1,9 @@
 //! What was delivered, row by row, and what later months take back of it: from
 //! files to closed runs, with the steps that lie between.
 
-use feed::MarketFigures;
+use feed::{Correction, MarketFigures};
 use step_calculate::CalculateRequest;
-use stepwright_step_store::{OpenError, Run};
+use stepwright_step_store::{OpenError, OpenRequest, Run};
 
 use crate::place::{CONTRACTS, Place, receipt};
 
@@ -142,7 +142,9 @@ fn calculated(place: &Place, run: &Run) -> Vec<MarketFigures> {
 
 /// Settles a month; the lines of its figures.
 async fn settle(place: &Place, period: &str) -> Vec<String> {
-    let run = place.open(period).await;
+    let correction = Some(Correction { reason: "again".into() });
+    let request = OpenRequest { correction, current_references: true, ..place.open_request(period) };
+    let run = place.open_as(request).await.unwrap();
     assert!(run.missing.is_empty(), "{:?}", run.missing);
     let figures = calculated(place, &run);
     let text: String = figures.iter().map(|of| place.text_of(&of.figures.figures)).collect();
