@@ -48,7 +48,8 @@ pub async fn exist(database: &mut impl Database) -> Result<bool, DatabaseError> 
     if database.dialect() == Dialect::Sqlite {
         return Ok(false);
     }
-    let found = database.query("SELECT 1::bigint FROM pg_roles WHERE rolname = 'stepwright_pipeline'", &[]).await?;
+    let found =
+        database.query("SELECT 1::bigint FROM pg_roles WHERE rolname = 'stepwright_pipeline'", &[]).await?;
     Ok(!found.is_empty())
 }
 

@@ -277,8 +277,7 @@ async fn control_in_transaction(
         corrected: corrected(request, standing.as_ref())?,
     };
     // What was delivered already is only looked at again.
-    let approval =
-        if already { None } else { approval(database, request, customer, &compared).await? };
+    let approval = if already { None } else { approval(database, request, customer, &compared).await? };
     let deliveries = plan(database, request, customer).await?;
     Ok(Controlled { approval, deliveries, totals, previous, previous_period })
 }
@@ -312,10 +311,7 @@ fn totals_of(period: &str, totals: &Totals) -> Result<Amounts, ControlError> {
 }
 
 /// The totals that stand for the period, where they are to be replaced.
-fn corrected(
-    request: &ControlRequest,
-    standing: Option<&Standing>,
-) -> Result<Option<Amounts>, ControlError> {
+fn corrected(request: &ControlRequest, standing: Option<&Standing>) -> Result<Option<Amounts>, ControlError> {
     let RunRef { feed, period, .. } = &request.run;
     let Some(standing) = standing.filter(|_| request.correction.is_some()) else { return Ok(None) };
     let totals = stored_totals(feed, period, standing.totals.as_deref())?;

@@ -40,7 +40,9 @@ pub(crate) async fn all<E: From<DatabaseError>>(
     for record in database.query("SELECT layout, value_list FROM ingest_layout", &[]).await? {
         let name = record.text(0).unwrap_or_default();
         let columns = serde_json::from_str(record.text(1).unwrap_or_default()).map_err(|error| {
-            damaged(format!("the layout {name} in ingest_layout cannot be read: {error}; find out who changed it"))
+            damaged(format!(
+                "the layout {name} in ingest_layout cannot be read: {error}; find out who changed it"
+            ))
         })?;
         layouts.insert(name.to_owned(), columns);
     }

@@ -20,10 +20,7 @@ pub(super) fn amounts(totals: &Totals) -> Result<Amounts, String> {
 
 /// The totals of a measure: by currency or whatever else tells them apart
 /// (`payable[currency=EUR]`), else the one of its own name.
-fn compared_names<'t>(
-    measure: &str,
-    totals: impl IntoIterator<Item = &'t Amounts>,
-) -> BTreeSet<&'t str> {
+fn compared_names<'t>(measure: &str, totals: impl IntoIterator<Item = &'t Amounts>) -> BTreeSet<&'t str> {
     let names = totals.into_iter().flat_map(Amounts::keys).map(String::as_str);
     let of_measure = |name: &&str| {
         let rest = name.strip_prefix(measure);

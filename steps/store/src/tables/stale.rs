@@ -6,8 +6,7 @@ use database::{Database, DatabaseError, Record};
 const MOVED_SHOWN_MAX: usize = 10;
 
 /// The delivered periods that a load changed. `$1` feed, `$2` load.
-const OF_LOAD: &str =
-    "SELECT period FROM calc_stale WHERE feed = $1 AND load_number = $2 ORDER BY period";
+const OF_LOAD: &str = "SELECT period FROM calc_stale WHERE feed = $1 AND load_number = $2 ORDER BY period";
 
 /// `$1` feed.
 const ALL: &str = "SELECT period FROM calc_stale WHERE feed = $1 ORDER BY period";

@@ -159,7 +159,10 @@ pub(crate) async fn a_delivered_period_is_not_changed_silently(place: &Place) {
     );
     // The period a row left is named, not only the one it is in now.
     let moved = place.load("c.csv", &format!("{HEADER}C-2,Birch,south,2024-04-05,200.50,\n"), "arn:4").await;
-    assert_eq!((moved.periods, moved.delivered_periods), (vec!["2024-04".to_owned()], vec!["2024-02".to_owned()]));
+    assert_eq!(
+        (moved.periods, moved.delivered_periods),
+        (vec!["2024-04".to_owned()], vec!["2024-02".to_owned()])
+    );
     // A repetition says the same; the same row by another file changes nothing.
     let same = place.load("d.csv", &format!("{HEADER}C-2,Birch,south,2024-04-05,200.50,\n\n"), "arn:5").await;
     assert_eq!((same.unchanged, same.delivered_periods.len()), (1, 0));
@@ -179,7 +182,8 @@ pub(crate) async fn a_delivered_period_is_not_changed_silently(place: &Place) {
     assert!(february.missing.is_empty(), "{:?}", february.missing);
     let figures = vec![place.figures(&february, "north", &[])];
     let controlled = place.control_as(&february, figures, Some("C-2 is of April")).await.unwrap();
-    let closed = place.close(&february.id, controlled.deliveries.iter().map(receipt).collect()).await.unwrap();
+    let closed =
+        place.close(&february.id, controlled.deliveries.iter().map(receipt).collect()).await.unwrap();
     assert_eq!(closed.stale.len(), 1);
     assert!(closed.stale[0].starts_with("2024-03 was delivered before"), "{:?}", closed.stale);
     let figures = vec![place.figures(&april, "north", &[("Birch", "300.00")])];
@@ -216,7 +220,10 @@ pub(crate) async fn what_is_gone_is_taken_back(place: &Place) {
     assert_eq!(place.reconcile("contracts", gone).stats, gone.stats);
     let figures = vec![place.figures(&run, "norh", &[]), place.figures(&run, "north", &[("Aspen", "5.00")])];
     let planned = place.control_as(&run, figures, Some("a typo")).await.unwrap().deliveries;
-    assert_eq!(planned.iter().map(|it| (it.market.as_str(), it.rows)).collect::<Vec<_>>(), [("norh", 0), ("north", 1)]);
+    assert_eq!(
+        planned.iter().map(|it| (it.market.as_str(), it.rows)).collect::<Vec<_>>(),
+        [("norh", 0), ("north", 1)]
+    );
     let error = place.close(&run.id, planned[1..].iter().map(receipt).collect()).await.unwrap_err();
     assert!(error.to_string().contains("no receipt of market `norh`"), "{error}");
     place.close(&run.id, planned.iter().map(receipt).collect()).await.unwrap();
@@ -242,8 +249,10 @@ pub(crate) async fn a_delivered_period_keeps_its_revisions(place: &Place) {
     assert_eq!((&again.id, &again.revisions), (&first.id, &first.revisions));
     let notice = "`cells` (year=2024) is in force in revision 2, but the period keeps revision 1 that it was delivered with";
     assert_eq!(again.notices, [notice]);
-    let current =
-        place.open_as(OpenRequest { current_references: true, ..place.open_request("2024-03") }).await.unwrap();
+    let current = place
+        .open_as(OpenRequest { current_references: true, ..place.open_request("2024-03") })
+        .await
+        .unwrap();
     assert_ne!(current.id, first.id);
     assert_eq!(
         current.notices,
@@ -397,7 +406,10 @@ pub(crate) async fn a_file_is_taken_where_it_belongs(place: &Place) {
     messages(&CONTRACTS.replace("policy = \"keep-going\"", "policy = \"threshold\"\npercent = 5"));
     let error = classify("messages/1.jsonl", CONTRACTS_KIND).await.unwrap_err();
     assert!(matches!(error, ClassifyError::Configuration { .. }), "{error}");
-    assert!(error.to_string().starts_with("messages.toml: rejects.policy: messages are read with `keep-going`"), "{error}");
+    assert!(
+        error.to_string().starts_with("messages.toml: rejects.policy: messages are read with `keep-going`"),
+        "{error}"
+    );
 }
 
 /// One bad row, wherever it stands: nothing is loaded.
