@@ -45,8 +45,8 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Opens the rows of versions, oldest first.
-    pub(super) fn of<'a>(versions: impl Iterator<Item = &'a Version>) -> Result<Self, DeliverError> {
-        let opened = versions.map(VersionRows::open).collect::<Result<_, _>>()?;
+    pub(super) fn of(versions: &[&Version]) -> Result<Self, DeliverError> {
+        let opened = versions.iter().map(|version| VersionRows::open(version)).collect::<Result<_, _>>()?;
         Ok(Self { versions: opened })
     }
 

@@ -16,3 +16,5 @@ mod postgres_server;
 mod scenarios;
 #[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod stale;
