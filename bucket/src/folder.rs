@@ -167,6 +167,22 @@ impl Folder {
         Ok(stamp)
     }
 
+    /// As [`Self::publish`], unless there is an object of this key; whether it did.
+    pub fn publish_first(&self, file: NamedTempFile, key: Key<'_>) -> io::Result<bool> {
+        file.as_file().sync_all()?;
+        let lock = self.lock()?;
+        if self.find(key)?.is_some() {
+            drop(lock);
+            // Who put it in place may have died before its name would last.
+            self.settle_object(key)?;
+            return Ok(false);
+        }
+        let parent = self.put_in_place(&lock, file, key)?;
+        drop(lock);
+        self.settle(&parent)?;
+        Ok(true)
+    }
+
     /// Takes an object away, and the folders that were only for it. Answers what
     /// has to be synced; `None` = it was not there.
     pub fn take_away(&self, _: &Lock, key: Key<'_>) -> io::Result<Option<PathBuf>> {

@@ -376,10 +376,15 @@ fn environment(function: &Function, data: &DataDir, coreview: &str) -> BTreeMap<
     for grant in &function.grants {
         let name = grant.name.to_uppercase().replace('-', "_");
         match (grant.kind, grant.access) {
-            (ResourceKind::Bucket, _) => {
-                environment.insert(format!("STEPWRIGHT_BUCKET_{name}"), data.bucket_location(&grant.name));
+            (ResourceKind::Bucket, access) => {
+                let variable = format!("STEPWRIGHT_BUCKET_{name}");
+                // By which files are exchanged with somebody else may be a share of theirs.
+                let is_shared = matches!(access, Access::Look | Access::Exchange);
+                let elsewhere = is_shared.then(|| std::env::var(&variable).ok()).flatten();
+                let location = elsewhere.unwrap_or_else(|| data.bucket_location(&grant.name));
+                environment.insert(variable, location);
             }
-            (ResourceKind::Secret, Access::Use | Access::Read | Access::Write) => {
+            (ResourceKind::Secret, _) => {
                 let variable = format!("STEPWRIGHT_SECRET_{name}");
                 let value = match (&*grant.name, std::env::var(&variable).ok()) {
                     // Who uses a database here owns it, too, unless something else is said.

@@ -1,7 +1,9 @@
 //! `Retry`: the author's retriers, and one for what goes wrong around a function.
 
 use serde_json::{Map, Value, json};
+use stepwright::ErrorNames as _;
 use stepwright::ir::{Retrier, ServiceRequest};
+use stepwright::services::errors::{NO_TOKEN, NOBODY_WAITS};
 
 /// Errors of the Lambda service, not of the function: the call may simply be made again.
 /// The engine reports a task whose outcome a crash made unknown as the first of them.
@@ -15,6 +17,9 @@ pub(crate) const TRANSIENT: [&str; 5] = [
 
 /// Names that stand for every error a task may raise, the transient ones included.
 pub(crate) const WILDCARDS: [&str; 2] = ["States.ALL", "States.TaskFailed"];
+
+/// What a call of a service may end in. `States.TaskFailed` stands for all but the time-out.
+const WHATEVER_HAPPENED: [&str; 2] = ["States.TaskFailed", "States.Timeout"];
 
 /// As written.
 pub(crate) fn of(retriers: &[Retrier]) -> Vec<Value> {
@@ -42,14 +47,19 @@ pub(crate) fn of_task(retriers: &[Retrier]) -> Vec<Value> {
     written
 }
 
-/// As written. An event is put again whatever happened, unless the author says something
-/// of every error: one that comes twice does less harm than one that does not come.
+/// As written, and then whatever happened, unless the author says something of every error.
+/// An event that comes twice does less harm than one that does not come; an answer is good
+/// once, and is not given again once it is known that nobody waits.
 pub(crate) fn of_call(request: &ServiceRequest, retriers: &[Retrier]) -> Vec<Value> {
     let mut written = of(retriers);
-    let is_event = matches!(request, ServiceRequest::PutEvent { .. });
-    if is_event && !retriers.iter().any(is_wildcard) {
-        written.push(retrier(&transient(vec!["States.TaskFailed".to_owned()])));
+    if retriers.iter().any(is_wildcard) {
+        return written;
     }
+    if !matches!(request, ServiceRequest::PutEvent { .. }) {
+        let in_vain = (NOBODY_WAITS, NO_TOKEN).names().into_iter().map(str::to_owned).collect();
+        written.push(retrier(&Retrier { max_attempts: 0, ..transient(in_vain) }));
+    }
+    written.push(retrier(&transient(WHATEVER_HAPPENED.map(str::to_owned).to_vec())));
     written
 }
 

@@ -181,10 +181,10 @@ impl App {
                 let name = format!("{workflow}-schedule-{schedules}");
                 Trigger::Schedule { name, expression, timezone, input }
             }
-            ir::Trigger::Objects { bucket, prefix, .. } => {
+            ir::Trigger::Objects { bucket, prefix, endings, .. } => {
                 rules += 1;
                 let name = format!("{workflow}-objects-{rules}");
-                Trigger::Objects { name, bucket: bucket.name.to_owned(), prefix }
+                Trigger::Objects { name, bucket: bucket.name.to_owned(), prefix, endings }
             }
             ir::Trigger::Queue { name, accounts, batch, window_seconds, .. } => Trigger::Queue {
                 queue: format!("{}-{name}", self.name),
@@ -295,6 +295,8 @@ fn grant(grant: ir::Grant) -> Grant {
         access: match grant.access {
             ir::Access::Read => Access::Read,
             ir::Access::Write => Access::Write,
+            ir::Access::Look => Access::Look,
+            ir::Access::Exchange => Access::Exchange,
             ir::Access::Use => Access::Use,
         },
     }

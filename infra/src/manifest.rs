@@ -95,6 +95,9 @@ pub enum Trigger {
         bucket: String,
         /// What their keys begin with.
         prefix: String,
+        /// What their keys end with, one of these; anything if there is none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        endings: Vec<String>,
     },
     /// Messages of a queue: a pipe of `EventBridge` Pipes.
     Queue {
@@ -126,7 +129,13 @@ impl fmt::Display for Trigger {
         match self {
             Self::Schedule { expression, timezone: None, .. } => write!(f, "{expression}"),
             Self::Schedule { expression, timezone: Some(zone), .. } => write!(f, "{expression} in {zone}"),
-            Self::Objects { bucket, prefix, .. } => write!(f, "objects in {bucket}/{prefix}"),
+            Self::Objects { bucket, prefix, endings, .. } => {
+                let one = |ending: &String| format!("{bucket}/{prefix}…{ending}");
+                match endings.iter().map(one).collect::<Vec<_>>().as_slice() {
+                    [] => write!(f, "objects in {bucket}/{prefix}"),
+                    keys => write!(f, "objects in {}", keys.join(" or ")),
+                }
+            }
             Self::Queue { queue, .. } => write!(f, "messages of {queue}"),
         }
     }
@@ -225,6 +234,10 @@ pub enum Access {
     Read,
     /// Get and put objects.
     Write,
+    /// Get objects that may not be there.
+    Look,
+    /// Put objects, and get those that may not be there.
+    Exchange,
     /// Read the secret's value.
     Use,
 }

@@ -64,6 +64,7 @@ pub(crate) fn triggered() -> Manifest {
             name: "order-intake-objects-1".to_owned(),
             bucket: "drops".to_owned(),
             prefix: "incoming/".to_owned(),
+            endings: Vec::new(),
         },
         Trigger::Queue {
             name: "order-intake-orders".to_owned(),

@@ -8,7 +8,7 @@
 //! name, and its bytes are the same everywhere), so an application is deployed
 //! once per account and region.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assembly::SynthesisError;
 use crate::cloudformation::{Deletion, LogicalId, Output, Resource, Suppression, Template, Text};
@@ -269,28 +269,28 @@ fn function_id(step: &str) -> LogicalId {
 
 /// Its own log group, tracing, and its grants, strongest access per resource.
 fn function_statements(function: &manifest::Function, logs: &LogicalId) -> Vec<Statement> {
-    let mut access: BTreeMap<(ResourceKind, &str), Access> = BTreeMap::new();
+    let mut access: BTreeMap<(ResourceKind, &str), BTreeSet<Access>> = BTreeMap::new();
     for grant in &function.grants {
-        let strongest = access.entry((grant.kind, &grant.name)).or_insert(grant.access);
-        *strongest = grant.access.max(*strongest);
+        access.entry((grant.kind, &grant.name)).or_default().insert(grant.access);
     }
     let own_logs = vec![Text::Attribute(logs.clone(), "Arn")];
     let mut statements = vec![
         Statement::allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], own_logs),
         Statement::allow_everywhere("Trace", TRACING, TRACING_EVERYWHERE),
     ];
-    let on = |kind: ResourceKind, wanted: Access| {
-        let arn = |name: &str| match kind {
-            ResourceKind::Bucket => Text::sub(format!("${{{}.Arn}}/*", bucket_id(name))),
-            ResourceKind::Secret => Text::Ref(secret_id(name)),
-        };
-        let granted = access.iter().filter(move |((k, _), a)| *k == kind && **a == wanted);
+    let on = |wanted: ResourceKind, is_wanted: fn(&BTreeSet<Access>) -> bool, arn: fn(&str) -> Text| {
+        let granted = access.iter().filter(|((kind, _), access)| *kind == wanted && is_wanted(access));
         granted.map(|((_, name), _)| arn(name)).collect::<Vec<_>>()
     };
+    let objects = |name: &str| Text::sub(format!("${{{}.Arn}}/*", bucket_id(name)));
+    let bucket = |name: &str| Text::Attribute(bucket_id(name), "Arn");
+    let secret = |name: &str| Text::Ref(secret_id(name));
     let groups = [
-        ("Read", READ_OBJECTS, on(ResourceKind::Bucket, Access::Read)),
-        ("Write", WRITE_OBJECTS, on(ResourceKind::Bucket, Access::Write)),
-        ("Use", &["secretsmanager:GetSecretValue"], on(ResourceKind::Secret, Access::Use)),
+        ("Read", READ_OBJECTS, on(ResourceKind::Bucket, |access| !writes(access), objects)),
+        ("Write", WRITE_OBJECTS, on(ResourceKind::Bucket, writes, objects)),
+        // Without it S3 answers 403 for an object that is not there.
+        ("Look", &["s3:ListBucket"], on(ResourceKind::Bucket, looks, bucket)),
+        ("Use", &["secretsmanager:GetSecretValue"], on(ResourceKind::Secret, |_| true, secret)),
     ];
     statements.extend(
         groups
@@ -299,6 +299,14 @@ fn function_statements(function: &manifest::Function, logs: &LogicalId) -> Vec<S
             .map(|(sid, actions, resources)| Statement::allow(sid, actions, resources)),
     );
     statements
+}
+
+fn writes(access: &BTreeSet<Access>) -> bool {
+    access.contains(&Access::Write) || access.contains(&Access::Exchange)
+}
+
+fn looks(access: &BTreeSet<Access>) -> bool {
+    access.contains(&Access::Look) || access.contains(&Access::Exchange)
 }
 
 /// An object reference may name a version.

@@ -65,9 +65,9 @@ pub fn local(manifest: &Manifest, region: &str, account: &str) -> Option<Value> 
                         "RetryPolicy": retries,
                     },
                 })),
-                Trigger::Objects { name, bucket, prefix } => rules.push(json!({
+                Trigger::Objects { name, bucket, prefix, endings } => rules.push(json!({
                     "Name": name,
-                    "EventPattern": json!(ObjectPattern::new(Text::literal(bucket), prefix)).to_string(),
+                    "EventPattern": json!(ObjectPattern::new(Text::literal(bucket), prefix, endings)).to_string(),
                     "Targets": [{
                         "Id": TARGET_ID,
                         "Arn": machine,

@@ -103,6 +103,8 @@ pub enum Trigger {
         bucket: ResourceInfo,
         /// What their keys begin with.
         prefix: String,
+        /// What their keys end with, one of these; anything if there is none.
+        endings: Vec<String>,
         /// The workflow's input, made of [`Node::Event`]: S3's event.
         input: NodeRef,
         /// Where it is declared.
@@ -553,6 +555,10 @@ pub enum Access {
     Read,
     /// Get and put objects.
     Write,
+    /// Get objects that may not be there.
+    Look,
+    /// Put objects, and get those that may not be there.
+    Exchange,
     /// Read the secret's value.
     Use,
 }

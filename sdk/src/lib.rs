@@ -116,7 +116,7 @@ pub use macros::{Shape, StepError, step, steps};
 pub use operand::{IntoExpr, Operand, TextPart};
 pub use parallel::{Append, Parallel, Results};
 pub use produces::{Diverged, Produces};
-pub use resource::{Read, Use, Write};
+pub use resource::{Exchange, Look, Read, Use, Write};
 pub use retry::{Backoff, backoff};
 pub use services::Calling;
 pub use shape::{Boolean, List, Number, Optional, SafeNumber, Scalar, Shape, Text};
@@ -127,8 +127,8 @@ pub use workflow::{WorkflowBuilder, workflow};
 pub mod prelude {
     pub use crate::objects::{Arrival, ObjectRef};
     pub use crate::{
-        Callback, Caught, Diverged, Expr, Flow, IntoExpr, Invocation, Read, Shape, StepError, Use, Write,
-        backoff, list, lit, none, some, states, step,
+        Callback, Caught, Diverged, Exchange, Expr, Flow, IntoExpr, Invocation, Look, Read, Shape, StepError,
+        Use, Write, backoff, list, lit, none, some, states, step,
     };
 }
 

@@ -96,7 +96,7 @@ pub trait Secret: 'static {
 /// What a step may take as an argument beside its input.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a resource handle a step can ask for",
-    label = "expected `Read<..>`, `Write<..>`, `Use<..>`, `Callback<..>` or `Invocation`",
+    label = "expected `Read<..>`, `Write<..>`, `Look<..>`, `Exchange<..>`, `Use<..>`, `Callback<..>` or `Invocation`",
     note = "a step's data is its first argument; put everything it is called with into that type"
 )]
 pub trait Handle: Sized {
@@ -114,6 +114,12 @@ pub type Read<B> = BucketHandle<B, ReadOnly>;
 /// The bucket `B`, to get objects from and put objects into.
 pub type Write<B> = BucketHandle<B, ReadWrite>;
 
+/// The bucket `B`, which somebody else writes into: to look for objects that may not be there.
+/// On AWS the role may list the bucket, without which S3 does not tell that there is none.
+pub type Look<B> = BucketHandle<B, LookOnly>;
+/// The bucket `B`, by which files are exchanged with somebody else: [`Look`] and [`Write`].
+pub type Exchange<B> = BucketHandle<B, LookAndWrite>;
+
 /// A bucket opened for a step, with the access its signature asks for.
 #[derive(Debug)]
 pub struct BucketHandle<B, A> {
@@ -129,6 +135,13 @@ pub enum ReadOnly {}
 #[derive(Debug)]
 pub enum ReadWrite {}
 
+/// Access of [`Look`].
+#[derive(Debug)]
+pub enum LookOnly {}
+/// Access of [`Exchange`].
+#[derive(Debug)]
+pub enum LookAndWrite {}
+
 /// Accesses that permit writing.
 #[diagnostic::on_unimplemented(
     message = "this step did not ask for write access",
@@ -138,8 +151,20 @@ pub enum ReadWrite {}
 pub trait MayWrite {}
 
 impl MayWrite for ReadWrite {}
+impl MayWrite for LookAndWrite {}
 
-/// [`ReadOnly`] and [`ReadWrite`].
+/// Accesses that permit to look for what may not be there.
+#[diagnostic::on_unimplemented(
+    message = "this step did not ask to look for objects that may not be there",
+    label = "the handle is `Read<..>` or `Write<..>`",
+    note = "take `Look<..>` or `Exchange<..>` of the bucket as a step argument; the IAM policy follows from it"
+)]
+pub trait MayLook {}
+
+impl MayLook for LookOnly {}
+impl MayLook for LookAndWrite {}
+
+/// [`ReadOnly`], [`ReadWrite`], [`LookOnly`] and [`LookAndWrite`].
 pub trait BucketAccess: 'static {
     /// The grant's access.
     const ACCESS: Access;
@@ -151,6 +176,14 @@ impl BucketAccess for ReadOnly {
 
 impl BucketAccess for ReadWrite {
     const ACCESS: Access = Access::Write;
+}
+
+impl BucketAccess for LookOnly {
+    const ACCESS: Access = Access::Look;
+}
+
+impl BucketAccess for LookAndWrite {
+    const ACCESS: Access = Access::Exchange;
 }
 
 #[cfg(feature = "lambda")]
@@ -173,6 +206,20 @@ impl<B: Bucket, A> BucketHandle<B, A> {
     /// A reference to an object whose arrival was told. See [`Store::arrived`].
     pub fn arrived(&self, arrival: &crate::objects::Arrival) -> Result<ObjectRef, ObjectError> {
         self.store.arrived(arrival)
+    }
+
+    /// What is under a key now, if anything. See [`Store::look`].
+    pub fn look(&self, key: &str) -> Result<Option<std::fs::File>, ObjectError>
+    where
+        A: MayLook,
+    {
+        self.store.look(key)
+    }
+
+    /// The bucket, for who does with it what the handle's type says: on AWS the step's role
+    /// allows nothing else.
+    pub fn into_store(self) -> Store {
+        self.store
     }
 
     /// Begins an object under a key; nothing is there before the writer's

@@ -90,11 +90,8 @@ impl<I: Shape> WorkflowBuilder<I> {
     /// If the prefix is longer than a key.
     #[track_caller]
     pub fn on_objects<B: Bucket>(self, prefix: &str) -> OnObjects<I> {
-        assert!(
-            prefix.len() <= KEY_BYTES_MAX && !prefix.contains(char::is_control),
-            "a prefix of keys has at most {KEY_BYTES_MAX} bytes and no control characters, not {prefix:?}"
-        );
-        OnObjects { workflow: self, bucket: B::INFO, prefix: prefix.to_owned(), at: here() }
+        let (prefix, at) = (key_part("prefix", prefix), here());
+        OnObjects { workflow: self, bucket: B::INFO, prefix, endings: Vec::new(), at }
     }
 
     /// Starts an execution for the messages that somebody sends to a queue of this
@@ -186,10 +183,23 @@ pub struct OnObjects<I> {
     workflow: WorkflowBuilder<I>,
     bucket: ResourceInfo,
     prefix: String,
+    endings: Vec<String>,
     at: Location,
 }
 
 impl<I: Shape> OnObjects<I> {
+    /// Only objects whose keys end with this, or with another ending that is given: what lies
+    /// beside them starts nothing. An ending that begins with `/` is a whole name.
+    ///
+    /// # Panics
+    /// If the ending is empty, or longer than a key.
+    #[track_caller]
+    pub fn ending(mut self, ending: &str) -> Self {
+        assert!(!ending.is_empty(), "every key ends with an empty text: leave `.ending(..)` out");
+        self.endings.push(key_part("ending", ending));
+        self
+    }
+
     /// What an execution is started with, of the object that arrived.
     ///
     /// # Panics
@@ -197,7 +207,7 @@ impl<I: Shape> OnObjects<I> {
     /// definition tells by its prefix which of them an object is for.
     #[track_caller]
     pub fn with<R: IntoExpr<I>>(self, input: impl FnOnce(Expr<Arrival>) -> R) -> WorkflowBuilder<I> {
-        let Self { workflow, bucket, prefix, at } = self;
+        let Self { workflow, bucket, prefix, endings, at } = self;
         for trigger in &workflow.workflow.triggers {
             if let Trigger::Objects { prefix: other, .. } = trigger {
                 assert!(
@@ -209,8 +219,18 @@ impl<I: Shape> OnObjects<I> {
             }
         }
         let input = input(arrival(bucket.name)).into_expr().node();
-        workflow.triggered(Trigger::Objects { bucket, prefix, input, location: at })
+        workflow.triggered(Trigger::Objects { bucket, prefix, endings, input, location: at })
     }
+}
+
+/// A part of a key, as it was written.
+#[track_caller]
+fn key_part(what: &str, text: &str) -> String {
+    assert!(
+        text.len() <= KEY_BYTES_MAX && !text.contains(char::is_control),
+        "a {what} of keys has at most {KEY_BYTES_MAX} bytes and no control characters, not {text:?}"
+    );
+    text.to_owned()
 }
 
 /// The object of an event. S3 user guide, "`EventBridge` event message structure".

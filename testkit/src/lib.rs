@@ -44,7 +44,7 @@ mod test;
 
 pub use answer::Answer;
 pub use engine::{HistoryEvent, Status};
-pub use run::{NoOutput, Run};
+pub use run::{Given, NoOutput, Run};
 pub use test::{Subject, Test, run, run_flow};
 
 /// The guide's examples compile and hold.

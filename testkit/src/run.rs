@@ -7,7 +7,7 @@ use engine::simulate::SimulatedRun;
 use engine::{HistoryEvent, Status, TaskRequest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use stepwright::Step;
+use stepwright::{Step, Waits};
 
 /// AWS: an execution with 24,999 events or more cannot be redriven.
 const REDRIVABLE_EVENTS_MAX: usize = 24_999;
@@ -21,8 +21,24 @@ pub(crate) struct Call {
     pub(crate) state: String,
     /// What it was called with.
     pub(crate) payload: Value,
-    /// It is a call of a service, with these arguments.
-    pub(crate) service: Option<Value>,
+    /// It is a call of a service.
+    pub(crate) service: Option<ServiceCall>,
+}
+
+/// A call of a service, and how it ended.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceCall {
+    pub(crate) arguments: Value,
+    pub(crate) error: Option<&'static str>,
+}
+
+/// An answer that a workflow gave to a step that waits in another execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given<T> {
+    /// The token.
+    pub token: String,
+    /// The step's output, or error and cause.
+    pub answer: Result<T, (String, String)>,
 }
 
 impl Call {
@@ -34,7 +50,8 @@ impl Call {
             step: step.unwrap_or(&function).to_owned(),
             state: request.state_name.clone(),
             payload: argument("Payload"),
-            service: (!request.resource.contains(":lambda:")).then(|| request.arguments.clone()),
+            service: (!request.resource.contains(":lambda:"))
+                .then(|| ServiceCall { arguments: request.arguments.clone(), error: None }),
         }
     }
 }
@@ -140,7 +157,41 @@ impl Run {
     /// What the calls of a service by this state were, in their order: the `Arguments` that AWS gets.
     pub fn service_calls(&self, state: &str) -> Vec<&Value> {
         let calls = self.calls.iter().filter(|call| call.state == state);
-        calls.filter_map(|call| call.service.as_ref()).collect()
+        calls.filter_map(|call| call.service.as_ref()).map(|service| &service.arguments).collect()
+    }
+
+    /// The details of the events of this type that were put, in their order; not those that
+    /// were refused.
+    ///
+    /// # Panics
+    /// When one is of another type.
+    #[track_caller]
+    pub fn events<T: DeserializeOwned>(&self, source: &str, detail_type: &str) -> Vec<T> {
+        let put = self.well_ended().filter_map(|arguments| arguments.get("Entries")?.as_array());
+        let is_of = |entry: &&Value| {
+            let is = |member: &str, text: &str| entry.get(member).and_then(Value::as_str) == Some(text);
+            is("Source", source) && is("DetailType", detail_type)
+        };
+        let details = put.flatten().filter(is_of).filter_map(|entry| entry.get("Detail"));
+        details.map(|detail| decoded(detail.clone())).collect()
+    }
+
+    /// The answers that this state gave to the step `S`, in their order; not those that came
+    /// too late.
+    ///
+    /// # Panics
+    /// When one is not what the step waits for.
+    #[track_caller]
+    pub fn given<S: Waits>(&self, state: &str) -> Vec<Given<S::Output>> {
+        let calls = self.calls.iter().filter(|call| call.state == state);
+        let given = calls.filter_map(|call| call.service.as_ref()).filter(|service| service.error.is_none());
+        given.map(|service| answer::<S>(&service.arguments)).collect()
+    }
+
+    /// The arguments of the calls of services that succeeded.
+    fn well_ended(&self) -> impl Iterator<Item = &Value> {
+        let services = self.calls.iter().filter_map(|call| call.service.as_ref());
+        services.filter(|service| service.error.is_none()).map(|service| &service.arguments)
     }
 
     fn calls_of<S: Step>(&self) -> impl Iterator<Item = &Call> {
@@ -187,5 +238,25 @@ impl Run {
     /// What was generated from the workflow: the definition that ran, schemas, lints.
     pub fn generated(&self) -> &Generated {
         &self.generated
+    }
+}
+
+#[track_caller]
+fn answer<S: Waits>(arguments: &Value) -> Given<S::Output> {
+    let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let answer = match arguments.get("Output").and_then(Value::as_str).map(serde_json::from_str) {
+        Some(Ok(output)) => Ok(decoded(output)),
+        Some(Err(error)) => panic!("what was answered is no JSON: {error}, in {}", text("Output")),
+        None => Err((text("Error"), text("Cause"))),
+    };
+    Given { token: text("TaskToken"), answer }
+}
+
+#[track_caller]
+fn decoded<T: DeserializeOwned>(value: Value) -> T {
+    let shown = value.to_string();
+    match serde_json::from_value(value) {
+        Ok(decoded) => decoded,
+        Err(error) => panic!("it is of another type: {error}, in {shown}"),
     }
 }

@@ -79,13 +79,15 @@ pub struct Test {
     /// Who answers the tokens of steps that run in-process.
     answers: BTreeMap<&'static str, Mock>,
     /// How calls of services end, by the state that makes them.
-    services: BTreeMap<String, VecDeque<Result<(), &'static str>>>,
+    services: BTreeMap<String, ServiceMock>,
     resources: Resources,
     seed: u64,
 }
 
 /// Answers the attempts of one step: the payload in, the reply out.
 type Mock = Box<dyn FnMut(&Value) -> Reply>;
+/// Answers the calls of a service: the arguments in, success or an error's name out.
+type ServiceMock = Box<dyn FnMut(&Value) -> Result<(), &'static str>>;
 
 impl fmt::Debug for Test {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,8 +236,32 @@ impl Test {
 
     /// Lets the calls of a service by this state end so, one after the other, such as
     /// `[Err("EventBridge.FailedEntry"), Ok(())]`; after those, and for all other states, a call succeeds.
-    pub fn service(mut self, state: &str, ends: impl IntoIterator<Item = Result<(), &'static str>>) -> Self {
-        self.services.insert(state.to_owned(), ends.into_iter().collect());
+    ///
+    /// # Panics
+    /// When the workflow has no such state.
+    #[track_caller]
+    pub fn service(self, state: &str, ends: impl IntoIterator<Item = Result<(), &'static str>>) -> Self {
+        let mut ends: VecDeque<_> = ends.into_iter().collect();
+        self.service_with(state, move |_| ends.pop_front().unwrap_or(Ok(())))
+    }
+
+    /// Lets the calls of a service by this state end as a function of their `Arguments` says:
+    /// well, or with the name of an error such as `Sfn.TaskTimedOutException`.
+    ///
+    /// # Panics
+    /// When the workflow has no such state.
+    #[track_caller]
+    pub fn service_with(
+        mut self,
+        state: &str,
+        ends: impl FnMut(&Value) -> Result<(), &'static str> + 'static,
+    ) -> Self {
+        assert!(
+            self.generated.source_map.contains_key(state),
+            "workflow `{}` has no state `{state}`",
+            self.generated.name
+        );
+        self.services.insert(state.to_owned(), Box::new(ends));
         self
     }
 
@@ -292,12 +318,15 @@ impl Test {
         let mut unanswered = None;
         let machine = Arc::new(generated.machine.clone());
         let simulated = run_with(&options, &machine, input, &mut |request: &TaskRequest| {
-            let call = Call::of(request, APP);
-            let reply = if call.service.is_some() {
-                let ends = services.get_mut(&call.state).and_then(VecDeque::pop_front);
-                Reply::Now(match ends.unwrap_or(Ok(())) {
-                    Ok(()) => TaskOutcome::Succeeded("{}".to_owned()),
-                    Err(error) => TaskOutcome::Failed { error: error.to_owned(), cause: "mocked".to_owned() },
+            let mut call = Call::of(request, APP);
+            let reply = if let Some(service) = &mut call.service {
+                let ends = services.get_mut(&call.state).map(|mock| mock(&service.arguments));
+                service.error = ends.and_then(Result::err);
+                Reply::Now(match service.error {
+                    None => TaskOutcome::Succeeded("{}".to_owned()),
+                    Some(error) => {
+                        TaskOutcome::Failed { error: error.to_owned(), cause: "mocked".to_owned() }
+                    }
                 })
             } else if let Some(mock) = mocks.get_mut(call.step.as_str()) {
                 mock(&call.payload)

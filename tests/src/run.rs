@@ -1,7 +1,14 @@
 //! `stepwright run` as a user types it, with the real step binaries.
 
 mod bad_input;
+mod channels;
 mod commission;
+#[path = "../../steps/deliver/tests/support/drop_receiver.rs"]
+#[allow(dead_code, reason = "shared with the delivery tests, which use more of it")]
+mod drop_receiver;
+#[path = "../../steps/deliver/tests/support/http_receiver.rs"]
+#[allow(dead_code, reason = "shared with the delivery tests, which use more of it")]
+mod http_receiver;
 mod postgres;
 mod redrive;
 mod samples;

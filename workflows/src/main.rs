@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use stepwright_workflows::{coreview_commission, coreview_delivery, coreview_migrate, coreview_refdata};
+use stepwright_workflows::{
+    coreview_acknowledge, coreview_commission, coreview_delivery, coreview_migrate, coreview_refdata,
+};
 
 fn main() -> ExitCode {
     infra::app("reference")
         .workflow(coreview_delivery::definition())
         .workflow(coreview_refdata::definition())
         .workflow(coreview_commission::definition())
+        .workflow(coreview_acknowledge::definition())
         .workflow(coreview_migrate::definition())
         .main()
 }

@@ -158,25 +158,45 @@ struct BucketNames {
 
 #[derive(Debug, Clone, Serialize)]
 struct ObjectKeys {
-    key: [KeyPrefix; 1],
+    /// One of them.
+    key: Vec<KeyPattern>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct KeyPrefix {
-    prefix: String,
+#[serde(rename_all = "lowercase")]
+enum KeyPattern {
+    Prefix(String),
+    Suffix(String),
+    Wildcard(String),
+}
+
+impl KeyPattern {
+    /// Of keys that begin and end so. A prefix beside a suffix would be one or the other.
+    fn between(prefix: &str, ending: &str) -> Self {
+        // `EventBridge` user guide, "Wildcard matching": `*` and `\` stand for themselves after `\`.
+        let plain = |text: &str| text.replace('\\', r"\\").replace('*', r"\*");
+        match prefix {
+            "" => Self::Suffix(ending.to_owned()),
+            _ => Self::Wildcard(format!("{}*{}", plain(prefix), plain(ending))),
+        }
+    }
 }
 
 impl ObjectPattern {
-    /// Objects of a bucket whose keys begin so.
-    pub fn new(bucket: Text, prefix: &str) -> Self {
-        let keys = ObjectKeys { key: [KeyPrefix { prefix: prefix.to_owned() }] };
+    /// Objects of a bucket whose keys begin so, and end in one of these ways.
+    pub fn new(bucket: Text, prefix: &str, endings: &[String]) -> Self {
+        let key = match endings {
+            // An empty prefix is none, and not allowed in a pattern.
+            [] if prefix.is_empty() => Vec::new(),
+            [] => vec![KeyPattern::Prefix(prefix.to_owned())],
+            _ => endings.iter().map(|ending| KeyPattern::between(prefix, ending)).collect(),
+        };
         Self {
             source: ["aws.s3"],
             detail_type: ["Object Created"],
             detail: ObjectDetail {
                 bucket: BucketNames { name: [bucket] },
-                // An empty prefix is none, and not allowed in a pattern.
-                object: (!prefix.is_empty()).then_some(keys),
+                object: (!key.is_empty()).then_some(ObjectKeys { key }),
             },
         }
     }

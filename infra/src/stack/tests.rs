@@ -72,6 +72,27 @@ fn of_two_grants_on_one_bucket_the_stronger_counts() {
 }
 
 #[test]
+fn who_looks_for_what_may_not_be_there_may_list_the_bucket() {
+    let mut manifest = sample::manifest();
+    let write = manifest.functions[0].grants[1].clone();
+    manifest.functions[0].grants = vec![manifest::Grant { access: Access::Exchange, ..write.clone() }];
+    manifest.functions[1].grants = vec![manifest::Grant { access: Access::Look, ..write }];
+    let template = json(&template_of(&manifest, &Environment::default()).unwrap());
+    for (role, sids) in [
+        ("ParseFunctionRole", ["Log", "Trace", "Write", "Look"]),
+        ("PostFunctionRole", ["Log", "Trace", "Read", "Look"]),
+    ] {
+        let statements =
+            &template["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
+        let statements = statements.as_array().unwrap();
+        assert_eq!(statements.iter().map(|s| s["Sid"].as_str().unwrap()).collect::<Vec<_>>(), sids);
+        let bucket = serde_json::json!({ "Fn::GetAtt": ["StagingBucket", "Arn"] });
+        let (action, resource) = (&statements[3]["Action"], &statements[3]["Resource"]);
+        assert_eq!((&action[0], &resource[0]), (&"s3:ListBucket".into(), &bucket));
+    }
+}
+
+#[test]
 fn settings_reach_the_template() {
     let environment = Environment {
         stack: Some("Blue".to_owned()),

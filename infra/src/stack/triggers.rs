@@ -60,9 +60,9 @@ impl Builder<'_> {
                     Resource::new(path, Deletion::Delete, &schedule)?
                         .suppress(suppressions(&[("CKV_AWS_297", key)]))
                 }
-                Trigger::Objects { bucket, prefix, .. } => {
+                Trigger::Objects { bucket, prefix, endings, .. } => {
                     let description = format!("Objects that arrive in {bucket} start {}", workflow.name);
-                    let pattern = ObjectPattern::new(Text::Ref(bucket_id(bucket)), prefix);
+                    let pattern = ObjectPattern::new(Text::Ref(bucket_id(bucket)), prefix, endings);
                     Resource::new(path, Deletion::Delete, &Rule::new(name, description, pattern, start))?
                 }
                 Trigger::Queue { queue, batch, window_seconds, .. } => {

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bucket::{Folder, Key};
 use tempfile::NamedTempFile;
@@ -48,6 +48,16 @@ impl Directory {
         }
         self.folder.publish(file, checked(key)?)?;
         Ok(())
+    }
+
+    /// Gives a written file its name unless that is taken; whether it did.
+    pub(super) fn publish_first(&self, file: NamedTempFile, key: &str) -> io::Result<bool> {
+        self.folder.publish_first(file, checked(key)?)
+    }
+
+    /// The directory.
+    pub(super) fn root(&self) -> &Path {
+        self.folder.root()
     }
 
     fn holds(&self, key: &str, content: &Content) -> io::Result<bool> {

@@ -37,6 +37,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// User metadata that holds the content's hash.
 const HASH_HEADER: &str = "x-amz-meta-sha256";
 
+/// The condition of a write that must not replace anything.
+const IF_ABSENT: (&str, &str) = ("if-none-match", "*");
+
 /// Where S3 is and who we are there.
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -160,15 +163,51 @@ impl S3 {
         {
             return Ok(head.version_id);
         }
+        let put = self.put(file, key, content, None)?;
+        Ok(put.flatten())
+    }
+
+    /// Uploads a written file unless something is there; its version, where the bucket keeps
+    /// versions. `None` when something is there, be it by a request whose answer was lost.
+    pub(super) fn publish_first(
+        &self,
+        file: &NamedTempFile,
+        key: &str,
+        content: &Content,
+    ) -> io::Result<Option<Option<String>>> {
+        self.put(file, key, content, Some(IF_ABSENT))
+    }
+
+    /// `None` when a condition does not hold.
+    fn put(
+        &self,
+        file: &NamedTempFile,
+        key: &str,
+        content: &Content,
+        condition: Option<(&'static str, &'static str)>,
+    ) -> io::Result<Option<Option<String>>> {
         let name = self.name_of(key);
         let mut action = PutObject::new(&self.bucket, Some(&self.credentials), &name);
-        action.headers_mut().insert(HASH_HEADER, content.sha256.as_str());
+        let hash = (HASH_HEADER, content.sha256.as_str());
+        for (header, value) in std::iter::once(hash).chain(condition) {
+            action.headers_mut().insert(header, value);
+        }
         repeatedly(|| {
             let url = action.sign(SIGNATURE_LIFETIME);
-            let request = self.agent.put(url.as_str()).header(HASH_HEADER, &content.sha256);
+            let mut request = self.agent.put(url.as_str());
+            for (header, value) in std::iter::once(hash).chain(condition) {
+                request = request.header(header, value);
+            }
             let mut response = request.send(file.reopen()?).map_err(transport)?;
-            refuse_failure(&mut response)?;
-            Ok(header(&response, "x-amz-version-id"))
+            match response.status() {
+                StatusCode::PRECONDITION_FAILED if condition.is_some() => return Ok(None),
+                // S3 user guide, "Conditional writes": another write of the key is under way.
+                StatusCode::CONFLICT if condition.is_some() => {
+                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, "S3 answered 409"));
+                }
+                _ => refuse_failure(&mut response)?,
+            }
+            Ok(Some(header(&response, "x-amz-version-id")))
         })
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -142,6 +143,31 @@ impl Store {
         }))
     }
 
+    /// What is under a key now, unchecked: for objects that others write. `None` when there
+    /// is nothing, which on S3 only a role that may list the bucket is told; see
+    /// [`Look`](crate::Look).
+    ///
+    /// # Errors
+    /// [`ObjectError::Key`] or [`ObjectError::Io`].
+    pub fn look(&self, key: &str) -> Result<Option<File>, ObjectError> {
+        key::check(&self.name, key)?;
+        let file = match &self.backend {
+            Backend::Directory(directory) => directory.open(key),
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.open(key, None),
+        };
+        file.map_err(self.io_error(key, "open it"))
+    }
+
+    /// The directory that is the bucket, unless it is in S3.
+    pub fn directory(&self) -> Option<&Path> {
+        match &self.backend {
+            Backend::Directory(directory) => Some(directory.root()),
+            #[cfg(feature = "aws")]
+            Backend::S3(_) => None,
+        }
+    }
+
     /// A reference to an object whose arrival was told: what the telling leaves out
     /// is read, what it says is checked. The bucket is named as in the app, or as
     /// AWS names it; then the key begins with the location's prefix.
@@ -213,7 +239,7 @@ impl Store {
     }
 
     /// Where an object is, for messages.
-    fn location_of(&self, key: &str) -> String {
+    pub fn location_of(&self, key: &str) -> String {
         match &self.backend {
             Backend::Directory(directory) => directory.path_of(key).display().to_string(),
             #[cfg(feature = "aws")]
@@ -236,6 +262,16 @@ impl Store {
 const BUFFER_BYTES: usize = 64 * 1024;
 
 impl Content {
+    fn reference(
+        self,
+        bucket: String,
+        key: String,
+        version_id: Option<String>,
+        rows: Option<u64>,
+    ) -> ObjectRef {
+        ObjectRef { bucket, key, version_id, sha256: self.sha256, bytes: self.bytes, rows }
+    }
+
     /// Reads to the end.
     pub(super) fn of(source: &mut impl Read) -> io::Result<Self> {
         let mut hash = Sha256::new();
@@ -284,24 +320,43 @@ impl ObjectWriter {
     /// # Errors
     /// [`ObjectError::Io`]; nothing has become visible then.
     pub fn finish(self, rows: Option<u64>) -> Result<ObjectRef, ObjectError> {
-        let Self { store, key, incoming, hash, bytes } = self;
-        let content = Content { bytes, sha256: hex(&hash.finalize()) };
-        let file =
-            incoming.into_inner().map_err(|error| store.io_error(&key, "write it")(error.into_error()))?;
+        let (store, key, file, content) = self.written()?;
         let published = match &store.backend {
             Backend::Directory(directory) => directory.publish(file, &key, &content).map(|()| None),
             #[cfg(feature = "aws")]
             Backend::S3(s3) => s3.publish(&file, &key, &content),
         };
         let version_id = published.map_err(store.io_error(&key, "put it in place"))?;
-        Ok(ObjectRef {
-            bucket: store.name,
-            key,
-            version_id,
-            sha256: content.sha256,
-            bytes: content.bytes,
-            rows,
-        })
+        Ok(content.reference(store.name, key, version_id, rows))
+    }
+
+    /// As [`ObjectWriter::finish`], unless there is an object of this key already: `None`.
+    ///
+    /// Of several writers at once, one gets a reference. On S3 the answer may be lost and asked
+    /// for again; then nobody does, and who needs to know looks whose object it is.
+    ///
+    /// # Errors
+    /// [`ObjectError::Io`]; whether it has become visible is not known then.
+    pub fn finish_first(self, rows: Option<u64>) -> Result<Option<ObjectRef>, ObjectError> {
+        let (store, key, file, content) = self.written()?;
+        let published = match &store.backend {
+            Backend::Directory(directory) => {
+                directory.publish_first(file, &key).map(|is_first| is_first.then_some(None))
+            }
+            #[cfg(feature = "aws")]
+            Backend::S3(s3) => s3.publish_first(&file, &key, &content),
+        };
+        let published = published.map_err(store.io_error(&key, "put it in place"))?;
+        Ok(published.map(|version_id| content.reference(store.name, key, version_id, rows)))
+    }
+
+    /// The file as it was written, and where it belongs.
+    fn written(self) -> Result<(Store, String, NamedTempFile, Content), ObjectError> {
+        let Self { store, key, incoming, hash, bytes } = self;
+        let content = Content { bytes, sha256: hex(&hash.finalize()) };
+        let file =
+            incoming.into_inner().map_err(|error| store.io_error(&key, "write it")(error.into_error()))?;
+        Ok((store, key, file, content))
     }
 }
 

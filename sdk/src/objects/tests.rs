@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 
 use tempfile::TempDir;
 
-use super::{Arrival, ObjectError, ObjectRef, Store};
+use super::{Arrival, ObjectError, ObjectRef, ObjectWriter, Store};
 
 fn bucket() -> (TempDir, Store) {
     let dir = TempDir::new().unwrap();
@@ -219,4 +219,33 @@ fn an_arrival_becomes_a_reference() {
     }
     let way_out = Arrival { key: "../a.csv".into(), ..told(None, None) };
     assert!(matches!(store.arrived(&way_out).unwrap_err(), ObjectError::Key { .. }));
+}
+
+#[test]
+fn of_several_writers_one_is_first() {
+    let (dir, store) = bucket();
+    assert!(store.look("a/manifest.json").unwrap().is_none());
+    let write = |content: &[u8]| {
+        let mut writer = store.create("a/manifest.json").unwrap();
+        writer.write_all(content).unwrap();
+        writer
+    };
+    let writers: Vec<_> = (0..8_u8).map(|number| (number, write(&[number]))).collect();
+    let firsts: Vec<(u8, ObjectRef)> = std::thread::scope(|scope| {
+        let finish = |(number, writer): (u8, ObjectWriter)| {
+            scope.spawn(move || (number, writer.finish_first(Some(1)).unwrap()))
+        };
+        let finished: Vec<_> = writers.into_iter().map(finish).collect();
+        let ends = finished.into_iter().map(|finished| finished.join().unwrap());
+        ends.filter_map(|(number, object)| Some((number, object?))).collect()
+    });
+    let [(number, object)] = &firsts[..] else { panic!("{firsts:?}") };
+    assert_eq!((read(&store, object), object.rows), (vec![*number], Some(1)));
+    let mut looked = Vec::new();
+    store.look("a/manifest.json").unwrap().unwrap().read_to_end(&mut looked).unwrap();
+    assert_eq!(looked, [*number]);
+    assert!(write(&[*number]).finish_first(None).unwrap().is_none(), "also with the same content");
+    assert_eq!(incoming_files(&dir), 0);
+    assert!(matches!(store.look("../a"), Err(ObjectError::Key { .. })));
+    assert_eq!(store.directory(), Some(&*dir.path().join("bucket")));
 }

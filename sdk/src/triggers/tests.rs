@@ -62,3 +62,19 @@ fn an_object_is_for_one_trigger() {
     let echo = workflow("echo", echo).on_objects::<Drops>("in/").with(|object| object);
     drop(echo.on_objects::<Drops>("in/deep/").with(|object| object));
 }
+
+#[test]
+fn objects_may_be_told_by_how_their_keys_end() {
+    crate::bucket!(Drops = "drops");
+    let echo = workflow("echo", echo).on_objects::<Drops>("").ending("/ack.json").ending("/nak.json");
+    let built = echo.with(|object| object).build();
+    let [Trigger::Objects { prefix, endings, .. }] = built.triggers.as_slice() else { panic!("one") };
+    assert_eq!((prefix.as_str(), endings.join(" ")), ("", "/ack.json /nak.json".to_owned()));
+}
+
+#[test]
+#[should_panic(expected = "every key ends with an empty text")]
+fn an_ending_says_something() {
+    crate::bucket!(Drops = "drops");
+    drop(workflow("echo", echo).on_objects::<Drops>("in/").ending(""));
+}

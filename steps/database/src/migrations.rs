@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "reference", include_str!("../migrations/0005_reference.sql")),
     (6, "calc", include_str!("../migrations/0006_calc.sql")),
     (7, "question", include_str!("../migrations/0007_question.sql")),
+    (8, "settled", include_str!("../migrations/0008_settled.sql")),
 ];
 
 const TABLE: &str = "stepwright_migration";

@@ -40,6 +40,19 @@ pub async fn grant(database: &mut impl Database) -> Result<Vec<String>, Database
     Ok(ROLES.map(str::to_owned).to_vec())
 }
 
+/// Whether the roles were made in this database's server.
+///
+/// # Errors
+/// As any query.
+pub async fn exist(database: &mut impl Database) -> Result<bool, DatabaseError> {
+    if database.dialect() == Dialect::Sqlite {
+        return Ok(false);
+    }
+    let found =
+        database.query("SELECT 1::bigint FROM pg_roles WHERE rolname = 'stepwright_pipeline'", &[]).await?;
+    Ok(!found.is_empty())
+}
+
 fn explained(error: DatabaseError) -> DatabaseError {
     let action = "make its roles";
     match error.kind {

@@ -8,15 +8,16 @@
 
 use std::collections::BTreeSet;
 
-use database::{Database, Value, migrations};
+use database::{Database, DatabaseError, ErrorKind, Value, migrations};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwright::{Callback, Shape, StepError as _, Use, step};
+use stepwright::objects::Arrival;
+use stepwright::{Callback, Look, Shape, StepError, Use, step};
 
 use crate::batch::{DeliveryKey, FILE_CHANNEL};
 use crate::clock;
 use crate::deliver::{DeliverError, check_channel};
-use crate::file_drop::{FileDrop, read_ack};
+use crate::file_drop::{Answered, FileDrop, answered_at, read_ack, says_both};
 use crate::receipt::Receipt;
 use crate::{CoreViewDrop, CoreViewUrl};
 
@@ -33,9 +34,12 @@ const DELIVERIES_MAX: i64 = 5_000;
 /// Of a refusal that is passed on with a token.
 const CAUSE_CHARS_MAX: usize = 2_000;
 
-/// Who asks for answers.
+/// Which answers are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct AcknowledgeRequest {
+    /// The answer that has arrived; all that somebody waits for if it is not known which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Arrival>,
     /// The execution that gives the tokens back; it alone is given them again.
     pub execution_arn: String,
 }
@@ -45,6 +49,10 @@ pub struct AcknowledgeRequest {
 pub struct TokenAnswers {
     /// What to answer to whom; about 50 at a time.
     pub answers: Vec<TokenAnswer>,
+    /// Why the receiver refuses the delivery that was asked for, unless somebody was told
+    /// before: whoever reads this is the first to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
     /// Answers that could not be read, in words; they are looked at again.
     pub unreadable: Vec<String>,
 }
@@ -56,17 +64,48 @@ pub struct TokenAnswer {
     pub delivery_id: String,
     /// The token to give back.
     pub token: String,
-    /// Whether the receiver has taken the delivery.
-    pub accepted: bool,
-    /// The receiver's own number for it, if it gives one.
+    /// The receiver's word that it has taken the delivery, which the state waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// The error to answer with: `Deliver.Rejected`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Its cause; names the first rows that were refused.
+    pub acknowledgement: Option<Acknowledgement>,
+    /// Why it has not: the cause of `Deliver.Rejected`, which names the first rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+}
+
+/// Why an answer was not passed on.
+#[derive(Debug, Clone, PartialEq, Eq, StepError)]
+#[error_name = "Acknowledge"]
+pub enum AcknowledgeError {
+    /// Bucket or planning database is down or cannot be reached.
+    #[message("{detail}")]
+    Unavailable {
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// The planning database is busy.
+    #[message("{detail}")]
+    Throttled {
+        /// What happened and what to do.
+        detail: String,
+    },
+    /// It answers what was not delivered from here, or a moment ago.
+    #[message("{detail}")]
+    UnknownDelivery {
+        /// Which file, and what to do.
+        detail: String,
+    },
+    /// It is no answer, or one to something else than what it lies beside.
+    #[message("{detail}")]
+    Unreadable {
+        /// Which file, and what to do.
+        detail: String,
+    },
+    /// Bucket or planning database refuse the step.
+    #[message("{detail}")]
+    Rejected {
+        /// What happened and what to do.
+        detail: String,
+    },
 }
 
 /// The receiver's word that it has taken a dropped delivery.
@@ -76,10 +115,10 @@ pub struct TokenAnswer {
 #[step(memory = 256, timeout = 60)]
 pub async fn acknowledged(
     receipt: Receipt,
-    drop: Use<CoreViewDrop>,
+    drop: Look<CoreViewDrop>,
 ) -> Result<Acknowledgement, DeliverError> {
     check_channel(&receipt.channel, FILE_CHANNEL)?;
-    match read_ack(&FileDrop::open(drop.value())?, (&receipt).into())? {
+    match read_ack(&FileDrop::of(drop), (&receipt).into())? {
         Some(Answer::Accepted(acknowledgement)) => Ok(acknowledgement),
         Some(Answer::Refused { detail, rows }) => Err(DeliverError::Rejected { detail, rows }),
         None => Err(DeliverError::NotAcknowledged {
@@ -110,10 +149,10 @@ pub async fn await_ack(
     request: AwaitAckRequest,
     answer: Callback<Acknowledgement>,
     coreview: Use<CoreViewUrl>,
-    drop: Use<CoreViewDrop>,
+    drop: Look<CoreViewDrop>,
 ) -> Result<(), DeliverError> {
     let mut connection = database::warm(coreview.value()).await?;
-    let folder = FileDrop::open(drop.value())?;
+    let folder = FileDrop::of(drop);
     let AwaitAckRequest { receipt, execution_arn } = &request;
     match note_ack_token(&mut connection, &folder, receipt, answer.token(), execution_arn).await? {
         None => Ok(()),
@@ -123,21 +162,69 @@ pub async fn await_ack(
     }
 }
 
-/// Looks for answers that somebody waits for, and gives back their tokens.
+/// Finds who waits for an answer that has arrived, or for any answer that is there.
 ///
 /// Every token is given to one execution, and to that one again whenever it asks.
 #[step(memory = 256, timeout = 120)]
 pub async fn acknowledge(
     request: AcknowledgeRequest,
     coreview: Use<CoreViewUrl>,
-    drop: Use<CoreViewDrop>,
-) -> Result<TokenAnswers, DeliverError> {
+    drop: Look<CoreViewDrop>,
+) -> Result<TokenAnswers, AcknowledgeError> {
     let mut connection = database::warm(coreview.value()).await?;
     migrations::apply(&mut connection).await?;
-    let folder = FileDrop::open(drop.value())?;
-    let mut found = TokenAnswers { answers: Vec::new(), unreadable: Vec::new() };
+    let (folder, execution_arn) = (FileDrop::of(drop), &request.execution_arn);
+    match &request.answer {
+        Some(answer) => who_waits_for(&mut connection, &folder, &answer.key, execution_arn).await,
+        None => who_waits(&mut connection, &folder, execution_arn).await,
+    }
+}
+
+/// Who waits for the answer under a key; nobody, if the wait is over or somebody was told.
+async fn who_waits_for(
+    connection: &mut impl Database,
+    folder: &FileDrop,
+    key: &str,
+    execution_arn: &str,
+) -> Result<TokenAnswers, AcknowledgeError> {
+    let mut found = TokenAnswers { answers: Vec::new(), refusal: None, unreadable: Vec::new() };
+    let unknown = |problem: &str| AcknowledgeError::UnknownDelivery {
+        detail: format!(
+            "{key} answers what was not delivered from here: {problem}; ask whoever wrote it what it is about"
+        ),
+    };
+    let delivery_id = match answered_at(folder, key)? {
+        Answered::Delivery(delivery_id) => delivery_id,
+        Answered::Withdrawal => return Ok(found),
+        Answered::Nothing => return Err(unknown("there is no manifest beside it")),
+    };
+    let noted = connection.query(RECEIPT, &[&*delivery_id, FILE_CHANNEL].map(Value::from)).await?;
+    let Some(receipt) = noted.first().and_then(|record| record.text(0)) else {
+        return Err(unknown(&format!("the planning database has no receipt of {delivery_id}")));
+    };
+    let receipt = receipt_of(receipt).map_err(|detail| AcknowledgeError::Rejected { detail })?;
+    let Some(answer) = read_ack(folder, (&receipt).into())? else {
+        return Err(unknown(&format!("delivery {delivery_id} was dropped elsewhere")));
+    };
+    found.answers = tokens_for(connection, &receipt, &answer, execution_arn).await?;
+    if let Some(cause) = cause_of(&answer) {
+        let others = [&*delivery_id, execution_arn].map(Value::from);
+        let is_news = connection.query(TOLD_BY_OTHERS, &others).await?.is_empty();
+        // Who was told that it is taken has to be told otherwise.
+        found.refusal = (is_news || says_both(folder, (&receipt).into())?).then_some(cause);
+    }
+    Ok(found)
+}
+
+/// Who waits for an answer that is there.
+async fn who_waits(
+    connection: &mut impl Database,
+    folder: &FileDrop,
+    execution_arn: &str,
+) -> Result<TokenAnswers, AcknowledgeError> {
+    let mut found = TokenAnswers { answers: Vec::new(), refusal: None, unreadable: Vec::new() };
     // First what this execution has taken before.
-    let mine = connection.query(MINE, &[Value::from(&*request.execution_arn)]).await?;
+    let mine = connection.query(MINE, &[Value::from(execution_arn)]).await?;
     let open = connection.query(OPEN, &[Value::from(DELIVERIES_MAX)]).await?;
     let mut seen = BTreeSet::new();
     for receipt in mine.iter().chain(&open).filter_map(|record| record.text(0)) {
@@ -147,17 +234,26 @@ pub async fn acknowledge(
         if found.answers.len() >= TOKENS_MAX {
             break;
         }
-        let answered = give_back(&mut connection, &folder, receipt, &request.execution_arn).await;
-        match answered {
-            Ok(answers) => found.answers.extend(answers),
-            Err(AckError::Answer(words)) if found.unreadable.len() < TOKENS_MAX => {
+        let read = receipt_of(receipt).and_then(|receipt| {
+            let answer = read_ack(folder, (&receipt).into()).map_err(|error| error.to_string())?;
+            Ok((receipt, answer))
+        });
+        match read {
+            Ok((_, None)) => {}
+            Ok((receipt, Some(answer))) => {
+                found.answers.extend(tokens_for(connection, &receipt, &answer, execution_arn).await?);
+            }
+            Err(words) if found.unreadable.len() < TOKENS_MAX => {
                 found.unreadable.push(words.chars().take(CAUSE_CHARS_MAX).collect());
             }
-            Err(AckError::Answer(_)) => {}
-            Err(AckError::Whole(error)) => return Err(error),
+            Err(_) => {}
         }
     }
     Ok(found)
+}
+
+fn receipt_of(text: &str) -> Result<Receipt, String> {
+    serde_json::from_str(text).map_err(|error| format!("a receipt of the planning database: {error}"))
 }
 
 /// Notes that a state waits with a token for the answer to a delivery.
@@ -181,32 +277,18 @@ pub async fn note_ack_token(
     Ok((claimed > 0).then_some(answer))
 }
 
-/// Why an answer was not passed on.
-enum AckError {
-    /// This answer cannot be read; others can.
-    Answer(String),
-    /// Nothing can be passed on.
-    Whole(DeliverError),
-}
-
 /// The tokens of a delivery that was answered, taken by this execution.
-async fn give_back(
+async fn tokens_for(
     connection: &mut impl Database,
-    folder: &FileDrop,
-    receipt: &str,
+    receipt: &Receipt,
+    answer: &Answer,
     execution_arn: &str,
-) -> Result<Vec<TokenAnswer>, AckError> {
-    let unreadable = |error: &dyn std::fmt::Display| AckError::Answer(error.to_string());
-    let whole = |error: DeliverError| AckError::Whole(error);
-    let receipt: Receipt = serde_json::from_str(receipt).map_err(|error| unreadable(&error))?;
-    let Some(answer) = read_ack(folder, (&receipt).into()).map_err(|error| unreadable(&error))? else {
-        return Ok(Vec::new());
-    };
-    claim(connection, &receipt.delivery_id, execution_arn, None).await.map_err(whole)?;
+) -> Result<Vec<TokenAnswer>, AcknowledgeError> {
+    claim(connection, &receipt.delivery_id, execution_arn, None).await?;
     let parameters = [&*receipt.delivery_id, execution_arn].map(Value::from);
-    let tokens = connection.query(TAKEN, &parameters).await.map_err(|error| whole(error.into()))?;
+    let tokens = connection.query(TAKEN, &parameters).await?;
     let tokens = tokens.iter().filter_map(|record| record.text(0));
-    Ok(tokens.map(|token| token_answer(&receipt, token, &answer)).collect())
+    Ok(tokens.map(|token| token_answer(receipt, token, answer)).collect())
 }
 
 /// Takes the open tokens of a delivery (or one of them) for an execution; how
@@ -226,19 +308,50 @@ async fn claim(
 }
 
 fn token_answer(receipt: &Receipt, token: &str, answer: &Answer) -> TokenAnswer {
-    let (reference, refusal) = match answer {
-        Answer::Accepted(acknowledgement) => (acknowledgement.reference.clone(), None),
-        Answer::Refused { detail, rows } => {
-            (None, Some(DeliverError::Rejected { detail: detail.clone(), rows: rows.clone() }))
-        }
+    let acknowledgement = match answer {
+        Answer::Accepted(acknowledgement) => Some(acknowledgement.clone()),
+        Answer::Refused { .. } => None,
     };
     TokenAnswer {
         delivery_id: receipt.delivery_id.clone(),
         token: token.to_owned(),
-        accepted: refusal.is_none(),
-        reference,
-        error: refusal.as_ref().map(|error| error.name().to_owned()),
-        cause: refusal.map(|error| error.to_string().chars().take(CAUSE_CHARS_MAX).collect()),
+        acknowledgement,
+        cause: cause_of(answer),
+    }
+}
+
+/// Why an answer is a refusal, if it is one.
+fn cause_of(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Accepted(_) => None,
+        Answer::Refused { detail, .. } => Some(detail.chars().take(CAUSE_CHARS_MAX).collect()),
+    }
+}
+
+impl From<DatabaseError> for AcknowledgeError {
+    fn from(error: DatabaseError) -> Self {
+        let detail = error.to_string();
+        match error.kind {
+            ErrorKind::Unavailable | ErrorKind::Unknown => Self::Unavailable { detail },
+            ErrorKind::Throttled => Self::Throttled { detail },
+            ErrorKind::Rejected | ErrorKind::Forbidden => Self::Rejected { detail },
+        }
+    }
+}
+
+impl From<DeliverError> for AcknowledgeError {
+    fn from(error: DeliverError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DeliverError::Unavailable { .. } | DeliverError::Unknown { .. } => Self::Unavailable { detail },
+            DeliverError::Throttled { .. } => Self::Throttled { detail },
+            DeliverError::VerificationMismatch { .. } => Self::Unreadable { detail },
+            DeliverError::Rejected { .. }
+            | DeliverError::NotAcknowledged { .. }
+            | DeliverError::Answered { .. }
+            | DeliverError::Conflict { .. }
+            | DeliverError::BatchUnreadable { .. } => Self::Rejected { detail },
+        }
     }
 }
 
@@ -268,3 +381,11 @@ const CLAIM: &str = "
 const TAKEN: &str = "
     SELECT task_token FROM delivery_ack WHERE delivery_id = $1 AND answered_by = $2
     ORDER BY asked_at, task_token";
+
+/// Of a dropped delivery. `$1` delivery id, `$2` channel.
+const RECEIPT: &str = "SELECT receipt FROM delivery_receipt WHERE delivery_id = $1 AND channel = $2";
+
+/// Somebody else has told who waits. `$1` delivery id, `$2` execution.
+const TOLD_BY_OTHERS: &str = "
+    SELECT task_token FROM delivery_ack
+    WHERE delivery_id = $1 AND answered_by IS NOT NULL AND answered_by <> $2";

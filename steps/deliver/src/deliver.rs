@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::BufReader;
 
-use stepwright::{Read, StepError, Use, step};
+use stepwright::{Exchange, Read, StepError, Use, step};
 
 use crate::batch::{Batch, BatchError, DATABASE_CHANNEL, FILE_CHANNEL, HTTPS_CHANNEL};
 use crate::channel::{DeliveryChannel, deliver_through};
@@ -107,18 +107,17 @@ pub async fn deliver(
     deliver_through(&mut ledger, &batch, || rows_of(&batch, &staging)).await
 }
 
-/// Drops a batch as files into the folder of the secret `coreview-drop`, once,
-/// and reads them back. Repeated as [`deliver()`] is.
+/// Drops a batch as files into the bucket `coreview-drop`, once, and reads them
+/// back. Repeated as [`deliver()`] is.
 #[step(memory = 512, timeout = 300)]
 pub async fn deliver_file(
     batch: Batch,
     staging: Read<Staging>,
     coreview: Use<CoreViewUrl>,
-    drop: Use<CoreViewDrop>,
+    drop: Exchange<CoreViewDrop>,
 ) -> Result<Receipt, DeliverError> {
     check_channel(&batch.channel, FILE_CHANNEL)?;
-    let mut folder = FileDrop::open(drop.value())?;
-    deliver_noted(&mut folder, &batch, &staging, &coreview).await
+    deliver_noted(&mut FileDrop::of(drop), &batch, &staging, &coreview).await
 }
 
 /// Puts a batch to the endpoint of the secret `coreview-https`, once, and asks

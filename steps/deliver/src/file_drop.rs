@@ -1,4 +1,5 @@
-//! The file channel: batches as files in a folder, for somebody to pick up.
+//! The file channel: batches as files in a bucket, for somebody to pick up. The
+//! bucket is one of S3, or a folder.
 //!
 //! ```text
 //! <feed>/<period>/[market-<market>/]v0001/<delivery id>.jsonl   the rows
@@ -8,9 +9,10 @@
 //! ```
 //!
 //! Exactly once rests on the manifest: it gets its name in one step, and only
-//! when nobody has given that name before. What a killed process leaves behind
-//! (`*.part`, rows without a manifest) is not delivered and is in nobody's way.
-//! Two deliveries at once write rows under names of their own; one manifest wins.
+//! when nobody has given that name before (on S3, a conditional write). What a
+//! killed process leaves behind (rows without a manifest) is not delivered and is
+//! in nobody's way. Two deliveries at once write rows under names of their own;
+//! one manifest wins.
 //!
 //! The receiver has to do its part: take a manifest's id once, ignore what has
 //! no manifest, and leave manifests where they are. Versions it has refused
@@ -20,10 +22,12 @@
 //! mounted.
 
 use std::io::BufRead;
-use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use stepwright::objects::Store;
+use stepwright::resource::{Bucket as _, BucketHandle};
 
+use crate::CoreViewDrop;
 use crate::batch::{Batch, DeliveryKey, Rows, hex};
 use crate::blocking::unblocked;
 use crate::channel::{Before, DeliveryChannel, standing_receipt};
@@ -31,16 +35,17 @@ use crate::deliver::DeliverError;
 use crate::receipt::{Booking, ControlTotals, Receipt, Standing};
 use crate::tally::Tally;
 
-mod durable;
 mod manifest;
 mod receiver;
 mod rows;
+mod shelf;
 
 pub use receiver::{Acknowledgement, Answer, read_ack};
+pub(crate) use receiver::{Answered, answered_at, says_both};
 
-use durable::{Incoming, make_durable_dir};
 use manifest::{DataFile, Kind, MANIFEST, Manifest, Version};
 use rows::Merged;
+use shelf::{failure, uncertain, write};
 
 /// The file with which a receiver says that this is the folder it watches. What is in it does
 /// not matter.
@@ -49,36 +54,40 @@ pub const DROP_MARK: &str = ".stepwright-drop";
 /// Corrections of one period. Each has to be read to know what the period holds.
 const VERSIONS_MAX: usize = 200;
 
-/// A folder that a receiver watches.
+/// A bucket that a receiver watches.
 #[derive(Debug, Clone)]
 pub struct FileDrop {
-    root: PathBuf,
+    store: Store,
 }
 
 impl FileDrop {
-    /// The folder at a location: `file:///abs/path`, as it is, without percent-encoding.
+    /// The bucket at a location: `file:///abs/path` or `s3://bucket/prefix`.
     ///
     /// [`DeliverError::Rejected`] for anything else.
     pub fn open(location: &str) -> Result<Self, DeliverError> {
-        match location.strip_prefix("file://") {
-            Some(path) if path.starts_with('/') && !path.contains('\0') => {
-                Ok(Self { root: PathBuf::from(path) })
-            }
-            _ => Err(DeliverError::rejected(
-                "the secret `coreview-drop` is not `file:///abs/path`; set it to the folder that the receiver watches",
-            )),
-        }
+        let store = Store::open(CoreViewDrop::INFO.name, location).map_err(|error| failure(&error))?;
+        Ok(Self { store })
+    }
+
+    /// The bucket that a step asked for.
+    pub(crate) fn of<A>(bucket: BucketHandle<CoreViewDrop, A>) -> Self {
+        Self { store: bucket.into_store() }
+    }
+
+    /// Where an object is, for messages.
+    fn location_of(&self, key: &str) -> String {
+        self.store.location_of(key)
     }
 
     /// What was dropped for a period and market, oldest first, with the receiver's answers.
     fn versions(&self, delivery: DeliveryKey<'_>) -> Result<Vec<Version>, DeliverError> {
-        let folder = manifest::folder(&self.root, delivery);
+        let folder = manifest::folder(delivery);
         let mut versions = Vec::new();
-        while let Some(version) = Version::read(&folder, versions.len() as u64 + 1, delivery)? {
+        while let Some(version) = Version::read(&self.store, &folder, versions.len() as u64 + 1, delivery)? {
             if versions.len() == VERSIONS_MAX {
                 return Err(DeliverError::rejected(format!(
                     "{} has more than {VERSIONS_MAX} versions of {delivery}; move the period elsewhere",
-                    folder.display()
+                    self.location_of(&folder)
                 )));
             }
             versions.push(version);
@@ -95,29 +104,18 @@ impl FileDrop {
         }
         let base = base_of(&versions);
         let number = versions.len() as u64 + 1;
-        let folder = manifest::folder(&self.root, batch.into()).join(manifest::version_name(number));
-        make_durable_dir(&folder)?;
+        let folder = format!("{}/{}", manifest::folder(batch.into()), manifest::version_name(number));
         let file = format!("{}.jsonl", batch.delivery_id);
-        let path = folder.join(&file);
-        let content = match put_rows(batch, &base, rows, &path) {
-            // Who won meanwhile has swept the folder.
-            Err(_) if folder.join(MANIFEST).exists() => return self.in_the_way(batch),
-            content => content?,
-        };
+        let content = self.put_rows(batch, &base, rows, &format!("{folder}/{file}"))?;
         let base = base.last().map(|version| version.manifest.delivery_id.clone());
         let manifest = Manifest::of_batch(batch, number, base, DataFile { file, ..content });
-        if publish(&manifest, &folder)? {
-            durable::sweep(&folder);
+        if self.publish(&manifest, &folder)? {
             return Ok(manifest.receipt());
-        }
-        if Manifest::read(&folder)?.is_some_and(|winner| winner.delivery_id != batch.delivery_id) {
-            // Nobody names it; leaving it would only puzzle.
-            let _ = std::fs::remove_file(&path);
         }
         self.in_the_way(batch)
     }
 
-    /// What somebody else dropped while this batch was written.
+    /// What somebody else dropped while this batch was written; or this call, if its answer was lost.
     fn in_the_way(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
         if let Some(receipt) = self.already_there(&self.versions(batch.into())?, batch)? {
             return Ok(receipt);
@@ -125,7 +123,7 @@ impl FileDrop {
         Err(DeliverError::Throttled {
             detail: format!(
                 "{}: another delivery of {} came first; this one is tried again on top of it",
-                self.root.display(),
+                self.place(),
                 DeliveryKey::from(batch)
             ),
         })
@@ -150,7 +148,7 @@ impl FileDrop {
         let is_nothing =
             |version: &Version| version.refusal.is_some() || version.manifest.kind == Kind::Withdrawal;
         let as_compared = after.is_some_and(|after| after.iter().all(is_nothing));
-        Before { active, as_compared }.judge(batch, &self.root.display().to_string())
+        Before { active, as_compared }.judge(batch, &self.place())
     }
 
     fn look(&self, delivery: DeliveryKey<'_>) -> Result<Option<Booking>, DeliverError> {
@@ -166,18 +164,18 @@ impl FileDrop {
             return Err(DeliverError::VerificationMismatch {
                 detail: format!(
                     "{}: its changes rest on a delivery that the receiver has refused after it had taken it; ask the receiver, then start again with a correction, which is dropped whole",
-                    version.folder.display()
+                    self.location_of(&version.folder)
                 ),
             });
         }
-        let mut rows = Merged::of(&standing)?;
+        let mut rows = Merged::of(&self.store, &standing)?;
         let mut hash = Sha256::new();
         let mut tally = Tally::of(receipt.totals.keys());
         while let Some(row) = rows.next_row()? {
             let damaged = |error: String| DeliverError::VerificationMismatch {
                 detail: format!(
                     "{}: {} of {delivery} has figures nobody delivered ({error}); put the files right",
-                    self.root.display(),
+                    self.place(),
                     row.entity_key
                 ),
             };
@@ -194,7 +192,7 @@ impl FileDrop {
         let Some(Booking { receipt, standing }) = booking(&versions, delivery.delivery_id) else {
             return Err(DeliverError::rejected(format!(
                 "{}: there is no delivery {} of {delivery}",
-                self.root.display(),
+                self.place(),
                 delivery.delivery_id
             )));
         };
@@ -213,24 +211,25 @@ impl FileDrop {
             Standing::Active => {}
         }
         let number = versions.len() as u64 + 1;
-        let folder = manifest::folder(&self.root, delivery).join(manifest::version_name(number));
-        make_durable_dir(&folder)?;
-        if publish(&Manifest::of_withdrawal(&receipt, number, reason), &folder)? {
+        let folder = format!("{}/{}", manifest::folder(delivery), manifest::version_name(number));
+        if self.publish(&Manifest::of_withdrawal(&receipt, number, reason), &folder)? {
             return Ok(());
         }
         Err(DeliverError::Throttled {
-            detail: format!("{}: another delivery of {delivery} came first; try again", self.root.display()),
+            detail: format!("{}: another delivery of {delivery} came first; try again", self.place()),
         })
     }
 
     /// Without it every period would look as if nothing had been delivered.
     fn check_root(&self) -> Result<(), DeliverError> {
-        let problem = if !self.root.is_dir() {
-            "is not a folder here; mount the share or correct the secret `coreview-drop`".to_owned()
-        } else if !self.root.join(DROP_MARK).is_file() {
+        // A bucket of S3 that is not there says so itself.
+        let Some(root) = self.store.directory() else { return Ok(()) };
+        let problem = if !root.is_dir() {
+            "is not a folder here; mount the share or correct `STEPWRIGHT_BUCKET_COREVIEW_DROP`".to_owned()
+        } else if !root.join(DROP_MARK).is_file() {
             // A mount point without its share is a folder, too, and so is a function's own disk.
             format!(
-                "has no file `{DROP_MARK}`, with which a receiver marks the folder it watches: mount the share, or correct the secret `coreview-drop`, or ask the receiver to put the file there"
+                "has no file `{DROP_MARK}`, with which a receiver marks the folder it watches: mount the share, or correct `STEPWRIGHT_BUCKET_COREVIEW_DROP`, or ask the receiver to put the file there"
             )
         } else {
             return Ok(());
@@ -238,64 +237,66 @@ impl FileDrop {
         Err(DeliverError::Unavailable {
             detail: format!(
                 "{} {problem}; the delivery is tried again, or redrive the execution",
-                self.root.display()
+                self.place()
             ),
         })
     }
-}
 
-/// Writes what a batch changes on top of versions; all of it on top of none.
-fn put_rows(
-    batch: &Batch,
-    base: &[&Version],
-    source: impl BufRead,
-    path: &Path,
-) -> Result<DataFile, DeliverError> {
-    let mut source = Rows::new(source);
-    let mut base = Merged::of(base)?;
-    let mut incoming = Incoming::create(path)?;
-    let (mut received, mut written, mut withdrawn) = (0, 0, 0);
-    let mut old = base.next_row()?;
-    while let Some(new) = source.next_row()? {
-        received += 1;
-        while let Some(row) = old.take_if(|row| row.entity_key < new.entity_key) {
+    /// Writes what a batch changes on top of versions; all of it on top of none.
+    fn put_rows(
+        &self,
+        batch: &Batch,
+        base: &[&Version],
+        source: impl BufRead,
+        key: &str,
+    ) -> Result<DataFile, DeliverError> {
+        let mut source = Rows::new(source);
+        let mut base = Merged::of(&self.store, base)?;
+        let mut incoming = self.store.create(key).map_err(|error| failure(&error))?;
+        let (mut received, mut written, mut withdrawn) = (0, 0, 0);
+        let mut old = base.next_row()?;
+        while let Some(new) = source.next_row()? {
+            received += 1;
+            while let Some(row) = old.take_if(|row| row.entity_key < new.entity_key) {
+                withdrawn += 1;
+                write(&mut incoming, rows::withdrawn_line(&row).as_bytes())?;
+                old = base.next_row()?;
+            }
+            let same = old.take_if(|row| row.entity_key == new.entity_key);
+            if same.is_some() {
+                old = base.next_row()?;
+            }
+            if same.is_none_or(|row| row.figures != new.figures) {
+                written += 1;
+                write(&mut incoming, new.line().as_bytes())?;
+            }
+        }
+        while let Some(row) = old {
             withdrawn += 1;
-            incoming.write(rows::withdrawn_line(&row).as_bytes())?;
+            write(&mut incoming, rows::withdrawn_line(&row).as_bytes())?;
             old = base.next_row()?;
         }
-        let same = old.take_if(|row| row.entity_key == new.entity_key);
-        if same.is_some() {
-            old = base.next_row()?;
+        if received != batch.rows {
+            return Err(DeliverError::rejected(format!(
+                "the batch has {received} rows instead of {}; stage it again",
+                batch.rows
+            )));
         }
-        if same.is_none_or(|row| row.figures != new.figures) {
-            written += 1;
-            incoming.write(new.line().as_bytes())?;
-        }
+        let object = incoming.finish(Some(written)).map_err(|error| failure(&error))?;
+        let (sha256, bytes) = (object.sha256, object.bytes);
+        Ok(DataFile { file: String::new(), sha256, bytes, rows: written, withdrawn_rows: withdrawn })
     }
-    while let Some(row) = old {
-        withdrawn += 1;
-        incoming.write(rows::withdrawn_line(&row).as_bytes())?;
-        old = base.next_row()?;
-    }
-    if received != batch.rows {
-        return Err(DeliverError::rejected(format!(
-            "the batch has {received} rows instead of {}; stage it again",
-            batch.rows
-        )));
-    }
-    let (bytes, sha256) = incoming.finish()?;
-    Ok(DataFile { file: String::new(), sha256, bytes, rows: written, withdrawn_rows: withdrawn })
-}
 
-/// Gives a manifest its name; `false` when somebody else has given it before.
-fn publish(manifest: &Manifest, folder: &Path) -> Result<bool, DeliverError> {
-    let path = folder.join(MANIFEST);
-    let mut text =
-        serde_json::to_vec_pretty(manifest).map_err(|error| DeliverError::rejected(error.to_string()))?;
-    text.push(b'\n');
-    let mut incoming = Incoming::create(&path)?;
-    incoming.write(&text)?;
-    incoming.finish_first()
+    /// Gives a manifest its name; `false` when somebody else has given it before.
+    fn publish(&self, manifest: &Manifest, folder: &str) -> Result<bool, DeliverError> {
+        let mut text =
+            serde_json::to_vec_pretty(manifest).map_err(|error| DeliverError::rejected(error.to_string()))?;
+        text.push(b'\n');
+        let key = format!("{folder}/{MANIFEST}");
+        let mut incoming = self.store.create(&key).map_err(|error| failure(&error))?;
+        write(&mut incoming, &text)?;
+        Ok(incoming.finish_first(None).map_err(|error| uncertain(&error))?.is_some())
+    }
 }
 
 /// The versions that together are what the period holds now, oldest first: the last whole one
@@ -406,6 +407,9 @@ impl DeliveryChannel for FileDrop {
     }
 
     fn place(&self) -> String {
-        self.root.display().to_string()
+        match self.store.directory() {
+            Some(folder) => folder.display().to_string(),
+            None => self.location_of(""),
+        }
     }
 }

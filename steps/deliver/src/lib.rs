@@ -8,7 +8,7 @@
 //! whoever picks dropped files up.
 //!
 //! What CoreView itself offers is not known, so delivering is a
-//! [`DeliveryChannel`]: a database that stands for it ([`Ledger`]), a folder
+//! [`DeliveryChannel`]: a database that stands for it ([`Ledger`]), a bucket
 //! ([`FileDrop`]), an endpoint ([`HttpsEndpoint`]). docs/delivery.md says what
 //! each asks of its receiver. Owns the tables `delivery_*` and `coreview_*` of
 //! the planning database. Knows nothing of how figures are computed.
@@ -32,9 +32,9 @@ mod tally;
 mod verify;
 
 pub use ack::{
-    Acknowledge, AcknowledgeRequest, AcknowledgeRequestExpr, Acknowledged, Acknowledgement, Answer, AwaitAck,
-    AwaitAckRequest, AwaitAckRequestExpr, TokenAnswer, TokenAnswers, acknowledge, acknowledged, await_ack,
-    note_ack_token,
+    Acknowledge, AcknowledgeError, AcknowledgeRequest, AcknowledgeRequestExpr, Acknowledged, Acknowledgement,
+    Answer, AwaitAck, AwaitAckRequest, AwaitAckRequestExpr, TokenAnswer, TokenAnswers, acknowledge,
+    acknowledged, await_ack, note_ack_token,
 };
 pub use batch::{
     Batch, CHANNELS, DATABASE_CHANNEL, DeliveryKey, FILE_CHANNEL, HTTPS_CHANNEL, Identity, delivery_id,
@@ -58,8 +58,8 @@ stepwright::bucket!(
     /// What travels between the steps of a delivery.
     pub Staging = "staging"
 );
-stepwright::secret!(
-    /// The folder that files are dropped into: `file:///abs/path`.
+stepwright::bucket!(
+    /// What is dropped for a receiver, and what the receiver answers.
     pub CoreViewDrop = "coreview-drop"
 );
 stepwright::secret!(

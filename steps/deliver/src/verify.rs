@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stepwright::{Shape, StepError, Use, step};
+use stepwright::{Look, Shape, StepError, Use, step};
 
 use crate::batch::{DATABASE_CHANNEL, DeliveryKey, FILE_CHANNEL, HTTPS_CHANNEL};
 use crate::channel::DeliveryChannel;
@@ -83,9 +83,9 @@ pub async fn verify(receipt: Receipt, coreview: Use<CoreViewUrl>) -> Result<Veri
 /// Verifies a receipt of files that were dropped: manifest, files and receipt
 /// are the same.
 #[step(memory = 256, timeout = 300)]
-pub async fn verify_file(receipt: Receipt, drop: Use<CoreViewDrop>) -> Result<Verified, VerifyError> {
+pub async fn verify_file(receipt: Receipt, drop: Look<CoreViewDrop>) -> Result<Verified, VerifyError> {
     check_channel(&receipt.channel, FILE_CHANNEL)?;
-    verify_through(&mut FileDrop::open(drop.value())?, &receipt).await
+    verify_through(&mut FileDrop::of(drop), &receipt).await
 }
 
 /// Verifies a receipt of an HTTPS endpoint: what it says it holds now and the

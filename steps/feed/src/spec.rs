@@ -36,7 +36,7 @@ pub use source::{
     Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Warning,
     Width,
 };
-pub use store::{MONTHS_BACK_MAX, Store};
+pub use store::{MONTHS_BACK_MAX, Replace, Store};
 pub use suggest::{among, closest};
 
 /// Largest spec file that is read, in bytes.

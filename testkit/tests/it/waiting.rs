@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use stepwright::lambda::{Resources, call};
 use stepwright::prelude::*;
 use stepwright::services;
-use stepwright_testkit::{self as testkit, Answer, Status};
+use stepwright_testkit::{self as testkit, Answer, Given, Status};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct Question {
@@ -160,20 +160,37 @@ fn a_workflow_tells_and_answers() {
         .service("Announce", [Err("EventBridge.FailedEntry"), Ok(())])
         .start();
     assert_eq!(run.output::<bool>(), Ok(true));
-    let [_, event] = run.service_calls("Announce")[..] else { panic!("two calls") };
-    let entry = &event["Entries"][0];
-    assert_eq!((&entry["Source"], &entry["DetailType"]), (&"planning".into(), &"Answered".into()));
-    assert_eq!(entry["Detail"]["by"], "somebody");
-    let [sent] = run.service_calls("Answer it")[..] else { panic!("one call") };
+    assert_eq!(run.service_calls("Announce").len(), 2, "it is put again");
+    assert_eq!(run.events::<Decision>("planning", "Answered"), [decision(true)], "one was refused");
+    assert!(run.events::<Decision>("planning", "Asked").is_empty());
+    assert!(run.elapsed() < std::time::Duration::from_secs(3), "{:?}", run.elapsed());
     // What is sent is what the waiting state takes for its answer.
-    let output: Decision = serde_json::from_str(sent["Output"].as_str().expect("a text")).expect("fits");
-    assert_eq!((sent["TaskToken"].as_str(), output), (Some("t-1"), decision(true)));
+    let given = Given { token: "t-1".to_owned(), answer: Ok(decision(true)) };
+    assert_eq!(run.given::<Ask>("Answer it"), [given]);
 
     let late = testkit::run_flow(answering, reply())
         .service("Answer it", [Err("Sfn.TaskTimedOutException")])
         .start();
-    let [refused] = late.service_calls("Refuse")[..] else { panic!("one call") };
-    assert_eq!((&refused["Error"], late.status()), (&"Ask.Refused".into(), Status::Succeeded));
+    assert_eq!(late.service_calls("Answer it").len(), 1, "nobody waits: it is not tried again");
+    assert!(late.given::<Ask>("Answer it").is_empty());
+    let [Given { answer: Err((error, cause)), .. }] = &late.given::<Ask>("Refuse")[..] else {
+        panic!("one answer")
+    };
+    assert_eq!((&**error, &**cause), ("Ask.Refused", "Sfn.TaskTimedOutException"));
+    assert_eq!(late.status(), Status::Succeeded);
+
+    let throttled = testkit::run_flow(answering, reply())
+        .service("Answer it", [Err("Sfn.ThrottlingException"), Err("Sfn.SfnException")])
+        .start();
+    assert_eq!(throttled.service_calls("Answer it").len(), 3);
+    assert_eq!(throttled.given::<Ask>("Answer it").len(), 1);
+}
+
+#[test]
+#[should_panic(expected = "workflow `under-test` has no state `Anounce`")]
+fn a_mock_of_no_state_is_a_mistake() {
+    let reply = Reply { token: "t-1".to_owned(), answer: decision(true) };
+    let _ = testkit::run_flow(answering, reply).service("Anounce", [Ok(())]).start();
 }
 
 #[derive(Debug, StepError)]

@@ -76,10 +76,10 @@ impl Customer {
     }
 }
 
-const REFERENCES: [&str; 3] =
+pub(super) const REFERENCES: [&str; 3] =
     ["commission_matrices_2024.xlsx", "agent_volume_targets_2024.xlsx", "reference_rates_2024.zip"];
 
-fn sample() -> PathBuf {
+pub(super) fn sample() -> PathBuf {
     project_root().join("workflows/samples/coreview-commission")
 }
 

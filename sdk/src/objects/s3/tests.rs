@@ -66,6 +66,25 @@ fn objects_are_the_same_as_in_a_directory() {
 }
 
 #[test]
+fn of_two_writers_one_is_first() {
+    let Some(moto) = Moto::start() else { return };
+    let store = store(&moto, "my-bucket/some/prefix");
+    assert!(store.look("manifest.json").unwrap().is_none());
+    let finish = |content: &[u8]| {
+        let mut writer = store.create("manifest.json").unwrap();
+        writer.write_all(content).unwrap();
+        writer.finish_first(None).unwrap()
+    };
+    let first = finish(b"one").expect("nothing was there");
+    assert_eq!((finish(b"two"), finish(b"one")), (None, None));
+    assert_eq!(read(&store, &first), b"one");
+    let mut looked = Vec::new();
+    store.look("manifest.json").unwrap().unwrap().read_to_end(&mut looked).unwrap();
+    assert_eq!(looked, b"one");
+    assert_eq!(store.directory(), None);
+}
+
+#[test]
 fn a_bucket_that_is_not_there_is_an_error() {
     let Some(moto) = Moto::start() else { return };
     let s3 = S3::new("no-such-bucket", settings(&moto.endpoint)).unwrap();

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::durable::read_small;
 use super::receiver::{Answer, answer_in};
+use super::shelf::read_small;
 use crate::batch::{Batch, DeliveryKey, FILE_CHANNEL, framed_sha256, hex};
 use crate::clock;
 use crate::deliver::DeliverError;
 use crate::receipt::{Receipt, RowError};
 use sha2::{Digest as _, Sha256};
+use stepwright::objects::Store;
 
 /// The file that makes a version delivered.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -137,13 +137,13 @@ impl Manifest {
     }
 
     /// The manifest in a version's folder; `None` when the version was not delivered.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, DeliverError> {
-        let path = folder.join(MANIFEST);
-        let Some(text) = read_small(&path, MANIFEST_BYTES_MAX)? else { return Ok(None) };
+    pub(super) fn read(store: &Store, folder: &str) -> Result<Option<Self>, DeliverError> {
+        let key = format!("{folder}/{MANIFEST}");
+        let Some(text) = read_small(store, &key, MANIFEST_BYTES_MAX)? else { return Ok(None) };
         let damaged = |problem: String| DeliverError::VerificationMismatch {
             detail: format!(
                 "{} {problem}; find out who changed it and put it right, then redrive the execution",
-                path.display()
+                store.location_of(&key)
             ),
         };
         let manifest: Self = serde_json::from_str(&text)
@@ -189,7 +189,8 @@ impl Manifest {
 /// A version that was delivered.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
-    pub(super) folder: PathBuf,
+    /// What the keys of its objects begin with, before a `/`.
+    pub(super) folder: String,
     pub(super) manifest: Manifest,
     /// Whether the receiver has taken it.
     pub(super) is_taken: bool,
@@ -200,12 +201,13 @@ pub(super) struct Version {
 impl Version {
     /// The version of this number in a period's folder.
     pub(super) fn read(
-        period: &Path,
+        store: &Store,
+        period: &str,
         number: u64,
         delivery: DeliveryKey<'_>,
     ) -> Result<Option<Self>, DeliverError> {
-        let folder = period.join(version_name(number));
-        let Some(manifest) = Manifest::read(&folder)? else { return Ok(None) };
+        let folder = format!("{period}/{}", version_name(number));
+        let Some(manifest) = Manifest::read(store, &folder)? else { return Ok(None) };
         let is_of = manifest.feed == delivery.feed
             && manifest.period == delivery.period
             && manifest.market.as_deref() == delivery.market
@@ -214,14 +216,14 @@ impl Version {
             return Err(DeliverError::VerificationMismatch {
                 detail: format!(
                     "{} has a manifest of something else (version {} of {} {}) than of {delivery}; do two names differ in case only, or did somebody move it?",
-                    folder.display(),
+                    store.location_of(&folder),
                     manifest.version,
                     manifest.feed,
                     manifest.period
                 ),
             });
         }
-        let (is_taken, refusal) = match answer_in(&folder, &manifest.delivery_id)? {
+        let (is_taken, refusal) = match answer_in(store, &folder, &manifest.delivery_id)? {
             Some(Answer::Refused { detail, rows }) => (false, Some((detail, rows))),
             Some(Answer::Accepted(_)) => (true, None),
             None => (false, None),
@@ -231,11 +233,11 @@ impl Version {
 }
 
 /// Where the versions of a period and market are.
-pub(super) fn folder(root: &Path, delivery: DeliveryKey<'_>) -> PathBuf {
-    let period = root.join(segment(delivery.feed)).join(segment(delivery.period));
+pub(super) fn folder(delivery: DeliveryKey<'_>) -> String {
+    let period = format!("{}/{}", segment(delivery.feed), segment(delivery.period));
     match delivery.market {
         None => period,
-        Some(market) => period.join(format!("market-{}", segment(market))),
+        Some(market) => format!("{period}/market-{}", segment(market)),
     }
 }
 
@@ -244,7 +246,7 @@ pub(super) fn version_name(number: u64) -> String {
     format!("v{number:04}")
 }
 
-/// A name as one segment of a path: what is not a letter, digit, `-`, `_` or inner
+/// A name as one segment of a key: what is not a letter, digit, `-`, `_` or inner
 /// `.` is percent-encoded; a long one is cut and told apart by its hash.
 fn segment(name: &str) -> String {
     let mut segment = String::with_capacity(name.len());

@@ -1,13 +1,13 @@
 //! What the receiver answers to a manifest: `ack.json` or `nak.json` beside it.
 
-use std::path::Path;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::Shape;
+use stepwright::objects::Store;
 
 use super::FileDrop;
-use super::durable::read_small;
+use super::manifest::{Kind, Manifest};
+use super::shelf::{failure, read_small};
 use crate::batch::DeliveryKey;
 use crate::deliver::DeliverError;
 use crate::receipt::{RowError, name_rows, quoted};
@@ -67,40 +67,100 @@ pub fn read_ack(drop: &FileDrop, delivery: DeliveryKey<'_>) -> Result<Option<Ans
     drop.check_root()?;
     let versions = drop.versions(delivery)?;
     let version = versions.iter().find(|version| version.manifest.delivery_id == delivery.delivery_id);
-    version.map_or(Ok(None), |version| answer_in(&version.folder, delivery.delivery_id))
+    version.map_or(Ok(None), |version| answer_in(&drop.store, &version.folder, delivery.delivery_id))
 }
 
 /// The answer in a version's folder. A refusal counts, whatever else is said.
-pub(super) fn answer_in(folder: &Path, delivery_id: &str) -> Result<Option<Answer>, DeliverError> {
-    if let Some(AnswerFile { detail, rows, .. }) = read(&folder.join(NAK), delivery_id)? {
+pub(super) fn answer_in(
+    store: &Store,
+    folder: &str,
+    delivery_id: &str,
+) -> Result<Option<Answer>, DeliverError> {
+    let nak = format!("{folder}/{NAK}");
+    if let Some(AnswerFile { detail, rows, .. }) = read(store, &nak, delivery_id)? {
         let named = if rows.is_empty() { String::new() } else { format!(": {}", name_rows(&rows)) };
         let words = if detail.is_empty() { String::new() } else { format!(" ({})", quoted(&detail)) };
         let detail = format!(
             "the receiver has refused delivery {delivery_id}{words}{named}; correct the rows and deliver them again, see {}",
-            folder.join(NAK).display()
+            store.location_of(&nak)
         );
         return Ok(Some(Answer::Refused { detail, rows }));
     }
-    let Some(AnswerFile { reference, acknowledged_at, .. }) = read(&folder.join(ACK), delivery_id)? else {
+    let Some(AnswerFile { reference, acknowledged_at, .. }) =
+        read(store, &format!("{folder}/{ACK}"), delivery_id)?
+    else {
         return Ok(None);
     };
     let delivery_id = delivery_id.to_owned();
     Ok(Some(Answer::Accepted(Acknowledgement { delivery_id, reference, acknowledged_at })))
 }
 
-fn read(path: &Path, delivery_id: &str) -> Result<Option<AnswerFile>, DeliverError> {
-    let Some(text) = read_small(path, ANSWER_BYTES_MAX)? else { return Ok(None) };
+/// What a file answers, by where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// The delivery with this id.
+    Delivery(String),
+    /// Figures that were taken back, for which nobody waits.
+    Withdrawal,
+    /// There is no manifest beside it.
+    Nothing,
+}
+
+/// What the file under a key answers.
+///
+/// [`DeliverError::VerificationMismatch`] when it is no answer, is gone, or names
+/// something else than the manifest beside it.
+pub(crate) fn answered_at(drop: &FileDrop, key: &str) -> Result<Answered, DeliverError> {
+    drop.check_root()?;
+    let place = drop.location_of(key);
+    let refuse = |problem: String| DeliverError::VerificationMismatch {
+        detail: format!("{place} {problem}; the receiver has to write it as docs/delivery.md says"),
+    };
+    let folder = match key.rsplit_once('/') {
+        Some((folder, ACK | NAK)) => folder,
+        _ => return Err(refuse(format!("is neither {ACK} nor {NAK} beside a manifest"))),
+    };
+    let Some(text) = read_small(&drop.store, key, ANSWER_BYTES_MAX)? else {
+        return Err(refuse("is gone".to_owned()));
+    };
+    let answer: AnswerFile =
+        serde_json::from_str(&text).map_err(|error| refuse(format!("is no answer ({error})")))?;
+    let Some(manifest) = Manifest::read(&drop.store, folder)? else { return Ok(Answered::Nothing) };
+    if answer.manifest_id != manifest.delivery_id {
+        let named = quoted(&answer.manifest_id);
+        return Err(refuse(format!("answers manifest {named}, not {} beside it", manifest.delivery_id)));
+    }
+    Ok(match manifest.kind {
+        Kind::Withdrawal => Answered::Withdrawal,
+        Kind::Delivery | Kind::Correction => Answered::Delivery(manifest.delivery_id),
+    })
+}
+
+/// Whether a delivery has been taken and refused.
+pub(crate) fn says_both(drop: &FileDrop, delivery: DeliveryKey<'_>) -> Result<bool, DeliverError> {
+    let versions = drop.versions(delivery)?;
+    let version = versions.iter().find(|version| version.manifest.delivery_id == delivery.delivery_id);
+    let Some(version) = version else { return Ok(false) };
+    let is_there = |name: &str| {
+        let file = drop.store.look(&format!("{}/{name}", version.folder));
+        file.map(|file| file.is_some()).map_err(|error| failure(&error))
+    };
+    Ok(is_there(ACK)? && is_there(NAK)?)
+}
+
+fn read(store: &Store, key: &str, delivery_id: &str) -> Result<Option<AnswerFile>, DeliverError> {
+    let Some(text) = read_small(store, key, ANSWER_BYTES_MAX)? else { return Ok(None) };
     let answer: AnswerFile = serde_json::from_str(&text).map_err(|error| DeliverError::Unavailable {
         detail: format!(
             "{} cannot be read ({error}); the receiver has to write it under another name and rename it: it is tried again",
-            path.display()
+            store.location_of(key)
         ),
     })?;
     if answer.manifest_id != delivery_id {
         return Err(DeliverError::VerificationMismatch {
             detail: format!(
                 "{} answers manifest {}, not {delivery_id} beside it; the receiver has to put it right, then redrive the execution",
-                path.display(),
+                store.location_of(key),
                 quoted(&answer.manifest_id)
             ),
         });

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
+use stepwright::objects::Store;
 
-use super::durable::io_failure;
 use super::manifest::{DataFile, Version};
+use super::shelf::{failure, reading};
 use crate::batch::{Entry, LINE_BYTES_MAX, Row, hex};
 use crate::deliver::DeliverError;
 
@@ -45,8 +45,9 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Opens the rows of versions, oldest first.
-    pub(super) fn of(versions: &[&Version]) -> Result<Self, DeliverError> {
-        let opened = versions.iter().map(|version| VersionRows::open(version)).collect::<Result<_, _>>()?;
+    pub(super) fn of(store: &Store, versions: &[&Version]) -> Result<Self, DeliverError> {
+        let opened = versions.iter().map(|version| VersionRows::open(store, version));
+        let opened = opened.collect::<Result<_, _>>()?;
         Ok(Self { versions: opened })
     }
 
@@ -72,7 +73,8 @@ impl Merged {
 
 /// The rows of one version.
 struct VersionRows {
-    path: PathBuf,
+    /// Where they are, for messages.
+    place: String,
     expected: DataFile,
     source: BufReader<File>,
     line: Vec<u8>,
@@ -83,12 +85,12 @@ struct VersionRows {
 }
 
 impl VersionRows {
-    fn open(version: &Version) -> Result<Self, DeliverError> {
+    fn open(store: &Store, version: &Version) -> Result<Self, DeliverError> {
         let Some(expected) = version.manifest.data.clone() else {
             return Err(DeliverError::VerificationMismatch {
                 detail: format!(
                     "{}: its manifest names no file of rows; put it right",
-                    version.folder.display()
+                    store.location_of(&version.folder)
                 ),
             });
         };
@@ -97,22 +99,21 @@ impl VersionRows {
             return Err(DeliverError::VerificationMismatch {
                 detail: format!(
                     "{}: its manifest names a file elsewhere; put it right",
-                    version.folder.display()
+                    store.location_of(&version.folder)
                 ),
             });
         }
-        let path = version.folder.join(&expected.file);
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => DeliverError::VerificationMismatch {
+        let key = format!("{}/{}", version.folder, expected.file);
+        let place = store.location_of(&key);
+        let Some(file) = store.look(&key).map_err(|error| failure(&error))? else {
+            return Err(DeliverError::VerificationMismatch {
                 detail: format!(
-                    "{} is gone, though its manifest is there; the receiver must leave delivered files in place: put it back, then redrive the execution",
-                    path.display()
+                    "{place} is gone, though its manifest is there; the receiver must leave delivered files in place: put it back, then redrive the execution"
                 ),
-            },
-            _ => io_failure(&path, "read", &error),
-        })?;
+            });
+        };
         let mut rows = Self {
-            path,
+            place,
             expected,
             source: BufReader::with_capacity(64 * 1024, file),
             line: Vec::new(),
@@ -131,7 +132,7 @@ impl VersionRows {
         (&mut self.source)
             .take(LINE_BYTES_MAX as u64 + 1)
             .read_until(b'\n', &mut self.line)
-            .map_err(|error| io_failure(&self.path, "read", &error))?;
+            .map_err(|error| reading(&self.place, &error))?;
         if self.line.is_empty() {
             return self.check_end();
         }
@@ -169,7 +170,7 @@ impl VersionRows {
         DeliverError::VerificationMismatch {
             detail: format!(
                 "{} is not what was delivered: {problem}; it was cut or changed: put it right, then redrive the execution",
-                self.path.display()
+                self.place
             ),
         }
     }

@@ -7,11 +7,13 @@ use std::process::{Child, Command, Stdio};
 
 use database::Value;
 use serde_json::{Value as Json, json};
-use stepwright::{Callback, Read, StepError as _, Use};
+use stepwright::objects::Arrival;
+use stepwright::{Callback, Exchange, Look, Read, StepError as _, Use};
 use stepwright_step_deliver::{
-    Acknowledge, AcknowledgeRequest, Acknowledged, Answer, AwaitAck, AwaitAckRequest, Batch, Correction,
-    DROP_MARK, DeliverError, DeliverFile, DeliveryChannel, FileDrop, Receipt, StageRequest, Staging,
-    Verified, VerifyError, VerifyFile, deliver_through, note_ack_token, read_ack,
+    Acknowledge, AcknowledgeError, AcknowledgeRequest, Acknowledged, Answer, AwaitAck, AwaitAckRequest,
+    Batch, CoreViewDrop, Correction, DROP_MARK, DeliverError, DeliverFile, DeliveryChannel, FileDrop,
+    Receipt, StageRequest, Staging, TokenAnswers, Verified, VerifyError, VerifyFile, deliver_through,
+    note_ack_token, read_ack,
 };
 use tempfile::TempDir;
 
@@ -44,12 +46,20 @@ impl Folder {
         self.dir.path()
     }
 
-    fn secret(&self) -> String {
+    fn location(&self) -> String {
         format!("file://{}", self.root().display())
     }
 
+    fn look(&self) -> Look<CoreViewDrop> {
+        Look::at(&self.location()).unwrap()
+    }
+
+    fn exchange(&self) -> Exchange<CoreViewDrop> {
+        Exchange::at(&self.location()).unwrap()
+    }
+
     fn channel(&self) -> FileDrop {
-        FileDrop::open(&self.secret()).unwrap()
+        FileDrop::open(&self.location()).unwrap()
     }
 
     fn receiver(&self) -> DropReceiver {
@@ -71,11 +81,11 @@ impl Folder {
 
     pub(crate) async fn deliver(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
         let staging: Read<Staging> = Read::at(&self.place.location).unwrap();
-        DeliverFile::handle(batch.clone(), staging, Use::of(&*self.place.url), Use::of(self.secret())).await
+        DeliverFile::handle(batch.clone(), staging, Use::of(&*self.place.url), self.exchange()).await
     }
 
     pub(crate) async fn verify(&self, receipt: &Receipt) -> Result<Verified, VerifyError> {
-        VerifyFile::handle(receipt.clone(), Use::of(self.secret())).await
+        VerifyFile::handle(receipt.clone(), self.look()).await
     }
 
     /// The folder of a version of the period that most tests deliver.
@@ -225,10 +235,10 @@ async fn markets_and_odd_names_have_folders_of_their_own() {
         assert!(!receipt.already_delivered);
         folder.verify(receipt).await.unwrap();
     }
-    let mut names: Vec<_> =
-        fs::read_dir(folder.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let entries = fs::read_dir(folder.root()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, [DROP_MARK, "flights"]);
+    assert_eq!(names, [".stepwright", DROP_MARK, "flights"], "and what the bucket keeps for itself");
     assert!(folder.root().join("flights/%2E.%2Fx/market-%2E.%2F2013/v0001/manifest.json").exists());
     assert_eq!(folder.receiver().accept(), 4);
 }
@@ -242,12 +252,12 @@ async fn what_a_killed_process_leaves_is_harmless() {
     let manifest = folder.version(1).join("manifest.json");
     let rows = folder.version(1).join(format!("{}.jsonl", batch.delivery_id));
     // Killed between rows and manifest.
-    fs::rename(&manifest, folder.version(1).join("manifest.json.x1y2z3.part")).unwrap();
+    fs::remove_file(&manifest).unwrap();
     assert!(folder.receiver().waiting().is_empty());
     assert_eq!(folder.channel().find((&batch).into()).await.unwrap(), None);
-    // And one that was killed in the middle of the rows before that.
+    // And by another program, which writes in place, in the middle of the rows before that.
     let half = fs::read(&rows).unwrap();
-    fs::write(folder.version(1).join(format!("{}.jsonl.q.part", batch.delivery_id)), &half[..50]).unwrap();
+    fs::write(&rows, &half[..50]).unwrap();
     let second = folder.deliver(&batch).await.unwrap();
     assert!(!second.already_delivered);
     assert_eq!(Receipt { delivered_at: second.delivered_at.clone(), ..first }, second);
@@ -315,29 +325,30 @@ async fn a_folder_that_is_not_there_or_not_one_is_named() {
     let folder = Folder::new();
     let batch = folder.stage("arn:1", FLIGHTS).await;
     let staging = || -> Read<Staging> { Read::at(&folder.place.location).unwrap() };
-    let deliver = |secret: String| {
-        DeliverFile::handle(batch.clone(), staging(), Use::of(&*folder.place.url), Use::of(secret))
+    let deliver = |drop: Exchange<CoreViewDrop>| {
+        DeliverFile::handle(batch.clone(), staging(), Use::of(&*folder.place.url), drop)
     };
-    let error = deliver(format!("{}/not/mounted", folder.secret())).await.unwrap_err();
+    let elsewhere = Exchange::at(&format!("{}/not/mounted", folder.location())).unwrap();
+    let error = deliver(elsewhere).await.unwrap_err();
     assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
     assert!(error.to_string().contains("/not/mounted is not a folder here; mount the share"), "{error}");
     // A mount point without its share is a folder, too.
     let unmounted = TempDir::new().unwrap();
-    let error = deliver(format!("file://{}", unmounted.path().display())).await.unwrap_err();
+    let error =
+        deliver(Exchange::at(&format!("file://{}", unmounted.path().display())).unwrap()).await.unwrap_err();
     assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
     assert!(error.to_string().contains("has no file `.stepwright-drop`"), "{error}");
     assert!(error.to_string().contains("ask the receiver to put the file there"), "{error}");
     assert_eq!(fs::read_dir(unmounted.path()).unwrap().count(), 0);
-    for secret in ["s3://bucket/prefix", "relative/path", "file://relative", "/abs"] {
-        let error = deliver(secret.to_owned()).await.unwrap_err();
+    for location in ["relative/path", "file://relative", "/abs", "ftp://host/drop"] {
+        let error = FileDrop::open(location).unwrap_err();
         assert!(matches!(error, DeliverError::Rejected { .. }), "{error}");
-        assert!(error.to_string().contains("set it to the folder"), "{error}");
+        assert!(error.to_string().contains("expected `file:///absolute/dir`"), "{error}");
     }
     let database = folder.place.stage("arn:1", FLIGHTS).await;
-    let error =
-        DeliverFile::handle(database, staging(), Use::of(&*folder.place.url), Use::of(folder.secret()))
-            .await
-            .unwrap_err();
+    let error = DeliverFile::handle(database, staging(), Use::of(&*folder.place.url), folder.exchange())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("`deliver` and `verify` are the steps for it"), "{error}");
     let error = folder.place.deliver(&batch).await.unwrap_err();
     assert!(error.to_string().contains("`deliver_file` and `verify_file` are the steps for it"), "{error}");
@@ -369,7 +380,7 @@ async fn an_answer_is_awaited_with_a_token() {
 pub(crate) async fn answered_with_a_token(folder: &Folder) {
     let mut receiver = folder.receiver();
     let receipt = folder.deliver(&folder.stage("arn:1", FLIGHTS).await).await.unwrap();
-    let acknowledged = || Acknowledged::handle(receipt.clone(), Use::of(folder.secret()));
+    let acknowledged = || Acknowledged::handle(receipt.clone(), folder.look());
     let error = acknowledged().await.unwrap_err();
     assert_eq!(error.name(), "Deliver.NotAcknowledged");
     assert!(error.to_string().contains("the files are there and nothing is lost"), "{error}");
@@ -382,7 +393,7 @@ pub(crate) async fn answered_with_a_token(folder: &Folder) {
     }
     assert!(give_back(folder, "arn:poll-1").await.is_empty());
     receiver.accept();
-    let expected = [("t-1".to_owned(), true, None), ("t-2".to_owned(), true, None)];
+    let expected = [("t-1".to_owned(), None), ("t-2".to_owned(), None)];
     assert_eq!(give_back(folder, "arn:poll-2").await, expected);
     // Its retry is given the same; everybody else nothing.
     assert_eq!(give_back(folder, "arn:poll-2").await, expected);
@@ -394,25 +405,139 @@ pub(crate) async fn answered_with_a_token(folder: &Folder) {
     // The step that waits says so: the workflow reads the answer instead.
     let waits = |token: &str| {
         let request = AwaitAckRequest { receipt: receipt.clone(), execution_arn: "arn:step".into() };
-        let (database, drop) = (Use::of(&*folder.place.url), Use::of(folder.secret()));
+        let (database, drop) = (Use::of(&*folder.place.url), folder.look());
         AwaitAck::handle(request, Callback::of(token), database, drop)
     };
     assert_eq!(waits("t-4").await.unwrap_err().name(), "Deliver.Answered");
     fs::rename(folder.version(1).join("ack.json"), folder.root().join("ack.json")).unwrap();
     waits("t-5").await.unwrap();
     fs::rename(folder.root().join("ack.json"), folder.version(1).join("ack.json")).unwrap();
-    assert_eq!(give_back(folder, "arn:poll-5").await, [("t-5".to_owned(), true, None)]);
+    assert_eq!(give_back(folder, "arn:poll-5").await, [("t-5".to_owned(), None)]);
     let acknowledgement = acknowledged().await.unwrap();
     assert_eq!(acknowledgement.delivery_id, receipt.delivery_id);
     assert_eq!(acknowledgement.acknowledged_at.as_deref(), Some("2026-11-22T08:00:00Z"));
 }
 
-async fn give_back(folder: &Folder, execution: &str) -> Vec<(String, bool, Option<String>)> {
-    let request = AcknowledgeRequest { execution_arn: execution.into() };
-    let found =
-        Acknowledge::handle(request, Use::of(&*folder.place.url), Use::of(folder.secret())).await.unwrap();
+/// Tokens with the error they are given back with, if it is one.
+async fn give_back(folder: &Folder, execution: &str) -> Vec<(String, Option<String>)> {
+    let found = acknowledge(folder, None, execution).await.unwrap();
     assert!(found.unreadable.is_empty(), "{:?}", found.unreadable);
-    found.answers.into_iter().map(|answer| (answer.token, answer.accepted, answer.error)).collect()
+    told(&found)
+}
+
+fn told(found: &TokenAnswers) -> Vec<(String, Option<String>)> {
+    let told = found.answers.iter().map(|answer| {
+        assert_ne!(answer.acknowledgement.is_some(), answer.cause.is_some(), "{answer:?}");
+        (answer.token.clone(), answer.cause.clone())
+    });
+    told.collect()
+}
+
+/// What the step makes of an answer under a key, or of all.
+async fn acknowledge(
+    folder: &Folder,
+    key: Option<&str>,
+    execution: &str,
+) -> Result<TokenAnswers, AcknowledgeError> {
+    let arrival = |key: &str| Arrival {
+        bucket: "coreview-drop".into(),
+        key: key.into(),
+        version_id: None,
+        sha256: None,
+        bytes: None,
+    };
+    let request = AcknowledgeRequest { answer: key.map(arrival), execution_arn: execution.into() };
+    Acknowledge::handle(request, Use::of(&*folder.place.url), folder.look()).await
+}
+
+/// As the events of the bucket tell it: one file at a time, some of them twice, late, or wrong.
+#[tokio::test]
+async fn an_answer_that_is_told_of_finds_who_waits() {
+    const ACK: &str = "flights/2013/v0001/ack.json";
+    let folder = Folder::new();
+    let mut receiver = folder.receiver();
+    let receipt = folder.deliver(&folder.stage("arn:1", FLIGHTS).await).await.unwrap();
+    let mut database = folder.place.connection().await;
+    note_ack_token(&mut database, &folder.channel(), &receipt, "t-1", "arn:1").await.unwrap();
+    let error = acknowledge(&folder, Some(ACK), "arn:a").await.unwrap_err();
+    assert_eq!(error.name(), "Acknowledge.Unreadable");
+    assert!(error.to_string().contains("ack.json is gone"), "{error}");
+    receiver.accept();
+    let found = acknowledge(&folder, Some(ACK), "arn:a").await.unwrap();
+    assert_eq!((told(&found), &found.refusal), (vec![("t-1".to_owned(), None)], &None));
+    // Tried again, it is given the same; told twice, nobody is left.
+    assert_eq!(acknowledge(&folder, Some(ACK), "arn:a").await.unwrap(), found);
+    let twice = acknowledge(&folder, Some(ACK), "arn:b").await.unwrap();
+    assert_eq!((told(&twice), twice.refusal), (vec![], None));
+
+    // Nobody waits for what is taken back.
+    folder.channel().withdraw((&receipt).into(), "paid by hand").await.unwrap();
+    receiver.accept();
+    let taken_back = acknowledge(&folder, Some("flights/2013/v0002/ack.json"), "arn:c").await.unwrap();
+    assert_eq!((told(&taken_back), taken_back.refusal), (vec![], None));
+}
+
+/// A refusal that comes late, or after an acknowledgement, is news until somebody was told.
+#[tokio::test]
+async fn a_refusal_is_news_until_somebody_was_told() {
+    let folder = Folder::new();
+    let mut receiver = folder.receiver();
+    let receipt = folder.deliver(&folder.stage("arn:1", FLIGHTS).await).await.unwrap();
+    let rows = json!([{ "line": 2, "code": "UNKNOWN_AGENT" }]);
+    receiver.refuse("one row is wrong", &rows);
+    let (ack, nak) = ("flights/2013/v0001/ack.json", "flights/2013/v0001/nak.json");
+    let late = acknowledge(&folder, Some(nak), "arn:a").await.unwrap();
+    assert!(late.answers.is_empty());
+    assert!(late.refusal.is_some_and(|cause| cause.contains("line 2: UNKNOWN_AGENT")));
+
+    let file = folder.version(1).join("nak.json");
+    fs::rename(&file, folder.root().join("nak.json")).unwrap();
+    let mut database = folder.place.connection().await;
+    note_ack_token(&mut database, &folder.channel(), &receipt, "t-1", "arn:1").await.unwrap();
+    fs::rename(folder.root().join("nak.json"), &file).unwrap();
+    let found = acknowledge(&folder, Some(nak), "arn:b").await.unwrap();
+    assert_eq!(found.answers.len(), 1);
+    assert_eq!(found.answers[0].cause, found.refusal, "who waits is told, else it is news");
+    let twice = acknowledge(&folder, Some(nak), "arn:c").await.unwrap();
+    assert_eq!((twice.answers.len(), twice.refusal), (0, None), "somebody knows");
+
+    // Who was told one thing has to be told the other.
+    let word = json!({ "manifest_id": receipt.delivery_id });
+    fs::write(folder.version(1).join("ack.json"), word.to_string()).unwrap();
+    for key in [ack, nak] {
+        let both = acknowledge(&folder, Some(key), "arn:d").await.unwrap();
+        assert!(both.answers.is_empty() && both.refusal.is_some(), "{both:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_a_delivery_is_named() {
+    let folder = Folder::new();
+    let receipt = folder.deliver(&folder.stage("arn:1", FLIGHTS).await).await.unwrap();
+    let put = |key: &str, text: &str| {
+        let path = folder.root().join(key);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let ours = "flights/2013/v0001/ack.json";
+    let word = |id: &str| json!({ "manifest_id": id }).to_string();
+    for (key, text, name, words) in [
+        (ours, "{\"manifest_id\": \"".to_owned(), "Acknowledge.Unreadable", "is no answer"),
+        (ours, word("another"), "Acknowledge.Unreadable", "answers manifest another"),
+        ("flights/2013/v0001/note.txt", word("x"), "Acknowledge.Unreadable", "is neither ack.json"),
+        ("elsewhere/ack.json", word(&receipt.delivery_id), "Acknowledge.UnknownDelivery", "no manifest"),
+    ] {
+        put(key, &text);
+        let error = acknowledge(&folder, Some(key), "arn:a").await.unwrap_err();
+        assert_eq!(error.name(), name, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    // Dropped, and not noted here: by the planning database of somebody else, or a moment ago.
+    put(ours, &word(&receipt.delivery_id));
+    folder.place.execute("DELETE FROM delivery_receipt").await;
+    let error = acknowledge(&folder, Some(ours), "arn:a").await.unwrap_err();
+    assert_eq!(error.name(), "Acknowledge.UnknownDelivery");
+    assert!(error.to_string().contains("the planning database has no receipt of"), "{error}");
 }
 
 #[tokio::test]
@@ -430,13 +555,16 @@ async fn a_refusal_names_its_rows_and_counts_as_nothing_delivered() {
     assert_eq!(receiver.refuse("two rows are wrong", &rows), 1);
     let named =
         "2 rows are refused: line 2, carrier=AA, month=2: UNKNOWN_AGENT no\\u{1b} such agent; a row: LATE";
-    let error = Acknowledged::handle(receipt.clone(), Use::of(folder.secret())).await.unwrap_err();
+    let error = Acknowledged::handle(receipt.clone(), folder.look()).await.unwrap_err();
     assert_eq!(error.name(), "Deliver.Rejected");
     assert!(error.to_string().contains(named), "{error}");
     let DeliverError::Rejected { rows, .. } = error else { panic!("{error}") };
     assert_eq!((rows.len(), rows[0].line, &*rows[0].code), (2, Some(2), "UNKNOWN_AGENT"));
     let answers = give_back(&folder, "arn:poll").await;
-    assert_eq!(answers, [("t-1".to_owned(), false, Some("Deliver.Rejected".to_owned()))]);
+    assert!(
+        answers.len() == 1 && answers[0].1.as_ref().is_some_and(|cause| cause.contains(named)),
+        "{answers:?}"
+    );
     // The same batch again is still refused.
     let error = folder.deliver(&batch).await.unwrap_err();
     assert!(error.to_string().contains(named), "{error}");
@@ -524,11 +652,8 @@ async fn answers_that_cannot_be_read_stop_nobody_else() {
     put("2013", "{\"manifest_id\": \"");
     put("2014", "{\"manifest_id\": \"another\"}");
     put("2015", &json!({ "manifest_id": receipts[2].delivery_id }).to_string());
-    let request = AcknowledgeRequest { execution_arn: "arn:poll".into() };
-    let found =
-        Acknowledge::handle(request, Use::of(&*folder.place.url), Use::of(folder.secret())).await.unwrap();
-    assert_eq!(found.answers.len(), 1);
-    assert_eq!((&*found.answers[0].token, found.answers[0].accepted), ("2015", true));
+    let found = acknowledge(&folder, None, "arn:poll").await.unwrap();
+    assert_eq!(told(&found), [("2015".to_owned(), None)]);
     assert_eq!(found.unreadable.len(), 2);
     assert!(found.unreadable.iter().any(|words| words.contains("under another name and rename it")));
     assert!(found.unreadable.iter().any(|words| words.contains("answers manifest another")));
@@ -574,21 +699,22 @@ async fn a_process_killed_at_any_point_is_made_up_for() {
     let rows = (0..20_000).map(|row| format!("c{row},1,{row},{row:0>60}\n"));
     let figures: String = std::iter::once("carrier,month,flights,note\n".to_owned()).chain(rows).collect();
     let mut delivered_by_the_killed = 0;
-    for point in ["nothing", "part", "rows", "manifest"] {
+    for point in ["nothing", "incoming", "rows", "manifest"] {
         let folder = Folder::new();
         let batch = folder.stage("arn:1", &figures).await;
         let mut child = start(&folder, &batch, 0);
         let version = folder.version(1);
-        let is_there = |end: &str| {
-            let entries = fs::read_dir(&version).into_iter().flatten().flatten();
+        let is_in = |folder: &Path, end: &str| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             let mut names = entries.map(|entry| entry.file_name().into_string().unwrap());
             names.any(|name| name.ends_with(end))
         };
+        let incoming = folder.root().join(".stepwright/incoming");
         let reached = || match point {
             "nothing" => true,
-            "part" => is_there(".jsonl.part") || is_there(".part"),
-            "rows" => is_there(".jsonl"),
-            _ => is_there("manifest.json"),
+            "incoming" => is_in(&incoming, ""),
+            "rows" => is_in(&version, ".jsonl"),
+            _ => is_in(&version, "manifest.json"),
         };
         while !reached() && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
@@ -641,7 +767,7 @@ fn start(folder: &Folder, batch: &Batch, number: usize) -> Child {
     let order = folder.place.scratch().join(format!("order-{number}.json"));
     let outcome = outcome_of(folder, number);
     let _ = fs::remove_file(&outcome);
-    let order_text = json!({ "batch": batch, "drop": folder.secret(), "rows": folder.place.path_of(batch), "outcome": outcome });
+    let order_text = json!({ "batch": batch, "drop": folder.location(), "rows": folder.place.path_of(batch), "outcome": outcome });
     fs::write(&order, order_text.to_string()).unwrap();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "file::a_process_that_delivers", "--ignored", "--nocapture"])

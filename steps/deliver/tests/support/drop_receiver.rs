@@ -33,6 +33,7 @@ const MARK: &str = ".stepwright-drop";
 impl DropReceiver {
     /// Marks the folder as the one it watches; deliveries are refused before.
     pub(crate) fn watching(root: &Path) -> Self {
+        fs::create_dir_all(root).unwrap();
         fs::write(root.join(MARK), "").unwrap();
         Self {
             root: root.to_owned(),
@@ -54,6 +55,11 @@ impl DropReceiver {
 
     /// Takes what waits and writes `ack.json`; how many there were.
     pub(crate) fn accept(&mut self) -> usize {
+        self.accept_by(write_renamed)
+    }
+
+    /// As [`Self::accept`], with answers that somebody else writes.
+    pub(crate) fn accept_by(&mut self, mut write: impl FnMut(&Path, &Value)) -> usize {
         let folders = self.waiting();
         for folder in &folders {
             let manifest = manifest(folder);
@@ -61,7 +67,7 @@ impl DropReceiver {
             let id = id_of(&manifest);
             let ack = json!({ "manifest_id": id, "reference": format!("R-{}", self.answered.len() + 1),
                 "acknowledged_at": "2026-11-22T08:00:00Z" });
-            write_renamed(&folder.join("ack.json"), &ack);
+            write(&folder.join("ack.json"), &ack);
             assert!(self.answered.insert(id.to_owned()), "{id} was taken twice");
         }
         folders.len()
@@ -69,12 +75,22 @@ impl DropReceiver {
 
     /// Refuses what waits with row errors and writes `nak.json`; how many there were.
     pub(crate) fn refuse(&mut self, detail: &str, rows: &Value) -> usize {
+        self.refuse_by(detail, rows, write_renamed)
+    }
+
+    /// As [`Self::refuse`], with answers that somebody else writes.
+    pub(crate) fn refuse_by(
+        &mut self,
+        detail: &str,
+        rows: &Value,
+        mut write: impl FnMut(&Path, &Value),
+    ) -> usize {
         let folders = self.waiting();
         for folder in &folders {
             let manifest = manifest(folder);
             let id = id_of(&manifest);
             let nak = json!({ "manifest_id": id, "detail": detail, "rows": rows });
-            write_renamed(&folder.join("nak.json"), &nak);
+            write(&folder.join("nak.json"), &nak);
             assert!(self.answered.insert(id.to_owned()), "{id} was answered twice");
         }
         folders.len()
@@ -136,7 +152,8 @@ fn id_of(manifest: &Value) -> &str {
 
 fn manifests_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.path().is_dir() {
+        // What the bucket keeps for itself is nobody's business.
+        if entry.path().is_dir() && entry.file_name() != ".stepwright" {
             manifests_below(&entry.path(), found);
         } else if entry.file_name() == "manifest.json" {
             found.push(folder.to_owned());

@@ -143,6 +143,8 @@ impl Case {
             approved_by: None,
             correction: None,
             receipts,
+            notices: vec![],
+            stale: vec![],
         };
         Self { directory, request }
     }

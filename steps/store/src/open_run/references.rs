@@ -42,7 +42,7 @@ pub(super) async fn take_out(
             );
             return Err(OpenError::Configuration { detail });
         };
-        let active = reference::active_of(database, &wanted.name).await?;
+        let active = scope.pinned.revisions_of(database, &wanted.name).await?;
         if active.is_empty() {
             found.missing.push(format!("no `{}` at all: upload {}", wanted.name, called(files)));
             continue;

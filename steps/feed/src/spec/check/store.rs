@@ -36,6 +36,9 @@ impl Check<'_> {
     }
 
     fn store_key(&mut self, store: &Store) {
+        if store.replace.is_some() && !store.key.is_empty() {
+            self.find("store.replace", "with a `key` a row takes the place of the one with its key: leave this out");
+        }
         for (index, name) in store.key.iter().enumerate() {
             let at = format!("store.key[{index}]");
             self.row_column(&at, name);
