@@ -94,7 +94,7 @@ impl FileDrop {
     fn put(&self, batch: &Batch, rows: impl BufRead) -> Result<Receipt, DeliverError> {
         self.check_root()?;
         let versions = self.versions(batch.into())?;
-        if let Some(receipt) = already_there(&versions, batch)? {
+        if let Some(receipt) = self.already_there(&versions, batch)? {
             return Ok(receipt);
         }
         let number = versions.len() as u64 + 1;
@@ -110,7 +110,7 @@ impl FileDrop {
 
     /// What somebody else dropped while this batch was written; or this call, if its answer was lost.
     fn in_the_way(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
-        if let Some(receipt) = already_there(&self.versions(batch.into())?, batch)? {
+        if let Some(receipt) = self.already_there(&self.versions(batch.into())?, batch)? {
             return Ok(receipt);
         }
         Err(DeliverError::Throttled {
@@ -118,6 +118,31 @@ impl FileDrop {
                 "{}: another delivery of {} came first; this one is tried again on top of it",
                 self.place(),
                 DeliveryKey::from(batch)
+            ),
+        })
+    }
+
+    /// The receipt of what makes a batch needless; the conflict that forbids it.
+    fn already_there(&self, versions: &[Version], batch: &Batch) -> Result<Option<Receipt>, DeliverError> {
+        if let Some(booking) = booking(versions, &batch.delivery_id) {
+            return standing_receipt(booking).map(Some);
+        }
+        let Some(active) = standing(versions).last() else { return Ok(None) };
+        let receipt = Receipt { already_delivered: true, ..active.manifest.receipt() };
+        if receipt.batch_sha256 == batch.batch_sha256 {
+            return Ok(Some(receipt));
+        }
+        if batch.correction.is_some() {
+            return Ok(None);
+        }
+        Err(DeliverError::Conflict {
+            detail: format!(
+                "{} holds other figures for {}: {} rows, delivered at {} by {}; if these are right, start again with a correction and its reason, else correct the input",
+                self.location_of(&active.folder),
+                DeliveryKey::from(batch),
+                receipt.rows,
+                receipt.delivered_at,
+                receipt.execution_arn
             ),
         })
     }
@@ -249,31 +274,6 @@ impl FileDrop {
         write(&mut incoming, &text)?;
         Ok(incoming.finish_first(None).map_err(|error| uncertain(&error))?.is_some())
     }
-}
-
-/// The receipt of what makes a batch needless; the conflict that forbids it.
-fn already_there(versions: &[Version], batch: &Batch) -> Result<Option<Receipt>, DeliverError> {
-    if let Some(booking) = booking(versions, &batch.delivery_id) {
-        return standing_receipt(booking).map(Some);
-    }
-    let Some(active) = standing(versions).last() else { return Ok(None) };
-    let receipt = Receipt { already_delivered: true, ..active.manifest.receipt() };
-    if receipt.batch_sha256 == batch.batch_sha256 {
-        return Ok(Some(receipt));
-    }
-    if batch.correction.is_some() {
-        return Ok(None);
-    }
-    Err(DeliverError::Conflict {
-        detail: format!(
-            "{} holds other figures for {}: {} rows, delivered at {} by {}; if these are right, start again with a correction and its reason, else correct the input",
-            active.folder,
-            DeliveryKey::from(batch),
-            receipt.rows,
-            receipt.delivered_at,
-            receipt.execution_arn
-        ),
-    })
 }
 
 /// The versions that together are what the period holds now, oldest first.

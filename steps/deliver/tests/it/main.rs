@@ -18,6 +18,9 @@ mod https;
 #[cfg(test)]
 mod markets;
 #[cfg(test)]
+#[path = "../../../../sdk/src/aws/moto.rs"]
+mod moto;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod postgres;
