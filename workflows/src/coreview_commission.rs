@@ -23,17 +23,18 @@ use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_report::{ReportError, RunReportRequestExpr, RunReported, report_run};
 use step_store::{
-    Answer, AnswerError, AnswerRequestExpr, AskError, CONTRACTS, ClassifyError, ClassifyRequestExpr, CloseError,
-    CloseRequestExpr, ControlError, ControlRequestExpr, Controlled, LoadError, LoadRequestExpr, Loaded,
-    OpenError, OpenRequestExpr, Planned, QuestionExpr, Run, RunRefExpr, TakeInError, TakeInRequestExpr, ask,
-    classify, close_run, control, load, note_answer, open_run, take_in,
+    Answer, AnswerError, AnswerRequestExpr, AskError, CONTRACTS, ClassifyError, ClassifyRequestExpr,
+    CloseError, CloseRequestExpr, ControlError, ControlRequestExpr, Controlled, LoadError, LoadRequestExpr,
+    Loaded, OpenError, OpenRequestExpr, Planned, QuestionExpr, Run, RunRefExpr, TakeInError,
+    TakeInRequestExpr, ask, classify, close_run, control, load, note_answer, open_run, take_in,
 };
 use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
 use stepwright::prelude::*;
 
 use crate::{
-    at_once, the_customer, when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known, when_storage_is_away,
+    at_once, the_customer, when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known,
+    when_storage_is_away,
 };
 
 #[cfg(test)]

@@ -16,9 +16,7 @@ use step_report::{ConfirmedExpr, Delivered, DeliveredExpr, ReportError, ReportRe
 use stepwright::ir::Workflow;
 use stepwright::prelude::*;
 
-use crate::{
-    when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known, when_storage_is_away,
-};
+use crate::{when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known, when_storage_is_away};
 
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,8 @@ use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_store::{
     Classified, ClassifyError, ClassifyRequestExpr, KeepError, KeepRequestExpr, QuarantineError,
-    QuarantineRequestExpr, ReplacedError, ReplacedRequestExpr, REFERENCE, Revision, TakeInError, TakeInRequestExpr,
-    classify, keep_revision, quarantine, replaced, take_in,
+    QuarantineRequestExpr, REFERENCE, ReplacedError, ReplacedRequestExpr, Revision, TakeInError,
+    TakeInRequestExpr, classify, keep_revision, quarantine, replaced, take_in,
 };
 use stepwright::ErrorName;
 use stepwright::ir::Workflow;
