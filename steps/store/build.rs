@@ -1,6 +1,7 @@
 //! What figures depend on besides their input: the sources of what calculates them, as a hash.
 //! A run of the same input by other code is another run, and nobody has to remember a version.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,11 @@ fn main() -> io::Result<()> {
         hash.update((content.len() as u64).to_be_bytes());
         hash.update(content);
     }
-    let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hash.finalize().iter().fold(String::new(), |mut digest, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+        digest
+    });
     println!("cargo::rustc-env=CALCULATION_SHA256={digest}");
     Ok(())
 }

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "calc", include_str!("../migrations/0006_calc.sql")),
     (7, "question", include_str!("../migrations/0007_question.sql")),
     (8, "settled", include_str!("../migrations/0008_settled.sql")),
+    (9, "entry", include_str!("../migrations/0009_entry.sql")),
 ];
 
 const TABLE: &str = "stepwright_migration";

@@ -537,6 +537,17 @@ impl FeedSpec {
         }
     }
 
+    /// The reference that is what was delivered for other periods.
+    pub fn delivered(&self) -> Option<&Reference> {
+        self.references.iter().find(|reference| reference.delivered)
+    }
+
+    /// How many months before a cancellation an entry lies at most that it takes back.
+    pub fn clawback_months(&self) -> u32 {
+        let steps = self.tables.iter().flat_map(|table| &table.steps);
+        steps.filter_map(|step| Some(step.clawback.as_ref()?.within_months)).max().unwrap_or_default()
+    }
+
     /// A measure by name.
     pub fn measure(&self, name: &str) -> Option<&Measure> {
         self.measures.iter().find(|measure| measure.name == name)

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use database::{CoreViewUrl, Database, Purpose, Value as Cell, migrations};
-use feed::{Correction, Drops, FeedSpec, MarketFigures, Staging};
+use feed::{Correction, Drops, FeedSpec, Figures, MarketFigures, Staging};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,10 +23,10 @@ use stepwright::{Read, Shape, StepError, Use, step};
 
 use crate::clock;
 use crate::customer::{self, Customer, Jump};
-use crate::failure::{of_objects, of_the_configuration, of_the_database};
+use crate::failure::{of_objects, of_rows, of_the_configuration, of_the_database};
 use crate::figures::Owner;
 use crate::tables::calc::{self, Standing, Totals};
-use crate::tables::{end, signed, stale};
+use crate::tables::{end, entry, signed, stale};
 
 mod comparison;
 
@@ -162,6 +162,7 @@ pub enum ControlError {
 }
 
 of_objects!(ControlError);
+of_rows!(ControlError);
 of_the_configuration!(ControlError);
 of_the_database!(ControlError);
 
@@ -180,7 +181,9 @@ pub async fn control(
     // Before the transaction: an object that comes slowly keeps nobody waiting.
     let mut files = vec![];
     for of_market in &request.figures {
-        files.push(staging.get(&of_market.figures.figures)?);
+        let Figures { figures, entries, .. } = &of_market.figures;
+        let entries = entries.as_ref().map(|entries| staging.get(entries)).transpose()?;
+        files.push(Files { figures: staging.get(figures)?, entries });
     }
     let mut database = database::warm(coreview.value()).await?;
     migrations::apply(&mut database).await?;
@@ -243,7 +246,7 @@ async fn control_in_transaction(
     database: &mut impl Database,
     request: &ControlRequest,
     customer: &Customer,
-    files: Vec<File>,
+    files: Vec<Files>,
     totals: Totals,
 ) -> Result<Controlled, ControlError> {
     let RunRef { id, feed, period } = &request.run;
@@ -322,17 +325,23 @@ fn corrected(request: &ControlRequest, standing: Option<&Standing>) -> Result<Op
     Ok(Some(totals_of(period, &totals)?))
 }
 
+/// The objects of a market, opened.
+struct Files {
+    figures: File,
+    entries: Option<File>,
+}
+
 async fn note_figures(
     database: &mut impl Database,
     run: &str,
     of_market: &MarketFigures,
-    file: File,
+    files: Files,
 ) -> Result<(), ControlError> {
     let MarketFigures { market, figures, .. } = of_market;
     let sha256 = &figures.figures.sha256;
     if !calc::has_figures(database, run, market, sha256).await? {
         let owner = Owner { run, market, figures };
-        owner.insert_rows(database, file).await?;
+        owner.insert_rows(database, files.figures).await?;
         owner.insert_totals(database).await?;
     }
     let parameters = [
@@ -344,6 +353,9 @@ async fn note_figures(
         Cell::from(clock::now()),
     ];
     calc::note_market(database, &parameters).await?;
+    if let (Some(entries), Some(rows)) = (&figures.entries, files.entries) {
+        entry::note::<ControlError>(database, (run, market), entries, rows, &clock::now()).await?;
+    }
     Ok(())
 }
 

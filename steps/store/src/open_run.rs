@@ -31,6 +31,7 @@ use crate::period::Period;
 use crate::tables::{calc, ingest};
 use crate::{clock, layout};
 
+mod delivered;
 mod markets;
 mod pinned;
 mod references;

@@ -7,6 +7,7 @@
 use database::{Database, DatabaseError};
 
 pub(crate) mod calc;
+pub(crate) mod entry;
 pub(crate) mod ingest;
 pub(crate) mod question;
 pub(crate) mod reference;

@@ -18,6 +18,7 @@ use stepwright_step_deliver::{
 use tempfile::TempDir;
 
 use crate::drop_receiver::DropReceiver;
+use crate::moto::Moto;
 use crate::place::{FLIGHTS, Place};
 
 const OTHER: &str = "carrier,month,flights,delay\nUA,1,4,-1.50\n9E,1,2,0.10\nDL,1,9,0\n";
@@ -693,6 +694,40 @@ async fn of_several_processes_one_delivers() {
     assert_eq!(folder.receiver().accept(), 2);
 }
 
+/// The same on S3, where the condition of a write decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_processes_one_delivers_to_s3() {
+    let Some(moto) = Moto::start() else { return };
+    // moto believes everybody.
+    let made = ureq::put(format!("{}/drop", moto.endpoint)).send_empty().unwrap();
+    assert!(made.status().is_success());
+    let environment = [
+        ("AWS_ENDPOINT_URL_S3", &*moto.endpoint),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let folder = Folder::new();
+    let deliver = |batches: &[&Batch]| processes_at(&folder, "s3://drop/for-somebody", &environment, batches);
+    let same = folder.stage("arn:1", FLIGHTS).await;
+    let outcomes = deliver(&[&same, &same, &same, &same]);
+    assert!(outcomes.iter().all(|outcome| outcome["delivery_id"] == *same.delivery_id), "{outcomes:?}");
+    let first = outcomes.iter().filter(|outcome| outcome["already_delivered"] == false).count();
+    assert_eq!(first, 1, "{outcomes:?}");
+    let other = folder.stage("arn:2", OTHER).await;
+    assert_eq!(deliver(&[&other])[0]["error"], "Deliver.Conflict");
+    let corrected = folder.correct("arn:3", OTHER, "late tickets").await;
+    let outcome = deliver(&[&corrected]).remove(0);
+    assert_eq!((&outcome["version"], &outcome["changed_rows"]), (&json!(2), &json!(3)), "{outcome}");
+    assert_eq!(deliver(&[&corrected])[0]["already_delivered"], true);
+    let mut manifest =
+        ureq::get(format!("{}/drop/for-somebody/flights/2013/v0002/manifest.json", moto.endpoint))
+            .call()
+            .unwrap();
+    let manifest: Json = serde_json::from_str(&manifest.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(manifest["delivery_id"], *corrected.delivery_id);
+}
+
 /// Killed at any point, and delivered again: there once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_at_any_point_is_made_up_for() {
@@ -764,14 +799,26 @@ async fn a_large_batch_needs_little_memory() {
 
 /// Starts a process that delivers a batch and writes down what came of it.
 fn start(folder: &Folder, batch: &Batch, number: usize) -> Child {
+    start_at(folder, &folder.location(), &[], batch, number)
+}
+
+fn start_at(
+    folder: &Folder,
+    location: &str,
+    environment: &[(&str, &str)],
+    batch: &Batch,
+    number: usize,
+) -> Child {
     let order = folder.place.scratch().join(format!("order-{number}.json"));
     let outcome = outcome_of(folder, number);
     let _ = fs::remove_file(&outcome);
-    let order_text = json!({ "batch": batch, "drop": folder.location(), "rows": folder.place.path_of(batch), "outcome": outcome });
+    let order_text =
+        json!({ "batch": batch, "drop": location, "rows": folder.place.path_of(batch), "outcome": outcome });
     fs::write(&order, order_text.to_string()).unwrap();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "file::a_process_that_delivers", "--ignored", "--nocapture"])
         .env("DELIVERY_ORDER", order)
+        .envs(environment.iter().copied())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -784,8 +831,18 @@ fn outcome_of(folder: &Folder, number: usize) -> PathBuf {
 
 /// What came of processes that deliver these batches at once.
 fn processes(folder: &Folder, batches: &[&Batch]) -> Vec<Json> {
-    let started: Vec<Child> =
-        batches.iter().enumerate().map(|(number, batch)| start(folder, batch, number)).collect();
+    processes_at(folder, &folder.location(), &[], batches)
+}
+
+fn processes_at(
+    folder: &Folder,
+    location: &str,
+    environment: &[(&str, &str)],
+    batches: &[&Batch],
+) -> Vec<Json> {
+    let batches = batches.iter().enumerate();
+    let started = batches.map(|(number, batch)| start_at(folder, location, environment, batch, number));
+    let started: Vec<Child> = started.collect();
     let wait = |(number, mut child): (usize, Child)| {
         assert!(child.wait().unwrap().success());
         serde_json::from_slice(&fs::read(outcome_of(folder, number)).unwrap()).unwrap()

@@ -22,6 +22,9 @@ mod https_large;
 #[cfg(test)]
 mod markets;
 #[cfg(test)]
+#[path = "../../../../sdk/src/aws/moto.rs"]
+mod moto;
+#[cfg(test)]
 mod place;
 #[cfg(test)]
 mod postgres;

@@ -103,6 +103,8 @@ impl Case {
                 key_columns: vec!["agent".into()],
                 rows,
                 totals: of_market,
+                entries: None,
+                warnings: BTreeMap::new(),
             };
             let parsed = parsed(market, stats(310, &[]), &[]);
             markets.push(MarketFigures { market: market.into(), parsed, figures });

@@ -305,6 +305,8 @@ impl Place {
             key_columns: vec!["agent".into()],
             rows: amounts.len() as u64,
             totals: BTreeMap::from([("payable[currency=EUR]".to_owned(), format!("{total:.2}"))]),
+            entries: None,
+            warnings: BTreeMap::new(),
         };
         let rows = run.markets.iter().find(|rows| rows.market == market).unwrap_or(&run.markets[0]);
         MarketFigures { market: market.into(), parsed: rows.parsed.clone(), figures }
@@ -393,6 +395,8 @@ impl Place {
             "calc_run",
             "calc_market",
             "calc_delivery",
+            "calc_market_entry",
+            "calc_entry",
         ] {
             contents.extend(self.query(&format!("SELECT * FROM {table}")).await);
         }

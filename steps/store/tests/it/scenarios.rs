@@ -10,6 +10,7 @@ use stepwright_step_store::{
     OpenRequest, Question, REFERENCE, Run,
 };
 
+pub(crate) use crate::entries::*;
 use crate::place::{CONTRACTS, CUSTOMER, Place, ROWS, receipt};
 
 /// Rows arrive with their market, day and period; the rejected ones beside them.
@@ -875,6 +876,9 @@ macro_rules! on {
             a_jump_needs_a_person
             figures_of_something_else_are_refused
             a_correction_takes_the_place
+            what_was_delivered_is_taken_back
+            only_what_stands_was_delivered
+            what_is_not_known_row_by_row_is_asked_for
             the_same_bytes_twice_are_counted_once
             a_delivered_period_is_not_changed_silently
             what_is_gone_is_taken_back
