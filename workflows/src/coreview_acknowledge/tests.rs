@@ -24,7 +24,7 @@ fn taken(token: &str) -> TokenAnswer {
         Acknowledgement { delivery_id: "d-1".into(), reference: Some("R-1".into()), acknowledged_at: None };
     TokenAnswer {
         delivery_id: "d-1".into(),
-        token: token.into(),
+        task_token: token.into(),
         acknowledgement: Some(acknowledgement),
         cause: None,
     }

@@ -411,7 +411,7 @@ async fn give_back(folder: &Folder, execution: &str) -> Vec<(String, Option<Stri
 fn told(found: &TokenAnswers) -> Vec<(String, Option<String>)> {
     let told = found.answers.iter().map(|answer| {
         assert_ne!(answer.acknowledgement.is_some(), answer.cause.is_some(), "{answer:?}");
-        (answer.token.clone(), answer.cause.clone())
+        (answer.task_token.clone(), answer.cause.clone())
     });
     told.collect()
 }
