@@ -78,7 +78,7 @@ fn coreview_acknowledge(w: &mut Flow, answered: Expr<Answered>) -> Expr<Passed> 
     );
     PassedExpr {
         told: told.filter(|told| told).count(),
-        too_late: told.filter(|told| told.not()).count(),
+        too_late: told.filter(Expr::not).count(),
         unreadable: found.unreadable,
     }
     .into_expr()

@@ -11,7 +11,7 @@ fn the_definition_is_the_one_that_was_reviewed() {
     assert!(generated.lints.is_empty(), "{:?}", generated.lints);
 }
 
-/// What EventBridge sends for a file that a receiver wrote.
+/// What S3 sends for a file that a receiver wrote.
 fn event(key: &str) -> serde_json::Value {
     serde_json::json!({
         "version": "0", "source": "aws.s3", "detail-type": "Object Created",
