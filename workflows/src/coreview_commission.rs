@@ -23,16 +23,19 @@ use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_report::{ReportError, RunReportRequestExpr, RunReported, report_run};
 use step_store::{
-    Answer, AnswerError, AnswerRequestExpr, AskError, ClassifyError, ClassifyRequestExpr, CloseError,
-    CloseRequestExpr, ControlError, ControlRequestExpr, Controlled, LoadError, LoadRequestExpr, Loaded,
-    OpenError, OpenRequestExpr, Planned, QuestionExpr, Run, RunRefExpr, TakeInError, TakeInRequestExpr, ask,
-    classify, close_run, control, load, note_answer, open_run, take_in,
+    Answer, AnswerError, AnswerRequestExpr, AskError, CONTRACTS, ClassifyError, ClassifyRequestExpr,
+    CloseError, CloseRequestExpr, ControlError, ControlRequestExpr, Controlled, LoadError, LoadRequestExpr,
+    Loaded, OpenError, OpenRequestExpr, Planned, QuestionExpr, Run, RunRefExpr, TakeInError,
+    TakeInRequestExpr, ask, classify, close_run, control, load, note_answer, open_run, take_in,
 };
 use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
 use stepwright::prelude::*;
 
-use crate::{the_customer, when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known};
+use crate::{
+    at_once, the_customer, when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known,
+    when_storage_is_away,
+};
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +68,10 @@ pub struct CommissionRequest {
     /// Why what was delivered for the period is delivered again.
     #[serde(default)]
     pub correction: Option<Correction>,
+    /// Whether a period that was delivered is calculated with the reference data in force now,
+    /// and not with what it was delivered with.
+    #[serde(default)]
+    pub current_references: Option<bool>,
 }
 
 /// What it ends with.
@@ -86,6 +93,9 @@ pub struct Commissions {
     /// The operator's report.
     #[serde(default)]
     pub report: Option<RunReported>,
+    /// Periods that were delivered before some of their rows came, went or changed, each with
+    /// what to do about it. Those that this execution's files changed are in `loaded` as well.
+    pub stale: Vec<String>,
 }
 
 /// A file that was taken in.
@@ -129,6 +139,7 @@ fn nothing() -> CommissionRequestExpr {
         period: none(),
         scheduled_at: none(),
         correction: none(),
+        current_references: none(),
     }
 }
 
@@ -138,6 +149,7 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
         configuration: request.configuration,
         messages: request.messages,
     })
+    .retry(TakeInError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(TakeInError::EVERY)
     .run(w);
     let configuration = arrived.configuration;
@@ -160,7 +172,7 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 .each("Each delivery")
                 .concurrency(4)
                 .run(w, |w, planned| delivered(w, request.correction, planned));
-            close_run(CloseRequestExpr {
+            let closed = close_run(CloseRequestExpr {
                 run_id: run.id,
                 receipts: deliveries,
                 execution_arn: w.execution_arn(),
@@ -185,7 +197,10 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 approved_by,
                 correction: request.correction,
                 receipts: deliveries,
+                notices: some(run.notices),
+                stale: some(closed.stale),
             })
+            .retry(ReportError::STORAGE_FAILED, when_storage_is_away())
             .lets_fail(ReportError::EVERY)
             .run(w);
             CommissionsExpr {
@@ -195,6 +210,7 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 deliveries,
                 figures: some(report.export),
                 report: some(report),
+                stale: closed.stale,
             }
             .into_expr()
         },
@@ -206,6 +222,7 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
                 deliveries: list([]),
                 figures: none(),
                 report: none(),
+                stale: list([]),
             }
             .into_expr()
         },
@@ -214,14 +231,24 @@ fn coreview_commission(w: &mut Flow, request: Expr<CommissionRequest>) -> Expr<C
 
 /// Takes a file of contracts in.
 fn take(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>) -> Expr<TakenFile> {
-    let classified =
-        classify(ClassifyRequestExpr { configuration, file }).lets_fail(ClassifyError::EVERY).run(w);
+    let kind = lit(CONTRACTS.to_owned());
+    let classified = classify(ClassifyRequestExpr { configuration, file, kind })
+        .retry(ClassifyError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ClassifyError::EVERY)
+        .run(w);
     let files = list([file]);
     let spec = classified.spec;
-    let parsed = parse(ParseRequestExpr { spec, files }).lets_fail(ParseError::EVERY).run(w);
-    let reconciled = reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
+    let parsed = parse(ParseRequestExpr { spec, files })
+        .retry(ParseError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ParseError::EVERY)
+        .run(w);
+    let reconciled = reconcile(ReconcileRequestExpr { spec, parsed })
+        .retry(ReconcileError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ReconcileError::EVERY)
+        .run(w);
     let loaded = load(LoadRequestExpr { spec, files, reconciled, parsed, execution_arn: w.execution_arn() })
         .retry([LoadError::UNAVAILABLE, LoadError::THROTTLED], when_coreview_is_away())
+        .retry(LoadError::STORAGE_FAILED, when_storage_is_away())
         .lets_fail(LoadError::EVERY)
         .run(w);
     TakenFileExpr { parsed, loaded }.into_expr()
@@ -235,11 +262,14 @@ fn pin(w: &mut Flow, request: Expr<CommissionRequest>, configuration: Expr<Objec
             configuration,
             period: request.period,
             scheduled_at: request.scheduled_at,
+            correction: request.correction,
+            current_references: request.current_references,
             complete: some(lit(complete)),
             execution_arn: w.execution_arn(),
         })
         .named(name)
         .retry([OpenError::UNAVAILABLE, OpenError::THROTTLED], when_coreview_is_away())
+        .retry(OpenError::STORAGE_FAILED, when_storage_is_away())
         .lets_fail(OpenError::EVERY)
         .run(w)
     };
@@ -255,24 +285,35 @@ fn pin(w: &mut Flow, request: Expr<CommissionRequest>, configuration: Expr<Objec
     )
 }
 
-/// Asks a person, waits for the answer, and notes it.
+/// Asks a person, waits for the answer, and notes it. What cannot be understood is asked again; a
+/// no ends the execution.
 fn answered(w: &mut Flow, run: Expr<Run>, kind: &str, text: Expr<String>, seconds_max: u64) -> Expr<Answer> {
-    let (execution_arn, kind) = (w.execution_arn(), lit(kind.to_owned()));
-    let answer = ask(QuestionExpr { execution_arn, kind, period: run.period, text })
-        .wait_at_most(seconds_max)
-        .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
-        .lets_fail((AskError::EVERY, states::TIMEOUT))
-        .run(w);
-    note_answer(AnswerRequestExpr { execution_arn, kind, answer })
-        .retry([AnswerError::UNAVAILABLE, AnswerError::THROTTLED], when_coreview_is_away())
-        .lets_fail(AnswerError::EVERY)
-        .run(w)
+    let (name, kind) = (format!("Ask about {kind}"), lit(kind.to_owned()));
+    let answer = w.attempt(&name).retry(AnswerError::NOT_UNDERSTOOD, at_once()).run(|w| {
+        let execution_arn = w.execution_arn();
+        let answer = ask(QuestionExpr { execution_arn, kind, period: run.period, text })
+            .wait_at_most(seconds_max)
+            .retry([AskError::UNAVAILABLE, AskError::THROTTLED], when_coreview_is_away())
+            .lets_fail((AskError::EVERY, states::TIMEOUT))
+            .run(w);
+        note_answer(AnswerRequestExpr { execution_arn, kind, answer })
+            .retry([AnswerError::UNAVAILABLE, AnswerError::THROTTLED], when_coreview_is_away())
+            .lets_fail(AnswerError::EVERY)
+            .run(w)
+    });
+    w.choose(
+        "Approved?",
+        answer.approved,
+        |_| answer,
+        |w| w.fail("Not approved", "Control.NotApproved", answer.note.unwrap_or(lit(String::new()))),
+    )
 }
 
 /// The figures of a market, from the rows that were pinned for it.
 fn figures_of(w: &mut Flow, run: Expr<Run>, parsed: Expr<Parsed>) -> Expr<feed::Figures> {
     let reconciled = reconcile(ReconcileRequestExpr { spec: run.spec, parsed })
         .named("Reconcile the market")
+        .retry(ReconcileError::STORAGE_FAILED, when_storage_is_away())
         .lets_fail(ReconcileError::EVERY)
         .run(w);
     calculate(CalculateRequestExpr {
@@ -282,6 +323,7 @@ fn figures_of(w: &mut Flow, run: Expr<Run>, parsed: Expr<Parsed>) -> Expr<feed::
         references: some(run.references),
         period: some(run.period),
     })
+    .retry(CalculateError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(CalculateError::EVERY)
     .run(w)
 }
@@ -297,11 +339,14 @@ fn controlled(
     control(ControlRequestExpr {
         run: RunRefExpr { id: run.id, period: run.period, feed: run.feed }.into_expr(),
         configuration,
+        spec: run.spec,
+        notices: some(run.notices),
         figures,
         correction: request.correction,
         execution_arn: w.execution_arn(),
     })
     .retry([ControlError::UNAVAILABLE, ControlError::THROTTLED], when_coreview_is_away())
+    .retry(ControlError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(ControlError::EVERY)
     .run(w)
 }
@@ -311,15 +356,7 @@ fn approved(w: &mut Flow, run: Expr<Run>, controlled: Expr<Controlled>) -> Expr<
     w.choose_some(
         "Does a person have to look?",
         controlled.approval,
-        |w, text| {
-            let answer = answered(w, run, "approval", text, APPROVAL_SECONDS_MAX);
-            w.choose(
-                "Approved?",
-                answer.approved,
-                |_| some(answer.by),
-                |w| w.fail("Not approved", "Control.NotApproved", answer.note.unwrap_or(lit(String::new()))),
-            )
-        },
+        |w, text| some(answered(w, run, "approval", text, APPROVAL_SECONDS_MAX).by),
         |_| none(),
     )
 }
@@ -338,8 +375,10 @@ fn delivered(w: &mut Flow, correction: Expr<Option<Correction>>, planned: Expr<P
         totals: planned.totals,
         execution_arn: w.execution_arn(),
         correction,
+        replaces: planned.replaces,
     })
     .retry([StageError::UNAVAILABLE, StageError::THROTTLED], when_coreview_is_away())
+    .retry(StageError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(StageError::EVERY)
     .run(w);
     let receipt = w
@@ -389,16 +428,13 @@ fn by_https(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
 
 /// Drops files, and waits until the receiver says that it has taken them. `coreview-acknowledge`
 /// wakes the state; the answer itself is in the folder, so one that is lost is read after the time-out.
+/// Only then is the folder asked again: what was refused or replaced while it was waited for is no receipt.
 fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
     let receipt = deliver_file(batch)
         .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
         .retry(DeliverError::THROTTLED, when_coreview_is_busy())
         .retry(DeliverError::UNKNOWN, when_it_is_not_known())
         .lets_fail(DeliverError::EVERY)
-        .run(w);
-    verify_file(receipt)
-        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
-        .lets_fail(VerifyError::EVERY)
         .run(w);
     acknowledged(receipt)
         .named("Is it acknowledged?")
@@ -418,6 +454,10 @@ fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
                 .run(w)
         })
         .lets_fail(DeliverError::EVERY)
+        .run(w);
+    verify_file(receipt)
+        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
+        .lets_fail(VerifyError::EVERY)
         .run(w);
     receipt
 }

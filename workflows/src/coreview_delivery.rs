@@ -16,7 +16,7 @@ use step_report::{ConfirmedExpr, Delivered, DeliveredExpr, ReportError, ReportRe
 use stepwright::ir::Workflow;
 use stepwright::prelude::*;
 
-use crate::{when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known};
+use crate::{when_coreview_is_away, when_coreview_is_busy, when_it_is_not_known, when_storage_is_away};
 
 #[cfg(test)]
 mod tests;
@@ -67,8 +67,14 @@ pub fn definition() -> Workflow {
 fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Delivery> {
     let spec = request.spec;
 
-    let parsed = parse(ParseRequestExpr { spec, files: request.files }).lets_fail(ParseError::EVERY).run(w);
-    let reconciled = reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
+    let parsed = parse(ParseRequestExpr { spec, files: request.files })
+        .retry(ParseError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ParseError::EVERY)
+        .run(w);
+    let reconciled = reconcile(ReconcileRequestExpr { spec, parsed })
+        .retry(ReconcileError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ReconcileError::EVERY)
+        .run(w);
     let figures = calculate(CalculateRequestExpr {
         spec,
         rows: reconciled.rows,
@@ -76,6 +82,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         references: none(),
         period: none(),
     })
+    .retry(CalculateError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(CalculateError::EVERY)
     .run(w);
 
@@ -91,8 +98,10 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         totals: figures.totals,
         execution_arn: w.execution_arn(),
         correction: none(),
+        replaces: none(),
     })
     .retry([StageError::UNAVAILABLE, StageError::THROTTLED], when_coreview_is_away())
+    .retry(StageError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(StageError::EVERY)
     .run(w);
 
@@ -122,6 +131,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         }
         .into_expr(),
     })
+    .retry(ReportError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(ReportError::EVERY)
     .run(w);
 

@@ -12,15 +12,15 @@ use step_parse::{ParseError, ParseRequestExpr, parse};
 use step_reconcile::{ReconcileError, ReconcileRequestExpr, reconcile};
 use step_store::{
     Classified, ClassifyError, ClassifyRequestExpr, KeepError, KeepRequestExpr, QuarantineError,
-    QuarantineRequestExpr, ReplacedError, ReplacedRequestExpr, Revision, TakeInError, TakeInRequestExpr,
-    classify, keep_revision, quarantine, replaced, take_in,
+    QuarantineRequestExpr, REFERENCE, ReplacedError, ReplacedRequestExpr, Revision, TakeInError,
+    TakeInRequestExpr, classify, keep_revision, quarantine, replaced, take_in,
 };
 use stepwright::ErrorName;
 use stepwright::ir::Workflow;
 use stepwright::objects::Arrival;
 use stepwright::prelude::*;
 
-use crate::{the_customer, when_coreview_is_away};
+use crate::{at_once, the_customer, when_coreview_is_away, when_storage_is_away};
 
 #[cfg(test)]
 mod tests;
@@ -81,6 +81,7 @@ fn coreview_refdata(w: &mut Flow, request: Expr<RefdataRequest>) -> Expr<Refdata
         configuration: request.configuration,
         messages: none(),
     })
+    .retry(TakeInError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(TakeInError::EVERY)
     .run(w);
     let revisions = arrived
@@ -107,17 +108,16 @@ const UNREADABLE: [ErrorName<ParseError>; 10] = [
 
 /// Brings a file into force. One that cannot be used waits, set aside, for another in its place.
 fn in_force(w: &mut Flow, configuration: Expr<ObjectRef>, file: Expr<ObjectRef>) -> Expr<Revision> {
-    let classified =
-        classify(ClassifyRequestExpr { configuration, file }).lets_fail(ClassifyError::EVERY).run(w);
+    let kind = lit(REFERENCE.to_owned());
+    let classified = classify(ClassifyRequestExpr { configuration, file, kind })
+        .retry(ClassifyError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ClassifyError::EVERY)
+        .run(w);
     let revision = w
         .attempt("Take it in")
         .catch((UNREADABLE, ReconcileError::TOO_MANY_REJECTS, KeepError::BAD_SCOPE), |w, why| {
-            let execution_arn = w.execution_arn();
-            quarantine(QuarantineRequestExpr { file, error: why.error, cause: why.cause, execution_arn })
-                .lets_fail(QuarantineError::EVERY)
-                .run(w);
-            let other = replaced(ReplacedRequestExpr { file }).lets_fail(ReplacedError::EVERY).run(w);
-            read_and_keep(w, configuration, classified, other)
+            set_aside(w, file, why);
+            another(w, configuration, classified, file)
         })
         .run(|w| read_and_keep(w, configuration, classified, file));
     announced(w, revision);
@@ -142,6 +142,38 @@ fn announced(w: &mut Flow, revision: Expr<Revision>) {
     );
 }
 
+/// Puts a file aside that could not be used.
+fn set_aside(w: &mut Flow, file: Expr<ObjectRef>, why: Caught) {
+    let execution_arn = w.execution_arn();
+    quarantine(QuarantineRequestExpr { file, error: why.error, cause: why.cause, execution_arn })
+        .retry(QuarantineError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(QuarantineError::EVERY)
+        .run(w);
+}
+
+/// Goes on with the file that took a bad one's place. One that is bad as well is set aside, too:
+/// then the next one is looked for, and the execution fails where a redrive looks again.
+fn another(
+    w: &mut Flow,
+    configuration: Expr<ObjectRef>,
+    classified: Expr<Classified>,
+    file: Expr<ObjectRef>,
+) -> Expr<Revision> {
+    w.attempt("Until one is good").retry(ReplacedError::BAD_AS_WELL, at_once()).run(|w| {
+        let execution_arn = w.execution_arn();
+        let other = replaced(ReplacedRequestExpr { file, execution_arn })
+            .retry(ReplacedError::STORAGE_FAILED, when_storage_is_away())
+            .lets_fail(ReplacedError::EVERY)
+            .run(w);
+        w.attempt("Take the other one in")
+            .catch((UNREADABLE, ReconcileError::TOO_MANY_REJECTS, KeepError::BAD_SCOPE), |w, why| {
+                set_aside(w, other, why);
+                w.fail("It is bad as well", lit(ReplacedError::BAD_AS_WELL.name().to_owned()), why.cause)
+            })
+            .run(|w| read_and_keep(w, configuration, classified, other))
+    })
+}
+
 fn read_and_keep(
     w: &mut Flow,
     configuration: Expr<ObjectRef>,
@@ -149,8 +181,14 @@ fn read_and_keep(
     file: Expr<ObjectRef>,
 ) -> Expr<Revision> {
     let spec = classified.spec;
-    let parsed = parse(ParseRequestExpr { spec, files: list([file]) }).lets_fail(ParseError::EVERY).run(w);
-    reconcile(ReconcileRequestExpr { spec, parsed }).lets_fail(ReconcileError::EVERY).run(w);
+    let parsed = parse(ParseRequestExpr { spec, files: list([file]) })
+        .retry(ParseError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ParseError::EVERY)
+        .run(w);
+    reconcile(ReconcileRequestExpr { spec, parsed })
+        .retry(ReconcileError::STORAGE_FAILED, when_storage_is_away())
+        .lets_fail(ReconcileError::EVERY)
+        .run(w);
     keep_revision(KeepRequestExpr {
         configuration,
         name: classified.name,
@@ -160,6 +198,7 @@ fn read_and_keep(
         execution_arn: w.execution_arn(),
     })
     .retry([KeepError::UNAVAILABLE, KeepError::THROTTLED], when_coreview_is_away())
+    .retry(KeepError::STORAGE_FAILED, when_storage_is_away())
     .lets_fail(KeepError::EVERY)
     .run(w)
 }

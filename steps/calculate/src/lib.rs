@@ -6,18 +6,22 @@
 //! order of the rows, and every figure is rounded once. The groups' control
 //! measures must add up to what reconciliation found over all rows.
 //!
+//! Where the spec has them kept, the rows the figures are made of are written
+//! beside them: what a later period knows of what was delivered.
+//!
 //! Knows no feed and no target: the result is a table.
 #![warn(missing_docs)]
 
 use std::collections::BTreeMap;
 use std::io::BufReader;
 
-use feed::{Drops, FeedSpec, Figures, Staging};
+use feed::{Drops, FeedSpec, Figures, Staging, Warned};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
 use stepwright::{Read, Shape, Write, step};
 
+mod entries;
 mod error;
 mod groups;
 mod period;
@@ -75,17 +79,12 @@ pub fn run(
     let name = request.spec.key.rsplit('/').next().unwrap_or(&request.spec.key);
     let spec = FeedSpec::read(name, spec_file)
         .map_err(|error| CalculateError::Spec { detail: error.to_string() })?;
-    let groups = groups(&spec, request, staging)?;
+    let Calculated { groups, entries, warnings } = calculated(&spec, request, staging)?;
     // A month without rows has figures too: none.
     let period = request.period.clone().map_or_else(|| groups.period(), Ok)?;
 
     let table = table::Table::of(&spec, &groups)?;
-    // The same input and code, the same place and bytes.
-    let mut parts =
-        vec!["calculate/1", env!("CARGO_PKG_VERSION"), &request.spec.sha256, &request.rows.sha256];
-    parts.extend(request.references.iter().flat_map(|(name, object)| [name.as_str(), &object.sha256]));
-    parts.extend(request.period.as_deref());
-    let key = format!("{}/{}/figures.csv", spec.feed, feed::fingerprint(parts));
+    let key = format!("{}/figures.csv", place_of(&spec, request));
     let mut object = staging.create(&key).map_err(CalculateError::storage)?;
     table.write(&mut object).map_err(CalculateError::write)?;
     let figures = object.finish(Some(table.len())).map_err(CalculateError::storage)?;
@@ -97,29 +96,72 @@ pub fn run(
         key_columns: spec.figures.group_by.clone(),
         rows: table.len(),
         totals: table.totals()?,
+        entries,
+        warnings,
     })
 }
 
-/// The groups of the figures, whose control measures add up.
-fn groups<'s>(
+/// The same input and code, the same place and bytes.
+fn place_of(spec: &FeedSpec, request: &CalculateRequest) -> String {
+    let mut parts =
+        vec!["calculate/1", env!("CARGO_PKG_VERSION"), &request.spec.sha256, &request.rows.sha256];
+    parts.extend(request.references.iter().flat_map(|(name, object)| [name.as_str(), &object.sha256]));
+    parts.extend(request.period.as_deref());
+    format!("{}/{}", spec.feed, feed::fingerprint(parts))
+}
+
+/// What comes of the rows.
+struct Calculated<'s> {
+    groups: Groups<'s>,
+    entries: Option<ObjectRef>,
+    warnings: BTreeMap<String, Warned>,
+}
+
+impl<'s> Calculated<'s> {
+    fn of(groups: Groups<'s>) -> Self {
+        Self { groups, entries: None, warnings: BTreeMap::new() }
+    }
+}
+
+/// The groups of the figures, whose control measures add up, and what is kept of them.
+fn calculated<'s>(
     spec: &'s FeedSpec,
     request: &CalculateRequest,
     staging: &Write<Staging>,
-) -> Result<Groups<'s>, CalculateError> {
+) -> Result<Calculated<'s>, CalculateError> {
     let plan = Plan::of(spec).map_err(|detail| CalculateError::Spec { detail })?;
     let period = request.period.as_deref();
     let of_rows = || {
         let rows = staging.get(&request.rows).map_err(CalculateError::storage)?;
         Measured::rows(spec, period, BufReader::with_capacity(128 * 1024, rows), &request.control)
     };
-    if plan.tables.is_empty() && plan.reconciliations.is_empty() && spec.figures.source() == ROWS {
-        return of_rows();
+    if plan.tables.is_empty()
+        && plan.reconciliations.is_empty()
+        && plan.warnings.is_empty()
+        && spec.figures.source() == ROWS
+    {
+        return Ok(Calculated::of(of_rows()?));
     }
-    let inputs = Inputs { feed: &spec.feed, rows: &request.rows, references: &request.references, staging };
+    let inputs =
+        Inputs { feed: &spec.feed, rows: &request.rows, references: &request.references, period, staging };
     let tables = Tables::of(&plan, inputs)?;
     tables.reconcile()?;
-    match plan.layout(spec.figures.source()).zip(tables.rows_of(spec.figures.source())) {
-        Some((layout, held)) => Measured::table(spec, period, layout, held),
-        None => of_rows(),
-    }
+    let of_table = plan.layout(spec.figures.source()).zip(tables.rows_of(spec.figures.source()));
+    let mut calculated = match of_table {
+        None => Calculated::of(of_rows()?),
+        Some((layout, held)) => {
+            let groups = Measured::table(spec, period, layout, held)?;
+            let entries = match (spec.delivered(), period) {
+                (Some(kept), Some(period)) => {
+                    let rows = entries::of(spec, period, layout, held, &groups)?;
+                    let key = format!("{}/entries.jsonl", place_of(spec, request));
+                    Some(entries::write(spec, kept, layout, &rows, staging, &key)?)
+                }
+                _ => None,
+            };
+            Calculated { entries, ..Calculated::of(groups) }
+        }
+    };
+    calculated.warnings = tables.warnings()?;
+    Ok(calculated)
 }

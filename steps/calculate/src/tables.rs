@@ -13,7 +13,7 @@ use feed::expression::Formula;
 use feed::number::Sum;
 use feed::rows::RowReader;
 use feed::spec::RowScope;
-use feed::{Layout, Staging, Value};
+use feed::{Layout, Staging, Value, Warned};
 use rust_decimal::Decimal;
 use stepwright::Write;
 use stepwright::objects::ObjectRef;
@@ -44,6 +44,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) feed: &'a str,
     pub(crate) rows: &'a ObjectRef,
     pub(crate) references: &'a BTreeMap<String, ObjectRef>,
+    /// The period that is asked for.
+    pub(crate) period: Option<&'a str>,
     pub(crate) staging: &'a Write<Staging>,
 }
 
@@ -266,6 +268,13 @@ impl<'a> Tables<'a> {
             }
             PlannedStep::Outliers(outliers) => from(outliers::mark(outliers, self.hold(rows)?, place)?),
             PlannedStep::Clawback(reversal) => reversal::reverse(reversal, rows, place),
+            PlannedStep::Period => {
+                let period = self.inputs.period;
+                each(rows, move |mut row| {
+                    row.push(period.map_or(Value::Null, |period| Value::Text(period.to_owned())));
+                    Ok(Some(row))
+                })
+            }
             PlannedStep::Append(source, places) => {
                 let more = self.rows(*source)?;
                 let more = each(more, |row| {
@@ -275,6 +284,28 @@ impl<'a> Tables<'a> {
                 Box::new(rows.chain(more))
             }
         })
+    }
+
+    /// The warnings about tables that apply, by code.
+    pub(crate) fn warnings(&self) -> Result<BTreeMap<String, Warned>, CalculateError> {
+        let mut found = BTreeMap::new();
+        for warning in &self.plan.warnings {
+            let mut warned = Warned::default();
+            for row in self.rows(warning.source)? {
+                let row = row?;
+                if warning.test.as_ref().is_some_and(|test| !test.holds(&row)) {
+                    continue;
+                }
+                if warned.rows == 0 {
+                    warned.first = format!("{}: {}", shown(&row), warning.reason);
+                }
+                warned.rows += 1;
+            }
+            if warned.rows > 0 {
+                found.insert(warning.code.clone(), warned);
+            }
+        }
+        Ok(found)
     }
 
     /// Every reconciliation of the spec must hold.

@@ -14,6 +14,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "reference", include_str!("../migrations/0005_reference.sql")),
     (6, "calc", include_str!("../migrations/0006_calc.sql")),
     (7, "question", include_str!("../migrations/0007_question.sql")),
+    (8, "settled", include_str!("../migrations/0008_settled.sql")),
+    (9, "entry", include_str!("../migrations/0009_entry.sql")),
 ];
 
 const TABLE: &str = "stepwright_migration";
@@ -52,8 +54,7 @@ pub async fn apply(database: &mut impl Database) -> Result<Applied, DatabaseErro
 
 /// A user who may only use the tables meets a version that needs others.
 fn explained(error: DatabaseError) -> DatabaseError {
-    // PostgreSQL: insufficient_privilege.
-    if !error.detail.contains("42501") {
+    if error.kind != ErrorKind::Forbidden {
         return error;
     }
     let advice = "its tables are older than this version: run the step `migrate` as the user who owns them";

@@ -39,11 +39,17 @@ mod tests;
 
 pub use plan::{
     Axis, Balance, Exchanging, Grouping, Join, Keys, LookingUp, Outlying, Plan, PlanProblem, PlannedStep,
-    PlannedTable, Reversal, Sorting, Source, Totalling, Unpivoting, Windowing,
+    PlannedTable, Reversal, Sorting, Source, Totalling, Unpivoting, Warning, Windowing,
 };
 
 /// What the feed's own rows are called as a source of tables.
 pub const ROWS: &str = "rows";
+
+/// The column of delivered entries with the period they were delivered for.
+pub const ENTRY_PERIOD: &str = "period";
+
+/// The column of delivered entries with what identifies their delivery.
+pub const ENTRY_DELIVERY: &str = "delivery";
 
 /// Reference data: the rows of another feed, given to the step by name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -57,6 +63,19 @@ pub struct Reference {
     /// before there are rows for it: rows whose value is the period, or its year
     /// where the column is an integer.
     pub period: Option<String>,
+    /// Whether these are no rows of another feed but what this one delivered for
+    /// other periods: the rows of the figures' table, kept with the run. Its
+    /// columns are those of that table, and two more: `period`, and `delivery`,
+    /// the id of the delivery (of several channels all, with blanks between).
+    #[serde(default)]
+    pub delivered: bool,
+}
+
+impl Reference {
+    /// Of delivered entries, the columns that are kept of the figures' table.
+    pub fn kept_columns(&self) -> impl Iterator<Item = &ReferenceColumn> {
+        self.columns.iter().filter(|column| ![ENTRY_PERIOD, ENTRY_DELIVERY].contains(&&*column.name))
+    }
 }
 
 /// A column of reference data.
@@ -116,6 +135,9 @@ pub struct Step {
     pub clawback: Option<Clawback>,
     /// The rows of another table come after these; its columns are found by name.
     pub append: Option<String>,
+    /// A new text column with the period the figures are asked for; null when
+    /// they are of all rows.
+    pub period: Option<String>,
 }
 
 /// Several columns become several rows: one for each that has a value.

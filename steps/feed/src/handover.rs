@@ -86,6 +86,14 @@ pub struct Figures {
     /// Sum of each control measure over the rows of figures as they are written,
     /// as exact decimal text.
     pub totals: BTreeMap<String, String>,
+    /// The rows the figures are made of, where the spec has them kept, in the
+    /// format of [`crate::rows`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<ObjectRef>,
+    /// Warnings of the spec about tables, by code; those that did not apply are
+    /// not here.
+    #[serde(default)]
+    pub warnings: BTreeMap<String, Warned>,
 }
 
 /// The wish to replace what was delivered for a period.

@@ -36,7 +36,7 @@ pub use source::{
     Axis, Canonical, Column, Cross, Delimiter, Encoding, Format, Origin, Ragged, Source, Steady, Warning,
     Width,
 };
-pub use store::{MONTHS_BACK_MAX, Store};
+pub use store::{MONTHS_BACK_MAX, Replace, Store};
 pub use suggest::{among, closest};
 
 /// Largest spec file that is read, in bytes.
@@ -535,6 +535,17 @@ impl FeedSpec {
                 .map(String::as_str)
                 .collect(),
         }
+    }
+
+    /// The reference that is what was delivered for other periods.
+    pub fn delivered(&self) -> Option<&Reference> {
+        self.references.iter().find(|reference| reference.delivered)
+    }
+
+    /// How many months before a cancellation an entry lies at most that it takes back.
+    pub fn clawback_months(&self) -> u32 {
+        let steps = self.tables.iter().flat_map(|table| &table.steps);
+        steps.filter_map(|step| Some(step.clawback.as_ref()?.within_months)).max().unwrap_or_default()
     }
 
     /// A measure by name.

@@ -42,7 +42,7 @@ impl<'s> Warnings<'s> {
             layout.find(name).map(|(index, _)| index).ok_or_else(|| format!("there is no column `{name}`"))
         };
         let mut rules = Vec::with_capacity(spec.warnings.len());
-        for warning in &spec.warnings {
+        for warning in spec.warnings.iter().filter(|warning| warning.table.is_none()) {
             let watch = match (&warning.when, &warning.steady) {
                 (Some(condition), _) => Watch::Rows(Box::new(condition.compile(layout)?)),
                 (None, Some(steady)) => Watch::Steady(Steady {

@@ -64,6 +64,13 @@ pub struct RunReportRequest {
     pub correction: Option<Correction>,
     /// The receipts.
     pub receipts: Vec<ReceiptRef>,
+    /// What was noticed when the input was pinned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+    /// Periods that were delivered before some of their rows came, went or changed, each with
+    /// what to do about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<String>,
 }
 
 /// Where the report is.

@@ -88,6 +88,8 @@ impl Case {
                 key_columns: vec!["agent".into()],
                 rows,
                 totals,
+                entries: None,
+                warnings: BTreeMap::new(),
             },
             delivered: Delivered {
                 delivery_id: "d-1".into(),

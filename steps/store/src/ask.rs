@@ -2,7 +2,7 @@
 
 use database::{CoreViewUrl, Value as Cell, migrations};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use stepwright::{Callback, Shape, StepError, Use, step};
 
 use crate::clock;
@@ -23,8 +23,15 @@ pub struct Question {
     pub text: String,
 }
 
+/// Characters of an answer that cannot be understood that are shown.
+const SHOWN_CHARS_MAX: usize = 200;
+
 /// What a person said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
+///
+/// Whoever answers may slip, and a token is good for one answer: one of another
+/// shape is read as a no of nobody (`by` is empty), with the problem in `note`.
+/// `note_answer` refuses it, so that the question can be asked again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Shape)]
 pub struct Answer {
     /// Whether it may go on.
     pub approved: bool,
@@ -33,6 +40,25 @@ pub struct Answer {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(said: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Understood {
+            approved: bool,
+            by: String,
+            note: Option<String>,
+        }
+        let said = serde_json::Value::deserialize(said)?;
+        let shown: String = said.to_string().chars().take(SHOWN_CHARS_MAX).collect();
+        Ok(match serde_json::from_value(said) {
+            Ok(Understood { approved, by, note }) => Self { approved, by, note },
+            Err(error) => {
+                Self { approved: false, by: String::new(), note: Some(format!("`{shown}`: {error}")) }
+            }
+        })
+    }
 }
 
 /// Why there is no answer.

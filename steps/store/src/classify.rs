@@ -1,6 +1,9 @@
-//! The step `classify`: what a file is, by its name and `customer.toml`.
+//! The step `classify`: how a file is read, by its name and `customer.toml`. A file
+//! that is something else than the workflow takes in is refused, with the place it
+//! belongs to.
 
 use feed::Drops;
+use feed::spec::RejectPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
@@ -9,10 +12,10 @@ use stepwright::{Read, Shape, StepError, step};
 use crate::customer::{self, Entry, name_of};
 use crate::failure::{of_objects, of_the_configuration};
 
-/// [`Classified::kind`] of reference data.
+/// [`ClassifyRequest::kind`] of reference data.
 pub const REFERENCE: &str = "reference";
 
-/// [`Classified::kind`] of contracts, from files or messages.
+/// [`ClassifyRequest::kind`] of contracts, from files or messages.
 pub const CONTRACTS: &str = "contracts";
 
 /// What is to be classified.
@@ -22,19 +25,17 @@ pub struct ClassifyRequest {
     pub configuration: ObjectRef,
     /// The file.
     pub file: ObjectRef,
+    /// What the workflow takes in: `reference` or `contracts`.
+    pub kind: String,
 }
 
-/// What a file is.
+/// How a file is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct Classified {
     /// The reference's name, or `contracts`.
     pub name: String,
-    /// `reference` or `contracts`.
-    pub kind: String,
-    /// How it is read.
+    /// The spec that says so.
     pub spec: ObjectRef,
-    /// The file.
-    pub file: ObjectRef,
 }
 
 /// Why nobody knows what a file is.
@@ -53,7 +54,13 @@ pub enum ClassifyError {
         /// Which ones.
         detail: String,
     },
-    /// `customer.toml` has mistakes.
+    /// It is something else than the workflow takes in.
+    #[message("{detail}")]
+    Misplaced {
+        /// What it is, and where it belongs.
+        detail: String,
+    },
+    /// `customer.toml` or a spec have mistakes, or do not fit each other.
     #[message("{detail}")]
     Configuration {
         /// Each mistake with file, line and column.
@@ -103,12 +110,42 @@ pub async fn classify(request: ClassifyRequest, drops: Read<Drops>) -> Result<Cl
             (CONTRACTS, CONTRACTS, spec)
         }
     };
-    Ok(Classified {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        spec: customer::find_spec(&drops, &request.configuration, spec)?,
-        file: request.file,
-    })
+    if kind != request.kind {
+        return Err(ClassifyError::Misplaced { detail: misplaced(&request.file, entry, kind) });
+    }
+    let spec = customer::find_spec(&drops, &request.configuration, spec)?;
+    if entry == Entry::Messages {
+        check_messages(&spec, customer::read_spec(&drops, &spec)?.rejects.policy)?;
+    }
+    Ok(Classified { name: name.to_owned(), spec })
+}
+
+fn misplaced(file: &ObjectRef, entry: Entry<'_>, kind: &str) -> String {
+    let name = name_of(&file.key);
+    let (folder, workflow) = match kind {
+        REFERENCE => ("reference/", "coreview-refdata"),
+        _ => ("contracts/", "coreview-commission"),
+    };
+    format!(
+        "`{name}` is {}: put it under `{folder}` in bucket `{}`, or run `{workflow}` with it; if it is something else, \
+         give it another name",
+        entry.words(),
+        file.bucket
+    )
+}
+
+/// Messages come in batches by chance: a share of rejects that is too large in one says
+/// nothing, and ends an execution whose messages the queue has no more.
+fn check_messages(spec: &ObjectRef, policy: RejectPolicy) -> Result<(), ClassifyError> {
+    if policy == RejectPolicy::KeepGoing {
+        return Ok(());
+    }
+    let detail = format!(
+        "{}: rejects.policy: messages are read with `keep-going`, since one that is bad must not keep back those that \
+         came with it; correct it",
+        name_of(&spec.key)
+    );
+    Err(ClassifyError::Configuration { detail })
 }
 
 fn nothing_fits(name: &str, customer: &customer::Customer) -> String {

@@ -9,7 +9,7 @@ use stepwright::{Shape, StepError, Use, step};
 
 use crate::clock;
 use crate::failure::of_the_database;
-use crate::tables::{calc, end, signed};
+use crate::tables::{calc, end, signed, stale};
 
 /// What is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -39,6 +39,9 @@ pub struct Closed {
     pub rows: u64,
     /// Whether the run had been closed before.
     pub already_closed: bool,
+    /// Periods of the feed that were delivered before some of their rows came, went
+    /// or changed, each with what to do about it.
+    pub stale: Vec<String>,
 }
 
 /// Why a run was not closed.
@@ -55,6 +58,12 @@ pub enum CloseError {
     #[message("{detail}")]
     Incomplete {
         /// What is missing.
+        detail: String,
+    },
+    /// One of its deliveries does not hold any more: the run is not what stands for its period.
+    #[message("{detail}")]
+    Superseded {
+        /// Which one, what took its place, and what to do.
         detail: String,
     },
     /// The database is down or cannot be reached.
@@ -95,6 +104,8 @@ async fn close_in_transaction(
     request: &CloseRequest,
 ) -> Result<Closed, CloseError> {
     let id = &*request.run_id;
+    // Two runs of a period are closed one after the other.
+    calc::count_close(database, id).await?;
     let Some(run) = calc::take(database, id).await? else {
         let detail = format!("there is no run {id} (table calc_run); open it again");
         return Err(CloseError::Mismatch { detail });
@@ -110,6 +121,13 @@ async fn close_in_transaction(
             );
             return Err(CloseError::Mismatch { detail });
         };
+        if let Some(by) = calc::ended(database, &receipt.delivery_id).await? {
+            let detail = format!(
+                "run {id} of {} {}: market `{}` was delivered by `{}` as {}, which was replaced or withdrawn meanwhile ({by}); look at what is there now and start again",
+                run.feed, run.period, receipt.market, receipt.channel, receipt.delivery_id
+            );
+            return Err(CloseError::Superseded { detail });
+        }
         if delivery.delivery_id.as_ref() != Some(&receipt.delivery_id) {
             note_receipt(database, request, receipt, &now).await?;
         }
@@ -125,6 +143,7 @@ async fn close_in_transaction(
     if !already_closed {
         calc::close(database, id, &run, &now).await?;
     }
+    let stale = stale::all(database, &run.feed).await?;
     Ok(Closed {
         run_id: request.run_id.clone(),
         feed: run.feed,
@@ -133,12 +152,15 @@ async fn close_in_transaction(
         already_delivered: request.receipts.iter().filter(|receipt| receipt.already_delivered).count() as u64,
         rows: request.receipts.iter().map(|receipt| receipt.rows).sum(),
         already_closed,
+        stale: stale.iter().map(|period| stale::advice(period)).collect(),
     })
 }
 
+/// What is still to be delivered of what `control` planned last.
 fn missing(planned: &[calc::Planned], receipts: &[ReceiptRef]) -> Option<String> {
     let has_none = |delivery: &&calc::Planned| {
-        !receipts.iter().any(|it| it.market == delivery.market && it.channel == delivery.channel)
+        let is_its = |it: &ReceiptRef| it.market == delivery.market && it.channel == delivery.channel;
+        !delivery.is_dropped && delivery.delivery_id.is_none() && !receipts.iter().any(is_its)
     };
     let missing: Vec<String> = planned
         .iter()

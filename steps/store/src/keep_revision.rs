@@ -133,10 +133,12 @@ pub async fn keep_revision(
         return Err(KeepError::Configuration { detail });
     };
     let scope = scope_of(&request, &files.scope, &staging)?;
+    // Before the transaction: an object that comes slowly keeps nobody waiting.
+    let reader = RowReader::new(BufReader::new(staging.get(&request.parsed.rows)?))?;
     let mut database = database::warm(coreview.value()).await?;
     migrations::apply(&mut database).await?;
     database.begin(Purpose::Write).await?;
-    let outcome = keep_in_transaction(&mut database, &request, &scope, &staging).await;
+    let outcome = keep_in_transaction(&mut database, &request, &scope, reader).await;
     end(&mut database, outcome).await
 }
 
@@ -144,7 +146,7 @@ async fn keep_in_transaction(
     database: &mut impl Database,
     request: &KeepRequest,
     scope: &str,
-    staging: &Read<Staging>,
+    mut reader: RowReader<BufReader<std::fs::File>>,
 ) -> Result<Revision, KeepError> {
     let latest = reference::count(database, &request.name, scope).await?;
     let sha256 = &request.parsed.rows.sha256;
@@ -164,7 +166,6 @@ async fn keep_in_transaction(
         let unchanged = active.execution_arn != request.execution_arn;
         return Ok(revision(active.number, active.rows, unchanged));
     }
-    let mut reader = RowReader::new(BufReader::new(staging.get(&request.parsed.rows)?))?;
     let layout = layout::note(database, &reader.header().columns).await?;
     let number = latest + 1;
     let rows = insert_rows(database, request, scope, number, &mut reader).await?;

@@ -29,12 +29,24 @@ pub(crate) async fn note(
 }
 
 /// All layouts there are: about as many as specs had versions.
-pub(crate) async fn all(database: &mut impl Database) -> Result<Layouts, DatabaseError> {
-    let records = database.query("SELECT layout, value_list FROM ingest_layout", &[]).await?;
-    let layout = |record: &database::Record| {
-        Some((record.text(0)?.to_owned(), serde_json::from_str(record.text(1)?).ok()?))
-    };
-    Ok(records.iter().filter_map(layout).collect())
+///
+/// # Errors
+/// As any query; `damaged` makes one of words where a layout cannot be read.
+pub(crate) async fn all<E: From<DatabaseError>>(
+    database: &mut impl Database,
+    damaged: impl Fn(String) -> E,
+) -> Result<Layouts, E> {
+    let mut layouts = Layouts::new();
+    for record in database.query("SELECT layout, value_list FROM ingest_layout", &[]).await? {
+        let name = record.text(0).unwrap_or_default();
+        let columns = serde_json::from_str(record.text(1).unwrap_or_default()).map_err(|error| {
+            damaged(format!(
+                "the layout {name} in ingest_layout cannot be read: {error}; find out who changed it"
+            ))
+        })?;
+        layouts.insert(name.to_owned(), columns);
+    }
+    Ok(layouts)
 }
 
 /// Brings stored values into the order of another layout.

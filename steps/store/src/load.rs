@@ -3,26 +3,32 @@
 //! A row is told from others by the spec's `store.key`; a row that is loaded later
 //! takes the place of one with the same key, and the one before is kept in the
 //! history. Everything happens in one transaction: whatever dies, all rows are
-//! there or none. The same files again change nothing. The same files read by a
-//! changed spec take the place of what they were: rows they no longer have are
-//! withdrawn.
+//! there or none. The same files again change nothing, unless their rows were
+//! replaced since: then they are put back. The same files read by a changed spec
+//! take the place of what they were: rows they no longer have are withdrawn.
+//!
+//! A period that was delivered is not changed silently: every load says which of
+//! them its rows lie in now, or lay in before (table `ingest_period`, view
+//! `calc_stale`).
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::BufReader;
 
 use database::{Database, migrations};
 use feed::rejects::RejectReader;
 use feed::rows::{RowReader, RowsColumn};
-use feed::spec::{Outcome, PeriodUnit};
+use feed::spec::{Outcome, PeriodUnit, Replace};
 use feed::{Drops, FeedSpec, Layout, Parsed, Reconciled, Staging, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
 use stepwright::{Read, Shape, StepError, Use, step};
 
+use crate::customer::name_of;
 use crate::failure::{of_objects, of_rows, of_the_configuration, of_the_database};
 use crate::period::{Period, day_of};
-use crate::tables::{ROWS_PER_CHUNK, end, ingest, insertable, signed};
+use crate::tables::{ROWS_PER_CHUNK, end, ingest, insertable, signed, stale};
 use crate::{clock, customer, layout};
 use database::{CoreViewUrl, Value as Cell};
 
@@ -74,12 +80,20 @@ pub struct Loaded {
     pub unchanged: u64,
     /// Rows that a later row of these files with the same key replaces.
     pub repeated: u64,
-    /// Rows these files had when they were loaded before, and have no more.
+    /// Rows these files, or files of the same name, had when they were loaded
+    /// before, and have no more.
     pub withdrawn: u64,
     /// The periods of the rows, in order.
     pub periods: Vec<String>,
-    /// Whether these files had been loaded before; then nothing was changed.
+    /// Whether these files had been loaded before, and nothing was changed.
     pub already_loaded: bool,
+    /// The periods that had been delivered, and in which a row is others now: it
+    /// came, went or changed.
+    #[serde(default)]
+    pub delivered_periods: Vec<String>,
+    /// What to do about them, and what else a person should know.
+    #[serde(default)]
+    pub advice: Vec<String>,
 }
 
 /// Why nothing was loaded.
@@ -154,9 +168,11 @@ pub async fn load(
     let spec = customer::read_spec(&drops, &request.spec)?;
     let mut database = database::warm(coreview.value()).await?;
     migrations::apply(&mut database).await?;
+    // Before the transaction: an object that comes slowly keeps nobody waiting.
     let incoming = Incoming::open(&spec, &request, &staging)?;
+    let rejects = BufReader::with_capacity(BUFFER_BYTES, staging.get(&request.parsed.rejects)?);
     database.begin(database::Purpose::Write).await?;
-    let outcome = load_in_transaction(&mut database, &request, incoming, &staging).await;
+    let outcome = load_in_transaction(&mut database, &request, incoming, rejects).await;
     end(&mut database, outcome).await
 }
 
@@ -187,26 +203,23 @@ async fn load_in_transaction(
     database: &mut impl Database,
     request: &LoadRequest,
     mut incoming: Incoming<'_>,
-    staging: &Read<Staging>,
+    rejects: BufReader<File>,
 ) -> Result<Loaded, LoadError> {
     let feed = &*request.parsed.feed;
     let source = source_of(request);
     let number = ingest::count_load(database, feed).await?;
     let before = ingest::find_source(database, feed, &source).await?;
-    if let Some(before) = before.as_ref().filter(|before| before.rows_sha256 == request.parsed.rows.sha256) {
+    let same_rows = before.as_ref().filter(|before| before.rows_sha256 == request.parsed.rows.sha256);
+    // Nobody has loaded anything since: nothing can be others.
+    if let Some(before) = same_rows
+        && (is_told_again(request, before) || before.load_number == number - 1)
+    {
         return loaded_before(request, before);
     }
+    let named_alike = incoming.named_alike(database, request, &source).await?;
     let layout = layout::note(database, &incoming.columns).await?;
     ingest::make_incoming(database).await?;
-    let mut total = 0;
-    loop {
-        let chunk = incoming.next_chunk()?;
-        if chunk.is_empty() {
-            break;
-        }
-        total += chunk.len() as u64;
-        database.insert_many(ingest::INCOMING, &ingest::INCOMING_COLUMNS, &chunk).await?;
-    }
+    let total = bring(database, &mut incoming).await?;
     let mut loaded = Loaded { periods: incoming.periods.iter().cloned().collect(), ..Loaded::default() };
     // Rows of new files without a key of their own are all new.
     if incoming.has_key() || before.is_some() {
@@ -216,40 +229,95 @@ async fn load_in_transaction(
     }
     loaded.rows = ingest::keep_new(database, feed, &layout, &source, number).await?;
     loaded.unchanged = total - loaded.repeated - loaded.replaced - loaded.rows;
-    if before.is_some() {
-        loaded.withdrawn = ingest::withdraw_vanished(database, feed, &source, number).await?;
+    let before_and_alike = before.iter().map(|_| &source).chain(&named_alike);
+    for source in before_and_alike {
+        loaded.withdrawn += ingest::withdraw_vanished(database, feed, source, number).await?;
+    }
+    let nothing = loaded.rows + loaded.replaced + loaded.withdrawn == 0;
+    if let Some(before) = same_rows.filter(|_| nothing) {
+        ingest::drop_incoming(database).await?;
+        return loaded_before(request, before);
+    }
+    note_periods(database, feed, number, &mut loaded).await?;
+    if same_rows.is_some() && loaded.replaced > 0 {
+        loaded.advice.push(format!(
+            "{} rows that were changed by other files since are again as this file has them: load those files again if \
+             that is not what is wanted",
+            loaded.replaced
+        ));
     }
     ingest::drop_incoming(database).await?;
-    note_rejects(database, request, staging, number).await?;
+    note_rejects(database, request, rejects, number).await?;
     note_files(database, request, &source, number, &loaded).await?;
     Ok(loaded)
 }
 
+/// Brings the rows into the temporary table; how many.
+async fn bring(database: &mut impl Database, incoming: &mut Incoming<'_>) -> Result<u64, LoadError> {
+    let mut total = 0;
+    loop {
+        let chunk = incoming.next_chunk()?;
+        if chunk.is_empty() {
+            return Ok(total);
+        }
+        total += chunk.len() as u64;
+        database.insert_many(ingest::INCOMING, &ingest::INCOMING_COLUMNS, &chunk).await?;
+    }
+}
+
+/// Notes which periods changed, and finds those among them that were delivered.
+async fn note_periods(
+    database: &mut impl Database,
+    feed: &str,
+    number: i64,
+    loaded: &mut Loaded,
+) -> Result<(), LoadError> {
+    let touched = if loaded.replaced + loaded.unchanged + loaded.repeated + loaded.withdrawn == 0 {
+        // Every row is new.
+        loaded.periods.iter().cloned().collect()
+    } else {
+        ingest::touched(database, feed, number).await?
+    };
+    for period in &touched {
+        ingest::note_period(database, feed, period, number).await?;
+    }
+    loaded.delivered_periods = stale::of_load(database, feed, number).await?;
+    loaded.advice = loaded.delivered_periods.iter().map(|period| stale::advice(period)).collect();
+    Ok(())
+}
+
+/// Whether the step is repeated. Two files with the same bytes are not: what the
+/// second one changes is nothing.
+fn is_told_again(request: &LoadRequest, before: &ingest::Before) -> bool {
+    let key = request.files.first().map(|file| &file.key);
+    before.execution_arn == request.execution_arn && key == Some(&before.file_key)
+}
+
 /// What a load says that finds its rows loaded: to a repetition the same as the
-/// first time, to another execution that nothing changed.
+/// first time, to others that nothing changed.
 fn loaded_before(request: &LoadRequest, before: &ingest::Before) -> Result<Loaded, LoadError> {
     let loaded: Loaded = serde_json::from_str(&before.loaded).map_err(|error| LoadError::Rejected {
         detail: format!("ingest_file does not say what was loaded ({error}); find out who changed it"),
     })?;
-    if before.execution_arn == request.execution_arn {
+    if is_told_again(request, before) {
         return Ok(loaded);
     }
     Ok(Loaded {
-        rows: 0,
-        replaced: 0,
         unchanged: loaded.rows + loaded.replaced + loaded.unchanged,
         repeated: loaded.repeated,
-        withdrawn: 0,
         periods: loaded.periods,
         already_loaded: true,
+        ..Loaded::default()
     })
 }
 
 /// The rows on their way into the database.
 struct Incoming<'r> {
-    reader: RowReader<BufReader<std::fs::File>>,
+    reader: RowReader<BufReader<File>>,
     columns: Vec<RowsColumn>,
     key: Vec<usize>,
+    /// Without a key: whether a file takes the place of one of the same name.
+    replaces_files: bool,
     day: (usize, &'r str),
     market: Option<(usize, &'r str)>,
     unit: PeriodUnit,
@@ -287,6 +355,7 @@ impl<'r> Incoming<'r> {
         Ok(Self {
             columns: reader.header().columns.clone(),
             key,
+            replaces_files: store.replace == Some(Replace::File),
             day: (place(&store.day)?, &store.day),
             market,
             unit: spec.delivery.period_unit.unwrap_or(PeriodUnit::Month),
@@ -300,6 +369,31 @@ impl<'r> Incoming<'r> {
 
     fn has_key(&self) -> bool {
         !self.key.is_empty()
+    }
+
+    /// Without a key, a file that is sent again with other bytes would count twice
+    /// what it repeats. Returns the sources whose place it takes.
+    async fn named_alike(
+        &self,
+        database: &mut impl Database,
+        request: &LoadRequest,
+        source: &str,
+    ) -> Result<Vec<String>, LoadError> {
+        if self.has_key() {
+            return Ok(vec![]);
+        }
+        let is_ours = |key: &str| request.files.iter().any(|file| name_of(&file.key) == name_of(key));
+        let others = ingest::other_sources(database, &request.parsed.feed, source).await?;
+        let alike: Vec<(String, String)> = others.into_iter().filter(|(_, key)| is_ours(key)).collect();
+        match alike.first() {
+            Some((_, key)) if !self.replaces_files => Err(LoadError::Configuration {
+                detail: format!(
+                    "a file called `{}` was loaded with other bytes before, and nothing tells its rows from those: say                      in the spec what does (`store.key`), or that a file takes the place of one of the same name                      (`store.replace = \"file\"`), or give it another name",
+                    name_of(key)
+                ),
+            }),
+            _ => Ok(alike.into_iter().map(|(source, _)| source).collect()),
+        }
     }
 
     /// The next rows for the database; none at the end.
@@ -415,12 +509,11 @@ fn place_of(layout: &Layout, name: &str) -> Result<usize, String> {
 async fn note_rejects(
     database: &mut impl Database,
     request: &LoadRequest,
-    staging: &Read<Staging>,
+    rejects: BufReader<File>,
     load: i64,
 ) -> Result<(), LoadError> {
-    let file = BufReader::with_capacity(BUFFER_BYTES, staging.get(&request.parsed.rejects)?);
     let mut chunk = vec![];
-    for (reject, number) in RejectReader::new(file).zip(1_i64..) {
+    for (reject, number) in RejectReader::new(rejects).zip(1_i64..) {
         let reject = reject.map_err(|error| LoadError::Damaged {
             detail: format!("stored reject {number} cannot be read: {error}; run the parse step again"),
         })?;

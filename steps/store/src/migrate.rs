@@ -14,7 +14,7 @@ use crate::failure::of_the_database;
 /// What is to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct MigrateRequest {
-    /// Also the roles, on PostgreSQL.
+    /// Also the roles, on PostgreSQL. Roles that are there are kept up to date in any case.
     #[serde(default)]
     pub roles: bool,
 }
@@ -67,6 +67,8 @@ pub async fn migrate(
 ) -> Result<Migrated, MigrateError> {
     let mut database = database::warm(owner.value()).await?;
     let migrations::Applied { applied, already } = migrations::apply(&mut database).await?;
-    let roles = if request.roles { roles::grant(&mut database).await? } else { vec![] };
+    // Once there are roles they are given what this version needs, whoever asks for what.
+    let wanted = request.roles || roles::exist(&mut database).await?;
+    let roles = if wanted { roles::grant(&mut database).await? } else { vec![] };
     Ok(Migrated { target: database.target().to_owned(), applied, already, roles })
 }

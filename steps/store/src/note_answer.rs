@@ -1,5 +1,8 @@
 //! The step `note_answer`: who answered a question, when and how. The answer
 //! itself came to the execution; this is what remains of it.
+//!
+//! Whoever answers may slip, and a token is good for one answer: what cannot be
+//! understood is an error of its own, upon which the question is asked again.
 
 use database::{CoreViewUrl, Value as Cell, migrations};
 use schemars::JsonSchema;
@@ -26,6 +29,12 @@ pub struct AnswerRequest {
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]
 #[error_name = "NoteAnswer"]
 pub enum AnswerError {
+    /// It cannot be understood, or does not say who answers.
+    #[message("{detail}")]
+    NotUnderstood {
+        /// What was said, and what an answer looks like.
+        detail: String,
+    },
     /// The execution asked nothing of this kind.
     #[message("{detail}")]
     NotAsked {
@@ -57,9 +66,17 @@ of_the_database!(AnswerError);
 /// Notes the answer to a question. An answer that is noted stays as it is.
 #[step(memory = 256, timeout = 60)]
 pub async fn note_answer(request: AnswerRequest, coreview: Use<CoreViewUrl>) -> Result<Answer, AnswerError> {
+    let AnswerRequest { execution_arn, kind, answer } = request;
+    if answer.by.trim().is_empty() {
+        let problem = answer.note.as_deref().unwrap_or("it does not say `by` whom");
+        let detail = format!(
+            "the answer cannot be understood: {problem}; it is asked again: answer as in \
+             {{\"approved\": true, \"by\": \"me\", \"note\": \"why\"}}"
+        );
+        return Err(AnswerError::NotUnderstood { detail });
+    }
     let mut database = database::warm(coreview.value()).await?;
     migrations::apply(&mut database).await?;
-    let AnswerRequest { execution_arn, kind, answer } = request;
     let parameters = [
         Cell::from(&*execution_arn),
         Cell::from(&*kind),
@@ -74,4 +91,26 @@ pub async fn note_answer(request: AnswerRequest, coreview: Use<CoreViewUrl>) -> 
         return Err(AnswerError::NotAsked { detail });
     }
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_an_answer_of_nobody() {
+        let request = |answer: &str| -> AnswerRequest {
+            serde_json::from_str(&format!(
+                r#"{{"execution_arn": "arn", "kind": "approval", "answer": {answer}}}"#
+            ))
+            .unwrap()
+        };
+        assert!(request(r#"{"approved": true, "by": "me"}"#).answer.approved);
+        for slip in [r#"{"approve": true}"#, r#"{"approved": "yes", "by": "me"}"#, "true", "null"] {
+            let answer = request(slip).answer;
+            assert!(!answer.approved && answer.by.is_empty(), "{answer:?}");
+        }
+        let note = request(r#"{"approve": true}"#).answer.note.unwrap();
+        assert_eq!(note, "`{\"approve\":true}`: missing field `approved`");
+    }
 }

@@ -3,8 +3,13 @@
 //! The rows of the period and of the months before it that the spec looks back
 //! at, an object for each market; of every reference the rows of all revisions in
 //! force, as one object. All of it is one picture of the database. The run's id
-//! is made of all that, of the spec and of the code's version: the same input is
+//! is made of all that, of the spec and of the calculation's code: the same input is
 //! the same run, whoever opens it how often.
+//!
+//! A period that was delivered keeps the revisions it was delivered with, unless the
+//! request says otherwise. Markets that were delivered for the period and have no rows
+//! any more are markets of the run: with none, so that a correction takes back what
+//! they had.
 //!
 //! Where something is missing, no run is opened: `missing` says what a person
 //! has to upload.
@@ -13,7 +18,7 @@ use std::collections::BTreeMap;
 
 use database::{CoreViewUrl, Database, Purpose, Value as Cell, migrations};
 use feed::spec::PeriodUnit;
-use feed::{Drops, FeedSpec, Parsed, PinnedRevision, Staging};
+use feed::{Correction, Drops, FeedSpec, Parsed, PinnedRevision, Staging};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stepwright::objects::ObjectRef;
@@ -23,16 +28,19 @@ use crate::customer::{self, Customer};
 use crate::failure::{of_objects, of_the_configuration, of_the_database};
 use crate::hash::framed_sha256;
 use crate::period::Period;
-use crate::tables::calc;
+use crate::tables::{calc, ingest};
 use crate::{clock, layout};
 
+mod delivered;
 mod markets;
+mod pinned;
 mod references;
 
 use markets::Markets;
+use pinned::Pinned;
 
-/// What the figures depend on besides their input.
-const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What the figures depend on besides their input: the sources of the calculation (`build.rs`).
+const CODE_VERSION: &str = env!("CALCULATION_SHA256");
 
 /// What is to be calculated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
@@ -46,6 +54,14 @@ pub struct OpenRequest {
     /// period that had ended by then, in UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<String>,
+    /// Present when what was delivered for the period is to be replaced: then it may be
+    /// that nothing is left of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
+    /// Whether a period that was delivered is calculated with the reference data in force
+    /// now, and not with what it was delivered with.
+    #[serde(default)]
+    pub current_references: bool,
     /// Whether it is an error when something is missing: somebody said that it is there now.
     #[serde(default)]
     pub complete: bool,
@@ -71,6 +87,8 @@ pub struct Run {
     pub references: BTreeMap<String, ObjectRef>,
     /// The revisions these are made of.
     pub revisions: Vec<PinnedRevision>,
+    /// Where these are not what the period was delivered with, or not what is in force now.
+    pub notices: Vec<String>,
     /// What a person has to upload before the period can be calculated.
     pub missing: Vec<String>,
     /// The same as one question; empty when nothing is missing.
@@ -174,6 +192,8 @@ struct Scope<'a> {
     first: &'a str,
     period: Period,
     staging: &'a Write<Staging>,
+    /// What was delivered for the period before.
+    pinned: &'a Pinned,
 }
 
 /// Takes out what a period is calculated from, and opens the run of that input.
@@ -196,6 +216,9 @@ pub async fn open_run(
     };
     let period = period_of(&request, spec.delivery.period_unit.unwrap_or(PeriodUnit::Month))?;
     let first = period.months_back(store.months_back).name();
+    let mut database = database::warm(coreview.value()).await?;
+    migrations::apply(&mut database).await?;
+    let pinned = Pinned::of(&mut database, &request, &spec.feed, &period.name()).await?;
     let scope = Scope {
         customer: &customer,
         spec: &spec,
@@ -203,13 +226,12 @@ pub async fn open_run(
         first: &first,
         period,
         staging: &staging,
+        pinned: &pinned,
     };
-    let mut database = database::warm(coreview.value()).await?;
-    migrations::apply(&mut database).await?;
     database.begin(Purpose::Read).await?;
     let taken_out = take_out(&mut database, scope).await;
     database.rollback().await;
-    let mut run = taken_out?;
+    let (mut run, loads) = taken_out?;
     if request.complete && !run.missing.is_empty() {
         let detail = format!(
             "{} of {} cannot be calculated: {}; then redrive the execution",
@@ -220,7 +242,7 @@ pub async fn open_run(
     if run.missing.is_empty() {
         run.input_sha256 = input_of(&run);
         run.id = feed::fingerprint(["run/1", CODE_VERSION, &run.feed, &run.period, &run.input_sha256]);
-        note(&mut database, &run, &request.execution_arn).await?;
+        note(&mut database, &run, loads, &request.execution_arn).await?;
     }
     Ok(run)
 }
@@ -234,8 +256,10 @@ fn period_of(request: &OpenRequest, unit: PeriodUnit) -> Result<Period, OpenErro
     found.map_err(|problem| OpenError::BadPeriod { detail: format!("{problem}; start again with a period") })
 }
 
-async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<Run, OpenError> {
-    let layouts = layout::all(database).await?;
+/// The run, and how many loads of the feed its input has seen.
+async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<(Run, i64), OpenError> {
+    let loads = ingest::loads_of(database, &scope.spec.feed).await?;
+    let layouts = layout::all(database, |detail| OpenError::Damaged { detail }).await?;
     let references = references::take_out(database, scope, &layouts).await?;
     let mut missing = references.missing;
     let markets = Markets::count(database, scope, &layouts).await?;
@@ -244,7 +268,8 @@ async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<Run,
     if missing.is_empty() {
         rows = markets.take_out(database).await?;
     }
-    Ok(Run {
+    let notices = scope.pinned.notices(database, scope.spec, &references.revisions).await?;
+    let run = Run {
         id: String::new(),
         feed: scope.spec.feed.clone(),
         period: scope.period.name(),
@@ -252,10 +277,12 @@ async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<Run,
         markets: rows,
         references: references.objects,
         revisions: references.revisions,
+        notices,
         question: missing.join("; "),
         missing,
         input_sha256: String::new(),
-    })
+    };
+    Ok((run, loads))
 }
 
 /// Everything the figures are calculated from.
@@ -270,7 +297,12 @@ fn input_of(run: &Run) -> String {
     framed_sha256(parts)
 }
 
-async fn note(database: &mut impl Database, run: &Run, execution_arn: &str) -> Result<(), OpenError> {
+async fn note(
+    database: &mut impl Database,
+    run: &Run,
+    loads: i64,
+    execution_arn: &str,
+) -> Result<(), OpenError> {
     let parameters = [
         Cell::from(&*run.id),
         Cell::from(&*run.feed),
@@ -281,6 +313,7 @@ async fn note(database: &mut impl Database, run: &Run, execution_arn: &str) -> R
         Cell::from(CODE_VERSION),
         Cell::from(execution_arn),
         Cell::from(clock::now()),
+        Cell::from(loads),
     ];
     calc::open(database, &parameters).await?;
     Ok(())

@@ -29,6 +29,14 @@ impl Unit {
         }
     }
 
+    fn of_spec(self) -> PeriodUnit {
+        match self {
+            Self::Year => PeriodUnit::Year,
+            Self::Month => PeriodUnit::Month,
+            Self::Day => PeriodUnit::Day,
+        }
+    }
+
     fn example(self) -> &'static str {
         match self {
             Self::Year => "2024",
@@ -93,12 +101,13 @@ impl Period {
     pub(crate) fn months_back(self, months: u32) -> Self {
         // At most ten years; before the calendar begins there is nothing to look at.
         let first = self.first.checked_sub(Span::new().months(months)).unwrap_or(Date::MIN);
-        let unit = match self.unit {
-            Unit::Year => PeriodUnit::Year,
-            Unit::Month => PeriodUnit::Month,
-            Unit::Day => PeriodUnit::Day,
-        };
-        Self::of(first, unit)
+        Self::of(first, self.unit.of_spec())
+    }
+
+    /// The period some months later; for years, the one that these months lie in.
+    pub(crate) fn months_on(self, months: u32) -> Self {
+        let first = self.first.checked_add(Span::new().months(months)).unwrap_or(Date::MAX);
+        Self::of(first, self.unit.of_spec())
     }
 
     /// Whether a value of a reference's period column is for this period: its
@@ -166,6 +175,9 @@ mod tests {
         assert_eq!(month("2024-03").months_back(0).name(), "2024-03");
         assert_eq!(Period::parse("2024", PeriodUnit::Year).unwrap().months_back(6).name(), "2023");
         assert_eq!(Period::parse("2024-05-31", PeriodUnit::Day).unwrap().months_back(3).name(), "2024-02-29");
+        assert_eq!(month("2024-03").months_on(12).name(), "2025-03");
+        assert_eq!(Period::parse("2024-08-31", PeriodUnit::Day).unwrap().months_on(6).name(), "2025-02-28");
+        assert_eq!(Period::parse("9999", PeriodUnit::Year).unwrap().months_on(120).name(), "9999");
         let first = Period::parse("0001-01", PeriodUnit::Month).unwrap();
         assert!(first.months_back(120) <= first);
     }

@@ -20,6 +20,11 @@ mod report;
 
 use report::Report;
 
+/// The object that says that an execution could not use a file.
+pub(crate) fn set_aside_key(execution_arn: &str, sha256: &str) -> String {
+    format!("executions/{}/{sha256}", feed::fingerprint([execution_arn]))
+}
+
 /// What is to be put aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct QuarantineRequest {
@@ -75,6 +80,8 @@ pub async fn quarantine(
     io::copy(&mut drops.get(&request.file)?, &mut copy).map_err(written)?;
     let file = copy.finish(request.file.rows)?;
 
+    // `replaced` finds by it what this execution could not use.
+    aside.create(&set_aside_key(&request.execution_arn, &request.file.sha256))?.finish(None)?;
     let report = Report::of(&request, &file);
     let id = feed::fingerprint([&request.file.key, &request.error, &request.cause, &request.execution_arn]);
     let put = |ending: &str, text: String| -> Result<ObjectRef, QuarantineError> {

@@ -7,9 +7,11 @@
 use database::{Database, DatabaseError};
 
 pub(crate) mod calc;
+pub(crate) mod entry;
 pub(crate) mod ingest;
 pub(crate) mod question;
 pub(crate) mod reference;
+pub(crate) mod stale;
 
 /// Rows that are handed to the database at once: enough to make the round trips
 /// cheap, few enough to be nothing in memory.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use feed::{Parsed, Reconciled};
 use step_parse::Parse;
 use step_reconcile::Reconcile;
-use step_store::{Classify, KeepRequest, KeepRevision, REFERENCE, TakeIn, TakenIn};
+use step_store::{Classify, KeepRequest, KeepRevision, Quarantine, Quarantined, Replaced, TakeIn, TakenIn};
 use testkit::{Status, Test};
 
 use super::*;
@@ -40,18 +40,21 @@ fn revision(request: &KeepRequest) -> Revision {
     }
 }
 
-fn on(files: [&str; 2]) -> Test {
-    let arrived = files.map(object);
-    let request = RefdataRequest {
-        files: arrived.clone().map(Arrival::from).to_vec(),
-        configuration: object("customer.toml").into(),
-    };
-    let parsed = Parsed {
+fn parsed() -> Parsed {
+    Parsed {
         feed: "cells".into(),
         rows: object("rows"),
         rejects: object("rejects"),
         stats: feed::Stats::default(),
         warnings: BTreeMap::new(),
+    }
+}
+
+fn on(files: [&str; 2]) -> Test {
+    let arrived = files.map(object);
+    let request = RefdataRequest {
+        files: arrived.clone().map(Arrival::from).to_vec(),
+        configuration: object("customer.toml").into(),
     };
     let reconciled = Reconciled {
         feed: "cells".into(),
@@ -63,9 +66,9 @@ fn on(files: [&str; 2]) -> Test {
         .mock::<TakeIn>(Ok(TakenIn { files: arrived.to_vec(), configuration: object("customer.toml") }))
         .mock_with::<Classify>(|request| {
             let name = request.file.key.trim_end_matches(".xlsx").to_owned();
-            Ok(Classified { name, kind: REFERENCE.into(), spec: object("spec.toml"), file: request.file })
+            Ok(Classified { name, spec: object("spec.toml") })
         })
-        .mock::<Parse>(Ok(parsed))
+        .mock::<Parse>(Ok(parsed()))
         .mock::<Reconcile>(Ok(reconciled))
         .mock_with::<KeepRevision>(|request| Ok(revision(&request)))
 }
@@ -91,5 +94,35 @@ fn an_event_that_is_refused_is_put_again() {
     assert_eq!(run.events::<Announcement>(SOURCE, DETAIL_TYPE).len(), 1);
     let run = on(["matrix.xlsx", "old.xlsx"]).service_with("Announce it", move |_| refused()).start();
     assert_eq!((run.status(), run.error()), (Status::Failed, Some("EventBridge.FailedEntry")));
+    assert!(run.is_redrivable());
+}
+
+/// A replacement may be as bad as what it replaces, as often as somebody uploads one.
+#[test]
+fn a_replacement_that_is_bad_is_set_aside_as_well() {
+    let bad = || ParseError::Empty { detail: "no rows".to_owned() };
+    let with = |replaced: Vec<Result<ObjectRef, ReplacedError>>| {
+        on(["matrix.xlsx", "matrix.xlsx"])
+            .mock_with::<Parse>(move |request| match request.files[0].key.as_str() {
+                "good.xlsx" => Ok(parsed()),
+                _ => Err(bad()),
+            })
+            .mock_with::<Quarantine>(|request| {
+                let report = object("report");
+                Ok(Quarantined { report: report.clone(), report_json: report, file: request.file })
+            })
+            .mock_seq::<Replaced>(replaced)
+    };
+    let found = |key: &str| Ok(object(key));
+    let run = with(["second", "third", "good.xlsx", "second", "good.xlsx"].map(found).to_vec()).start();
+    assert_eq!(run.status(), Status::Succeeded, "{:?}", run.cause());
+    let aside: Vec<String> = run.inputs::<Quarantine>().into_iter().map(|request| request.file.key).collect();
+    assert_eq!(aside.iter().filter(|key| *key == "matrix.xlsx").count(), 2);
+    assert_eq!(aside.len(), 5, "each bad file once: {aside:?}");
+
+    // Where nobody uploads another one, it ends where a redrive looks again.
+    let still = || Err(ReplacedError::NotReplaced { detail: "upload a good file".to_owned() });
+    let run = with([found("second"), still(), still(), still()].into_iter().collect()).start();
+    assert_eq!((run.status(), run.error()), (Status::Failed, Some("Quarantine.NotReplaced")));
     assert!(run.is_redrivable());
 }

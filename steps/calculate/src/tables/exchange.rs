@@ -99,8 +99,8 @@ impl<'r> Rates<'r> {
         let Some((published, rate)) = days.and_then(|days| days.range(..=on).next_back()) else {
             return Err(CalculateError::FxMissing {
                 detail: format!(
-                    "there is no rate of {currency} on or before {on}, in {}; correct the currency, or give newer or \
-                     older rates",
+                    "there is no rate of {currency} on or before {on}, in {}; correct the currency, or upload rates \
+                     and start again: a redrive has those it was started with",
                     place.of(row)
                 ),
             });
@@ -110,7 +110,8 @@ impl<'r> Rates<'r> {
             Some(limit) if i64::from(age) > i64::from(limit) => Err(CalculateError::FxStale {
                 detail: format!(
                     "the last rate of {currency} on or before {on} was published on {published}, {age} days earlier; \
-                     the spec allows {limit}, in {}; give newer rates, or change `stale_after_days`",
+                     the spec allows {limit}, in {}; upload newer rates and start again (a redrive has those it was \
+                     started with), or change `stale_after_days`",
                     place.of(row)
                 ),
             }),

@@ -8,15 +8,16 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::{env, fs};
 
-use feed::Value;
-use feed::rows::{RowReader, RowWriter, RowsHeader};
+use feed::rows::{RowReader, RowWriter, RowsColumn, RowsHeader};
 use feed::spec::Outcome;
+use feed::{Kind, Value};
 use zip::ZipArchive;
 
 use super::*;
 use oracle::Line;
-use records::{MARKETS, Records, YEAR};
+use records::{Contract, Day, MARKETS, Records, YEAR};
 
+mod corrections;
 mod files;
 mod oracle;
 #[path = "../../../feed/tests/committed/random.rs"]
@@ -76,14 +77,20 @@ fn the_files_are_those_of_the_generator() {
     assert_eq!(names, files.into_keys().collect(), "and there are no others");
 }
 
+/// Rows by entry, each with its outcome, as they were told last.
+type Told = BTreeMap<String, (usize, Vec<Value>)>;
+
 /// A customer whose contracts are kept until their month is calculated.
 struct Customer {
     buckets: Buckets,
     spec: ObjectRef,
     references: BTreeMap<String, ObjectRef>,
     header: RowsHeader,
-    /// The outcome and the row of each entry, as it was told last.
-    entries: BTreeMap<String, (usize, Vec<Value>)>,
+    rows: Told,
+    /// How many months before a month its rows are looked at.
+    back: u32,
+    /// The entries that were delivered, by month and market.
+    delivered: BTreeMap<(u32, &'static str), ObjectRef>,
     /// What became of each file.
     told: Vec<String>,
 }
@@ -133,26 +140,31 @@ impl Customer {
                 entries.insert(row[at].to_string(), (outcome, row.clone()));
             }
         }
-        let (header, references) = (header.unwrap(), BTreeMap::from(references));
-        Self { spec: commissions, references, header, entries, told, buckets }
+        Self {
+            spec: commissions,
+            references: BTreeMap::from(references),
+            header: header.unwrap(),
+            rows: entries,
+            back: 12,
+            delivered: BTreeMap::new(),
+            told,
+            buckets,
+        }
     }
 
-    /// The figures of a month, from the rows of a market until then.
-    fn figures(&self, market: &str, month: u32) -> (Figures, String) {
+    /// The rows of a market that a month looks at.
+    fn rows_of(&self, market: &str, month: u32) -> Parsed {
         let layout = self.header.layout();
         let at = |name: &str| layout.find(name).unwrap().0;
         let (market_at, date_at) = (at("market"), at("date"));
         let object = self.buckets.staging.create(&format!("{market}-{month}.jsonl")).unwrap();
         let mut writer = RowWriter::new(object, &self.header).unwrap();
         let mut stats = feed::Stats { files: 1, ..feed::Stats::default() };
-        for (outcome, row) in self.entries.values() {
+        for (outcome, row) in self.rows.values() {
             let Value::Date(date) = &row[date_at] else { panic!("{row:?}") };
-            let day = (
-                i32::from(date.year()),
-                date.month().cast_unsigned().into(),
-                date.day().cast_unsigned().into(),
-            );
-            if row[market_at].to_string() != market || !oracle::until(day, month) {
+            let of = u32::from(date.month().cast_unsigned());
+            let is_there = i32::from(date.year()) == YEAR && of <= month && of + self.back >= month;
+            if row[market_at].to_string() != market || !is_there {
                 continue;
             }
             writer.write(*outcome, row).unwrap();
@@ -167,20 +179,63 @@ impl Customer {
         }
         let rows = writer.into_inner().finish(Some(stats.rows_in)).unwrap();
         let none = self.buckets.staging.create("none.jsonl").unwrap().finish(Some(0)).unwrap();
-        let parsed =
-            Parsed { feed: "commissions".into(), rows, rejects: none, stats, warnings: BTreeMap::new() };
-        let request = ReconcileRequest { spec: self.spec.clone(), parsed };
+        Parsed { feed: "commissions".into(), rows, rejects: none, stats, warnings: BTreeMap::new() }
+    }
+
+    /// What was delivered for other months, as the planning database hands it over.
+    fn paid(&self, month: u32) -> ObjectRef {
+        let object = self.buckets.staging.create(&format!("paid-{month}.jsonl")).unwrap();
+        let spec = FeedSpec::read("spec.toml", self.buckets.drops.get(&self.spec).unwrap()).unwrap();
+        let wanted = spec.delivered().unwrap();
+        assert_eq!(wanted.columns[0].name, "delivery");
+        let columns: Vec<RowsColumn> = wanted
+            .columns
+            .iter()
+            .map(|column| RowsColumn { name: column.name.clone(), kind: column.kind })
+            .collect();
+        assert_eq!(columns[0].kind, Kind::Text);
+        let (mut writer, mut rows) = (None, 0);
+        let mut empty = Some(object);
+        for ((of, market), entries) in &self.delivered {
+            if of + self.back + spec.clawback_months() < month || *of > month + self.back || *of == month {
+                continue;
+            }
+            let mut reader =
+                RowReader::new(BufReader::new(self.buckets.staging.get(entries).unwrap())).unwrap();
+            let mut row = vec![];
+            while let Some(outcome) = reader.read(&mut row).unwrap() {
+                let header = || RowsHeader { columns: columns.clone(), ..reader.header().clone() };
+                let writer =
+                    writer.get_or_insert_with(|| RowWriter::new(empty.take().unwrap(), &header()).unwrap());
+                row.insert(0, Value::Text(format!("{market} {of}")));
+                writer.write(outcome, &row).unwrap();
+                rows += 1;
+            }
+        }
+        let writer = writer.unwrap_or_else(|| {
+            let header = RowsHeader { columns, ..self.header.clone() };
+            RowWriter::new(empty.take().unwrap(), &header).unwrap()
+        });
+        writer.into_inner().finish(Some(rows)).unwrap()
+    }
+
+    /// The figures of a month, which are then delivered.
+    fn settle(&mut self, market: &'static str, month: u32) -> (Figures, String) {
+        let request = ReconcileRequest { spec: self.spec.clone(), parsed: self.rows_of(market, month) };
         let get = |object: &ObjectRef| self.buckets.staging.get(object);
         let reconciled = step_reconcile::run(&request, &self.buckets.drops, get).unwrap();
+        let mut references = self.references.clone();
+        references.insert("paid".into(), self.paid(month));
         let request = CalculateRequest {
             spec: self.spec.clone(),
             rows: reconciled.rows,
             control: reconciled.control,
-            references: self.references.clone(),
+            references,
             period: Some(format!("{YEAR}-{month:02}")),
         };
         let figures = run(&request, &self.buckets.drops, &self.buckets.staging);
         let figures = figures.unwrap_or_else(|error| panic!("{error}"));
+        self.delivered.insert((month, market), figures.entries.clone().unwrap());
         let csv = self.buckets.text(&figures.figures);
         (figures, csv)
     }
@@ -188,13 +243,13 @@ impl Customer {
 
 #[test]
 fn a_year_of_commissions_is_what_plain_loops_find() {
-    let customer = Customer::new();
+    let mut customer = Customer::new();
     let lines = oracle::lines(&Records::new());
     let mut table = oracle::HEADER.to_owned();
     for month in 1..=12 {
         let mut paid: BTreeMap<String, rust_decimal::Decimal> = BTreeMap::new();
         for market in &MARKETS {
-            let (figures, csv) = customer.figures(market.name, month);
+            let (figures, csv) = customer.settle(market.name, month);
             assert_eq!(figures.period, format!("{YEAR}-{month:02}"));
             let (header, rows) = csv.split_once('\n').unwrap();
             assert_eq!(format!("{header}\n"), oracle::HEADER);

@@ -25,6 +25,21 @@ pub struct Plan {
     pub tables: Vec<PlannedTable>,
     /// Totals that must agree: the whole and its parts, by the reconciliation's name.
     pub reconciliations: Vec<Balance>,
+    /// Warnings about rows of tables.
+    pub warnings: Vec<Warning>,
+}
+
+/// A compiled warning about rows of a table.
+#[derive(Debug)]
+pub struct Warning {
+    /// Its code.
+    pub code: String,
+    /// Why, for people.
+    pub reason: String,
+    /// The rows it looks at.
+    pub source: Source,
+    /// Which of them; all without a condition.
+    pub test: Option<Test>,
 }
 
 /// A compiled reconciliation.
@@ -105,6 +120,8 @@ pub enum PlannedStep {
     Clawback(Reversal),
     /// Rows of another source, with the position of each column in it.
     Append(Source, Vec<Option<usize>>),
+    /// The period that is asked for, at the end.
+    Period,
 }
 
 /// Columns to rows.
@@ -296,8 +313,13 @@ impl Plan {
     /// As [`Plan::of`], with the fields of the mistakes. What builds on a broken
     /// table is not looked at.
     pub(crate) fn find(spec: &FeedSpec, rows: &Layout) -> Result<Self, Vec<Finding>> {
-        let mut plan =
-            Self { rows: rows.clone(), references: vec![], tables: vec![], reconciliations: vec![] };
+        let mut plan = Self {
+            rows: rows.clone(),
+            references: vec![],
+            tables: vec![],
+            reconciliations: vec![],
+            warnings: vec![],
+        };
         if spec.tables.len() > ITEMS_MAX || spec.references.len() > ITEMS_MAX {
             return Err(vec![Finding::new("tables", format!("a feed has at most {ITEMS_MAX} tables"))]);
         }
@@ -328,6 +350,7 @@ impl Plan {
             }
         }
         findings.extend(plan.reconcile(spec));
+        findings.extend(plan.warn(spec));
         if findings.is_empty() { Ok(plan) } else { Err(findings) }
     }
 
@@ -414,6 +437,32 @@ impl Plan {
                     let name = balance.name.clone();
                     self.reconciliations.push(Balance { name, total, parts, tolerance });
                 }
+                Err(finding) => findings.push(finding),
+            }
+        }
+        findings
+    }
+
+    fn warn(&mut self, spec: &FeedSpec) -> Vec<Finding> {
+        let mut findings = vec![];
+        for (index, warning) in spec.warnings.iter().enumerate() {
+            let Some(table) = &warning.table else { continue };
+            let at = format!("warnings[{index}]");
+            let compiled = self.known(&format!("{at}.table"), table, RowScope::Accepted).and_then(|found| {
+                let (source, layout) = found;
+                let test = warning.when.as_ref().map(|when| when.compile(layout)).transpose();
+                Ok((source, test.map_err(|message| Finding::new(format!("{at}.when"), message))?))
+            });
+            match compiled {
+                Ok((source, test)) => self.warnings.push(Warning {
+                    code: warning.code.clone(),
+                    reason: warning
+                        .reason
+                        .clone()
+                        .unwrap_or_else(|| "a warning of the spec applies".to_owned()),
+                    source,
+                    test,
+                }),
                 Err(finding) => findings.push(finding),
             }
         }

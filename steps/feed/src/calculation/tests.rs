@@ -126,3 +126,48 @@ fn every_step_checks_its_own() {
     ];
     insta::assert_snapshot!(said.join("\n"));
 }
+
+#[test]
+fn what_was_delivered_has_columns_of_the_figures_table() {
+    let paid = |store: &str, columns: &str, more: &str| {
+        let reference = format!(
+            "{store}[[references]]\nname = \"paid\"\ndelivered = true\ncolumns = [{columns}]\n{more}"
+        );
+        broken("[[tables]]\nname = \"entities\"", &format!("{reference}[[tables]]\nname = \"entities\""))
+    };
+    let store = "[store]\nday = \"signed\"\n";
+    let good = "{ name = \"id\", type = \"text\" }, { name = \"delivery\", type = \"text\" }";
+    assert_eq!(paid(store, good, ""), "no mistake found");
+    let again = format!("[[references]]\nname = \"paid_too\"\ndelivered = true\ncolumns = [{good}]\n");
+    for (said, words) in [
+        (paid("", good, ""), "only a feed with a section `[store]` knows what was delivered"),
+        (
+            paid(store, "{ name = \"ids\", type = \"text\" }", ""),
+            "there is no column of the figures' table `ids`",
+        ),
+        (paid(store, "{ name = \"total\", type = \"text\" }", ""), "`total` is decimal there, not text"),
+        (paid(store, "{ name = \"period\", type = \"date\" }", ""), "`period` is text there, not date"),
+        (paid(store, good, "period = \"delivery\"\n"), "is never waited for"),
+        (paid(store, good, &again), "`paid` is that already"),
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn warnings_may_be_about_tables() {
+    let warning = |more: &str| {
+        broken(
+            "[[measures]]\nname = \"euros\"",
+            &format!("[[warnings]]\ncode = \"LATE\"\n{more}[[measures]]\nname = \"euros\""),
+        )
+    };
+    assert_eq!(warning("table = \"entities\"\n"), "no mistake found");
+    let when = "when = { column = \"late\", op = \"=\", value = 1 }\n";
+    assert_eq!(warning(&format!("table = \"entities\"\n{when}")), "no mistake found");
+    assert!(warning(when).contains("there is no column `late`"), "{}", warning(when));
+    let unknown = warning("table = \"entity\"\n");
+    assert!(unknown.contains("there is no earlier table `entity`"), "{unknown}");
+    let steady = warning("table = \"entities\"\nsteady = { column = \"amount\", along = \"id\" }\n");
+    assert!(steady.contains("leave `table` out"), "{steady}");
+}

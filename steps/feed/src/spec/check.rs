@@ -87,6 +87,7 @@ pub(super) fn check(spec: &FeedSpec) -> Vec<Finding> {
         return check.findings;
     }
     check.measures();
+    check.entries();
     // A feed of reference data ends with its rows.
     if !spec.measures.is_empty() {
         check.figures();

@@ -340,7 +340,11 @@ pub struct Warning {
     pub code: String,
     /// Why, for people.
     pub reason: Option<String>,
-    /// The rows that are warned of. Either this or `steady`.
+    /// The calculated table whose rows are warned of, of a period that is
+    /// calculated; the feed's rows as they are read when absent.
+    pub table: Option<String>,
+    /// The rows that are warned of; of a table all of them when absent. Either
+    /// this or `steady`, which looks at the feed's rows.
     pub when: Option<Condition>,
     /// Values that should rise steadily, or stay.
     pub steady: Option<Steady>,

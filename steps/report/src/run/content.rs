@@ -190,7 +190,8 @@ fn rejected<'r>(spec: &'r FeedSpec, request: &'r RunReportRequest) -> Vec<Reject
 
 fn warnings(request: &RunReportRequest) -> BTreeMap<&str, Warned> {
     let mut warnings: BTreeMap<&str, Warned> = BTreeMap::new();
-    for (code, warned) in all_parsed(request).flat_map(|parsed| &parsed.warnings) {
+    let of_figures = request.markets.iter().flat_map(|market| &market.figures.warnings);
+    for (code, warned) in all_parsed(request).flat_map(|parsed| &parsed.warnings).chain(of_figures) {
         let found = warnings.entry(code).or_default();
         found.rows += warned.rows;
         if found.first.is_empty() {

@@ -48,6 +48,12 @@ fn summary(page: &mut Page, content: &RunContent<'_>) {
         let who = request.approved_by.as_deref().unwrap_or("nobody yet");
         page.note(&format!("A person had to look: {why}. Approved by: {who}."));
     }
+    for stale in &request.stale {
+        page.note(&format!("{stale}."));
+    }
+    for notice in &request.notices {
+        page.note(&format!("{notice}."));
+    }
     if let Some(Correction { reason }) = &request.correction {
         page.note(&format!("This run replaces what was delivered before: {reason}."));
     }

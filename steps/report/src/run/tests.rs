@@ -103,6 +103,8 @@ impl Case {
                 key_columns: vec!["agent".into()],
                 rows,
                 totals: of_market,
+                entries: None,
+                warnings: BTreeMap::new(),
             };
             let parsed = parsed(market, stats(310, &[]), &[]);
             markets.push(MarketFigures { market: market.into(), parsed, figures });
@@ -143,6 +145,8 @@ impl Case {
             approved_by: None,
             correction: None,
             receipts,
+            notices: vec![],
+            stale: vec![],
         };
         Self { directory, request }
     }

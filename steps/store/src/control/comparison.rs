@@ -1,18 +1,27 @@
 //! Totals of one period beside those of another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use crate::tables::calc::Totals;
 
+/// Totals that can be compared.
+pub(super) type Amounts = BTreeMap<String, Decimal>;
+
+/// Totals as numbers; the error is the first that is none.
+pub(super) fn amounts(totals: &Totals) -> Result<Amounts, String> {
+    let amount = |(name, text): (&String, &String)| match Decimal::from_str_exact(text) {
+        Ok(amount) => Ok((name.clone(), amount)),
+        Err(error) => Err(format!("its total `{name}` is `{text}` ({error})")),
+    };
+    totals.iter().map(amount).collect()
+}
+
 /// The totals of a measure: by currency or whatever else tells them apart
 /// (`payable[currency=EUR]`), else the one of its own name.
-pub(super) fn compared_names<'t>(
-    measure: &str,
-    totals: impl IntoIterator<Item = &'t Totals>,
-) -> BTreeSet<&'t str> {
-    let names = totals.into_iter().flat_map(Totals::keys).map(String::as_str);
+fn compared_names<'t>(measure: &str, totals: impl IntoIterator<Item = &'t Amounts>) -> BTreeSet<&'t str> {
+    let names = totals.into_iter().flat_map(Amounts::keys).map(String::as_str);
     let of_measure = |name: &&str| {
         let rest = name.strip_prefix(measure);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
@@ -38,10 +47,8 @@ struct Line<'t> {
 
 impl<'t> Comparison<'t> {
     /// A total that is missing on one side is zero there.
-    pub(super) fn of(measure: &str, before: &'t Totals, now: &'t Totals) -> Self {
-        let amount = |totals: &Totals, name: &str| {
-            totals.get(name).and_then(|text| Decimal::from_str_exact(text).ok()).unwrap_or_default()
-        };
+    pub(super) fn of(measure: &str, before: &'t Amounts, now: &'t Amounts) -> Self {
+        let amount = |totals: &Amounts, name: &str| totals.get(name).copied().unwrap_or_default();
         let line = |name: &'t str| Line { name, before: amount(before, name), now: amount(now, name) };
         Self { lines: compared_names(measure, [before, now]).into_iter().map(line).collect() }
     }
@@ -91,8 +98,15 @@ impl Line<'_> {
 mod tests {
     use super::*;
 
-    fn totals(totals: &[(&str, &str)]) -> Totals {
-        totals.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned())).collect()
+    fn totals(totals: &[(&str, &str)]) -> Amounts {
+        let totals = totals.iter().map(|(name, amount)| ((*name).to_owned(), (*amount).to_owned()));
+        amounts(&totals.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_damaged_total_is_not_zero() {
+        let damaged = Totals::from([("payable".to_owned(), "1,5".to_owned())]);
+        assert!(amounts(&damaged).unwrap_err().starts_with("its total `payable` is `1,5`"));
     }
 
     #[test]

@@ -59,6 +59,10 @@ impl<'a> Markets<'a> {
                 market.stats.files = unsigned(record.integer(1));
             }
         }
+        // What was delivered and has no rows any more is taken back by figures without rows.
+        for delivered in &scope.pinned.markets {
+            markets.by_name.entry(delivered.clone()).or_default();
+        }
         if markets.by_name.len() > MARKETS_MAX {
             let detail = format!(
                 "{} has rows of {} markets; an execution can carry {MARKETS_MAX}: choose a coarser `store.market` in the spec",
@@ -132,7 +136,7 @@ impl<'a> Markets<'a> {
     pub(super) fn missing(&self, scope: Scope<'_>) -> Option<String> {
         let patterns: Vec<String> =
             scope.customer.contracts.files.iter().map(|pattern| format!("`{pattern}`")).collect();
-        (!self.has_period).then(|| {
+        (!self.has_period && !scope.pinned.is_corrected).then(|| {
             let period = scope.period.name();
             format!("no contracts for {period}: upload a file called {}", patterns.join(" or "))
         })
@@ -145,6 +149,13 @@ impl<'a> Markets<'a> {
         let mut objects = Objects { markets: &self, empty, current: None, done: vec![] };
         database.each(ingest::READ_ROWS, &parameters, |record| objects.row(&record)).await?;
         objects.finish()?;
+        for market in self.by_name.keys() {
+            if !objects.done.iter().any(|done| done.market == *market) {
+                objects.begin(market)?;
+                objects.finish()?;
+            }
+        }
+        objects.done.sort_by(|one, other| one.market.cmp(&other.market));
         Ok(objects.done)
     }
 

@@ -1,5 +1,5 @@
 //! The reference data in force: the columns a spec asks for, of all revisions of
-//! a name, as one object.
+//! a name, as one object. And what was delivered for other periods, the same way.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use feed::{Kind, PinnedRevision, Value};
 use serde_json::value::RawValue;
 use stepwright::objects::{ObjectRef, ObjectWriter};
 
-use super::{OpenError, Scope};
+use super::{OpenError, Scope, delivered};
 use crate::customer::{ReferenceFiles, name_of};
 use crate::layout::{Adapter, Layouts};
 use crate::period::Period;
@@ -35,6 +35,11 @@ pub(super) async fn take_out(
 ) -> Result<References, OpenError> {
     let mut found = References::default();
     for wanted in &scope.spec.references {
+        if wanted.delivered {
+            let object = delivered::take_out(database, scope, wanted, layouts).await?;
+            found.objects.insert(wanted.name.clone(), object);
+            continue;
+        }
         let Some(files) = scope.customer.reference(&wanted.name) else {
             let detail = format!(
                 "the spec of `{}` needs the reference `{}`, but `customer.toml` has no [[references]] of this name; add it",
@@ -42,7 +47,7 @@ pub(super) async fn take_out(
             );
             return Err(OpenError::Configuration { detail });
         };
-        let active = reference::active_of(database, &wanted.name).await?;
+        let active = scope.pinned.revisions_of(database, &wanted.name).await?;
         if active.is_empty() {
             found.missing.push(format!("no `{}` at all: upload {}", wanted.name, called(files)));
             continue;

@@ -3,7 +3,9 @@
 //! A load brings its rows into a temporary table first; what they change is then
 //! a handful of statements over all of them.
 
-use database::{Database, DatabaseError, Value, in_dialect};
+use std::collections::BTreeSet;
+
+use database::{Database, DatabaseError, Record, Value, in_dialect};
 
 use super::unsigned;
 
@@ -48,8 +50,12 @@ const COUNT_LOAD: &str = "
 
 /// `$1` feed, `$2` source.
 const FIND_SOURCE: &str = "
-    SELECT rows_sha256, execution_arn, loaded FROM ingest_file
+    SELECT rows_sha256, execution_arn, loaded, file_key, load_number FROM ingest_file
     WHERE feed = $1 AND source = $2 AND position = 0";
+
+/// Other sources, by the names of their files. `$1` feed, `$2` source.
+const OTHER_SOURCES: &str = "
+    SELECT DISTINCT source, file_key FROM ingest_file WHERE feed = $1 AND source <> $2 ORDER BY source, file_key";
 
 const COUNT_REPEATED: &str = "SELECT COUNT(*) - COUNT(DISTINCT row_key) FROM ingest_incoming";
 
@@ -72,7 +78,7 @@ const KEEP_CHANGED: &str = "
         OR kept.period <> incoming.period OR kept.layout <> $2";
 
 /// Makes incoming rows take the place of those with their keys, touching only
-/// what changes or what another source had. `$1` feed, `$2` layout, `$3` source, `$4` load.
+/// what changes. `$1` feed, `$2` layout, `$3` source, `$4` load.
 const KEEP_KNOWN: &str = "
     UPDATE ingest_row SET market = incoming.market, day = incoming.day, period = incoming.period,
         outcome = incoming.outcome, code = incoming.code, layout = $2, row_values = incoming.row_values,
@@ -82,7 +88,14 @@ const KEEP_KNOWN: &str = "
         AND (ingest_row.row_values <> incoming.row_values OR ingest_row.outcome <> incoming.outcome
             OR ingest_row.code <> incoming.code OR ingest_row.market <> incoming.market
             OR ingest_row.day <> incoming.day OR ingest_row.period <> incoming.period
-            OR ingest_row.layout <> $2 OR ingest_row.source <> $3)";
+            OR ingest_row.layout <> $2)";
+
+/// Rows that another source had, and that are the same here: the load that last
+/// changed them stays the one it was. `$1` feed, `$2` source.
+const TAKE_OVER: &str = "
+    UPDATE ingest_row SET source = $2
+    FROM ingest_incoming AS incoming
+    WHERE ingest_row.feed = $1 AND ingest_row.row_key = incoming.row_key AND ingest_row.source <> $2";
 
 /// Adds the incoming rows that are not there. The parameters of [`KEEP_KNOWN`].
 const KEEP_NEW: &str = "
@@ -110,6 +123,20 @@ const WITHDRAW_VANISHED: &str = "
     UPDATE ingest_row SET outcome = 'withdrawn', load_number = $3
     WHERE feed = $1 AND source = $2 AND outcome <> 'withdrawn'
         AND NOT EXISTS (SELECT 1 FROM ingest_incoming AS incoming WHERE incoming.row_key = ingest_row.row_key)";
+
+/// The periods a load changed: where its rows are, and where they were.
+/// `$1` feed, `$2` load.
+const TOUCHED: &str = "
+    SELECT kept.period FROM ingest_incoming AS incoming
+    JOIN ingest_row AS kept ON kept.feed = $1 AND kept.row_key = incoming.row_key
+    WHERE kept.load_number = $2
+    UNION
+    SELECT was.period FROM ingest_row_history AS was WHERE was.feed = $1 AND was.ended_by = $2";
+
+/// `$1` feed, `$2` period, `$3` load.
+const NOTE_PERIOD: &str = "
+    INSERT INTO ingest_period (feed, period, load_number) VALUES ($1, $2, $3)
+    ON CONFLICT (feed, period) DO UPDATE SET load_number = excluded.load_number";
 
 /// `$1` feed, `$2` source, `$3` position, `$4` key, `$5` file's hash, `$6` its
 /// bytes, `$7` spec's hash, `$8` rows' hash, `$9` load, `$10` to `$13` rows in,
@@ -163,6 +190,9 @@ pub(crate) struct Before {
     pub(crate) execution_arn: String,
     /// What it changed, as JSON.
     pub(crate) loaded: String,
+    /// The first file's.
+    pub(crate) file_key: String,
+    pub(crate) load_number: i64,
 }
 
 pub(crate) async fn count_load(database: &mut impl Database, feed: &str) -> Result<i64, DatabaseError> {
@@ -178,8 +208,51 @@ pub(crate) async fn find_source(
     let records = database.query(FIND_SOURCE, &[feed.into(), source.into()]).await?;
     Ok(records.first().map(|record| {
         let text = |column| record.text(column).unwrap_or_default().to_owned();
-        Before { rows_sha256: text(0), execution_arn: text(1), loaded: text(2) }
+        Before {
+            rows_sha256: text(0),
+            execution_arn: text(1),
+            loaded: text(2),
+            file_key: text(3),
+            load_number: record.integer(4).unwrap_or_default(),
+        }
     }))
+}
+
+/// Source and file of everything that was loaded of a feed but this source.
+pub(crate) async fn other_sources(
+    database: &mut impl Database,
+    feed: &str,
+    source: &str,
+) -> Result<Vec<(String, String)>, DatabaseError> {
+    let records = database.query(OTHER_SOURCES, &[feed.into(), source.into()]).await?;
+    let pair = |record: &Record| Some((record.text(0)?.to_owned(), record.text(1)?.to_owned()));
+    Ok(records.iter().filter_map(pair).collect())
+}
+
+/// How many loads of a feed there were.
+pub(crate) async fn loads_of(database: &mut impl Database, feed: &str) -> Result<i64, DatabaseError> {
+    let records = database.query("SELECT loads FROM ingest_feed WHERE feed = $1", &[feed.into()]).await?;
+    Ok(records.first().and_then(|record| record.integer(0)).unwrap_or_default())
+}
+
+/// The periods a load changed, while its rows are incoming.
+pub(crate) async fn touched(
+    database: &mut impl Database,
+    feed: &str,
+    load: i64,
+) -> Result<BTreeSet<String>, DatabaseError> {
+    let records = database.query(TOUCHED, &[feed.into(), load.into()]).await?;
+    Ok(records.iter().filter_map(|record| record.text(0).map(str::to_owned)).collect())
+}
+
+pub(crate) async fn note_period(
+    database: &mut impl Database,
+    feed: &str,
+    period: &str,
+    load: i64,
+) -> Result<(), DatabaseError> {
+    database.execute(NOTE_PERIOD, &[feed.into(), period.into(), load.into()]).await?;
+    Ok(())
 }
 
 pub(crate) async fn make_incoming(database: &mut impl Database) -> Result<(), DatabaseError> {
@@ -213,6 +286,7 @@ pub(crate) async fn keep_known(
     let changed = database.execute(KEEP_CHANGED, &history).await?;
     let parameters = [Value::from(feed), Value::from(layout), Value::from(source), Value::from(load)];
     database.execute(KEEP_KNOWN, &parameters).await?;
+    database.execute(TAKE_OVER, &[feed.into(), source.into()]).await?;
     Ok(changed)
 }
 

@@ -2,7 +2,9 @@
 
 use database::{Database, DatabaseError, Record, Value};
 
-use super::unsigned;
+use feed::PinnedRevision;
+
+use super::{signed, unsigned};
 
 /// Columns of `reference_row`.
 pub(crate) const ROW_COLUMNS: [&str; 7] =
@@ -39,12 +41,17 @@ const ACTIVE_OF: &str = "
     SELECT scope, number, sha256, feed, layout, file_key FROM reference_revision
     WHERE name = $1 AND state = 'active' ORDER BY scope";
 
+/// `$1` name, `$2` scope, `$3` number.
+const FIND: &str = "
+    SELECT scope, number, sha256, feed, layout, file_key FROM reference_revision
+    WHERE name = $1 AND scope = $2 AND number = $3";
+
 /// The accepted rows of a revision. `$1` name, `$2` scope, `$3` number.
 pub(crate) const READ_ROWS: &str = "
     SELECT row_values FROM reference_row
     WHERE name = $1 AND scope = $2 AND number = $3 AND outcome = 'accepted' ORDER BY position";
 
-/// A revision that is in force.
+/// A revision a run is calculated with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Active {
     pub(crate) scope: String,
@@ -110,15 +117,29 @@ pub(crate) async fn active_of(
     name: &str,
 ) -> Result<Vec<Active>, DatabaseError> {
     let records = database.query(ACTIVE_OF, &[name.into()]).await?;
-    let active = |record: &Record| Active {
+    Ok(records.iter().map(active).collect())
+}
+
+/// A revision, whether it is in force or was.
+pub(crate) async fn find(
+    database: &mut impl Database,
+    revision: &PinnedRevision,
+) -> Result<Option<Active>, DatabaseError> {
+    let PinnedRevision { name, scope, number } = revision;
+    let records =
+        database.query(FIND, &[(&**name).into(), (&**scope).into(), signed(*number).into()]).await?;
+    Ok(records.first().map(active))
+}
+
+fn active(record: &Record) -> Active {
+    Active {
         scope: text(record, 0),
         number: record.integer(1).unwrap_or_default(),
         sha256: text(record, 2),
         feed: text(record, 3),
         layout: text(record, 4),
         file_key: text(record, 5),
-    };
-    Ok(records.iter().map(active).collect())
+    }
 }
 
 fn text(record: &Record, column: usize) -> String {

@@ -4,6 +4,8 @@
 #![expect(clippy::format_collect, reason = "in a test, short is worth more than quick")]
 
 #[cfg(test)]
+mod entries;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod place;
@@ -16,3 +18,5 @@ mod postgres_server;
 mod scenarios;
 #[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod stale;

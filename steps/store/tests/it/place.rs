@@ -278,6 +278,8 @@ impl Place {
             configuration: self.configuration(),
             period: Some(period.into()),
             scheduled_at: None,
+            correction: None,
+            current_references: false,
             complete: false,
             execution_arn: "arn:o".into(),
         }
@@ -303,6 +305,8 @@ impl Place {
             key_columns: vec!["agent".into()],
             rows: amounts.len() as u64,
             totals: BTreeMap::from([("payable[currency=EUR]".to_owned(), format!("{total:.2}"))]),
+            entries: None,
+            warnings: BTreeMap::new(),
         };
         let rows = run.markets.iter().find(|rows| rows.market == market).unwrap_or(&run.markets[0]);
         MarketFigures { market: market.into(), parsed: rows.parsed.clone(), figures }
@@ -317,6 +321,8 @@ impl Place {
         let request = ControlRequest {
             run: RunRef { id: run.id.clone(), period: run.period.clone(), feed: run.feed.clone() },
             configuration: self.configuration(),
+            spec: run.spec.clone(),
+            notices: run.notices.clone(),
             figures,
             correction: correction.map(|reason| Correction { reason: reason.into() }),
             execution_arn: "arn:c".into(),
@@ -327,6 +333,23 @@ impl Place {
     pub(crate) async fn close(&self, run: &str, receipts: Vec<ReceiptRef>) -> Result<Closed, CloseError> {
         let request = CloseRequest { run_id: run.into(), receipts, execution_arn: "arn:c".into() };
         CloseRun::handle(request, Use::of(&*self.url)).await
+    }
+
+    /// Opens a period that is corrected.
+    pub(crate) async fn open_again(&self, period: &str) -> Run {
+        let correction = Some(Correction { reason: "because".into() });
+        self.open_as(OpenRequest { correction, ..self.open_request(period) }).await.unwrap()
+    }
+
+    /// Notes that a market was delivered, as delivery does.
+    pub(crate) async fn note_receipt(&self, period: &str, market: &str) {
+        let statement = format!(
+            "INSERT INTO delivery_receipt (delivery_id, channel, workflow, feed, period, market, version, \
+             batch_sha256, row_count, totals, execution_arn, delivered_at, receipt) \
+             VALUES ('d-{period}-{market}', 'coreview-database', 'w', 'agent-contracts', '{period}', '{market}', 1, \
+             '00', 1, '{{}}', 'arn', '2024-05-01T00:00:00.000Z', '{{}}')"
+        );
+        self.connection().await.execute(&statement, &[]).await.unwrap();
     }
 
     /// Opens, controls and closes a period with one amount.
@@ -372,6 +395,8 @@ impl Place {
             "calc_run",
             "calc_market",
             "calc_delivery",
+            "calc_market_entry",
+            "calc_entry",
         ] {
             contents.extend(self.query(&format!("SELECT * FROM {table}")).await);
         }

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use database::Database as _;
 use stepwright::{Callback, Use};
 use stepwright_step_store::{
-    Answer, AnswerError, AnswerRequest, Ask, CloseError, ControlError, KeepError, LoadError, Loaded,
-    NoteAnswer, OpenError, OpenRequest, Question, Run,
+    Answer, AnswerError, AnswerRequest, Ask, CONTRACTS as CONTRACTS_KIND, Classify, ClassifyError,
+    ClassifyRequest, CloseError, ControlError, KeepError, LoadError, Loaded, NoteAnswer, OpenError,
+    OpenRequest, Question, REFERENCE, Run,
 };
 
+pub(crate) use crate::entries::*;
 use crate::place::{CONTRACTS, CUSTOMER, Place, ROWS, receipt};
 
 /// Rows arrive with their market, day and period; the rejected ones beside them.
@@ -62,9 +65,32 @@ pub(crate) async fn a_later_row_replaces_an_earlier_one(place: &Place) {
     );
     let outcome = "SELECT outcome FROM ingest_row WHERE row_key = '[\"C-4\"]'";
     assert_eq!(place.texts(outcome).await, ["cancelled"]);
-    // The first file again does not bring back what was replaced.
-    assert!(place.load("contracts-1.csv", ROWS, "arn:3").await.already_loaded);
+    // Neither is a repetition of the first load.
+    assert_eq!(place.load("contracts-1.csv", ROWS, "arn:1").await.rows, 5);
     assert_eq!(place.texts(outcome).await, ["cancelled"]);
+    // The first file again, by somebody else, brings back what was replaced.
+    let back = place.load("contracts-1.csv", ROWS, "arn:3").await;
+    assert_eq!((back.replaced, back.unchanged, back.withdrawn, back.already_loaded), (2, 3, 0, false));
+    assert!(back.advice[0].starts_with("2 rows that were changed by other files since"), "{back:?}");
+    assert_eq!(place.texts(outcome).await, ["accepted"]);
+    let kept = place.contents().await;
+    let again = place.load("contracts-1.csv", ROWS, "arn:4").await;
+    assert!(again.already_loaded && again.unchanged == 5, "{again:?}");
+    // Loads since then that changed none of its rows change nothing about that.
+    place.load("contracts-3.csv", "contract,agent,market,day,amount,status\n", "arn:5").await;
+    let again = place.load("contracts-1.csv", ROWS, "arn:6").await;
+    assert!(again.already_loaded && again.unchanged == 5, "{again:?}");
+    assert_eq!(place.contents().await.len(), kept.len() + 1);
+}
+
+/// Two files with the same bytes in one execution are one: the second changes nothing.
+pub(crate) async fn the_same_bytes_twice_are_counted_once(place: &Place) {
+    let first = place.load_request("contracts-1.csv", ROWS, "arn:1");
+    let second = place.load_request("contracts-2.csv", ROWS, "arn:1");
+    assert_eq!(place.load_as(first.clone()).await.unwrap().rows, 5);
+    let same = place.load_as(second).await.unwrap();
+    assert_eq!((same.rows, same.unchanged, same.already_loaded), (0, 5, true));
+    assert_eq!(place.load_as(first).await.unwrap().rows, 5);
 }
 
 /// The same file read by a changed spec takes the place of what it was.
@@ -95,6 +121,296 @@ pub(crate) async fn rows_without_a_key_are_all_different(place: &Place) {
         6
     );
     assert_eq!(place.texts("SELECT COUNT(*) FROM ingest_row").await, ["11"]);
+    // The file again with other bytes would count twice what it repeats.
+    let corrected = ROWS.replace("100.00", "101.00");
+    let error = place.load_as(place.load_request("contracts-1.csv", &corrected, "arn:4")).await.unwrap_err();
+    assert!(matches!(error, LoadError::Configuration { .. }), "{error}");
+    assert!(error.to_string().contains("`contracts-1.csv` was loaded with other bytes"), "{error}");
+    let spec = CONTRACTS.replace("key = [\"contract\"]", "replace = \"file\"");
+    place.put("customer/contracts.toml", &spec);
+    let loaded = place.load("contracts-1.csv", &corrected, "arn:4").await;
+    assert_eq!((loaded.rows, loaded.withdrawn), (5, 5));
+    let in_force = "SELECT COUNT(*) FROM ingest_row WHERE outcome <> 'withdrawn'";
+    assert_eq!(place.texts(in_force).await, ["11"]);
+    // And back.
+    let loaded = place.load("contracts-1.csv", ROWS, "arn:5").await;
+    assert_eq!((loaded.rows, loaded.replaced, loaded.withdrawn), (0, 5, 5));
+    assert_eq!(place.texts(in_force).await, ["11"]);
+}
+
+const HEADER: &str = "contract,agent,market,day,amount,status\n";
+
+/// What comes into a delivered period, moves out of it, changes or goes is told at once, and until
+/// it is corrected.
+pub(crate) async fn a_delivered_period_is_not_changed_silently(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    place.deliver("2024-02", "200.50", None).await;
+    place.deliver("2024-03", "300.00", None).await;
+    // A month that was not delivered may change as it likes.
+    let told = place.load("a.csv", &format!("{HEADER}C-6,Cedar,north,2024-04-02,600.00,\n"), "arn:2").await;
+    assert_eq!((told.delivered_periods.len(), told.advice.len()), (0, 0));
+    let late = place.load("b.csv", &format!("{HEADER}C-7,Cedar,north,2024-03-02,1.00,\n"), "arn:3").await;
+    assert_eq!(late.delivered_periods, ["2024-03"]);
+    assert_eq!(
+        late.advice,
+        [
+            "2024-03 was delivered before some of its rows came, went or changed: look at them, then run `stepwright run coreview-commission --period 2024-03 --correction 'why'`"
+        ]
+    );
+    // The period a row left is named, not only the one it is in now.
+    let moved = place.load("c.csv", &format!("{HEADER}C-2,Birch,south,2024-04-05,200.50,\n"), "arn:4").await;
+    assert_eq!(
+        (moved.periods, moved.delivered_periods),
+        (vec!["2024-04".to_owned()], vec!["2024-02".to_owned()])
+    );
+    // A repetition says the same; the same row by another file changes nothing.
+    let same = place.load("d.csv", &format!("{HEADER}C-2,Birch,south,2024-04-05,200.50,\n\n"), "arn:5").await;
+    assert_eq!((same.unchanged, same.delivered_periods.len()), (1, 0));
+    let stale = "SELECT period FROM calc_stale ORDER BY period";
+    assert_eq!(place.texts(stale).await, ["2024-02", "2024-03"]);
+
+    // April must not pay again what February paid, though no total jumps.
+    let april = place.open("2024-04").await;
+    let figures = vec![place.figures(&april, "north", &[("Birch", "300.00")])];
+    let asked = place.control_as(&april, figures, None).await.unwrap().approval.unwrap();
+    assert!(
+        asked.starts_with("C-2 of 2024-02 lie in 2024-04 now, but were delivered already and would be again: correct 2024-02 first"),
+        "{asked}"
+    );
+    // Corrected, February is what its rows are again, and April needs nobody.
+    let february = place.open_again("2024-02").await;
+    assert!(february.missing.is_empty(), "{:?}", february.missing);
+    let figures = vec![place.figures(&february, "north", &[])];
+    let controlled = place.control_as(&february, figures, Some("C-2 is of April")).await.unwrap();
+    let closed =
+        place.close(&february.id, controlled.deliveries.iter().map(receipt).collect()).await.unwrap();
+    assert_eq!(closed.stale.len(), 1);
+    assert!(closed.stale[0].starts_with("2024-03 was delivered before"), "{:?}", closed.stale);
+    let figures = vec![place.figures(&april, "north", &[("Birch", "300.00")])];
+    assert_eq!(place.control_as(&april, figures, None).await.unwrap().approval, None);
+    // What changed between pinning and closing is told at the end.
+    place.load("e.csv", &format!("{HEADER}C-8,Cedar,north,2024-04-02,1.00,\n"), "arn:6").await;
+    let figures = vec![place.figures(&april, "north", &[("Birch", "300.00")])];
+    let planned = place.control_as(&april, figures, None).await.unwrap().deliveries;
+    let closed = place.close(&april.id, planned.iter().map(receipt).collect()).await.unwrap();
+    assert_eq!(closed.stale.len(), 2);
+    assert!(closed.stale[1].starts_with("2024-04 was delivered before"), "{:?}", closed.stale);
+    // What is put back is what was delivered, once somebody looked.
+    place.load("f.csv", &format!("{HEADER}C-8,Cedar,north,2024-05-02,1.00,\n"), "arn:7").await;
+    assert_eq!(place.open("2024-04").await.id, april.id);
+    assert_eq!(place.texts(stale).await, ["2024-03"]);
+}
+
+/// A market that was delivered and has no rows any more is planned with none; a period of which
+/// nothing is left can be corrected to that.
+pub(crate) async fn what_is_gone_is_taken_back(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", &format!("{HEADER}C-1,Aspen,norh,2024-03-10,5.00,\n"), "arn:1").await;
+    let run = place.open("2024-03").await;
+    let figures = vec![place.figures(&run, "norh", &[("Aspen", "5.00")])];
+    let planned = place.control_as(&run, figures, None).await.unwrap().deliveries;
+    place.close(&run.id, planned.iter().map(receipt).collect()).await.unwrap();
+    place.note_receipt("2024-03", "norh").await;
+
+    place.load("contracts.csv", &format!("{HEADER}C-1,Aspen,north,2024-03-10,5.00,\n"), "arn:2").await;
+    let run = place.open_again("2024-03").await;
+    assert_eq!(run.markets.iter().map(|rows| rows.market.as_str()).collect::<Vec<_>>(), ["norh", "north"]);
+    let gone = &run.markets[0].parsed;
+    assert_eq!((gone.stats.rows_in, lines(place, &run, "norh").len()), (0, 0));
+    assert_eq!(place.reconcile("contracts", gone).stats, gone.stats);
+    let figures = vec![place.figures(&run, "norh", &[]), place.figures(&run, "north", &[("Aspen", "5.00")])];
+    let planned = place.control_as(&run, figures, Some("a typo")).await.unwrap().deliveries;
+    assert_eq!(
+        planned.iter().map(|it| (it.market.as_str(), it.rows)).collect::<Vec<_>>(),
+        [("norh", 0), ("north", 1)]
+    );
+    let error = place.close(&run.id, planned[1..].iter().map(receipt).collect()).await.unwrap_err();
+    assert!(error.to_string().contains("no receipt of market `norh`"), "{error}");
+    place.close(&run.id, planned.iter().map(receipt).collect()).await.unwrap();
+
+    // All of it is of April.
+    place.load("contracts.csv", &format!("{HEADER}C-1,Aspen,north,2024-04-10,5.00,\n"), "arn:3").await;
+    assert_eq!(place.open("2024-03").await.missing.len(), 1);
+    let empty = place.open_again("2024-03").await;
+    assert!(empty.missing.is_empty() && !empty.id.is_empty(), "{:?}", empty.missing);
+    assert_eq!(empty.markets.iter().map(|rows| rows.parsed.stats.rows_in).sum::<u64>(), 0);
+    // A correction of what was never delivered needs rows.
+    assert_eq!(place.open_again("2024-02").await.missing.len(), 1);
+}
+
+/// A period that was delivered keeps its revisions, unless it is said otherwise.
+pub(crate) async fn a_delivered_period_keeps_its_revisions(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let first = place.open("2024-03").await;
+    place.deliver("2024-03", "300.00", None).await;
+    place.keep("cells", "year,market,rate\n2024,north,0.05\n", "arn:2").await;
+    let again = place.open_again("2024-03").await;
+    assert_eq!((&again.id, &again.revisions), (&first.id, &first.revisions));
+    let notice = "`cells` (year=2024) is in force in revision 2, but the period keeps revision 1 that it was delivered with";
+    assert_eq!(again.notices, [notice]);
+    let current = place
+        .open_as(OpenRequest { current_references: true, ..place.open_request("2024-03") })
+        .await
+        .unwrap();
+    assert_ne!(current.id, first.id);
+    assert_eq!(
+        current.notices,
+        ["`cells` (year=2024) is taken in revision 2, which is not what the period was delivered with"]
+    );
+    // Another month takes what is in force; the notices stand in the question.
+    assert!(place.open("2024-02").await.notices.is_empty());
+    place.load("late.csv", &format!("{HEADER}C-9,Aspen,north,2024-03-09,1.00,\n"), "arn:3").await;
+    let late = place.open_again("2024-03").await;
+    let figures = vec![place.figures(&late, "north", &[("Aspen", "900.00")])];
+    let asked = place.control_as(&late, figures, Some("late")).await.unwrap().approval.unwrap();
+    assert!(asked.contains(notice), "{asked}");
+}
+
+/// What was noted of a delivered run stays as it is; the same figures need nobody, whatever run
+/// they come from.
+pub(crate) async fn a_delivered_run_is_not_noted_again(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let controlled = place.deliver("2024-03", "300.00", Some("C-1 was cheaper")).await;
+    assert_eq!(controlled.approval, None);
+    let run = place.open("2024-03").await;
+    let before = place.contents().await;
+    for correction in [None, Some("another reason")] {
+        let figures = vec![place.figures(&run, "north", &[("Aspen", "300.00")])];
+        assert_eq!(place.control_as(&run, figures, correction).await.unwrap().approval, None);
+        assert_eq!(place.contents().await, before);
+    }
+    let other = vec![place.figures(&run, "north", &[("Aspen", "301.00")])];
+    let error = place.control_as(&run, other, Some("a newer program")).await.unwrap_err();
+    assert!(matches!(error, ControlError::Mismatch { .. }), "{error}");
+    assert!(error.to_string().contains("was delivered with other figures than these"), "{error}");
+    assert_eq!(place.contents().await, before);
+    // Another input with the same figures.
+    place.load("b.csv", &format!("{HEADER}C-5,Cedar,north,2024-03-02,0.01,\n"), "arn:2").await;
+    let same = place.open("2024-03").await;
+    assert_ne!(same.id, run.id);
+    let figures = vec![place.figures(&same, "north", &[("Aspen", "300.00")])];
+    assert_eq!(place.control_as(&same, figures, Some("why")).await.unwrap().approval, None);
+}
+
+/// Channels are the customer's to change while a run is not delivered.
+pub(crate) async fn a_plan_follows_the_channels(place: &Place) {
+    let both = "channels = [\"coreview-database\", \"file-drop\"]";
+    let one = "channels = [\"coreview-database\"]";
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    place.put("customer/customer.toml", &CUSTOMER.replace(one, both));
+    let run = place.open("2024-03").await;
+    let figures = || vec![place.figures(&run, "north", &[("Aspen", "300.00")])];
+    let planned = place.control_as(&run, figures(), None).await.unwrap().deliveries;
+    assert_eq!(planned.len(), 2);
+    let error = place.close(&run.id, vec![receipt(&planned[0])]).await.unwrap_err();
+    assert!(matches!(error, CloseError::Incomplete { .. }), "{error}");
+    place.put("customer/customer.toml", CUSTOMER);
+    let planned = place.control_as(&run, figures(), None).await.unwrap().deliveries;
+    assert_eq!(planned.len(), 1);
+    place.close(&run.id, vec![receipt(&planned[0])]).await.unwrap();
+    // Delivered by one channel, it may be delivered by another.
+    place.put("customer/customer.toml", &CUSTOMER.replace(one, "channels = [\"file-drop\"]"));
+    let planned = place.control_as(&run, figures(), None).await.unwrap().deliveries;
+    assert_eq!(planned[0].channel, "file-drop");
+    assert!(place.close(&run.id, vec![receipt(&planned[0])]).await.unwrap().already_closed);
+    let states = "SELECT channel || ' ' || state FROM calc_delivery ORDER BY channel";
+    assert_eq!(place.texts(states).await, ["coreview-database delivered", "file-drop delivered"]);
+}
+
+/// A period without figures has no totals: nothing compares with it but zero.
+pub(crate) async fn a_period_may_have_no_figures(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    place.deliver("2024-02", "200.50", None).await;
+    let run = place.open("2024-03").await;
+    let mut none = place.figures(&run, "north", &[]);
+    none.figures.totals.clear();
+    let controlled = place.control_as(&run, vec![none], None).await.unwrap();
+    let asked = controlled.approval.unwrap();
+    assert!(asked.contains("payable[currency=EUR] 200.50 → 0 (-100 %)"), "{asked}");
+    assert_eq!((controlled.totals.len(), controlled.deliveries[0].rows), (0, 0));
+}
+
+/// Totals that cannot be read are an error that names them, not zero.
+pub(crate) async fn damaged_totals_are_not_zero(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    place.deliver("2024-02", "200.50", None).await;
+    let run = place.open("2024-03").await;
+    for damaged in ["{", r#"{"payable[currency=EUR]": "much"}"#] {
+        let statement = format!("UPDATE calc_run SET totals = '{damaged}' WHERE period = '2024-02'");
+        place.connection().await.execute(&statement, &[]).await.unwrap();
+        let figures = vec![place.figures(&run, "north", &[("Aspen", "300.00")])];
+        let error = place.control_as(&run, figures, None).await.unwrap_err();
+        assert!(matches!(error, ControlError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains("2024-02") && error.to_string().contains("calc_run"), "{error}");
+    }
+    place.connection().await.execute("UPDATE ingest_layout SET value_list = 'x'", &[]).await.unwrap();
+    let error = place.open_as(place.open_request("2024-03")).await.unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+/// Two runs of a period that are closed at once are closed one after the other.
+pub(crate) async fn closes_at_once_leave_one_that_stands(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    for round in 0..6 {
+        let mut closes = vec![];
+        for half in 0..2 {
+            let row = format!("{HEADER}C-9,Aspen,north,2024-03-09,{round}.{half}1,\n");
+            place.load(&format!("r{round}{half}.csv"), &row, "arn:2").await;
+            let run = place.open("2024-03").await;
+            let figures = vec![place.figures(&run, "north", &[("Aspen", &format!("{round}.{half}1"))])];
+            let planned = place.control_as(&run, figures, Some("why")).await.unwrap().deliveries;
+            closes.push((run.id, planned.iter().map(receipt).collect::<Vec<_>>()));
+        }
+        let (two, one) = (closes.pop().unwrap(), closes.pop().unwrap());
+        let (one, two) = tokio::join!(place.close(&one.0, one.1), place.close(&two.0, two.1));
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(place.texts("SELECT COUNT(*) FROM calc_run WHERE state = 'delivered'").await, ["1"]);
+    }
+}
+
+/// A file is refused where it does not belong, and messages where a share of them keeps others back.
+pub(crate) async fn a_file_is_taken_where_it_belongs(place: &Place) {
+    let classify = async |key: &str, kind: &str| {
+        let request = ClassifyRequest {
+            configuration: place.configuration(),
+            file: place.put(key, "x"),
+            kind: kind.to_owned(),
+        };
+        Classify::handle(request, place.read_drops()).await
+    };
+    assert_eq!(classify("in/targets.csv", REFERENCE).await.unwrap().name, "targets");
+    assert_eq!(classify("in/contracts.csv", CONTRACTS_KIND).await.unwrap().name, "contracts");
+    let error = classify("in/targets.csv", CONTRACTS_KIND).await.unwrap_err();
+    assert!(matches!(error, ClassifyError::Misplaced { .. }), "{error}");
+    assert!(
+        error.to_string().starts_with("`targets.csv` is reference `targets`: put it under `reference/` in bucket `drops`, or run `coreview-refdata` with it"),
+        "{error}"
+    );
+    let error = classify("in/contracts.csv", REFERENCE).await.unwrap_err();
+    assert!(error.to_string().contains("put it under `contracts/`"), "{error}");
+
+    let messages = |spec: &str| {
+        let contracts = "[contracts]\nmessages = \"messages.toml\"";
+        place.put("customer/customer.toml", &CUSTOMER.replace("[contracts]", contracts));
+        place.put("customer/messages.toml", spec);
+    };
+    messages(CONTRACTS);
+    assert_eq!(classify("messages/1.jsonl", CONTRACTS_KIND).await.unwrap().name, "contracts");
+    messages(&CONTRACTS.replace("policy = \"keep-going\"", "policy = \"threshold\"\npercent = 5"));
+    let error = classify("messages/1.jsonl", CONTRACTS_KIND).await.unwrap_err();
+    assert!(matches!(error, ClassifyError::Configuration { .. }), "{error}");
+    assert!(
+        error.to_string().starts_with("messages.toml: rejects.policy: messages are read with `keep-going`"),
+        "{error}"
+    );
 }
 
 /// One bad row, wherever it stands: nothing is loaded.
@@ -446,7 +762,7 @@ pub(crate) async fn figures_of_something_else_are_refused(place: &Place) {
     place.put("customer/customer.toml", &CUSTOMER.replace("measure = \"payable\"", "measure = \"pay\""));
     let error = place.control_as(&run, vec![good], None).await.unwrap_err();
     assert!(matches!(error, ControlError::Configuration { .. }), "{error}");
-    assert!(error.to_string().contains("there is no total of `pay` (`payable[currency=EUR]`)"), "{error}");
+    assert!(error.to_string().contains("there is no total of `pay` (`payable`)"), "{error}");
 }
 
 /// With all receipts a run stands for its period; a correction takes its place.
@@ -495,7 +811,7 @@ pub(crate) async fn a_correction_takes_the_place(place: &Place) {
     let mut found = place.texts(states).await;
     found.sort();
     assert_eq!(found, ["delivered", "superseded"]);
-    // What was delivered already needs nobody.
+    // What stands for the period already needs nobody.
     let figures = vec![place.figures(&corrected, "north", &[("Aspen", "300.00")])];
     assert_eq!(place.control_as(&corrected, figures, Some("again")).await.unwrap().approval, None);
 }
@@ -525,6 +841,9 @@ pub(crate) async fn people_are_asked(place: &Place) {
     // A repetition changes nothing.
     note(request.clone()).await.unwrap();
     assert_eq!(place.texts(kept).await, expected);
+    let nobody = Answer { by: " ".into(), ..request.answer.clone() };
+    let error = note(AnswerRequest { answer: nobody, ..request.clone() }).await.unwrap_err();
+    assert!(matches!(error, AnswerError::NotUnderstood { .. }), "{error}");
     let other = AnswerRequest { kind: "reference".into(), ..request };
     let error = note(other).await.unwrap_err();
     assert!(matches!(error, AnswerError::NotAsked { .. }), "{error}");
@@ -557,6 +876,19 @@ macro_rules! on {
             a_jump_needs_a_person
             figures_of_something_else_are_refused
             a_correction_takes_the_place
+            what_was_delivered_is_taken_back
+            only_what_stands_was_delivered
+            what_is_not_known_row_by_row_is_asked_for
+            the_same_bytes_twice_are_counted_once
+            a_delivered_period_is_not_changed_silently
+            what_is_gone_is_taken_back
+            a_delivered_period_keeps_its_revisions
+            a_delivered_run_is_not_noted_again
+            a_plan_follows_the_channels
+            a_period_may_have_no_figures
+            damaged_totals_are_not_zero
+            closes_at_once_leave_one_that_stands
+            a_file_is_taken_where_it_belongs
             people_are_asked
         }
     };

@@ -9,7 +9,7 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Formula, Workbook};
 use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipWriter};
 
-use super::records::{ACHIEVEMENTS, Contract, Day, MARKETS, PENETRATIONS, RATES, Records, YEAR};
+use super::records::{ACHIEVEMENTS, Contract, Day, MARKETS, PENETRATIONS, Records, YEAR};
 
 /// The market and month whose contracts come as messages.
 const MESSAGES: (usize, u32) = (0, 5);
@@ -17,7 +17,7 @@ const MESSAGES: (usize, u32) = (0, 5);
 /// The files by name.
 pub(super) fn files(records: &Records) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::from([
-        (format!("commission_matrices_{YEAR}.xlsx"), matrices()),
+        (format!("commission_matrices_{YEAR}.xlsx"), matrices(records)),
         (format!("agent_volume_targets_{YEAR}.xlsx"), targets(records)),
         (format!("reference_rates_{YEAR}.zip"), rates(records)),
         (format!("messages-{YEAR}-{:02}.jsonl", MESSAGES.1), messages(records).into_bytes()),
@@ -37,11 +37,11 @@ fn workbook() -> Workbook {
 
 /// One sheet a market: a title, rates with the penetrations left of them
 /// (falling) and the achievements below, and a label under those.
-fn matrices() -> Vec<u8> {
+pub(super) fn matrices(records: &Records) -> Vec<u8> {
     let mut workbook = workbook();
     let bold = Format::new().set_bold();
     let percent = Format::new().set_num_format("0.00%");
-    for (market, rates) in MARKETS.iter().zip(RATES) {
+    for (market, rates) in MARKETS.iter().zip(records.matrices) {
         let sheet = workbook.add_worksheet().set_name(market.name).unwrap();
         let title = format!("Commission by penetration and achievement, market {}, {YEAR}", market.name);
         sheet.write_with_format(1, 1, title, &bold).unwrap();
@@ -73,7 +73,7 @@ fn hundredths(number: i64) -> f64 {
 }
 
 /// An agent a row, a month a column; no value is no target.
-fn targets(records: &Records) -> Vec<u8> {
+pub(super) fn targets(records: &Records) -> Vec<u8> {
     let mut workbook = workbook();
     let bold = Format::new().set_bold();
     let sheet = workbook.add_worksheet().set_name("Targets").unwrap();

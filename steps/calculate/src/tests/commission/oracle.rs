@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::records::{ACHIEVEMENTS, Contract, Day, MARKETS, PENETRATIONS, RATES, Records, YEAR, days_of};
+use super::records::{ACHIEVEMENTS, Contract, Day, MARKETS, PENETRATIONS, Records, YEAR, days_of};
 
 pub(super) const HEADER: &str = "market,agent,currency,month,adjusts,adjusts_month,contracts,financed,penetration,volume,target,rate,status,commission,clawback,payable\n";
 
@@ -28,32 +28,111 @@ struct AgentMonth<'r> {
     financed_volume: i64,
 }
 
+/// An amount that was delivered.
+struct Entry {
+    contract: String,
+    market: usize,
+    agent: &'static str,
+    signed: Day,
+    adjusts: bool,
+    cents: i64,
+}
+
+/// What was delivered for each month, as it stands.
+#[derive(Default)]
+pub(super) struct Book {
+    delivered: BTreeMap<u32, Vec<Entry>>,
+}
+
 /// The commissions of the year, in the order of the table.
 pub(super) fn lines(records: &Records) -> Vec<Line> {
-    let mut lines = vec![];
-    for (index, market) in MARKETS.iter().enumerate() {
-        for agent in market.agents {
-            let mut past: Vec<i64> = vec![];
-            for month in 1..=12 {
+    let mut book = Book::default();
+    (1..=12).flat_map(|month| book.settle(records, month, 12)).collect()
+}
+
+impl Book {
+    /// Settles a month, for the first time or again, from what is known by now of
+    /// it and of so many months before.
+    pub(super) fn settle(&mut self, records: &Records, month: u32, back: u32) -> Vec<Line> {
+        self.delivered.remove(&month);
+        let mut lines = vec![];
+        let mut entries = vec![];
+        for (index, market) in MARKETS.iter().enumerate() {
+            for agent in market.agents {
+                let before = month.saturating_sub(back).max(1)..month;
+                let past: Vec<i64> = before
+                    .filter_map(|month| agent_month(records, index, agent, month))
+                    .map(|done| done.financed_volume)
+                    .collect();
                 let Some(done) = agent_month(records, index, agent, month) else { continue };
                 let target = target(records, agent, month, &past);
-                let (rate, status) = rate_of(index, &done, target);
+                let (rate, status) = rate_of(records, index, &done, target);
                 line_of_month(&mut lines, index, agent, month, &done, target, (rate, status));
                 for (contract, volume) in done.contracts.iter().zip(&done.volumes) {
-                    lines.extend(taken_back(index, contract, half_even(volume * rate, 10_000)));
+                    let (contract, signed) = (contract.id.clone(), contract.day);
+                    let cents = half_even(volume * rate, 10_000);
+                    entries.push(Entry { contract, market: index, agent, signed, adjusts: false, cents });
                 }
-                past.push(done.financed_volume);
             }
         }
+        self.delivered.insert(month, entries);
+        let mut back = self.taken_back(records, month, back, &mut lines);
+        self.delivered.entry(month).or_default().append(&mut back);
+        lines.sort();
+        lines
     }
-    lines.sort();
-    lines
+
+    /// Of what was cancelled in time nothing is left.
+    fn taken_back(&self, records: &Records, month: u32, back: u32, lines: &mut Vec<Line>) -> Vec<Entry> {
+        let mut left: BTreeMap<(&str, u32, usize, &'static str), (i64, Option<Day>, Day)> = BTreeMap::new();
+        for (of, entries) in &self.delivered {
+            if of + back + 6 < month || *of > month + back {
+                continue;
+            }
+            for entry in entries {
+                let key = (entry.contract.as_str(), entry.signed.1, entry.market, entry.agent);
+                let (cents, paid, known) = left.entry(key).or_insert((0, None, entry.signed));
+                *cents += entry.cents;
+                *known = entry.signed;
+                if !entry.adjusts {
+                    *paid = Some(entry.signed);
+                }
+            }
+        }
+        let mut entries = vec![];
+        for ((id, _, market, agent), (cents, paid, known)) in left {
+            let signed = paid.unwrap_or(known);
+            let contract = records.contracts.iter().find(|it| it.id == id && it.market == market);
+            let told = contract.into_iter().flat_map(|contract| &contract.cancelled);
+            let in_window = |day: &&Day| day.0 == YEAR && day.1 <= month && day.1 + back >= month;
+            let Some(on) = told.filter(in_window).min() else { continue };
+            if cents == 0 || *on < signed || *on > last_day(signed) {
+                continue;
+            }
+            lines.push(line_taken_back(market, agent, month, (id, signed.1), -cents));
+            entries.push(Entry {
+                contract: id.to_owned(),
+                market,
+                agent,
+                signed,
+                adjusts: true,
+                cents: -cents,
+            });
+        }
+        entries
+    }
+
+    /// What was delivered for a contract in all.
+    pub(super) fn left_of(&self, id: &str) -> i64 {
+        let entries = self.delivered.values().flatten();
+        entries.filter(|entry| entry.contract == id).map(|entry| entry.cents).sum()
+    }
 }
 
 fn agent_month<'r>(records: &'r Records, market: usize, agent: &str, month: u32) -> Option<AgentMonth<'r>> {
     let mut done = AgentMonth { contracts: vec![], volumes: vec![], financed: 0, financed_volume: 0 };
     for contract in &records.contracts {
-        if contract.agent == agent && contract.day.1 == month {
+        if contract.agent == agent && contract.day.1 == month && !records.untold.contains(&contract.id) {
             let volume = exchanged(records, contract, MARKETS[market].currency);
             done.contracts.push(contract);
             done.volumes.push(volume);
@@ -97,7 +176,12 @@ fn target(records: &Records, agent: &'static str, month: u32, past: &[i64]) -> O
     (months > 0).then(|| (latest.iter().sum(), months))
 }
 
-fn rate_of(market: usize, done: &AgentMonth<'_>, target: Option<(i64, i64)>) -> (i64, &'static str) {
+fn rate_of(
+    records: &Records,
+    market: usize,
+    done: &AgentMonth<'_>,
+    target: Option<(i64, i64)>,
+) -> (i64, &'static str) {
     let contracts = i64::try_from(done.contracts.len()).unwrap();
     let Some((target, months)) = target else { return (0, "NO_TARGET") };
     if target == 0 {
@@ -109,7 +193,7 @@ fn rate_of(market: usize, done: &AgentMonth<'_>, target: Option<(i64, i64)>) -> 
     let reached = |from: &i64| done.financed_volume * months * 100 >= from * target;
     let column = ACHIEVEMENTS.iter().rposition(reached);
     let Some(column) = column else { return (0, "BELOW_TARGET") };
-    (RATES[market][row][column], "OK")
+    (records.matrices[market][row][column], "OK")
 }
 
 fn line_of_month(
@@ -142,34 +226,38 @@ fn line_of_month(
     lines.push(Line { month, market: market.name, agent, adjusts: None, status, payable: commission, text });
 }
 
-/// The line that takes a cancelled contract's commission back.
-fn taken_back(market: usize, contract: &Contract, commission: i64) -> Option<Line> {
-    let on = *contract.cancelled.iter().min()?;
-    let (year, month, day) = contract.day;
-    let last = match (month + 6, day) {
+/// The last day on which a cancellation takes a contract back.
+pub(super) fn last_day((year, month, day): Day) -> Day {
+    match (month + 6, day) {
         (later, day) if later <= 12 => (year, later, day.min(days_of(later))),
         // What was signed this late can be cancelled in time next year only.
         (later, day) => (year + 1, later - 12, day),
-    };
-    if on > last || on > (YEAR, 12, 31) || commission == 0 {
-        return None;
     }
-    let signed = format!("{YEAR}-{month:02}");
+}
+
+/// The line that takes a contract's commission back; or gives it.
+fn line_taken_back(
+    market: usize,
+    agent: &'static str,
+    month: u32,
+    (id, signed): (&str, u32),
+    cents: i64,
+) -> Line {
     let market = &MARKETS[market];
-    let (id, agent, currency, amount) = (&contract.id, contract.agent, market.currency, money(-commission));
+    let (currency, amount) = (market.currency, money(cents));
     let text = format!(
-        "{},{agent},{currency},{YEAR}-{:02},{id},{signed},0,0,,0.00,,,ADJUSTMENT,0.00,{amount},{amount}\n",
-        market.name, on.1
+        "{},{agent},{currency},{YEAR}-{month:02},{id},{YEAR}-{signed:02},0,0,,0.00,,,ADJUSTMENT,0.00,{amount},{amount}\n",
+        market.name
     );
-    Some(Line {
-        month: on.1,
+    Line {
+        month,
         market: market.name,
         agent,
-        adjusts: Some((id.clone(), month)),
+        adjusts: Some((id.to_owned(), signed)),
         status: "ADJUSTMENT",
-        payable: -commission,
+        payable: cents,
         text,
-    })
+    }
 }
 
 /// A fraction to the nearest whole number, a tie to the even one.
@@ -195,9 +283,4 @@ pub(super) fn payable(lines: &[Line], month: u32) -> BTreeMap<&'static str, i64>
         *totals.entry(market.currency).or_default() += line.payable;
     }
     totals
-}
-
-/// Whether a day lies in or before a month of the year.
-pub(super) fn until(day: Day, month: u32) -> bool {
-    day <= (YEAR, month, 31)
 }

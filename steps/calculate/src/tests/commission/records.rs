@@ -56,7 +56,9 @@ pub(super) const PENETRATIONS: [i64; 4] = [65, 55, 45, 30];
 pub(super) const ACHIEVEMENTS: [i64; 5] = [50, 70, 90, 100, 115];
 
 /// Commission rates in ten-thousandths by market, penetration and achievement.
-pub(super) const RATES: [[[i64; 5]; 4]; 3] = [
+pub(super) type Rates = [[[i64; 5]; 4]; 3];
+
+const RATES: Rates = [
     [
         [124, 140, 152, 166, 178],
         [120, 136, 148, 160, 172],
@@ -93,8 +95,13 @@ pub(super) struct Contract {
     pub(super) cancelled: Vec<Day>,
 }
 
+#[derive(Clone)]
 pub(super) struct Records {
     pub(super) contracts: Vec<Contract>,
+    /// Those that were not told yet, though their cancellation may be.
+    pub(super) untold: BTreeSet<String>,
+    /// What is paid.
+    pub(super) matrices: Rates,
     /// Whole units of the market's currency, by agent and month.
     pub(super) targets: BTreeMap<(&'static str, u32), i64>,
     /// Ten-thousandths of a currency for one euro, by day of publication.
@@ -114,7 +121,13 @@ impl Records {
         }
         number(&mut contracts);
         special(&mut contracts);
-        Self { targets: targets(&mut random), rates: rates(&mut random), contracts }
+        Self {
+            targets: targets(&mut random),
+            rates: rates(&mut random),
+            contracts,
+            untold: BTreeSet::new(),
+            matrices: RATES,
+        }
     }
 }
 
@@ -255,7 +268,7 @@ pub(super) fn days_of(month: u32) -> u32 {
 }
 
 /// So many days later; counts, and knows what it needs: the years 2023 to 2025.
-fn days_later(day: Day, days: i64) -> Day {
+pub(super) fn days_later(day: Day, days: i64) -> Day {
     let (mut year, mut month, mut date) = day;
     for _ in 0..days {
         date += 1;

@@ -146,6 +146,10 @@ impl Planner<'_> {
         if let Some(clawback) = &step.clawback {
             return self.clawback(clawback);
         }
+        if let Some(name) = &step.period {
+            self.add("period", name, Kind::Text)?;
+            return Ok(PlannedStep::Period);
+        }
         self.append(step.append.as_deref().unwrap_or_default())
     }
 
@@ -164,6 +168,7 @@ impl Planner<'_> {
             ("outliers", step.outliers.is_some()),
             ("clawback", step.clawback.is_some()),
             ("append", step.append.is_some()),
+            ("period", step.period.is_some()),
         ];
         if steps.iter().filter(|(_, given)| *given).count() == 1 {
             return Ok(());

@@ -203,6 +203,11 @@ impl Check<'_> {
                 self.find(format!("{at}.code"), format!("there is already a warning `{code}`"));
             }
             match (&warning.when, &warning.steady) {
+                // Looked at with the tables.
+                (_, None) if warning.table.is_some() => {}
+                (_, Some(_)) if warning.table.is_some() => {
+                    self.find(&at, "`steady` looks at the feed's rows: leave `table` out");
+                }
                 (Some(condition), None) => {
                     if let Err(message) = condition.compile(&self.layout) {
                         self.find(format!("{at}.when"), message);

@@ -1,6 +1,7 @@
 //! What is kept of a feed: columns of its rows, and periods that can be told apart.
 
 use super::Check;
+use crate::calculation::{ENTRY_DELIVERY, ENTRY_PERIOD, ROWS};
 use crate::spec::store::{MONTHS_BACK_MAX, Store};
 use crate::value::Kind;
 
@@ -36,6 +37,12 @@ impl Check<'_> {
     }
 
     fn store_key(&mut self, store: &Store) {
+        if store.replace.is_some() && !store.key.is_empty() {
+            self.find(
+                "store.replace",
+                "with a `key` a row takes the place of the one with its key: leave this out",
+            );
+        }
         for (index, name) in store.key.iter().enumerate() {
             let at = format!("store.key[{index}]");
             self.row_column(&at, name);
@@ -54,6 +61,53 @@ impl Check<'_> {
         let known: Vec<&str> = layout.names().collect();
         self.unknown(at, "column", name, &known);
         None
+    }
+
+    /// What is kept of figures must be columns of the table they are made of. Looked
+    /// at when that table is known.
+    pub(super) fn entries(&mut self) {
+        let spec = self.spec;
+        let mut delivered = spec.references.iter().enumerate().filter(|(_, reference)| reference.delivered);
+        let Some((index, reference)) = delivered.next() else { return };
+        let at = format!("references[{index}]");
+        if let Some((other, _)) = delivered.next() {
+            self.find(
+                format!("references[{other}].delivered"),
+                format!("`{}` is that already", reference.name),
+            );
+        }
+        if reference.period.is_some() {
+            self.find(format!("{at}.period"), "what was delivered is never waited for: leave it out");
+        }
+        if spec.store.is_none() {
+            self.find(
+                format!("{at}.delivered"),
+                "only a feed with a section `[store]` knows what was delivered",
+            );
+        }
+        if spec.figures.source() == ROWS {
+            self.find(format!("{at}.delivered"), "name the table in `figures.from` whose rows are kept");
+            return;
+        }
+        let layout = self.layout.clone();
+        for (index, column) in reference.columns.iter().enumerate() {
+            let at = format!("{at}.columns[{index}]");
+            let built_in = [ENTRY_PERIOD, ENTRY_DELIVERY].contains(&&*column.name);
+            let known =
+                if built_in { Some(Kind::Text) } else { layout.find(&column.name).map(|(_, kind)| kind) };
+            match known {
+                None => {
+                    let mut known: Vec<&str> = layout.names().collect();
+                    known.extend([ENTRY_PERIOD, ENTRY_DELIVERY]);
+                    self.unknown(format!("{at}.name"), "column of the figures' table", &column.name, &known);
+                }
+                Some(kind) if kind != column.kind => {
+                    let message = format!("`{}` is {kind} there, not {}", column.name, column.kind);
+                    self.find(format!("{at}.type"), message);
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     /// The column that says which period a row of reference data is for.
