@@ -47,7 +47,7 @@ impl Asking {
             let since = text::moment(task.since_millis, time, now_millis);
             let until = task.until_millis.map(|at| format!(", until {}", text::moment(at, time, now_millis)));
             lines.push(format!("  {}  since {since}{}", safe(&task.place()), until.unwrap_or_default()));
-            lines.push(format!("    {}", text::one_line(&question(task), QUESTION_WIDTH)));
+            lines.extend(question(task).lines().map(|line| format!("    {}", safe(line))));
         }
         lines.push(format!("answer it with: stepwright answer {name} --result JSON"));
         lines.join("\n")
@@ -101,11 +101,16 @@ impl Asking {
     }
 }
 
-/// What the resource was called with: of a function its payload.
+/// What is asked: the `text` of what the resource was called with, whole, since somebody decides
+/// by it; of another input its beginning.
 fn question(task: &WaitingTask) -> String {
     let arguments: Value = serde_json::from_str(&task.arguments).unwrap_or_default();
     let payload = arguments.get("Payload").unwrap_or(&arguments);
-    payload.get("input").unwrap_or(payload).to_string()
+    let input = payload.get("input").unwrap_or(payload);
+    match input.get("text").and_then(Value::as_str) {
+        Some(text) => text.to_owned(),
+        None => text::one_line(&input.to_string(), QUESTION_WIDTH),
+    }
 }
 
 /// Lists what waits. An empty list is no failure.

@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
   stepwright redrive latest --reason 'CoreView is back'  it goes on where it failed
   stepwright validate order.asl.json                   what AWS would refuse, and why
   stepwright synth                                     what deploys the workflows",
-    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 5 refused · 6 partly refused · 130 interrupted\n\
+    after_help = "Exit codes: 0 ok · 1 failed · 2 usage · 3 not found · 4 somebody has to answer · 5 refused · 6 partly refused · 130 interrupted\n\
                   Data goes to stdout, everything else to stderr."
 )]
 pub(crate) struct Cli {

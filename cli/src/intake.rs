@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use asl::limits::PAYLOAD_BYTES_MAX;
 use infra::manifest::{Intake, Workflow};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -95,9 +96,23 @@ impl Given {
     }
 }
 
-/// The lines of a file that are not blank.
+/// The lines of a file that are not blank: all of them, if an execution's input can hold them.
 fn lines(path: &Path) -> Result<Value, Problem> {
-    let text = std::fs::read_to_string(path).map_err(|error| Problem::file("cannot read", path, error))?;
+    let read = |error| Problem::file("cannot read", path, error);
+    // One byte more tells a file that is too large from one that just fits.
+    let limit = u64::try_from(PAYLOAD_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let mut text = String::new();
+    File::open(path).map_err(read)?.take(limit).read_to_string(&mut text).map_err(read)?;
+    if text.len() > PAYLOAD_BYTES_MAX {
+        return Err(Problem::Usage {
+            message: format!(
+                "{}: more than {PAYLOAD_BYTES_MAX} bytes of messages, which is all an execution's input can hold",
+                path.display()
+            ),
+            hint: "split the file and run it part by part, or give it as a file of the feed: --input"
+                .to_owned(),
+        });
+    }
     Ok(text.lines().filter(|line| !line.trim().is_empty()).map(Value::from).collect())
 }
 

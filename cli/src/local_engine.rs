@@ -94,7 +94,8 @@ impl LocalEngine {
         let settings = AwsSettings::from_environment(engine::arn::DEFAULT_REGION);
         let settings = match own {
             Some(own) => settings.with_own_endpoint(own),
-            None => settings,
+            // What is declared starts nothing here: a run is what its command says.
+            None => settings.with_silent_bus(),
         };
         let integrations =
             Integrations::new(Arc::new(host.clone()), names.iter().cloned().collect(), settings);

@@ -29,6 +29,7 @@ mod remote;
 mod rerun;
 mod resume;
 mod run;
+mod settlement;
 mod show;
 mod snippet;
 mod stop;

@@ -9,6 +9,7 @@ use crate::{
     arguments::Time,
     data::DataDir,
     figures::Reference,
+    settlement::Settlement,
     terminal::{Ink, Paint},
     text::{self, count, duration, one_line, safe},
 };
@@ -120,24 +121,18 @@ impl Summary {
     }
 }
 
-/// One of several executions, in a line: `✓ coreview-commission 2024-03: payable 12.00  (0.8 s)`.
-pub(crate) fn line(label: &str, took_millis: i64, output: &Value, paint: Paint) -> String {
+/// One of several executions, in a line, and where its report is:
+/// `✓ coreview-commission 2024-03: payable 12.00 · 3 delivered  (0.8 s)`.
+pub(crate) fn line(label: &str, took_millis: i64, output: &Value, data: &DataDir, paint: Paint) -> String {
+    let settlement = Settlement::of(output);
     let mut words = Vec::new();
     words.extend(output.get("totals").and_then(totals));
-    if let Some(deliveries) = output.get("deliveries").and_then(Value::as_array) {
-        let was_there = |delivery: &&Value| delivery.get("already_delivered") == Some(&Value::Bool(true));
-        let before = deliveries.iter().filter(was_there).count();
-        let number = deliveries.len();
-        words.push(match before {
-            _ if number == 0 => "nothing to deliver".to_owned(),
-            0 => format!("{number} delivered"),
-            all if all == number => format!("{number} delivered before, nothing was written twice"),
-            some => format!("{} delivered, {some} before", number - some),
-        });
-    }
+    words.extend(settlement.as_ref().map(Settlement::in_short));
     let what = if words.is_empty() { String::new() } else { format!(": {}", words.join(" · ")) };
     let headline = paint.ink(Ink::Good, &format!("✓ {label}"));
-    format!("{headline}{what}  ({})", duration(took_millis))
+    let report = settlement.and_then(|settlement| settlement.page(data));
+    let report = report.map(|page| format!("\n    {}", paint.ink(Ink::Faint, &format!("report {page}"))));
+    format!("{headline}{what}  ({}){}", duration(took_millis), report.unwrap_or_default())
 }
 
 /// The reference to the figures: `figures` itself, or inside of it.
@@ -149,7 +144,7 @@ pub(crate) fn figures(output: &Value) -> Option<Reference> {
 }
 
 /// The references a value is or holds.
-fn references(value: &Value) -> Vec<Reference> {
+pub(crate) fn references(value: &Value) -> Vec<Reference> {
     match Reference::of(value) {
         Some(reference) => vec![reference],
         None => value
@@ -162,7 +157,7 @@ fn references(value: &Value) -> Vec<Reference> {
 }
 
 /// `flights 336,776 · distance 350217607`
-fn totals(value: &Value) -> Option<String> {
+pub(crate) fn totals(value: &Value) -> Option<String> {
     let totals = value.as_object().filter(|totals| !totals.is_empty())?;
     let one = |(name, value): (&String, &Value)| {
         format!("{} {}", safe(name), safe(value.as_str().unwrap_or(&value.to_string())))

@@ -299,7 +299,12 @@ fn exit_code(plans: &[Plan], outcomes: &Outcomes, arguments: &Redrive) -> u8 {
 
 /// How an execution ended, in a line.
 pub(crate) fn ended(now: &ExecutionDescription, paint: Paint) -> String {
-    let (sign, ink) = if now.status == Status::Succeeded { ("✓", Ink::Good) } else { ("✗", Ink::Bad) };
+    let (sign, ink) = match now.status {
+        Status::Succeeded => ("✓", Ink::Good),
+        // It waits for an answer.
+        Status::Running => ("…", Ink::Warn),
+        _ => ("✗", Ink::Bad),
+    };
     let error = now.error.as_deref().map(|error| format!("  {}", safe(error))).unwrap_or_default();
     format!("{} {}  {}{error}", paint.ink(ink, sign), safe(&now.name), now.status)
 }

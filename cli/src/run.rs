@@ -18,6 +18,7 @@ use crate::{
     problem::{Problem, exit},
     project::Application,
     receipt::{self, Frame, Summary},
+    settlement::Settlement,
     terminal::{Ink, Terminal},
     text,
     view::View,
@@ -325,7 +326,8 @@ impl Session<'_> {
             self.terminal.data(&format!("{table}\n"));
         }
         let line = |ended: &Ended| {
-            receipt::line(&ended.label, took_millis(&ended.watched), &ended.output, self.terminal.out)
+            let took = took_millis(&ended.watched);
+            receipt::line(&ended.label, took, &ended.output, &self.local.data, self.terminal.out)
         };
         self.terminal.data(&ended.iter().map(line).collect::<Vec<_>>().join("\n"));
         Ok(())
@@ -340,10 +342,12 @@ impl Session<'_> {
             booked_in: Some(&booked_in),
             exported,
         };
-        self.terminal.data(&match Summary::of(&ended.output) {
-            Some(summary) => summary.to_text(frame, &self.local.data, self.terminal.out),
-            None => receipt::plain(frame, &ended.output, self.terminal.out),
-        });
+        let (data, paint) = (&self.local.data, self.terminal.out);
+        let summary = Summary::of(&ended.output).map(|summary| summary.to_text(frame, data, paint));
+        let summary = summary
+            .or_else(|| Some(Settlement::of(&ended.output)?.to_text(frame, data, paint)))
+            .unwrap_or_else(|| receipt::plain(frame, &ended.output, paint));
+        self.terminal.data(&summary);
     }
 
     fn export(&self, ended: &[Ended], references: &[Reference], to: &Path) -> Result<String, Problem> {

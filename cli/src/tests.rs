@@ -15,6 +15,7 @@ use crate::{
     definition::outermost_states,
     failure::Failure,
     receipt::{self, Frame, Summary},
+    settlement::Settlement,
     terminal::Paint,
     tree::tree,
     view::{Counted, Items, Standing, View},
@@ -313,6 +314,40 @@ fn output(already: bool) -> Value {
         "rejects": reference("p/rejects.jsonl", 12),
         "tables": ["coreview_ledger", "coreview_figure"],
     })
+}
+
+#[test]
+fn a_settlement_says_what_was_taken_in_kept_delivered_and_where_the_report_is() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let data = DataDir::create(&dir.path().join("data")).expect("data folder");
+    let root = data.journal().display().to_string();
+    let frame = Frame {
+        workflow: "coreview-commission",
+        execution: "coreview-commission-20261121-101500-4c1f",
+        took_millis: 913,
+        booked_in: Some("sqlite:///data/coreview.db"),
+        exported: None,
+    };
+    let drawn = |output: &Value| {
+        Settlement::of(output).expect("a settlement").to_text(frame, &data, PLAIN).replace(&root, "DATA")
+    };
+    let reference = |key: &str| json!({ "bucket": "staging", "key": key, "sha256": "00", "bytes": 1 });
+    let delivery = |market: &str, before: bool| json!({ "market": market, "channel": "coreview-database", "coreview_id": "CV-7", "rows": 12, "already_delivered": before });
+    let loaded = json!([{ "rows": 30, "replaced": 1, "unchanged": 0, "rejected": 2, "rejects": reference("p/rejects.jsonl") }, { "rows": 1, "rejected": 0 }]);
+    let month = json!({
+        "loaded": loaded, "period": "2024-03", "totals": { "payable[currency=EUR]": "24813.77" },
+        "deliveries": [delivery("north", false), delivery("south", true)],
+        "report": { "html": reference("r/report.html"), "json": reference("r/report.json") },
+    });
+    insta::assert_snapshot!("settlement", drawn(&month));
+    insta::assert_snapshot!("settlement-loaded", drawn(&json!({ "loaded": loaded, "deliveries": [] })));
+    let revision = |scope: &str, unchanged: bool, warnings: Value| json!({ "name": "cells", "scope": scope, "number": 2, "rows": 88, "unchanged": unchanged, "warnings": warnings });
+    let warned = json!({ "RATE_FALLS": { "rows": 3, "first": "north, line 4: 0.01 after 0.02" } });
+    let kept = json!({ "revisions": [revision("year=2024", false, warned), revision("", true, json!({}))] });
+    insta::assert_snapshot!("settlement-kept", drawn(&kept));
+    let line = receipt::line("coreview-commission 2024-03", 913, &month, &data, PLAIN).replace(&root, "DATA");
+    insta::assert_snapshot!("settlement-line", line);
+    assert!(Settlement::of(&json!({ "receipt": {} })).is_none(), "a single delivery has a receipt");
 }
 
 #[test]

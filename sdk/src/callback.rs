@@ -59,8 +59,8 @@ impl<T> Callback<T> {
         Self { token: token.into(), answer: PhantomData }
     }
 
-    /// The task token: up to 1,024 characters, good until it is answered or the
-    /// state's time is over.
+    /// The task token: up to 2,048 characters (AWS: `SendTaskSuccess`, `taskToken`), good
+    /// until it is answered or the state's time is over.
     pub fn token(&self) -> &str {
         &self.token
     }

@@ -35,31 +35,29 @@ fn succeeded(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", told(output)))
 }
 
-/// The deliveries and figures CoreView holds in the default database of `data`.
-pub(crate) fn coreview(data: &Path) -> Delivered {
+/// The rows of a query of the default database of `data`, as comparable texts.
+pub(crate) fn rows(data: &Path, sql: &str) -> Vec<String> {
     let database = rusqlite::Connection::open(data.join("coreview.db")).expect("coreview.db opens");
-    let rows = |sql: &str| -> Vec<String> {
-        let mut statement = database.prepare(sql).expect("the table is there");
-        let columns = statement.column_count();
-        statement
-            .query_map([], |row| {
-                (0..columns)
-                    .map(|column| {
-                        row.get::<_, rusqlite::types::Value>(column).map(|value| format!("{value:?}"))
-                    })
-                    .collect::<Result<Vec<_>, _>>()
-                    .map(|row| row.join("|"))
-            })
-            .expect("the query runs")
-            .collect::<Result<_, _>>()
-            .expect("rows read")
+    let mut statement = database.prepare(sql).expect("the table is there");
+    let columns = statement.column_count();
+    let text = |row: &rusqlite::Row<'_>| {
+        let value = |column| row.get::<_, rusqlite::types::Value>(column).map(|value| format!("{value:?}"));
+        (0..columns).map(value).collect::<Result<Vec<_>, _>>().map(|row| row.join("|"))
     };
-    Delivered {
-        ledger: rows("SELECT delivery_id, batch_sha256, row_count, totals FROM coreview_ledger ORDER BY 1"),
-        figures: rows(
-            "SELECT feed, period, entity_key, figures, delivery_id, state FROM coreview_figure ORDER BY 1, 2, 3",
-        ),
-    }
+    let rows = statement.query_map([], text).expect("the query runs");
+    rows.collect::<Result<_, _>>().expect("rows read")
+}
+
+/// What a delivery left in `CoreView`: the same after any repetition.
+pub(crate) const LEDGER: &str =
+    "SELECT delivery_id, batch_sha256, row_count, totals, version, state FROM coreview_ledger ORDER BY 1";
+/// The figures `CoreView` holds.
+pub(crate) const FIGURES: &str =
+    "SELECT feed, period, entity_key, figures, delivery_id, state FROM coreview_figure ORDER BY 1, 2, 3, 5";
+
+/// The deliveries and figures `CoreView` holds in the default database of `data`.
+pub(crate) fn coreview(data: &Path) -> Delivered {
+    Delivered { ledger: rows(data, LEDGER), figures: rows(data, FIGURES) }
 }
 
 /// What CoreView holds, comparable.

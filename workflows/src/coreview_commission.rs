@@ -375,6 +375,7 @@ fn delivered(w: &mut Flow, correction: Expr<Option<Correction>>, planned: Expr<P
         totals: planned.totals,
         execution_arn: w.execution_arn(),
         correction,
+        replaces: planned.replaces,
     })
     .retry([StageError::UNAVAILABLE, StageError::THROTTLED], when_coreview_is_away())
     .retry(StageError::STORAGE_FAILED, when_storage_is_away())
@@ -427,16 +428,13 @@ fn by_https(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
 
 /// Drops files, and waits until the receiver says that it has taken them. `coreview-acknowledge`
 /// wakes the state; the answer itself is in the folder, so one that is lost is read after the time-out.
+/// Only then is the folder asked again: what was refused or replaced while it was waited for is no receipt.
 fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
     let receipt = deliver_file(batch)
         .retry(DeliverError::UNAVAILABLE, when_coreview_is_away())
         .retry(DeliverError::THROTTLED, when_coreview_is_busy())
         .retry(DeliverError::UNKNOWN, when_it_is_not_known())
         .lets_fail(DeliverError::EVERY)
-        .run(w);
-    verify_file(receipt)
-        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
-        .lets_fail(VerifyError::EVERY)
         .run(w);
     acknowledged(receipt)
         .named("Is it acknowledged?")
@@ -456,6 +454,10 @@ fn by_files(w: &mut Flow, batch: Expr<Batch>) -> Expr<Receipt> {
                 .run(w)
         })
         .lets_fail(DeliverError::EVERY)
+        .run(w);
+    verify_file(receipt)
+        .retry([VerifyError::UNAVAILABLE, VerifyError::THROTTLED], when_coreview_is_away())
+        .lets_fail(VerifyError::EVERY)
         .run(w);
     receipt
 }

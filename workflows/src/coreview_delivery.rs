@@ -98,6 +98,7 @@ fn coreview_delivery(w: &mut Flow, request: Expr<DeliveryRequest>) -> Expr<Deliv
         totals: figures.totals,
         execution_arn: w.execution_arn(),
         correction: none(),
+        replaces: none(),
     })
     .retry([StageError::UNAVAILABLE, StageError::THROTTLED], when_coreview_is_away())
     .retry(StageError::STORAGE_FAILED, when_storage_is_away())

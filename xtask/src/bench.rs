@@ -2,6 +2,7 @@
 //! there is one, a ratio to a peer measured in the same run. Figures are
 //! medians; this is measuring, not testing: nothing here can fail a build.
 
+mod coreview;
 mod endpoint;
 mod processes;
 mod runtime_api;
@@ -23,6 +24,9 @@ pub(crate) fn run_figures(root: &Path, filters: &[String]) -> Result<(), String>
         |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
     if wanted("flights") {
         flights(root)?;
+    }
+    if wanted("coreview") {
+        coreview::figures(root)?;
     }
     if wanted("synth") {
         synth(root)?;

@@ -24,16 +24,16 @@ use random::Random;
 pub(crate) struct Feed {
     /// How many lines, without the header.
     #[arg(long, default_value_t = 540_000)]
-    lines: u64,
+    pub(crate) lines: u64,
     /// Other seeds give other lines.
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// The file: gzip when its name ends in `.gz`.
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Also writes a customer's folder: reference data, specs and `customer.toml`.
     #[arg(long, value_name = "FOLDER")]
-    customer: Option<PathBuf>,
+    pub(crate) customer: Option<PathBuf>,
 }
 
 /// The days of the feed: two years.

@@ -1,6 +1,7 @@
 //! A simulated AWS account for tests: a moto server on a free loopback port.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A running server; it ends with this value.
@@ -13,14 +14,15 @@ impl Moto {
     /// The server, or `None` and a word about it. With `STEPWRIGHT_REQUIRE_TOOLS=1`
     /// its absence is a failure.
     pub(crate) fn start() -> Option<Self> {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/python/bin/moto_server");
-        if !std::path::Path::new(program).exists() {
-            let message = format!("missing {program}; `cargo xtask tools` installs it");
+        let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let mut programs = folders.map(|folder| folder.join(".tools/python/bin/moto_server"));
+        let Some(program) = programs.find(|program| program.exists()) else {
+            let message = "missing .tools/python/bin/moto_server; `cargo xtask tools` installs it";
             let required = std::env::var_os("STEPWRIGHT_REQUIRE_TOOLS").is_some_and(|value| value == "1");
             assert!(!required, "{message}");
             eprintln!("LEFT OUT: {message}; this test checked nothing");
             return None;
-        }
+        };
         // Port 0: the system chooses, and the server says which.
         let mut process = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", "0"])

@@ -92,6 +92,7 @@ pub struct AwsSettings {
     default_region: String,
     kept: Mutex<Option<(Credentials, Instant)>>,
     own: Option<OwnEndpoint>,
+    has_silent_bus: bool,
 }
 
 /// Where a service is.
@@ -137,6 +138,7 @@ impl AwsSettings {
             default_region: default_region.to_owned(),
             kept: Mutex::default(),
             own: None,
+            has_silent_bus: false,
         }
     }
 
@@ -144,6 +146,18 @@ impl AwsSettings {
     #[must_use]
     pub fn with_own_endpoint(self, own: OwnEndpoint) -> Self {
         Self { own: Some(own), ..self }
+    }
+
+    /// With the default event bus of an account where nobody has a rule: what is put on it is
+    /// accepted, and nobody hears it. Unless somebody says where the bus is.
+    #[must_use]
+    pub fn with_silent_bus(self) -> Self {
+        Self { has_silent_bus: true, ..self }
+    }
+
+    /// Whether events are put where nobody hears them.
+    pub(super) fn is_silent_bus(&self, about: &About) -> bool {
+        self.has_silent_bus && about.id == "EventBridge" && !self.names_endpoint(about)
     }
 
     /// The endpoint of this process, where it serves a service.

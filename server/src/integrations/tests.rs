@@ -26,9 +26,11 @@ struct World {
 
 impl World {
     fn new(environment: &[(&str, &str)]) -> Self {
+        Self::of(settings(environment))
+    }
+
+    fn of(settings: AwsSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let settings = AwsSettings::new(environment.collect(), "us-east-1");
         let host = Integrations::new(Arc::new(Echo), BTreeSet::from(["mine".to_owned()]), settings);
         let engine = Engine::open(EngineOptions::new(folder.path(), Arc::new(host.clone()))).unwrap();
         host.attach(&engine);
@@ -59,6 +61,11 @@ impl Drop for World {
         self.engine.clone().shutdown();
         self.host.close();
     }
+}
+
+fn settings(environment: &[(&str, &str)]) -> AwsSettings {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    AwsSettings::new(environment.collect(), "us-east-1")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "called with literals")]
@@ -112,6 +119,28 @@ fn service(answers: Vec<(u16, &'static str, String)>) -> (String, Receiver<(Stri
         }
     });
     (url, receiver)
+}
+
+/// Where nobody has a rule, an event is accepted and heard by nobody; where somebody says that a
+/// bus is, it goes there.
+#[test]
+fn a_silent_bus_takes_events() {
+    let entry = json!({ "Source": "s", "DetailType": "d", "Detail": { "n": 1 } });
+    let put = |world: &World| world.task("events:putEvents", json!({ "Entries": [entry, entry] }));
+    let silent = World::of(settings(&[]).with_silent_bus());
+    let put_silently = output(&put(&silent));
+    assert_eq!(put_silently["FailedEntryCount"], 0);
+    assert!(put_silently["Entries"][1]["EventId"].is_string(), "{put_silently}");
+    assert_eq!(put(&World::new(&[])).status, Status::Failed, "nobody said where one is");
+    let listed = silent.task("aws-sdk:eventbridge:listRules", json!({}));
+    assert_eq!(listed.status, Status::Failed, "it is nothing but silent");
+
+    let answer = json!({ "FailedEntryCount": 0, "Entries": [{ "EventId": "e-1" }, { "EventId": "e-2" }] });
+    let (url, sent) = service(vec![(200, "", answer.to_string())]);
+    let named = [("AWS_ENDPOINT_URL_EVENTBRIDGE", url.as_str())];
+    let put = output(&put(&World::of(settings(&named).with_silent_bus())));
+    assert_eq!(put["Entries"][0]["EventId"], "e-1");
+    assert!(sent.recv().unwrap().1.contains("\"Source\":\"s\""));
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl CalculateError {
         let detail = format!("{error}, in {place}; correct the source, or the calculation in the spec");
         match error {
             ArithmeticError::DivisionByZero => Self::DivisionByZero { detail },
-            ArithmeticError::Overflow => Self::Overflow { detail },
+            ArithmeticError::Overflow | ArithmeticError::TextTooLong => Self::Overflow { detail },
         }
     }
 

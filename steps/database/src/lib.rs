@@ -184,6 +184,8 @@ pub enum ErrorKind {
     Unknown,
     /// It refuses, and will refuse again: someone has to change something.
     Rejected,
+    /// It refuses because the user may not.
+    Forbidden,
 }
 
 /// What went wrong between us and the database.

@@ -54,8 +54,7 @@ pub async fn apply(database: &mut impl Database) -> Result<Applied, DatabaseErro
 
 /// A user who may only use the tables meets a version that needs others.
 fn explained(error: DatabaseError) -> DatabaseError {
-    // PostgreSQL: insufficient_privilege.
-    if !error.detail.contains("42501") {
+    if error.kind != ErrorKind::Forbidden {
         return error;
     }
     let advice = "its tables are older than this version: run the step `migrate` as the user who owns them";

@@ -369,7 +369,7 @@ pub(crate) fn classify(state: &SqlState, phase: Phase) -> (ErrorKind, &'static s
             "check user, password and database in the secret `coreview`, then redrive the execution",
         ),
         _ if code == "42501" => (
-            ErrorKind::Rejected,
+            ErrorKind::Forbidden,
             "grant the step's user access to CoreView's tables, then redrive the execution",
         ),
         "22" | "23" => {

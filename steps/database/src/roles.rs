@@ -18,7 +18,7 @@ pub const ROLES: [&str; 3] = ["stepwright_coreview", "stepwright_pipeline", "ste
 /// now; doing it again changes nothing. Returns the roles: none on SQLite, which
 /// has no users.
 ///
-/// [`ErrorKind::Rejected`] when the user may not: it must be allowed to create
+/// [`ErrorKind::Forbidden`] when the user may not: it must be allowed to create
 /// roles and own the tables.
 pub async fn grant(database: &mut impl Database) -> Result<Vec<String>, DatabaseError> {
     if database.dialect() == Dialect::Sqlite {
@@ -56,7 +56,7 @@ pub async fn exist(database: &mut impl Database) -> Result<bool, DatabaseError> 
 fn explained(error: DatabaseError) -> DatabaseError {
     let action = "make its roles";
     match error.kind {
-        ErrorKind::Rejected => DatabaseError {
+        ErrorKind::Rejected | ErrorKind::Forbidden => DatabaseError {
             action,
             advice: "connect as a user who may create roles and owns the tables (the secret `coreview-owner`), then start again",
             ..error

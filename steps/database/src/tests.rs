@@ -5,7 +5,7 @@ use super::{Connection, ErrorKind, Patience};
 
 #[test]
 fn sqlstates_are_sorted_by_what_to_do() {
-    use ErrorKind::{Rejected, Throttled, Unavailable, Unknown};
+    use ErrorKind::{Forbidden, Rejected, Throttled, Unavailable, Unknown};
     let table = [
         ("08006", Unavailable, Unknown),
         ("08007", Unknown, Unknown),
@@ -25,7 +25,7 @@ fn sqlstates_are_sorted_by_what_to_do() {
         ("25006", Unavailable, Unavailable),
         ("28P01", Rejected, Rejected),
         ("3D000", Rejected, Rejected),
-        ("42501", Rejected, Rejected),
+        ("42501", Forbidden, Forbidden),
         ("42P01", Rejected, Rejected),
         ("22021", Rejected, Rejected),
         ("23505", Rejected, Rejected),

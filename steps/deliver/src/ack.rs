@@ -334,7 +334,7 @@ impl From<DatabaseError> for AcknowledgeError {
         match error.kind {
             ErrorKind::Unavailable | ErrorKind::Unknown => Self::Unavailable { detail },
             ErrorKind::Throttled => Self::Throttled { detail },
-            ErrorKind::Rejected => Self::Rejected { detail },
+            ErrorKind::Rejected | ErrorKind::Forbidden => Self::Rejected { detail },
         }
     }
 }

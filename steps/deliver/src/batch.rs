@@ -65,6 +65,11 @@ pub struct Batch {
     /// Present when the batch replaces one that was booked for the same period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
+    /// The delivery that a correction was compared with, before it was approved: the last one
+    /// that was known for channel, period and market. Absent when none was. A channel that
+    /// has had another one since refuses the correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 impl Batch {
@@ -78,6 +83,7 @@ impl Batch {
             market: self.market.as_deref(),
             batch_sha256: &self.batch_sha256,
             correction: self.correction.as_ref().map(|correction| correction.reason.as_str()),
+            replaces: self.replaces.as_deref(),
         })
     }
 }
@@ -100,6 +106,9 @@ pub struct Identity<'a> {
     /// The reason of a correction: going back to an earlier batch is a new
     /// delivery, not a repetition of the first.
     pub correction: Option<&'a str>,
+    /// See [`Batch::replaces`]: going back and forth for the same reason is a delivery each
+    /// time. Of no meaning without a correction.
+    pub replaces: Option<&'a str>,
 }
 
 /// The idempotency key: SHA-256 over channel, workflow, business period and the
@@ -108,7 +117,7 @@ pub struct Identity<'a> {
 /// Never over the execution: a support engineer may start the work again as a
 /// new execution, and that must not pay twice.
 pub fn delivery_id(identity: &Identity<'_>) -> String {
-    let Identity { channel, workflow, feed, period, market, batch_sha256, correction } = *identity;
+    let Identity { channel, workflow, feed, period, market, batch_sha256, correction, replaces } = *identity;
     // The first form has no market: ids given before there were markets stay what they are.
     let mut parts = match market {
         None => vec!["stepwright delivery 1", channel, workflow, feed, period],
@@ -116,6 +125,7 @@ pub fn delivery_id(identity: &Identity<'_>) -> String {
     };
     parts.push(batch_sha256);
     parts.extend(correction);
+    parts.extend(correction.and(replaces));
     framed_sha256(&parts)
 }
 

@@ -22,7 +22,8 @@ pub trait DeliveryChannel: Send {
     /// Delivers a batch completely or not at all. Of any number of calls with
     /// the same batch, at any time, one books it and all return its receipt.
     ///
-    /// [`DeliverError::Conflict`] when period and market have another batch already;
+    /// [`DeliverError::Conflict`] when period and market have another batch already, or, for a
+    /// correction, when another delivery came after the one it was compared with;
     /// [`DeliverError::Unknown`] when the answer was lost.
     fn apply(
         &mut self,
@@ -78,8 +79,7 @@ pub async fn deliver_through<R: BufRead + Send + 'static>(
     if crate::faults::no_idempotency() {
         return Ok(receipt);
     }
-    let found = channel.read_back(&receipt).await?;
-    match found.difference(&receipt) {
+    match found_wrong(channel, &receipt).await? {
         None => Ok(receipt),
         Some(difference) => Err(DeliverError::VerificationMismatch {
             detail: format!(
@@ -90,6 +90,18 @@ pub async fn deliver_through<R: BufRead + Send + 'static>(
             ),
         }),
     }
+}
+
+/// What is wrong with what the target holds for a receipt; nothing when it holds what
+/// was delivered, and when it need not any more: a correction may have come since.
+pub(crate) async fn found_wrong(
+    channel: &mut impl DeliveryChannel,
+    receipt: &Receipt,
+) -> Result<Option<String>, DeliverError> {
+    let Some(difference) = channel.read_back(receipt).await?.difference(receipt) else { return Ok(None) };
+    let still = channel.find(receipt.into()).await?;
+    let has_ended = still.is_some_and(|booking| booking.standing != Standing::Active);
+    Ok((!has_ended).then_some(difference))
 }
 
 /// Looks, delivers what is not there, and waits as the target asks to.
@@ -122,12 +134,78 @@ pub(crate) fn standing_receipt(booking: Booking) -> Result<Receipt, DeliverError
         Standing::Withdrawn { reason } => format!("was withdrawn ({reason})"),
         Standing::Refused { detail, rows } => return Err(DeliverError::Rejected { detail, rows }),
     };
+    let next = match receipt.correction {
+        None => "to book it again, start with a correction and its reason",
+        Some(_) => "look at what is there now; to correct that, start again",
+    };
     Err(DeliverError::Conflict {
         detail: format!(
-            "this very batch of {} was delivered at {} as {} and {what}; to book it again, start with a correction and its reason",
+            "this very batch of {} was delivered at {} as {} and {what}; {next}",
             DeliveryKey::from(&receipt),
             receipt.delivered_at,
             receipt.coreview_id
         ),
+        active: None,
     })
+}
+
+/// The deliveries of a period, for a batch that is not among them.
+pub(crate) struct Before {
+    /// The delivery that holds, if one does.
+    pub(crate) active: Option<Receipt>,
+    /// Whether the delivery that a correction was compared with is the last one; for one that
+    /// was compared with none, whether there is none.
+    pub(crate) as_compared: bool,
+}
+
+impl Before {
+    /// The receipt of what makes the batch needless, the conflict that forbids it, or nothing:
+    /// it may be booked.
+    pub(crate) fn judge(self, batch: &Batch, place: &str) -> Result<Option<Receipt>, DeliverError> {
+        let Self { active, as_compared } = self;
+        match active {
+            Some(active) if active.batch_sha256 == batch.batch_sha256 => Ok(Some(active)),
+            Some(active) if batch.correction.is_none() => Err(other_figures(batch, active, place)),
+            active if batch.correction.is_some() && !as_compared => {
+                Err(corrected_meanwhile(batch, active, place))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn other_figures(batch: &Batch, active: Receipt, place: &str) -> DeliverError {
+    let detail = format!(
+        "{place} has other figures for {}: {}; if these are right, start again with a correction and its reason, else correct the input",
+        DeliveryKey::from(batch),
+        described(&active)
+    );
+    DeliverError::Conflict { detail, active: Some(Box::new(active)) }
+}
+
+/// The conflict of a correction with what came after the delivery it was compared with.
+fn corrected_meanwhile(batch: &Batch, active: Option<Receipt>, place: &str) -> DeliverError {
+    let compared = match &batch.replaces {
+        Some(delivery_id) => format!("delivery {delivery_id}"),
+        None => "no delivery at all".to_owned(),
+    };
+    let key = DeliveryKey::from(batch);
+    let detail = match &active {
+        Some(active) => format!(
+            "{place}: {key} was corrected meanwhile by {}; this correction was compared with {compared}: look at it and start again",
+            described(active)
+        ),
+        None => format!(
+            "{place}: this correction of {key} was compared with {compared}, which is not the last one there: look at what it holds and start again"
+        ),
+    };
+    DeliverError::Conflict { detail, active: active.map(Box::new) }
+}
+
+/// A delivery, so that somebody finds it.
+fn described(receipt: &Receipt) -> String {
+    let Receipt { delivery_id, coreview_id, rows, delivered_at, execution_arn, .. } = receipt;
+    format!(
+        "delivery {delivery_id} ({coreview_id}, {rows} rows), delivered at {delivered_at} by {execution_arn}"
+    )
 }

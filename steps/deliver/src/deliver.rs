@@ -47,6 +47,8 @@ pub enum DeliverError {
     Conflict {
         /// What happened and what to do.
         detail: String,
+        /// The delivery in the way, where it is known.
+        active: Option<Box<Receipt>>,
     },
     /// CoreView refuses the batch, or rows of it, or the step; nothing was delivered.
     #[message("{detail}")]
@@ -143,8 +145,18 @@ async fn deliver_noted(
 ) -> Result<Receipt, DeliverError> {
     let connect = || database::warm(coreview.value());
     Outbox::open(connect().await?).await?.note_attempt(batch).await?;
-    let receipt = deliver_through(channel, batch, || rows_of(batch, staging)).await?;
-    Outbox::open(connect().await?).await?.note_receipt(&receipt).await?;
+    let delivered = deliver_through(channel, batch, || rows_of(batch, staging)).await;
+    let receipt = match delivered {
+        // Who delivered it may have died before it was noted; the next correction is compared with it.
+        Err(DeliverError::Conflict { active: Some(ref active), .. }) => {
+            Outbox::open(connect().await?).await?.note_receipt(active).await?;
+            return delivered;
+        }
+        delivered => delivered?,
+    };
+    let mut outbox = Outbox::open(connect().await?).await?;
+    outbox.note_receipt(&receipt).await?;
+    outbox.note_delivered(batch).await?;
     Ok(receipt)
 }
 
@@ -179,7 +191,7 @@ impl From<DatabaseError> for DeliverError {
             ErrorKind::Unavailable => Self::Unavailable { detail },
             ErrorKind::Throttled => Self::Throttled { detail },
             ErrorKind::Unknown => Self::Unknown { detail },
-            ErrorKind::Rejected => Self::rejected(detail),
+            ErrorKind::Rejected | ErrorKind::Forbidden => Self::rejected(detail),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! <feed>/<period>/[market-<market>/]v0001/<delivery id>.jsonl   the rows
 //!                                         manifest.json         written last: now it is delivered
 //!                                         ack.json | nak.json   written by the receiver
-//!                                   v0002/…                     a correction: changed rows only
+//!                                   v0002/…                     a correction: changed rows only, or all
 //! ```
 //!
 //! Exactly once rests on the manifest: it gets its name in one step, and only
@@ -16,11 +16,12 @@
 //!
 //! The receiver has to do its part: take a manifest's id once, ignore what has
 //! no manifest, and leave manifests where they are. Versions it has refused
-//! (`nak.json`) count as never delivered. Refused here: making the folder
-//! itself, which may be a share that is not mounted.
+//! (`nak.json`) count as never delivered. Changed rows are dropped only on top of a
+//! version that it has taken (`ack.json`), which the manifest names; before that, all rows.
+//! Refused here: a folder without the receiver's mark, which may be a share that is not
+//! mounted.
 
 use std::io::BufRead;
-use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use stepwright::objects::Store;
@@ -29,7 +30,7 @@ use stepwright::resource::{Bucket as _, BucketHandle};
 use crate::CoreViewDrop;
 use crate::batch::{Batch, DeliveryKey, Rows, hex};
 use crate::blocking::unblocked;
-use crate::channel::{DeliveryChannel, standing_receipt};
+use crate::channel::{Before, DeliveryChannel, standing_receipt};
 use crate::deliver::DeliverError;
 use crate::receipt::{Booking, ControlTotals, Receipt, Standing};
 use crate::tally::Tally;
@@ -45,6 +46,10 @@ pub(crate) use receiver::{Answered, answered_at, says_both};
 use manifest::{DataFile, Kind, MANIFEST, Manifest, Version};
 use rows::Merged;
 use shelf::{failure, uncertain, write};
+
+/// The file with which a receiver says that this is the folder it watches. What is in it does
+/// not matter.
+pub const DROP_MARK: &str = ".stepwright-drop";
 
 /// Corrections of one period. Each has to be read to know what the period holds.
 const VERSIONS_MAX: usize = 200;
@@ -94,14 +99,16 @@ impl FileDrop {
     fn put(&self, batch: &Batch, rows: impl BufRead) -> Result<Receipt, DeliverError> {
         self.check_root()?;
         let versions = self.versions(batch.into())?;
-        if let Some(receipt) = already_there(&versions, batch)? {
+        if let Some(receipt) = self.already_there(&versions, batch)? {
             return Ok(receipt);
         }
+        let base = base_of(&versions);
         let number = versions.len() as u64 + 1;
         let folder = format!("{}/{}", manifest::folder(batch.into()), manifest::version_name(number));
         let file = format!("{}.jsonl", batch.delivery_id);
-        let content = self.put_rows(batch, &versions, rows, &format!("{folder}/{file}"))?;
-        let manifest = Manifest::of_batch(batch, number, DataFile { file, ..content });
+        let content = self.put_rows(batch, &base, rows, &format!("{folder}/{file}"))?;
+        let base = base.last().map(|version| version.manifest.delivery_id.clone());
+        let manifest = Manifest::of_batch(batch, number, base, DataFile { file, ..content });
         if self.publish(&manifest, &folder)? {
             return Ok(manifest.receipt());
         }
@@ -110,7 +117,7 @@ impl FileDrop {
 
     /// What somebody else dropped while this batch was written; or this call, if its answer was lost.
     fn in_the_way(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
-        if let Some(receipt) = already_there(&self.versions(batch.into())?, batch)? {
+        if let Some(receipt) = self.already_there(&self.versions(batch.into())?, batch)? {
             return Ok(receipt);
         }
         Err(DeliverError::Throttled {
@@ -122,6 +129,28 @@ impl FileDrop {
         })
     }
 
+    /// The receipt of what makes a batch needless; the conflict that forbids it.
+    fn already_there(&self, versions: &[Version], batch: &Batch) -> Result<Option<Receipt>, DeliverError> {
+        if let Some(booking) = booking(versions, &batch.delivery_id) {
+            return standing_receipt(booking).map(Some);
+        }
+        let active = standing(versions)
+            .last()
+            .map(|active| Receipt { already_delivered: true, ..active.manifest.receipt() });
+        // What came after the delivery a correction was compared with; everything after none.
+        let after = match &batch.replaces {
+            None => Some(versions),
+            Some(replaced) => versions
+                .iter()
+                .position(|version| version.manifest.delivery_id == *replaced)
+                .and_then(|at| versions.get(at + 1..)),
+        };
+        let is_nothing =
+            |version: &Version| version.refusal.is_some() || version.manifest.kind == Kind::Withdrawal;
+        let as_compared = after.is_some_and(|after| after.iter().all(is_nothing));
+        Before { active, as_compared }.judge(batch, &self.place())
+    }
+
     fn look(&self, delivery: DeliveryKey<'_>) -> Result<Option<Booking>, DeliverError> {
         self.check_root()?;
         let versions = self.versions(delivery)?;
@@ -130,7 +159,16 @@ impl FileDrop {
 
     fn read(&self, delivery: DeliveryKey<'_>, receipt: &Receipt) -> Result<ControlTotals, DeliverError> {
         let versions = self.versions(delivery)?;
-        let mut rows = Merged::of(&self.store, standing(&versions))?;
+        let standing = standing(&versions);
+        if let Some(version) = without_base(&standing) {
+            return Err(DeliverError::VerificationMismatch {
+                detail: format!(
+                    "{}: its changes rest on a delivery that the receiver has refused after it had taken it; ask the receiver, then start again with a correction, which is dropped whole",
+                    self.location_of(&version.folder)
+                ),
+            });
+        }
+        let mut rows = Merged::of(&self.store, &standing)?;
         let mut hash = Sha256::new();
         let mut tally = Tally::of(receipt.totals.keys());
         while let Some(row) = rows.next_row()? {
@@ -167,6 +205,7 @@ impl FileDrop {
                         "delivery {} of {delivery} was replaced by correction {by}; withdraw that one",
                         receipt.delivery_id
                     ),
+                    active: None,
                 });
             }
             Standing::Active => {}
@@ -183,27 +222,36 @@ impl FileDrop {
 
     /// Without it every period would look as if nothing had been delivered.
     fn check_root(&self) -> Result<(), DeliverError> {
-        if self.store.directory().is_none_or(Path::is_dir) {
+        // A bucket of S3 that is not there says so itself.
+        let Some(root) = self.store.directory() else { return Ok(()) };
+        let problem = if !root.is_dir() {
+            "is not a folder here; mount the share or correct `STEPWRIGHT_BUCKET_COREVIEW_DROP`".to_owned()
+        } else if !root.join(DROP_MARK).is_file() {
+            // A mount point without its share is a folder, too, and so is a function's own disk.
+            format!(
+                "has no file `{DROP_MARK}`, with which a receiver marks the folder it watches: mount the share, or correct `STEPWRIGHT_BUCKET_COREVIEW_DROP`, or ask the receiver to put the file there"
+            )
+        } else {
             return Ok(());
-        }
+        };
         Err(DeliverError::Unavailable {
             detail: format!(
-                "{} is not a folder here; mount the share or correct `STEPWRIGHT_BUCKET_COREVIEW_DROP`; the delivery is tried again, or redrive the execution",
+                "{} {problem}; the delivery is tried again, or redrive the execution",
                 self.place()
             ),
         })
     }
 
-    /// Writes what a batch changes; all of it when nothing is there.
+    /// Writes what a batch changes on top of versions; all of it on top of none.
     fn put_rows(
         &self,
         batch: &Batch,
-        versions: &[Version],
+        base: &[&Version],
         source: impl BufRead,
         key: &str,
     ) -> Result<DataFile, DeliverError> {
         let mut source = Rows::new(source);
-        let mut base = Merged::of(&self.store, standing(versions))?;
+        let mut base = Merged::of(&self.store, base)?;
         let mut incoming = self.store.create(key).map_err(|error| failure(&error))?;
         let (mut received, mut written, mut withdrawn) = (0, 0, 0);
         let mut old = base.next_row()?;
@@ -251,39 +299,38 @@ impl FileDrop {
     }
 }
 
-/// The receipt of what makes a batch needless; the conflict that forbids it.
-fn already_there(versions: &[Version], batch: &Batch) -> Result<Option<Receipt>, DeliverError> {
-    if let Some(booking) = booking(versions, &batch.delivery_id) {
-        return standing_receipt(booking).map(Some);
+/// The versions that together are what the period holds now, oldest first: the last whole one
+/// that was not refused, and what was changed on top of it.
+fn standing(versions: &[Version]) -> Vec<&Version> {
+    let mut standing: Vec<&Version> = Vec::new();
+    for version in versions.iter().filter(|version| version.refusal.is_none()) {
+        if version.manifest.is_whole() || version.manifest.kind == Kind::Withdrawal {
+            standing.clear();
+        }
+        if version.manifest.kind != Kind::Withdrawal {
+            standing.push(version);
+        }
     }
-    let Some(active) = standing(versions).last() else { return Ok(None) };
-    let receipt = Receipt { already_delivered: true, ..active.manifest.receipt() };
-    if receipt.batch_sha256 == batch.batch_sha256 {
-        return Ok(Some(receipt));
-    }
-    if batch.correction.is_some() {
-        return Ok(None);
-    }
-    Err(DeliverError::Conflict {
-        detail: format!(
-            "{} holds other figures for {}: {} rows, delivered at {} by {}; if these are right, start again with a correction and its reason, else correct the input",
-            active.folder,
-            DeliveryKey::from(batch),
-            receipt.rows,
-            receipt.delivered_at,
-            receipt.execution_arn
-        ),
-    })
+    standing
 }
 
-/// The versions that together are what the period holds now, oldest first.
-fn standing(versions: &[Version]) -> impl Iterator<Item = &Version> {
-    let taken = |version: &&Version| version.refusal.is_none();
-    let after_withdrawal = versions
-        .iter()
-        .rposition(|version| version.manifest.kind == Kind::Withdrawal && version.refusal.is_none())
-        .map_or(0, |at| at + 1);
-    versions.iter().skip(after_withdrawal).filter(taken)
+/// The first version whose changes rest on another than the one before it: its receiver has
+/// refused what it had taken.
+fn without_base<'a>(standing: &[&'a Version]) -> Option<&'a Version> {
+    let befores = std::iter::once(None).chain(standing.iter().map(Some));
+    let rests = |(before, version): &(Option<&&Version>, &&Version)| match &version.manifest.base {
+        None => true,
+        Some(base) => before.is_some_and(|before| before.manifest.delivery_id == *base),
+    };
+    befores.zip(standing).find(|pair| !rests(pair)).map(|(_, version)| *version)
+}
+
+/// What changes may be dropped on top of: nothing unless the receiver has taken it. It may
+/// refuse yet what it has not answered.
+fn base_of(versions: &[Version]) -> Vec<&Version> {
+    let standing = standing(versions);
+    let is_taken = standing.last().is_some_and(|version| version.is_taken);
+    if is_taken && without_base(&standing).is_none() { standing } else { Vec::new() }
 }
 
 /// A delivery among the versions of its period, and what became of it.

@@ -15,14 +15,14 @@
 //! here: redirects, and plain HTTP to anywhere but this machine.
 
 use std::io::{BufRead, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body, SendBody};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 use crate::batch::{Batch, DeliveryKey, HTTPS_CHANNEL, framed_sha256};
 use crate::blocking::unblocked;
-use crate::channel::DeliveryChannel;
+use crate::channel::{Before, DeliveryChannel};
 use crate::deliver::DeliverError;
 use crate::receipt::{Booking, ControlTotals, Receipt};
 
@@ -32,7 +32,7 @@ mod body;
 mod signing;
 
 use address::Address;
-use answer::{Booked, Manifest, refusal};
+use answer::{Booked, Manifest, in_the_way, refusal};
 use body::CheckedRows;
 use signing::Unsigned;
 
@@ -54,15 +54,19 @@ pub struct HttpsPatience {
     pub send: Duration,
     /// For the answer, once everything was sent.
     pub answer: Duration,
+    /// For all requests together, from when the endpoint is opened.
+    pub together: Duration,
 }
 
 impl Default for HttpsPatience {
-    /// Together below the step's timeout.
+    /// Together below the 300 seconds of a step, so that it ends by itself, as
+    /// [`DeliverError::Unknown`], which is tried again, and not by being killed.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             send: Duration::from_mins(2),
             answer: Duration::from_mins(1),
+            together: Duration::from_mins(4),
         }
     }
 }
@@ -72,6 +76,8 @@ impl Default for HttpsPatience {
 pub struct HttpsEndpoint {
     address: Address,
     agent: Agent,
+    /// When the last request must have ended; nothing when no clock reaches that far.
+    deadline: Option<Instant>,
     pause: Option<Duration>,
 }
 
@@ -106,13 +112,32 @@ impl HttpsEndpoint {
             .timeout_recv_response(Some(patience.answer))
             .timeout_recv_body(Some(patience.answer))
             .build();
-        Ok(Self { address, agent: configuration.into(), pause: None })
+        let deadline = Instant::now().checked_add(patience.together);
+        Ok(Self { address, agent: configuration.into(), deadline, pause: None })
+    }
+
+    /// Sets a request's end to the step's, or says that there is no time left for it.
+    fn within<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, DeliverError> {
+        let Some(deadline) = self.deadline else { return Ok(request) };
+        match deadline.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => Ok(request.config().timeout_global(Some(left)).build()),
+            _ => Err(self.out_of_time("before it was asked")),
+        }
+    }
+
+    fn out_of_time(&self, when: &str) -> DeliverError {
+        DeliverError::Unknown {
+            detail: format!(
+                "{}: the step's time was over {when}; the next attempt looks whether the batch arrived before it does anything",
+                self.address
+            ),
+        }
     }
 
     fn get(&self, delivery_id: &str) -> Result<Option<Booked>, Failed> {
         let path = self.address.path(&format!("/batches/{delivery_id}"));
         let signed = self.address.sign(&Unsigned::new("GET", &path));
-        let mut request = self.agent.get(self.address.url(&path));
+        let mut request = self.within(self.agent.get(self.address.url(&path)))?;
         for (name, value) in signed {
             request = request.header(name, value);
         }
@@ -143,7 +168,7 @@ impl HttpsEndpoint {
             body_sha256: &batch.batch_sha256,
             ..Unsigned::new("PUT", &path)
         };
-        let mut request = self.agent.put(self.address.url(&path));
+        let mut request = self.within(self.agent.put(self.address.url(&path)))?;
         for (name, value) in self.address.sign(&unsigned) {
             request = request.header(name, value);
         }
@@ -166,7 +191,27 @@ impl HttpsEndpoint {
                 let booked = Booked::parse(&text).map_err(|problem| self.unintelligible(&problem))?;
                 Ok(Receipt { already_delivered: already, ..self.checked(booked, batch)?.receipt })
             }
+            StatusCode::CONFLICT => Err(self.conflict(&mut response, batch)),
             _ => Err(self.refused(&mut response, true)),
+        }
+    }
+
+    /// Names what is in the way of a batch, if the endpoint says what it is.
+    fn conflict(&self, response: &mut Response<Body>, batch: &Batch) -> Failed {
+        let text = text_of(response).unwrap_or_default();
+        let named = in_the_way(&text).and_then(|id| self.get(&id).ok().flatten());
+        let active = named.map(|booked| booked.booking(HTTPS_CHANNEL).receipt);
+        let is_of_the_period = |receipt: &Receipt| {
+            DeliveryKey { delivery_id: "", ..receipt.into() }
+                == DeliveryKey { delivery_id: "", ..batch.into() }
+        };
+        let active = active.filter(is_of_the_period);
+        let refused = refusal(&self.address, response.status(), response.headers(), &text, true);
+        let place = format!("{}, which answered 409{},", self.address, answer::said(&text));
+        match (Before { active, as_compared: false }).judge(batch, &place) {
+            Err(error) => error.into(),
+            // Nothing is known that explains the refusal.
+            Ok(_) => refused,
         }
     }
 
@@ -199,7 +244,7 @@ impl HttpsEndpoint {
         let body_sha256 = signing::sha256(body.as_bytes());
         let unsigned =
             Unsigned { idempotency_key: &key, body_sha256: &body_sha256, ..Unsigned::new("POST", &path) };
-        let mut request = self.agent.post(self.address.url(&path));
+        let mut request = self.within(self.agent.post(self.address.url(&path)))?;
         for (name, value) in self.address.sign(&unsigned) {
             request = request.header(name, value);
         }
@@ -219,6 +264,9 @@ impl HttpsEndpoint {
 
     /// Nothing was asked for but an answer.
     fn unreachable(&self, error: &ureq::Error) -> DeliverError {
+        if matches!(error, ureq::Error::Timeout(ureq::Timeout::Global)) {
+            return self.out_of_time("before it answered");
+        }
         DeliverError::Unavailable {
             detail: format!(
                 "no answer from {}: {error}; check that it runs and can be reached; the delivery is tried again, or redrive the execution",

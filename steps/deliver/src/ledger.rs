@@ -3,7 +3,8 @@
 //! Exactly once rests on two keys of `coreview_ledger`, whose row is the first
 //! thing a delivery's transaction inserts: the delivery id (the same batch
 //! twice) and one active delivery per feed, period and market (two batches at
-//! once).
+//! once). A correction also waits for whoever delivers for the period and then looks
+//! whether what it was compared with is still the last delivery.
 //! Staging, figures and receipt follow in that transaction, so that they are
 //! there with the ledger's row or not at all.
 //!
@@ -15,7 +16,7 @@ use std::io::BufRead;
 use sha2::{Digest as _, Sha256};
 
 use crate::batch::{Batch, DeliveryKey, Row, Rows, hex};
-use crate::channel::{DeliveryChannel, standing_receipt};
+use crate::channel::{Before, DeliveryChannel, standing_receipt};
 use crate::clock;
 use crate::deliver::DeliverError;
 use crate::outbox::{self, signed, text_of};
@@ -54,9 +55,13 @@ impl<D: Database> Ledger<D> {
         rows: impl BufRead + Send,
     ) -> Result<Option<Receipt>, DeliverError> {
         let period = period_values(batch.into());
-        let latest = self.database.query(statements::LATEST_VERSION, &period).await?;
-        let version = latest.first().and_then(|record| record.integer(0)).unwrap_or(0) + 1;
+        self.database.execute(statements::TAKE, &period).await?;
+        let (latest, version) = self.latest(batch).await?;
+        let version = version + 1;
         if batch.correction.is_some() {
+            if latest != batch.replaces {
+                return Ok(None);
+            }
             let mut parameters = period.to_vec();
             parameters.extend([&*batch.delivery_id, &*batch.batch_sha256].map(Value::from));
             self.database.execute(statements::SUPERSEDE, &parameters).await?;
@@ -73,6 +78,13 @@ impl<D: Database> Ledger<D> {
             .await?;
         outbox::note_receipt(&mut self.database, &receipt).await?;
         Ok(Some(receipt))
+    }
+
+    /// The last delivery of the batch's period, whatever became of it, and its version.
+    async fn latest(&mut self, batch: &Batch) -> Result<(Option<String>, i64), DeliverError> {
+        let latest = self.database.query(statements::LATEST, &period_values(batch.into())).await?;
+        let Some(record) = latest.first() else { return Ok((None, 0)) };
+        Ok((record.text(0).map(str::to_owned), record.integer(1).unwrap_or_default()))
     }
 
     /// Puts the batch's rows into staging, a few hundred at a time.
@@ -125,26 +137,19 @@ impl<D: Database> Ledger<D> {
             return standing_receipt(booking);
         }
         let records = self.database.query(statements::FIND_ACTIVE, &period_values(batch.into())).await?;
-        let Some(record) = records.first() else {
-            let detail = format!(
+        let active = records.first().map(|record| self.booking(record)).transpose()?;
+        let as_compared = self.latest(batch).await?.0 == batch.replaces;
+        let before = Before { active: active.map(|booking| booking.receipt), as_compared };
+        if let Some(receipt) = before.judge(batch, "CoreView")? {
+            // Brought by another delivery: nobody has to hunt for this one.
+            outbox::note_delivered(&mut self.database, &batch.delivery_id).await?;
+            return Ok(receipt);
+        }
+        Err(DeliverError::Throttled {
+            detail: format!(
                 "{}: a delivery of {} was given up while this one waited for it; it is tried again",
                 self.database.target(),
                 DeliveryKey::from(batch)
-            );
-            return Err(DeliverError::Throttled { detail });
-        };
-        let receipt = self.booking(record)?.receipt;
-        if receipt.batch_sha256 == batch.batch_sha256 {
-            return Ok(receipt);
-        }
-        Err(DeliverError::Conflict {
-            detail: format!(
-                "CoreView has other figures for {}: {} with {} rows, delivered at {} by {}; if these are right, start again with a correction and its reason, else correct the input",
-                DeliveryKey::from(batch),
-                receipt.coreview_id,
-                receipt.rows,
-                receipt.delivered_at,
-                receipt.execution_arn
             ),
         })
     }
@@ -327,6 +332,7 @@ impl<D: Database> DeliveryChannel for Ledger<D> {
                     "delivery {delivery_id} of {} was replaced by a correction; withdraw that one",
                     DeliveryKey::from(&receipt)
                 ),
+                active: None,
             }),
             None => Err(DeliverError::rejected(format!(
                 "{}: there is no delivery {delivery_id}; look it up in coreview_ledger",

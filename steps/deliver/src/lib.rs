@@ -43,7 +43,7 @@ pub use channel::{DeliveryChannel, deliver_through};
 pub use database::CoreViewUrl;
 pub use deliver::{Deliver, DeliverError, DeliverFile, DeliverHttps, deliver, deliver_file, deliver_https};
 pub use feed::Correction;
-pub use file_drop::{FileDrop, read_ack};
+pub use file_drop::{DROP_MARK, FileDrop, read_ack};
 pub use https::{HttpsEndpoint, HttpsPatience};
 pub use ledger::Ledger;
 pub use outbox::Outbox;

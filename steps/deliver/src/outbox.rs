@@ -42,6 +42,12 @@ impl<D: Database> Outbox<D> {
     pub async fn note_receipt(&mut self, receipt: &Receipt) -> Result<(), DeliverError> {
         note_receipt(&mut self.database, receipt).await
     }
+
+    /// Notes that a staged batch is there: also when another delivery, with the same content,
+    /// has brought it, whose receipt stands for both.
+    pub async fn note_delivered(&mut self, batch: &Batch) -> Result<(), DatabaseError> {
+        note_delivered(&mut self.database, &batch.delivery_id).await
+    }
 }
 
 /// Counts an attempt to deliver, also of a batch the outbox has lost.
@@ -56,7 +62,15 @@ pub(crate) async fn note_receipt(
     receipt: &Receipt,
 ) -> Result<(), DeliverError> {
     database.execute(statements::NOTE_RECEIPT, &receipt_parameters(receipt)?).await?;
-    database.execute(statements::NOTE_DELIVERED, &[(&*receipt.delivery_id).into()]).await?;
+    Ok(note_delivered(database, &receipt.delivery_id).await?)
+}
+
+/// Marks a batch delivered.
+pub(crate) async fn note_delivered(
+    database: &mut impl Database,
+    delivery_id: &str,
+) -> Result<(), DatabaseError> {
+    database.execute(statements::NOTE_DELIVERED, &[delivery_id.into()]).await?;
     Ok(())
 }
 

@@ -48,6 +48,10 @@ pub struct StageRequest {
     /// Present when figures delivered for the same period and market are to be replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
+    /// With a correction: the last delivery that was known when it was looked at; absent when
+    /// none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// Why figures were not staged.
@@ -134,6 +138,7 @@ pub(crate) fn canonical_batch(request: StageRequest, staging: &Write<Staging>) -
         rows: tally.rows(),
         totals: tally.totals(),
         execution_arn: request.execution_arn,
+        replaces: request.correction.as_ref().and(request.replaces),
         correction: request.correction,
     };
     staged.delivery_id = staged.identity();
@@ -145,7 +150,8 @@ fn check(request: &StageRequest) -> Result<(), StageError> {
     let reason = request.correction.as_ref().map(|correction| ("reason", correction.reason.as_str()));
     let names = [("workflow", &*request.workflow), ("feed", &*request.feed), ("period", &*request.period)];
     let market = request.market.as_deref().map(|market| ("market", market));
-    for (field, name) in names.into_iter().chain(market).chain(reason) {
+    let replaces = request.replaces.as_deref().map(|delivery| ("replaces", delivery));
+    for (field, name) in names.into_iter().chain(market).chain(reason).chain(replaces) {
         if name.trim().is_empty() || name.chars().any(char::is_control) {
             return bad(format!("`{field}` is empty or has control characters; set it in the request"));
         }
@@ -344,7 +350,7 @@ impl From<DatabaseError> for StageError {
             // Noting the same batch again changes nothing, so it is simply tried again.
             ErrorKind::Unavailable | ErrorKind::Unknown => Self::Unavailable { detail },
             ErrorKind::Throttled => Self::Throttled { detail },
-            ErrorKind::Rejected => Self::Rejected { detail },
+            ErrorKind::Rejected | ErrorKind::Forbidden => Self::Rejected { detail },
         }
     }
 }

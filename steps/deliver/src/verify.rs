@@ -27,9 +27,6 @@ pub struct Verified {
     pub rows: u64,
     /// SHA-256 of them in canonical form.
     pub batch_sha256: String,
-    /// False when a correction or a withdrawal has replaced the figures since, or
-    /// the receiver has refused them; then they were not compared themselves.
-    pub current: bool,
     /// When CoreView was asked (RFC 3339, UTC).
     pub verified_at: String,
 }
@@ -56,6 +53,13 @@ pub enum VerifyError {
         /// What happened and what to do.
         detail: String,
     },
+    /// The figures do not hold any more: a correction or a withdrawal has replaced them
+    /// since, or the receiver has refused them.
+    #[message("{detail}")]
+    Superseded {
+        /// What took their place and what to do.
+        detail: String,
+    },
     /// Receipt, ledger and figures do not agree.
     #[message("{detail}")]
     Mismatch {
@@ -70,7 +74,7 @@ pub enum VerifyError {
 pub async fn verify(receipt: Receipt, coreview: Use<CoreViewUrl>) -> Result<Verified, VerifyError> {
     check_channel(&receipt.channel, DATABASE_CHANNEL)?;
     if crate::faults::no_idempotency() {
-        return Ok(verified(&receipt, true));
+        return Ok(verified(&receipt));
     }
     let connection = database::warm(coreview.value()).await?;
     verify_through(&mut Ledger::open(connection).await?, &receipt).await
@@ -103,22 +107,41 @@ async fn verify_through(
         let difference = format!("{} has another `{field}` than the receipt", channel.place());
         return Err(mismatch(receipt, &difference));
     }
-    if standing != Standing::Active {
-        return Ok(verified(receipt, false));
+    still_standing(receipt, standing)?;
+    let Some(difference) = channel.read_back(receipt).await?.difference(receipt) else {
+        return Ok(verified(receipt));
+    };
+    // It may have been replaced in between.
+    if let Some(Booking { standing, .. }) = channel.find(receipt.into()).await? {
+        still_standing(receipt, standing)?;
     }
-    match channel.read_back(receipt).await?.difference(receipt) {
-        None => Ok(verified(receipt, true)),
-        Some(difference) => Err(mismatch(receipt, &difference)),
-    }
+    Err(mismatch(receipt, &difference))
 }
 
-fn verified(receipt: &Receipt, current: bool) -> Verified {
+/// Nobody may take a receipt for what stands for its period when it does not.
+fn still_standing(receipt: &Receipt, standing: Standing) -> Result<(), VerifyError> {
+    let what = match standing {
+        Standing::Active => return Ok(()),
+        Standing::Superseded { by } => format!("was replaced by delivery {by}"),
+        Standing::Withdrawn { reason } => format!("was withdrawn ({reason})"),
+        Standing::Refused { detail, .. } => format!("was refused: {detail}"),
+    };
+    Err(VerifyError::Superseded {
+        detail: format!(
+            "delivery {} of {}, delivered at {}, {what}; look at what is there now and start again if that is not right",
+            receipt.delivery_id,
+            DeliveryKey::from(receipt),
+            receipt.delivered_at
+        ),
+    })
+}
+
+fn verified(receipt: &Receipt) -> Verified {
     Verified {
         delivery_id: receipt.delivery_id.clone(),
         coreview_id: receipt.coreview_id.clone(),
         rows: receipt.rows,
         batch_sha256: receipt.batch_sha256.clone(),
-        current,
         verified_at: clock::now(),
     }
 }
@@ -181,7 +204,7 @@ impl From<DatabaseError> for VerifyError {
         match error.kind {
             ErrorKind::Unavailable | ErrorKind::Unknown => Self::Unavailable { detail },
             ErrorKind::Throttled => Self::Throttled { detail },
-            ErrorKind::Rejected => Self::Rejected { detail },
+            ErrorKind::Rejected | ErrorKind::Forbidden => Self::Rejected { detail },
         }
     }
 }

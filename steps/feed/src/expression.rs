@@ -21,7 +21,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::condition::{Condition, Test, field};
 use crate::literal::Number;
-use crate::number::{self, ArithmeticError, RoundingMode};
+use crate::number::{self, ArithmeticError, RoundingMode, TEXT_BYTES_MAX};
 use crate::unit::Conversion;
 use crate::value::{Kind, Layout, Value};
 
@@ -509,6 +509,9 @@ fn concat(parts: &[Formula], row: &[Value]) -> Result<Value, ArithmeticError> {
             return Ok(Value::Null);
         }
         joined.push_str(&value.to_string());
+        if joined.len() > TEXT_BYTES_MAX {
+            return Err(ArithmeticError::TextTooLong);
+        }
     }
     Ok(Value::Text(joined))
 }

@@ -32,7 +32,14 @@ pub enum ArithmeticError {
     /// Division by zero.
     #[error("division by zero")]
     DivisionByZero,
+    /// A text that is put together grows beyond [`TEXT_BYTES_MAX`].
+    #[error("the text has more than {TEXT_BYTES_MAX} bytes")]
+    TextTooLong,
 }
+
+/// Longest text that an expression may put together, in bytes. Ours: as long as the longest record
+/// that is read. Without it, a few columns that double one another fill the memory.
+pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
 /// What happens to the digits that are cut off.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

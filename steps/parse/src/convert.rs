@@ -270,7 +270,7 @@ fn sha256(bytes: &[u8]) -> String {
 /// The reject code of a calculation that has no result.
 pub(crate) fn arithmetic_code(error: ArithmeticError) -> RejectCode {
     match error {
-        ArithmeticError::Overflow => RejectCode::DeriveOverflow,
+        ArithmeticError::Overflow | ArithmeticError::TextTooLong => RejectCode::DeriveOverflow,
         ArithmeticError::DivisionByZero => RejectCode::DeriveDivisionByZero,
     }
 }

@@ -60,6 +60,12 @@ pub enum CloseError {
         /// What is missing.
         detail: String,
     },
+    /// One of its deliveries does not hold any more: the run is not what stands for its period.
+    #[message("{detail}")]
+    Superseded {
+        /// Which one, what took its place, and what to do.
+        detail: String,
+    },
     /// The database is down or cannot be reached.
     #[message("{detail}")]
     Unavailable {
@@ -115,6 +121,13 @@ async fn close_in_transaction(
             );
             return Err(CloseError::Mismatch { detail });
         };
+        if let Some(by) = calc::ended(database, &receipt.delivery_id).await? {
+            let detail = format!(
+                "run {id} of {} {}: market `{}` was delivered by `{}` as {}, which was replaced or withdrawn meanwhile ({by}); look at what is there now and start again",
+                run.feed, run.period, receipt.market, receipt.channel, receipt.delivery_id
+            );
+            return Err(CloseError::Superseded { detail });
+        }
         if delivery.delivery_id.as_ref() != Some(&receipt.delivery_id) {
             note_receipt(database, request, receipt, &now).await?;
         }

@@ -101,6 +101,10 @@ pub struct Planned {
     pub rows: u64,
     /// Control totals of the figures.
     pub totals: BTreeMap<String, String>,
+    /// With a correction: the last delivery of market, period and channel that is known now, which
+    /// is what the figures are compared with. Absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// Why the figures were not noted.
@@ -429,6 +433,10 @@ async fn plan(
                 Cell::from(clock::now()),
             ];
             calc::plan(database, &parameters).await?;
+            let replaces = match request.correction {
+                Some(_) => calc::last_delivery(database, channel.name(), &request.run, market).await?,
+                None => None,
+            };
             deliveries.push(Planned {
                 market: market.clone(),
                 channel: channel.name().to_owned(),
@@ -438,6 +446,7 @@ async fn plan(
                 key_columns: figures.key_columns.clone(),
                 rows: figures.rows,
                 totals: figures.totals.clone(),
+                replaces,
             });
         }
     }

@@ -13,7 +13,7 @@ macro_rules! of_the_database {
                 match error.kind {
                     ErrorKind::Unavailable | ErrorKind::Unknown => Self::Unavailable { detail },
                     ErrorKind::Throttled => Self::Throttled { detail },
-                    ErrorKind::Rejected => Self::Rejected { detail },
+                    ErrorKind::Rejected | ErrorKind::Forbidden => Self::Rejected { detail },
                 }
             }
         }

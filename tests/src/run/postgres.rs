@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{run, succeeded};
 use crate::postgres_server::{PASSWORD, PostgresServer};
-use crate::{stepwright, told};
+use crate::{project_root, stepwright, told};
 
 /// The first column of every row, as text.
 fn query(server: &PostgresServer, sql: &str) -> Vec<String> {
@@ -36,6 +36,34 @@ fn the_sample_reaches_postgresql_once() {
     assert_eq!(second["output"]["receipt"]["execution_arn"], first["executionArn"]);
     assert_eq!(figures(), after_first);
     assert_eq!(query(&server, "SELECT delivery_id FROM coreview_ledger").len(), 1);
+}
+
+#[test]
+fn a_year_of_commissions_reaches_postgresql_once() {
+    let Some(server) = PostgresServer::start() else { return };
+    let data = tempfile::tempdir().expect("a folder");
+    let export = data.path().join("year.csv");
+    let year = || {
+        let mut command = stepwright(data.path());
+        command.args(["run", "coreview-commission", "-o", "json", "--coreview", &server.url("postgres")]);
+        command.arg("--export").arg(&export);
+        succeeded(&command.output().expect("stepwright starts"))
+    };
+    let held = || {
+        let sql = "SELECT feed || period || market || entity_key || figures || delivery_id || version \
+                   FROM coreview_figure ORDER BY 1";
+        (query(&server, "SELECT delivery_id || state FROM coreview_ledger ORDER BY 1"), query(&server, sql))
+    };
+    year();
+    let expected = project_root().join("workflows/samples/coreview-commission/expected/commissions.csv");
+    let expected = std::fs::read(expected).expect("the expected figures");
+    assert_eq!(std::fs::read(&export).expect("the export"), expected, "what plain loops calculate");
+    let first = held();
+    assert_eq!(first.0.len(), 36, "three markets a month");
+
+    year();
+    assert_eq!(std::fs::read(&export).expect("the export"), expected);
+    assert_eq!(held(), first, "nothing twice");
 }
 
 #[test]

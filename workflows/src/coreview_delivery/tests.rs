@@ -88,7 +88,6 @@ fn an_absent_coreview_is_waited_for() {
                 coreview_id: receipt.coreview_id,
                 rows: receipt.rows,
                 batch_sha256: receipt.batch_sha256,
-                current: true,
                 verified_at: receipt.delivered_at,
             })
         })
@@ -101,7 +100,7 @@ fn an_absent_coreview_is_waited_for() {
 #[test]
 fn a_conflict_fails_where_a_redrive_resumes() {
     let folder = tempfile::tempdir().unwrap();
-    let conflict = DeliverError::Conflict { detail: "the period has another batch".to_owned() };
+    let conflict = DeliverError::Conflict { detail: "the period has another batch".to_owned(), active: None };
     let run = on_the_sample(folder.path()).mock::<Deliver>(Err(conflict)).start();
     assert_eq!((run.status(), run.error()), (Status::Failed, Some("Deliver.Conflict")));
     assert_eq!(

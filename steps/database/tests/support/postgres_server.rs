@@ -27,12 +27,22 @@ pub(crate) struct PostgresServer {
     directory: TempDir,
     port: u16,
     owner: Option<(u32, u32)>,
+    settings: &'static [&'static str],
 }
+
+/// The machine does not crash in a test, only the server does.
+const FOR_TESTS: &[&str] = &["-c", "fsync=off", "-c", "max_connections=40"];
 
 impl PostgresServer {
     /// Starts a server, or says that there is none to start. With
     /// `STEPWRIGHT_REQUIRE_POSTGRES=1` that is a failure.
+    #[allow(dead_code, reason = "who measures starts it with other settings")]
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(FOR_TESTS)
+    }
+
+    /// The same with settings of one's own, as arguments of `postgres`.
+    pub(crate) fn start_with(settings: &'static [&'static str]) -> Option<Self> {
         let Some(programs) = find_programs() else {
             let message =
                 "no PostgreSQL found (PATH, /usr/lib/postgresql/*/bin): install package `postgresql`";
@@ -46,13 +56,22 @@ impl PostgresServer {
             chown(directory.path(), Some(uid), Some(gid)).unwrap();
         }
         make_cluster(&programs, directory.path(), owner);
-        let (process, port) = launch(&programs, directory.path(), owner, None);
-        Some(Self { process, programs, directory, port, owner })
+        let (process, port) = launch(&programs, directory.path(), owner, None, settings);
+        Some(Self { process, programs, directory, port, owner, settings })
     }
 
     #[allow(dead_code, reason = "tests of other packages take this file over and use it")]
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// A client of the server's own version, ready to be asked: `psql`.
+    #[allow(dead_code, reason = "for those that measure, and have no client of their own")]
+    pub(crate) fn psql(&self, database: &str) -> Command {
+        let mut command = program(&self.programs, "psql", None, self.directory.path());
+        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
+        command.arg(self.url(database));
+        command
     }
 
     /// The URL of a database, with user and password.
@@ -63,7 +82,8 @@ impl PostgresServer {
     /// Starts a stopped server again, on the port it had.
     #[allow(dead_code, reason = "tests of other packages take this file over and use it")]
     pub(crate) fn restart(&mut self) {
-        (self.process, _) = launch(&self.programs, self.directory.path(), self.owner, Some(self.port));
+        (self.process, _) =
+            launch(&self.programs, self.directory.path(), self.owner, Some(self.port), self.settings);
     }
 
     /// Stops the server at once, as a crash would.
@@ -145,7 +165,13 @@ fn make_cluster(programs: &Path, directory: &Path, owner: Option<(u32, u32)>) {
     assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
 }
 
-fn launch(programs: &Path, directory: &Path, owner: Option<(u32, u32)>, port: Option<u16>) -> (Child, u16) {
+fn launch(
+    programs: &Path,
+    directory: &Path,
+    owner: Option<(u32, u32)>,
+    port: Option<u16>,
+    settings: &[&str],
+) -> (Child, u16) {
     let free_port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     // Between finding a free port and taking it somebody else may. A port that must be the one
     // it was may be taken for a moment (by a connection that goes out from it), and so may what
@@ -163,8 +189,7 @@ fn launch(programs: &Path, directory: &Path, owner: Option<(u32, u32)>, port: Op
             .arg("-k")
             .arg(directory)
             .args(["-h", "127.0.0.1", "-p", &port.to_string()])
-            // The machine does not crash in a test, only the server does.
-            .args(["-c", "fsync=off", "-c", "max_connections=40"])
+            .args(settings)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();

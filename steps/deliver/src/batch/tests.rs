@@ -7,7 +7,7 @@ use super::{Entry, Identity, Rows, delivery_id, framed_sha256};
 
 fn identity(parts: &[String; 5]) -> Identity<'_> {
     let [channel, workflow, feed, period, batch_sha256] = parts;
-    Identity { channel, workflow, feed, period, market: None, batch_sha256, correction: None }
+    Identity { channel, workflow, feed, period, market: None, batch_sha256, correction: None, replaces: None }
 }
 
 fn object() -> impl Strategy<Value = BTreeMap<String, String>> {
@@ -69,6 +69,7 @@ fn the_delivery_id_never_changes_between_releases() {
         market: None,
         batch_sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         correction: None,
+        replaces: None,
     });
     assert_eq!(id, "358d8d6d0146f49dd70a55ad536ff01c04abdfd9d2f2d905330ea13a6cdfb621");
 }
@@ -98,7 +99,7 @@ fn rows_out_of_order_or_twice_are_refused() {
 #[test]
 fn ids_stay_what_they_are() {
     let sha = "ab".repeat(32);
-    let id = |market, correction| {
+    let replacing = |market, correction, replaces| {
         delivery_id(&Identity {
             channel: "coreview-database",
             workflow: "coreview-delivery",
@@ -107,8 +108,10 @@ fn ids_stay_what_they_are() {
             market,
             batch_sha256: &sha,
             correction,
+            replaces,
         })
     };
+    let id = |market, correction| replacing(market, correction, None);
     let (plain, corrected) = (id(None, None), id(None, Some("late")));
     assert_eq!(plain, "7c2682c5c1a3699d00a25496c85e2fe83df3286f98f08d72430643c3b8b56583");
     assert_eq!(corrected, "4c5dc1fae84ed5565cd3ea734ee84763a68dc64acc6351e1b0db3b56bfef8a4b");
@@ -116,4 +119,8 @@ fn ids_stay_what_they_are() {
     assert_eq!(north, "6740cf3eb3315e7e1324f8a354fbb4613c009e185543906cc7959c382196c6e5");
     assert_ne!(id(Some("late"), None), corrected);
     assert_ne!(id(Some("south"), None), north);
+    // What a correction was compared with makes it another one; a delivery is compared with nothing.
+    assert_eq!(replacing(None, None, Some("x")), plain);
+    let after = ["x", "y"].map(|replaces| replacing(None, Some("late"), Some(replaces)));
+    assert!(after[0] != corrected && after[0] != after[1]);
 }

@@ -17,8 +17,10 @@ use stepwright::objects::Store;
 /// The file that makes a version delivered.
 pub(super) const MANIFEST: &str = "manifest.json";
 
-/// What receivers have to understand; a change they cannot ignore is another number.
-const SCHEMA_VERSION: u32 = 1;
+/// What receivers have to understand; a change they cannot ignore is another number. Until 1
+/// a correction never was whole, and did not name what it rested on.
+const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION_WITHOUT_BASE: u32 = 1;
 
 /// Names and totals fit many times over.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
@@ -42,6 +44,9 @@ pub(super) struct Manifest {
     /// Absent in a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<DataFile>,
+    /// The delivery on top of which `data` is what changes. Absent where `data` is all rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<String>,
     /// Entities of the period once this version is taken.
     pub(super) rows: u64,
     /// Their control totals.
@@ -53,6 +58,9 @@ pub(super) struct Manifest {
     /// The reason of a correction or a withdrawal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) correction: Option<String>,
+    /// The delivery that a correction was compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<String>,
     /// The delivery that a withdrawal takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) withdraws: Option<String>,
@@ -80,7 +88,7 @@ pub(super) struct DataFile {
 }
 
 impl Manifest {
-    pub(super) fn of_batch(batch: &Batch, version: u64, data: DataFile) -> Self {
+    pub(super) fn of_batch(batch: &Batch, version: u64, base: Option<String>, data: DataFile) -> Self {
         let correction = batch.correction.as_ref().map(|correction| correction.reason.clone());
         Self {
             schema_version: SCHEMA_VERSION,
@@ -92,11 +100,13 @@ impl Manifest {
             market: batch.market.clone(),
             version,
             data: Some(data),
+            base,
             rows: batch.rows,
             totals: batch.totals.clone(),
             batch_sha256: batch.batch_sha256.clone(),
             execution_arn: batch.execution_arn.clone(),
             delivered_at: clock::now(),
+            replaces: batch.correction.as_ref().and(batch.replaces.clone()),
             correction,
             withdraws: None,
         }
@@ -114,12 +124,14 @@ impl Manifest {
             market: receipt.market.clone(),
             version,
             data: None,
+            base: None,
             rows: 0,
             totals: BTreeMap::new(),
             batch_sha256: hex(&Sha256::digest(b"")),
             execution_arn: receipt.execution_arn.clone(),
             delivered_at: clock::now(),
             correction: Some(reason.to_owned()),
+            replaces: None,
             withdraws: Some(receipt.delivery_id.clone()),
         }
     }
@@ -136,10 +148,19 @@ impl Manifest {
         };
         let manifest: Self = serde_json::from_str(&text)
             .map_err(|error| damaged(format!("is not a manifest of this step ({error})")))?;
-        if manifest.schema_version != SCHEMA_VERSION {
+        if ![SCHEMA_VERSION_WITHOUT_BASE, SCHEMA_VERSION].contains(&manifest.schema_version) {
             return Err(damaged(format!("has schema version {}", manifest.schema_version)));
         }
         Ok(Some(manifest))
+    }
+
+    /// Whether its rows are all the period has, not what changes.
+    pub(super) fn is_whole(&self) -> bool {
+        match self.kind {
+            Kind::Delivery => self.base.is_none(),
+            Kind::Correction => self.base.is_none() && self.schema_version != SCHEMA_VERSION_WITHOUT_BASE,
+            Kind::Withdrawal => false,
+        }
     }
 
     pub(super) fn receipt(&self) -> Receipt {
@@ -171,6 +192,8 @@ pub(super) struct Version {
     /// What the keys of its objects begin with, before a `/`.
     pub(super) folder: String,
     pub(super) manifest: Manifest,
+    /// Whether the receiver has taken it.
+    pub(super) is_taken: bool,
     /// Why the receiver did not take it.
     pub(super) refusal: Option<(String, Vec<RowError>)>,
 }
@@ -200,11 +223,12 @@ impl Version {
                 ),
             });
         }
-        let refusal = match answer_in(store, &folder, &manifest.delivery_id)? {
-            Some(Answer::Refused { detail, rows }) => Some((detail, rows)),
-            Some(Answer::Accepted(_)) | None => None,
+        let (is_taken, refusal) = match answer_in(store, &folder, &manifest.delivery_id)? {
+            Some(Answer::Refused { detail, rows }) => (false, Some((detail, rows))),
+            Some(Answer::Accepted(_)) => (true, None),
+            None => (false, None),
         };
-        Ok(Some(Self { folder, manifest, refusal }))
+        Ok(Some(Self { folder, manifest, is_taken, refusal }))
     }
 }
 

@@ -45,11 +45,9 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Opens the rows of versions, oldest first.
-    pub(super) fn of<'a>(
-        store: &Store,
-        versions: impl Iterator<Item = &'a Version>,
-    ) -> Result<Self, DeliverError> {
-        let opened = versions.map(|version| VersionRows::open(store, version)).collect::<Result<_, _>>()?;
+    pub(super) fn of(store: &Store, versions: &[&Version]) -> Result<Self, DeliverError> {
+        let opened = versions.iter().map(|version| VersionRows::open(store, version));
+        let opened = opened.collect::<Result<_, _>>()?;
         Ok(Self { versions: opened })
     }
 

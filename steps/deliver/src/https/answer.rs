@@ -34,6 +34,8 @@ pub(super) struct Manifest<'a> {
     execution_arn: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     correction: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<&'a str>,
 }
 
 impl<'a> Manifest<'a> {
@@ -50,6 +52,7 @@ impl<'a> Manifest<'a> {
             batch_sha256: &batch.batch_sha256,
             execution_arn: &batch.execution_arn,
             correction: batch.correction.as_ref().map(|correction| &*correction.reason),
+            replaces: batch.correction.as_ref().and(batch.replaces.as_deref()),
         }
     }
 
@@ -146,6 +149,22 @@ struct Refusal {
     detail: String,
     #[serde(default)]
     rows: Vec<RowError>,
+    /// With 409: the delivery in the way.
+    #[serde(default)]
+    delivery_id: Option<String>,
+}
+
+/// The delivery that an answer 409 names as being in the way, if what it names can be one.
+pub(super) fn in_the_way(body: &str) -> Option<String> {
+    let refusal: Refusal = serde_json::from_str(body).unwrap_or_default();
+    let is_id = |id: &String| id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    refusal.delivery_id.filter(is_id)
+}
+
+/// An endpoint's own words about a refusal, in brackets after a space; nothing when it has none.
+pub(super) fn said(body: &str) -> String {
+    let Refusal { detail, .. } = serde_json::from_str(body).unwrap_or_default();
+    if detail.is_empty() { String::new() } else { format!(" ({})", quoted(&detail)) }
 }
 
 /// An answer that is not a success, by what a caller can do about it.
@@ -156,8 +175,8 @@ pub(super) fn refusal(
     body: &str,
     changing: bool,
 ) -> Failed {
-    let Refusal { detail, rows } = serde_json::from_str(body).unwrap_or_default();
-    let said = if detail.is_empty() { String::new() } else { format!(" ({})", quoted(&detail)) };
+    let Refusal { rows, .. } = serde_json::from_str(body).unwrap_or_default();
+    let said = said(body);
     let words = |advice: &str| format!("{address} answered {}{said}; {advice}", status.as_u16());
     let retry_after = retry_after(headers, Timestamp::now());
     let later = match retry_after {
@@ -171,6 +190,7 @@ pub(super) fn refusal(
             detail: words(
                 "it holds other figures for the period; if these are right, start again with a correction and its reason, else correct the input",
             ),
+            active: None,
         },
         401 | 403 => DeliverError::rejected(words(
             "check key id and secret in the secret `coreview-https`, and the clocks of both sides; then redrive the execution",

@@ -3,10 +3,19 @@
 //! Parameters that stand where PostgreSQL cannot infer their type are cast,
 //! which changes nothing on SQLite.
 
+/// Waits for whoever delivers for the period, from its second delivery on: the first one's
+/// row is there from then on, and stays. Of two first ones [`ENTER`] admits one.
+///
 /// The first three parameters of every statement about a period are `$1` feed,
 /// `$2` period and `$3` market.
-pub(super) const LATEST_VERSION: &str =
-    "SELECT COALESCE(MAX(version), 0) FROM coreview_ledger WHERE feed = $1 AND period = $2 AND market = $3";
+pub(super) const TAKE: &str = "
+    UPDATE coreview_ledger SET state = state
+    WHERE feed = $1 AND period = $2 AND market = $3 AND version = 1";
+
+/// The last delivery of a period, whatever became of it.
+pub(super) const LATEST: &str = "
+    SELECT delivery_id, version FROM coreview_ledger
+    WHERE feed = $1 AND period = $2 AND market = $3 ORDER BY version DESC LIMIT 1";
 
 /// Makes room for a correction. `$4` the correction's delivery id, `$5` its hash:
 /// the same content again is no correction.

@@ -36,6 +36,7 @@ impl Place {
             totals: BTreeMap::from([("flights".into(), "5".into())]),
             execution_arn: "arn:1".into(),
             correction: None,
+            replaces: None,
         }
     }
 

@@ -11,28 +11,36 @@ use stepwright::objects::Arrival;
 use stepwright::{Callback, Exchange, Look, Read, StepError as _, Use};
 use stepwright_step_deliver::{
     Acknowledge, AcknowledgeError, AcknowledgeRequest, Acknowledged, Answer, AwaitAck, AwaitAckRequest,
-    Batch, CoreViewDrop, Correction, DeliverError, DeliverFile, DeliveryChannel, FileDrop, Receipt,
-    StageRequest, Staging, TokenAnswers, Verified, VerifyError, VerifyFile, deliver_through, note_ack_token,
-    read_ack,
+    Batch, CoreViewDrop, Correction, DROP_MARK, DeliverError, DeliverFile, DeliveryChannel, FileDrop,
+    Receipt, StageRequest, Staging, TokenAnswers, Verified, VerifyError, VerifyFile, deliver_through,
+    note_ack_token, read_ack,
 };
 use tempfile::TempDir;
 
 use crate::drop_receiver::DropReceiver;
+use crate::moto::Moto;
 use crate::place::{FLIGHTS, Place};
 
 const OTHER: &str = "carrier,month,flights,delay\nUA,1,4,-1.50\n9E,1,2,0.10\nDL,1,9,0\n";
 
-struct Folder {
-    place: Place,
+pub(crate) struct Folder {
+    pub(crate) place: Place,
     dir: TempDir,
     _database: TempDir,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let database = TempDir::new().unwrap();
         let place = Place::new(format!("sqlite://{}/coreview.db", database.path().display()));
-        Self { place, dir: TempDir::new().unwrap(), _database: database }
+        Self::of(place, database)
+    }
+
+    /// Its receiver has marked it.
+    pub(crate) fn of(place: Place, database: TempDir) -> Self {
+        let dir = TempDir::new().unwrap();
+        DropReceiver::watching(dir.path());
+        Self { place, dir, _database: database }
     }
 
     fn root(&self) -> &Path {
@@ -72,12 +80,12 @@ impl Folder {
         self.place.stage_request(StageRequest { correction, ..self.request(execution, figures) }).await
     }
 
-    async fn deliver(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
+    pub(crate) async fn deliver(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
         let staging: Read<Staging> = Read::at(&self.place.location).unwrap();
         DeliverFile::handle(batch.clone(), staging, Use::of(&*self.place.url), self.exchange()).await
     }
 
-    async fn verify(&self, receipt: &Receipt) -> Result<Verified, VerifyError> {
+    pub(crate) async fn verify(&self, receipt: &Receipt) -> Result<Verified, VerifyError> {
         VerifyFile::handle(receipt.clone(), self.look()).await
     }
 
@@ -114,7 +122,7 @@ async fn a_batch_arrives_with_its_manifest_last() {
     assert_eq!(
         folder.manifest(1),
         json!({
-            "schema_version": 1, "kind": "delivery", "delivery_id": batch.delivery_id,
+            "schema_version": 2, "kind": "delivery", "delivery_id": batch.delivery_id,
             "workflow": "coreview-delivery", "feed": "flights", "period": "2013", "version": 1,
             "data": { "file": format!("{}.jsonl", batch.delivery_id), "sha256": batch.batch_sha256,
                 "bytes": batch.batch.bytes, "rows": 3, "withdrawn_rows": 0 },
@@ -123,7 +131,7 @@ async fn a_batch_arrives_with_its_manifest_last() {
         })
     );
     let verified = folder.verify(&receipt).await.unwrap();
-    assert!(verified.current);
+    assert_eq!(verified.delivery_id, receipt.delivery_id);
     // Retried, and started again as another execution: the same receipt, nothing new.
     assert_eq!(folder.deliver(&batch).await.unwrap(), again(&receipt));
     let restarted = folder.stage("arn:2", FLIGHTS).await;
@@ -168,8 +176,8 @@ async fn a_correction_is_a_version_of_what_changed() {
     assert_eq!(manifest["totals"], json!({ "flights": "15" }));
     receiver.accept();
     assert_eq!(receiver.figures("flights", "2013", "").len(), 3);
-    assert!(folder.verify(&corrected).await.unwrap().current);
-    assert!(!folder.verify(&original).await.unwrap().current);
+    folder.verify(&corrected).await.unwrap();
+    assert!(matches!(folder.verify(&original).await, Err(VerifyError::Superseded { .. })));
     assert_eq!(folder.deliver(&batch).await.unwrap(), again(&corrected));
     // The same content needs no correction; the first batch does, now.
     assert_eq!(
@@ -180,7 +188,7 @@ async fn a_correction_is_a_version_of_what_changed() {
     assert!(error.to_string().contains("was replaced by delivery"), "{error}");
     let back = folder.deliver(&folder.correct("arn:6", FLIGHTS, "void").await).await.unwrap();
     assert_eq!((back.version, back.changed_rows), (3, 3));
-    assert!(folder.verify(&back).await.unwrap().current);
+    folder.verify(&back).await.unwrap();
     receiver.accept();
 }
 
@@ -201,13 +209,13 @@ async fn a_delivery_is_withdrawn_with_a_manifest() {
     assert!(!folder.version(3).exists());
     assert_eq!(receiver.accept(), 1);
     assert!(receiver.figures("flights", "2013", "").is_empty());
-    assert!(!folder.verify(&receipt).await.unwrap().current);
+    assert!(matches!(folder.verify(&receipt).await, Err(VerifyError::Superseded { .. })));
     let error = folder.deliver(&batch).await.unwrap_err();
     assert!(error.to_string().contains("was withdrawn (paid by hand)"), "{error}");
     let again = folder.deliver(&folder.correct("arn:2", FLIGHTS, "the hand was wrong").await).await.unwrap();
     assert_eq!((again.version, again.changed_rows), (3, 3));
     assert_eq!(receiver.accept(), 1);
-    assert!(folder.verify(&again).await.unwrap().current);
+    folder.verify(&again).await.unwrap();
 }
 
 #[tokio::test]
@@ -226,12 +234,12 @@ async fn markets_and_odd_names_have_folders_of_their_own() {
     }
     for receipt in &receipts {
         assert!(!receipt.already_delivered);
-        assert!(folder.verify(receipt).await.unwrap().current);
+        folder.verify(receipt).await.unwrap();
     }
     let entries = fs::read_dir(folder.root()).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, [".stepwright", "flights"], "and what the bucket keeps for itself");
+    assert_eq!(names, [".stepwright", DROP_MARK, "flights"], "and what the bucket keeps for itself");
     assert!(folder.root().join("flights/%2E.%2Fx/market-%2E.%2F2013/v0001/manifest.json").exists());
     assert_eq!(folder.receiver().accept(), 4);
 }
@@ -255,7 +263,7 @@ async fn what_a_killed_process_leaves_is_harmless() {
     assert!(!second.already_delivered);
     assert_eq!(Receipt { delivered_at: second.delivered_at.clone(), ..first }, second);
     assert_eq!(folder.names(1).len(), 2, "{:?}", folder.names(1));
-    assert!(folder.verify(&second).await.unwrap().current);
+    folder.verify(&second).await.unwrap();
     assert_eq!(folder.receiver().accept(), 1);
     // Killed after a correction's rows.
     let corrected = folder.correct("arn:2", OTHER, "late").await;
@@ -263,7 +271,7 @@ async fn what_a_killed_process_leaves_is_harmless() {
     fs::write(folder.version(2).join(format!("{}.jsonl", corrected.delivery_id)), "half").unwrap();
     let receipt = folder.deliver(&corrected).await.unwrap();
     assert_eq!((receipt.version, receipt.changed_rows), (2, 3));
-    assert!(folder.verify(&receipt).await.unwrap().current);
+    folder.verify(&receipt).await.unwrap();
 }
 
 #[tokio::test]
@@ -300,7 +308,7 @@ async fn a_file_that_was_cut_or_changed_is_noticed() {
     for (damage, words) in [
         ("{".to_owned(), "is not a manifest"),
         (text.replace("\"period\": \"2013\"", "\"period\": \"2014\""), "a manifest of something else"),
-        (text.replace("\"schema_version\": 1", "\"schema_version\": 2"), "has schema version 2"),
+        (text.replace("\"schema_version\": 2", "\"schema_version\": 3"), "has schema version 3"),
         (
             text.replace(&format!("\"{}.jsonl\"", batch.delivery_id), "\"../../secret\""),
             "names a file elsewhere",
@@ -325,6 +333,14 @@ async fn a_folder_that_is_not_there_or_not_one_is_named() {
     let error = deliver(elsewhere).await.unwrap_err();
     assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
     assert!(error.to_string().contains("/not/mounted is not a folder here; mount the share"), "{error}");
+    // A mount point without its share is a folder, too.
+    let unmounted = TempDir::new().unwrap();
+    let error =
+        deliver(Exchange::at(&format!("file://{}", unmounted.path().display())).unwrap()).await.unwrap_err();
+    assert!(matches!(error, DeliverError::Unavailable { .. }), "{error}");
+    assert!(error.to_string().contains("has no file `.stepwright-drop`"), "{error}");
+    assert!(error.to_string().contains("ask the receiver to put the file there"), "{error}");
+    assert_eq!(fs::read_dir(unmounted.path()).unwrap().count(), 0);
     for location in ["relative/path", "file://relative", "/abs", "ftp://host/drop"] {
         let error = FileDrop::open(location).unwrap_err();
         assert!(matches!(error, DeliverError::Rejected { .. }), "{error}");
@@ -359,7 +375,10 @@ async fn forged_batches_are_refused() {
 /// What the receiver says decides: yes, no with rows, or nothing at all.
 #[tokio::test]
 async fn an_answer_is_awaited_with_a_token() {
-    let folder = Folder::new();
+    answered_with_a_token(&Folder::new()).await;
+}
+
+pub(crate) async fn answered_with_a_token(folder: &Folder) {
     let mut receiver = folder.receiver();
     let receipt = folder.deliver(&folder.stage("arn:1", FLIGHTS).await).await.unwrap();
     let acknowledged = || Acknowledged::handle(receipt.clone(), folder.look());
@@ -373,17 +392,17 @@ async fn an_answer_is_awaited_with_a_token() {
         let noted = note_ack_token(&mut database, &folder.channel(), &receipt, token, execution).await;
         assert_eq!(noted.unwrap(), None);
     }
-    assert!(give_back(&folder, "arn:poll-1").await.is_empty());
+    assert!(give_back(folder, "arn:poll-1").await.is_empty());
     receiver.accept();
     let expected = [("t-1".to_owned(), None), ("t-2".to_owned(), None)];
-    assert_eq!(give_back(&folder, "arn:poll-2").await, expected);
+    assert_eq!(give_back(folder, "arn:poll-2").await, expected);
     // Its retry is given the same; everybody else nothing.
-    assert_eq!(give_back(&folder, "arn:poll-2").await, expected);
-    assert!(give_back(&folder, "arn:poll-3").await.is_empty());
+    assert_eq!(give_back(folder, "arn:poll-2").await, expected);
+    assert!(give_back(folder, "arn:poll-3").await.is_empty());
     // Who asks late is answered at once, and nobody else gives the token back.
     let noted = note_ack_token(&mut database, &folder.channel(), &receipt, "t-3", "arn:late").await.unwrap();
     assert!(matches!(noted, Some(Answer::Accepted(ref ack)) if ack.reference.as_deref() == Some("R-1")));
-    assert!(give_back(&folder, "arn:poll-4").await.is_empty());
+    assert!(give_back(folder, "arn:poll-4").await.is_empty());
     // The step that waits says so: the workflow reads the answer instead.
     let waits = |token: &str| {
         let request = AwaitAckRequest { receipt: receipt.clone(), execution_arn: "arn:step".into() };
@@ -394,7 +413,7 @@ async fn an_answer_is_awaited_with_a_token() {
     fs::rename(folder.version(1).join("ack.json"), folder.root().join("ack.json")).unwrap();
     waits("t-5").await.unwrap();
     fs::rename(folder.root().join("ack.json"), folder.version(1).join("ack.json")).unwrap();
-    assert_eq!(give_back(&folder, "arn:poll-5").await, [("t-5".to_owned(), None)]);
+    assert_eq!(give_back(folder, "arn:poll-5").await, [("t-5".to_owned(), None)]);
     let acknowledgement = acknowledged().await.unwrap();
     assert_eq!(acknowledgement.delivery_id, receipt.delivery_id);
     assert_eq!(acknowledgement.acknowledged_at.as_deref(), Some("2026-11-22T08:00:00Z"));
@@ -550,7 +569,7 @@ async fn a_refusal_names_its_rows_and_counts_as_nothing_delivered() {
     // The same batch again is still refused.
     let error = folder.deliver(&batch).await.unwrap_err();
     assert!(error.to_string().contains(named), "{error}");
-    assert!(!folder.verify(&receipt).await.unwrap().current);
+    assert!(matches!(folder.verify(&receipt).await, Err(VerifyError::Superseded { .. })));
 
     // Other figures are a delivery of their own, whole: the receiver has none.
     let second = folder.deliver(&folder.stage("arn:2", OTHER).await).await.unwrap();
@@ -560,13 +579,61 @@ async fn a_refusal_names_its_rows_and_counts_as_nothing_delivered() {
     // A correction that is refused leaves what was there before it.
     let third = folder.deliver(&folder.correct("arn:3", FLIGHTS, "late").await).await.unwrap();
     receiver.refuse("no", &json!([]));
-    assert!(!folder.verify(&third).await.unwrap().current);
-    assert!(folder.verify(&second).await.unwrap().current);
+    assert!(matches!(folder.verify(&third).await, Err(VerifyError::Superseded { .. })));
+    folder.verify(&second).await.unwrap();
     let fourth = folder.correct("arn:4", "carrier,month,flights,delay\nUA,1,4,-1.50\n", "fewer").await;
     let fourth = folder.deliver(&fourth).await.unwrap();
     assert_eq!((fourth.version, fourth.rows, fourth.changed_rows), (4, 1, 2));
     receiver.accept();
     assert_eq!(receiver.figures("flights", "2013", "").len(), 1);
+}
+
+/// What the receiver may still refuse is nothing to rest changes on.
+#[tokio::test]
+async fn changes_are_dropped_only_on_top_of_what_was_taken() {
+    let folder = Folder::new();
+    let mut receiver = folder.receiver();
+    let original = folder.deliver(&folder.stage("arn:1", FLIGHTS).await).await.unwrap();
+    let corrected = folder.deliver(&folder.correct("arn:2", OTHER, "late").await).await.unwrap();
+    let manifest = folder.manifest(2);
+    assert_eq!((&manifest["base"], &manifest["replaces"]), (&json!(null), &json!(original.delivery_id)));
+    assert_eq!((&manifest["data"]["rows"], &manifest["data"]["withdrawn_rows"]), (&json!(3), &json!(0)));
+    // It refuses the first version and takes the second: all of it.
+    let refuse = |number: u32, receipt: &Receipt| {
+        let nak = json!({ "manifest_id": receipt.delivery_id, "detail": "no" });
+        fs::write(folder.version(number).join("nak.json"), nak.to_string()).unwrap();
+    };
+    refuse(1, &original);
+    assert_eq!(receiver.accept(), 1);
+    assert_eq!(receiver.figures("flights", "2013", "").len(), 3);
+    folder.verify(&corrected).await.unwrap();
+
+    let third = folder.deliver(&folder.correct("arn:3", FLIGHTS, "late again").await).await.unwrap();
+    let manifest = folder.manifest(3);
+    assert_eq!((&manifest["base"], &manifest["data"]["rows"]), (&json!(corrected.delivery_id), &json!(2)));
+    assert_eq!(receiver.accept(), 1);
+    folder.verify(&third).await.unwrap();
+    // As such a manifest was before it named what it rests on.
+    let path = folder.version(3).join("manifest.json");
+    let text = fs::read(&path).unwrap();
+    let mut old: Json = serde_json::from_slice(&text).unwrap();
+    old["schema_version"] = json!(1);
+    for name in ["base", "replaces"] {
+        old.as_object_mut().unwrap().remove(name).unwrap();
+    }
+    fs::write(&path, old.to_string()).unwrap();
+    folder.verify(&third).await.unwrap();
+    fs::write(&path, text).unwrap();
+
+    // A receiver that refuses what it has taken is found out, and a correction heals it.
+    refuse(2, &corrected);
+    let error = folder.verify(&third).await.unwrap_err();
+    assert!(matches!(error, VerifyError::Mismatch { .. }), "{error}");
+    assert!(error.to_string().contains("has refused after it had taken it"), "{error}");
+    let healed = folder.deliver(&folder.correct("arn:4", OTHER, "whole").await).await.unwrap();
+    assert_eq!((healed.version, &folder.manifest(4)["base"]), (4, &json!(null)));
+    receiver.accept();
+    folder.verify(&healed).await.unwrap();
 }
 
 #[tokio::test]
@@ -603,22 +670,62 @@ async fn of_several_processes_one_delivers() {
     assert_eq!(outcomes.iter().filter(|outcome| outcome["already_delivered"] == false).count(), 1);
     assert_eq!(folder.names(1).len(), 2);
 
+    let correct = async |execution: &str, figures: &str, reason: &str| {
+        let correction = Some(Correction { reason: reason.into() });
+        let request = StageRequest {
+            correction,
+            replaces: Some(same.delivery_id.clone()),
+            ..folder.request(execution, figures)
+        };
+        folder.place.stage_as_it_is(request).await
+    };
     let corrections = [
-        folder.correct("arn:2", OTHER, "one").await,
-        folder.correct("arn:3", "carrier,month,flights,delay\nUA,1,4,-1.50\n", "two").await,
+        correct("arn:2", OTHER, "one").await,
+        correct("arn:3", "carrier,month,flights,delay\nUA,1,4,-1.50\n", "two").await,
     ];
     let outcomes = processes(&folder, &[&corrections[0], &corrections[1]]);
-    for outcome in &outcomes {
-        // Both in some order, or one has to try again on top of the other.
-        let fine = outcome["error"] == "Deliver.Throttled" || outcome["version"].is_u64();
-        assert!(fine, "{outcomes:?}");
-    }
-    let (one, two) = (folder.deliver(&corrections[0]).await, folder.deliver(&corrections[1]).await);
-    let versions: Vec<u64> = [one, two].into_iter().flatten().map(|receipt| receipt.version).collect();
-    // The earlier of two corrections was replaced by the later one.
-    assert!(versions == [3] || versions == [2] || versions == [2, 3], "{versions:?}");
-    let mut receiver = folder.receiver();
-    assert_eq!(receiver.accept(), 3);
+    let winners: Vec<&Json> = outcomes.iter().filter(|outcome| outcome["version"] == 2).collect();
+    assert_eq!(winners.len(), 1, "{outcomes:?}");
+    let loser = outcomes.iter().find(|outcome| outcome["error"] == "Deliver.Conflict").unwrap();
+    let words = loser["cause"].as_str().unwrap();
+    let winner = winners[0]["delivery_id"].as_str().unwrap();
+    assert!(words.contains(&format!("was corrected meanwhile by delivery {winner}")), "{words}");
+    assert!(words.contains("look at it and start again"), "{words}");
+    assert_eq!(folder.receiver().accept(), 2);
+}
+
+/// The same on S3, where the condition of a write decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_processes_one_delivers_to_s3() {
+    let Some(moto) = Moto::start() else { return };
+    // moto believes everybody.
+    let made = ureq::put(format!("{}/drop", moto.endpoint)).send_empty().unwrap();
+    assert!(made.status().is_success());
+    let environment = [
+        ("AWS_ENDPOINT_URL_S3", &*moto.endpoint),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let folder = Folder::new();
+    let deliver = |batches: &[&Batch]| processes_at(&folder, "s3://drop/for-somebody", &environment, batches);
+    let same = folder.stage("arn:1", FLIGHTS).await;
+    let outcomes = deliver(&[&same, &same, &same, &same]);
+    assert!(outcomes.iter().all(|outcome| outcome["delivery_id"] == *same.delivery_id), "{outcomes:?}");
+    let first = outcomes.iter().filter(|outcome| outcome["already_delivered"] == false).count();
+    assert_eq!(first, 1, "{outcomes:?}");
+    let other = folder.stage("arn:2", OTHER).await;
+    assert_eq!(deliver(&[&other])[0]["error"], "Deliver.Conflict");
+    let corrected = folder.correct("arn:3", OTHER, "late tickets").await;
+    let outcome = deliver(&[&corrected]).remove(0);
+    assert_eq!((&outcome["version"], &outcome["changed_rows"]), (&json!(2), &json!(3)), "{outcome}");
+    assert_eq!(deliver(&[&corrected])[0]["already_delivered"], true);
+    let mut manifest =
+        ureq::get(format!("{}/drop/for-somebody/flights/2013/v0002/manifest.json", moto.endpoint))
+            .call()
+            .unwrap();
+    let manifest: Json = serde_json::from_str(&manifest.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(manifest["delivery_id"], *corrected.delivery_id);
 }
 
 /// Killed at any point, and delivered again: there once.
@@ -655,7 +762,7 @@ async fn a_process_killed_at_any_point_is_made_up_for() {
         assert_eq!(receipt.already_delivered, found.is_some(), "{point}");
         delivered_by_the_killed += u32::from(found.is_some());
         assert_eq!(folder.deliver(&batch).await.unwrap(), again(&receipt));
-        assert!(folder.verify(&receipt).await.unwrap().current);
+        folder.verify(&receipt).await.unwrap();
         let mut receiver = folder.receiver();
         assert_eq!((receiver.accept(), receiver.accept()), (1, 0));
         assert_eq!(receiver.figures("flights", "2013", "").len(), 20_000);
@@ -674,12 +781,15 @@ async fn a_large_batch_needs_little_memory() {
     let request = || StageRequest { channel: "file-drop".into(), ..folder.place.large_request(ROWS) };
     let receipt = folder.deliver(&folder.place.stage_request(request()).await).await.unwrap();
     assert_eq!(receipt.changed_rows, ROWS);
+    // Changes on top of what was taken: both are read.
+    let ack = json!({ "manifest_id": receipt.delivery_id });
+    fs::write(folder.root().join("flights/large/v0001/ack.json"), ack.to_string()).unwrap();
     let fewer = folder.place.large_request(ROWS - 1);
     let correction = Some(Correction { reason: "one too many".into() });
     let fewer = StageRequest { channel: "file-drop".into(), correction, ..fewer };
     let receipt = folder.deliver(&folder.place.stage_request(fewer).await).await.unwrap();
     assert_eq!((receipt.version, receipt.rows), (2, ROWS - 1));
-    assert!(folder.verify(&receipt).await.unwrap().current);
+    folder.verify(&receipt).await.unwrap();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -689,14 +799,26 @@ async fn a_large_batch_needs_little_memory() {
 
 /// Starts a process that delivers a batch and writes down what came of it.
 fn start(folder: &Folder, batch: &Batch, number: usize) -> Child {
+    start_at(folder, &folder.location(), &[], batch, number)
+}
+
+fn start_at(
+    folder: &Folder,
+    location: &str,
+    environment: &[(&str, &str)],
+    batch: &Batch,
+    number: usize,
+) -> Child {
     let order = folder.place.scratch().join(format!("order-{number}.json"));
     let outcome = outcome_of(folder, number);
     let _ = fs::remove_file(&outcome);
-    let order_text = json!({ "batch": batch, "drop": folder.location(), "rows": folder.place.path_of(batch), "outcome": outcome });
+    let order_text =
+        json!({ "batch": batch, "drop": location, "rows": folder.place.path_of(batch), "outcome": outcome });
     fs::write(&order, order_text.to_string()).unwrap();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "file::a_process_that_delivers", "--ignored", "--nocapture"])
         .env("DELIVERY_ORDER", order)
+        .envs(environment.iter().copied())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -709,8 +831,18 @@ fn outcome_of(folder: &Folder, number: usize) -> PathBuf {
 
 /// What came of processes that deliver these batches at once.
 fn processes(folder: &Folder, batches: &[&Batch]) -> Vec<Json> {
-    let started: Vec<Child> =
-        batches.iter().enumerate().map(|(number, batch)| start(folder, batch, number)).collect();
+    processes_at(folder, &folder.location(), &[], batches)
+}
+
+fn processes_at(
+    folder: &Folder,
+    location: &str,
+    environment: &[(&str, &str)],
+    batches: &[&Batch],
+) -> Vec<Json> {
+    let batches = batches.iter().enumerate();
+    let started = batches.map(|(number, batch)| start_at(folder, location, environment, batch, number));
+    let started: Vec<Child> = started.collect();
     let wait = |(number, mut child): (usize, Child)| {
         assert!(child.wait().unwrap().success());
         serde_json::from_slice(&fs::read(outcome_of(folder, number)).unwrap()).unwrap()

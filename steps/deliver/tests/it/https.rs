@@ -17,17 +17,17 @@ use crate::place::{FLIGHTS, Place};
 
 const OTHER: &str = "carrier,month,flights,delay\nUA,1,4,-1.50\n9E,1,2,0.10\nDL,1,9,0\n";
 
-struct Endpoint {
-    place: Place,
+pub(crate) struct Endpoint {
+    pub(crate) place: Place,
     receiver: HttpReceiver,
     _database: TempDir,
 }
 
 impl Endpoint {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let database = TempDir::new().unwrap();
         let place = Place::new(format!("sqlite://{}/coreview.db", database.path().display()));
-        Self { place, receiver: HttpReceiver::start(), _database: database }
+        Self::of(place, database)
     }
 
     fn request(&self, execution: &str, figures: &str) -> StageRequest {
@@ -43,7 +43,7 @@ impl Endpoint {
         self.place.stage_request(StageRequest { correction, ..self.request(execution, figures) }).await
     }
 
-    async fn deliver(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
+    pub(crate) async fn deliver(&self, batch: &Batch) -> Result<Receipt, DeliverError> {
         self.deliver_to(&self.receiver.url(), batch).await
     }
 
@@ -54,13 +54,19 @@ impl Endpoint {
 
     async fn deliver_impatiently(&self, url: &str, batch: &Batch) -> Result<Receipt, DeliverError> {
         let moment = Duration::from_millis(300);
-        let patience = HttpsPatience { connect: moment, send: moment, answer: moment };
+        let patience =
+            HttpsPatience { connect: moment, send: moment, answer: moment, ..HttpsPatience::default() };
         let mut endpoint = HttpsEndpoint::open(url, patience)?;
         deliver_through(&mut endpoint, batch, || Ok(self.place.rows(batch))).await
     }
 
-    async fn verify(&self, receipt: &Receipt) -> Result<Verified, VerifyError> {
+    pub(crate) async fn verify(&self, receipt: &Receipt) -> Result<Verified, VerifyError> {
         VerifyHttps::handle(receipt.clone(), Use::of(self.receiver.url())).await
+    }
+
+    /// Planned in another database.
+    pub(crate) fn of(place: Place, database: TempDir) -> Self {
+        Self { place, receiver: HttpReceiver::start(), _database: database }
     }
 
     /// It was booked once, whatever happened.
@@ -68,7 +74,7 @@ impl Endpoint {
         assert_eq!(self.receiver.bookings().len(), 1);
         assert_eq!(self.receiver.figures("flights", "2013", "").len(), 3);
         assert_eq!(self.deliver(batch).await.unwrap(), again(receipt));
-        assert!(self.verify(receipt).await.unwrap().current);
+        self.verify(receipt).await.unwrap();
         assert_eq!(self.receiver.bookings().len(), 1);
     }
 }
@@ -113,8 +119,8 @@ async fn corrections_withdrawals_and_markets() {
     let corrected = endpoint.deliver(&batch).await.unwrap();
     assert_eq!((corrected.version, corrected.rows, corrected.changed_rows), (2, 3, 3));
     assert_eq!(corrected.correction.as_deref(), Some("late tickets"));
-    assert!(endpoint.verify(&corrected).await.unwrap().current);
-    assert!(!endpoint.verify(&original).await.unwrap().current);
+    endpoint.verify(&corrected).await.unwrap();
+    assert!(matches!(endpoint.verify(&original).await, Err(VerifyError::Superseded { .. })));
     assert_eq!(endpoint.deliver(&batch).await.unwrap(), again(&corrected));
 
     let mut channel = HttpsEndpoint::open(&endpoint.receiver.url(), HttpsPatience::default()).unwrap();
@@ -125,10 +131,10 @@ async fn corrections_withdrawals_and_markets() {
     }
     assert!(endpoint.receiver.figures("flights", "2013", "").is_empty());
     assert_eq!(endpoint.receiver.figures("flights", "2013", "north").len(), 3);
-    assert!(!endpoint.verify(&corrected).await.unwrap().current);
+    assert!(matches!(endpoint.verify(&corrected).await, Err(VerifyError::Superseded { .. })));
     let error = endpoint.deliver(&batch).await.unwrap_err();
     assert!(error.to_string().contains("was withdrawn (paid by hand)"), "{error}");
-    assert!(endpoint.verify(&north).await.unwrap().current);
+    endpoint.verify(&north).await.unwrap();
 }
 
 /// The answer is lost after or before the batch was booked, or the body is cut.
@@ -163,6 +169,29 @@ async fn a_slow_answer_is_unknown_and_the_batch_is_found() {
     let receipt = endpoint.deliver(&batch).await.unwrap();
     assert!(receipt.already_delivered);
     endpoint.receiver.release();
+    endpoint.assert_once(&batch, &receipt).await;
+}
+
+/// However slow an endpoint is within its own limits, the step ends by itself.
+#[tokio::test]
+async fn requests_together_have_an_end() {
+    let endpoint = Endpoint::new();
+    let batch = endpoint.stage("arn:1", FLIGHTS).await;
+    let deliver = async |milliseconds: u64| {
+        let patience =
+            HttpsPatience { together: Duration::from_millis(milliseconds), ..HttpsPatience::default() };
+        let mut channel = HttpsEndpoint::open(&endpoint.receiver.url(), patience).unwrap();
+        deliver_through(&mut channel, &batch, || Ok(endpoint.place.rows(&batch))).await
+    };
+    for (method, milliseconds) in [("GET", 300), ("PUT", 300), ("GET", 0)] {
+        endpoint.receiver.fail(method, Fault::Slow);
+        let error = deliver(milliseconds).await.unwrap_err();
+        assert!(matches!(error, DeliverError::Unknown { .. }), "{method}: {error}");
+        assert!(error.to_string().contains("looks whether the batch arrived"), "{error}");
+    }
+    endpoint.receiver.release();
+    let receipt = endpoint.deliver(&batch).await.unwrap();
+    assert!(receipt.already_delivered);
     endpoint.assert_once(&batch, &receipt).await;
 }
 
@@ -300,7 +329,7 @@ async fn of_several_deliveries_at_once_one_books() {
     assert_eq!(receipts.iter().filter(|receipt| !receipt.already_delivered).count(), 1);
     assert!(failed.iter().all(|error| matches!(error, Err(DeliverError::Conflict { .. }))), "{failed:?}");
     assert_eq!(endpoint.receiver.bookings().len(), 1);
-    assert!(endpoint.verify(&receipts[0]).await.unwrap().current);
+    endpoint.verify(&receipts[0]).await.unwrap();
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 //! `cfg(test)` says nothing new; it is how clippy knows that these files are tests.
 
 #[cfg(test)]
+mod corrections;
+#[cfg(test)]
 #[path = "../support/drop_receiver.rs"]
 mod drop_receiver;
 #[cfg(test)]
@@ -16,7 +18,12 @@ mod http_receiver;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod https_large;
+#[cfg(test)]
 mod markets;
+#[cfg(test)]
+#[path = "../../../../sdk/src/aws/moto.rs"]
+mod moto;
 #[cfg(test)]
 mod place;
 #[cfg(test)]

@@ -51,6 +51,7 @@ impl Place {
             totals: BTreeMap::from([("flights".into(), numbers.iter().sum::<i64>().to_string())]),
             execution_arn: execution.into(),
             correction: None,
+            replaces: None,
         }
     }
 
@@ -72,7 +73,25 @@ impl Place {
         }
     }
 
-    pub(crate) async fn stage_request(&self, request: StageRequest) -> Batch {
+    /// Stages; a correction is compared with what is known here, as planning does.
+    pub(crate) async fn stage_request(&self, mut request: StageRequest) -> Batch {
+        if request.correction.is_some() && request.replaces.is_none() {
+            request.replaces = self.last_delivery(&request).await;
+        }
+        self.stage_as_it_is(request).await
+    }
+
+    async fn last_delivery(&self, request: &StageRequest) -> Option<String> {
+        let StageRequest { channel, feed, period, market, .. } = request;
+        let parameters = [channel, feed, period, market.as_deref().unwrap_or_default()]
+            .map(|text: &str| Value::from(text));
+        let last = "SELECT delivery_id FROM delivery_receipt WHERE channel = $1 AND feed = $2 AND period = $3 \
+                    AND market = $4 ORDER BY version DESC LIMIT 1";
+        let records = self.connection().await.query(last, &parameters).await.unwrap();
+        records.first().and_then(|record| record.text(0)).map(str::to_owned)
+    }
+
+    pub(crate) async fn stage_as_it_is(&self, request: StageRequest) -> Batch {
         Stage::handle(request, Write::at(&self.location).unwrap(), Use::of(&*self.url)).await.unwrap()
     }
 

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use database::{Database as _, Patience, Purpose};
+use database::{Database as _, Patience, Purpose, migrations, roles};
 use stepwright_step_deliver::DeliverError;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use crate::corrections::an_empty_correction_withdraws_every_row;
+use crate::file::{Folder, answered_with_a_token};
+use crate::https::Endpoint;
 use crate::place::{FLIGHTS, Place};
 use crate::postgres_server::{PASSWORD, PostgresServer, url};
 use crate::proxy::Proxy;
@@ -45,7 +49,7 @@ async fn a_backend_killed_before_commit_leaves_nothing() {
     }
     let receipt = place.deliver(&batch).await.unwrap();
     assert!(!receipt.already_delivered);
-    assert!(place.verify(&receipt).await.unwrap().current);
+    place.verify(&receipt).await.unwrap();
     let attempts = place.query("SELECT attempts FROM delivery_outbox").await;
     assert_eq!(attempts, place.query("SELECT attempt FROM coreview_ledger").await);
 }
@@ -65,7 +69,7 @@ async fn a_lost_answer_to_commit_is_unknown_and_the_next_attempt_finds_the_batch
     let receipt = place.deliver(&batch).await.unwrap();
     assert!(receipt.already_delivered);
     assert_eq!(place.contents().await, before);
-    assert!(place.verify(&receipt).await.unwrap().current);
+    place.verify(&receipt).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,7 +175,7 @@ async fn a_deadlock_is_throttled_and_leaves_nothing() {
     }
     let receipt = place.deliver(&batch).await.unwrap();
     assert!(!receipt.already_delivered);
-    assert!(place.verify(&receipt).await.unwrap().current);
+    place.verify(&receipt).await.unwrap();
 }
 
 /// The server refuses to serialise, while it works or when it is to commit.
@@ -218,6 +222,53 @@ async fn a_serialization_failure_is_throttled_and_leaves_nothing() {
         }
         let receipt = place.deliver(&batch).await.unwrap();
         assert!(!receipt.already_delivered);
-        assert!(place.verify(&receipt).await.unwrap().current);
+        place.verify(&receipt).await.unwrap();
     }
+}
+
+/// A database of its own, as a user who may do what the pipeline does and no more.
+async fn as_the_pipeline(server: &PostgresServer, name: &str) -> Place {
+    let admin = Place::new(server.url("postgres"));
+    admin.connection().await.define(&format!("CREATE DATABASE {name}")).await.unwrap();
+    let mut owner = Place::new(server.url(name)).connection().await;
+    migrations::apply(&mut owner).await.unwrap();
+    roles::grant(&mut owner).await.unwrap();
+    owner
+        .define(
+            "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pipeline') THEN \
+             CREATE ROLE pipeline LOGIN PASSWORD 'pw' IN ROLE stepwright_pipeline; END IF; END $$",
+        )
+        .await
+        .unwrap();
+    Place::new(format!("postgres://pipeline:pw@127.0.0.1:{}/{name}", server.port()))
+}
+
+/// Delivering, correcting, withdrawing and waiting need no more than the pipeline's role has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_pipeline_delivers_with_its_role_alone() {
+    let Some((_owner, server)) = postgres() else { return };
+    macro_rules! as_the_pipeline {
+        ($($scenario:ident)*) => {$(
+            crate::scenarios::$scenario(&as_the_pipeline(&server, stringify!($scenario)).await).await;
+        )*};
+    }
+    as_the_pipeline! {
+        a_batch_arrives
+        a_replay_changes_nothing
+        a_period_is_corrected_with_a_reason
+        a_delivery_is_withdrawn
+        markets_do_not_touch_each_other
+        every_receipt_is_noted
+        batches_of_any_size_arrive
+        a_stale_correction
+        two_corrections_at_once
+        an_empty_correction
+    }
+    let dir = || TempDir::new().unwrap();
+    answered_with_a_token(&Folder::of(as_the_pipeline(&server, "dropped").await, dir())).await;
+    let endpoint = Endpoint::of(as_the_pipeline(&server, "put").await, dir());
+    an_empty_correction_withdraws_every_row(&endpoint).await;
+    let error =
+        endpoint.place.connection().await.execute("DELETE FROM delivery_receipt", &[]).await.unwrap_err();
+    assert!(error.to_string().contains("42501"), "{error}");
 }

@@ -5,6 +5,10 @@ use stepwright_step_deliver::{
     DeliverError, DeliveryChannel, DeliveryKey, Ledger, Receipt, VerifyError, deliver_through,
 };
 
+pub(crate) use crate::corrections::{
+    a_correction_before_the_read_back_is_no_tampering, a_stale_correction, an_empty_correction,
+    two_corrections_at_once,
+};
 pub(crate) use crate::markets::{
     a_database_with_deliveries_gets_markets, every_receipt_is_noted, markets_do_not_touch_each_other,
 };
@@ -40,7 +44,7 @@ pub(crate) async fn a_batch_arrives(place: &Place) {
     assert_eq!(stored, [[text(&serde_json::to_string(&receipt).unwrap()), Value::Integer(1)]]);
     assert_eq!(place.query("SELECT state FROM delivery_outbox").await, [[text("delivered")]]);
     let verified = place.verify(&receipt).await.unwrap();
-    assert!(verified.current);
+    assert_eq!(verified.delivery_id, receipt.delivery_id);
     assert_eq!(verified.batch_sha256, batch.batch_sha256);
 }
 
@@ -55,7 +59,7 @@ pub(crate) async fn a_replay_changes_nothing(place: &Place) {
     assert_eq!(restarted.delivery_id, batch.delivery_id);
     assert_eq!(place.deliver(&restarted).await.unwrap(), again);
     assert_eq!(place.contents().await, before);
-    assert!(place.verify(&again).await.unwrap().current);
+    place.verify(&again).await.unwrap();
 }
 
 /// Deliveries of one batch at once, on a database without tables.
@@ -128,8 +132,8 @@ pub(crate) async fn a_period_is_corrected_with_a_reason(place: &Place) {
             [text(ua_before), text(ua_after), text("late tickets"), two],
         ]
     );
-    assert!(place.verify(&corrected).await.unwrap().current);
-    assert!(!place.verify(&original).await.unwrap().current);
+    place.verify(&corrected).await.unwrap();
+    assert!(matches!(place.verify(&original).await, Err(VerifyError::Superseded { .. })));
     assert!(place.deliver(&batch).await.unwrap().already_delivered);
     // The same content needs no correction, whoever asks how.
     assert!(
@@ -148,7 +152,7 @@ pub(crate) async fn a_period_is_corrected_with_a_reason(place: &Place) {
     let back = place.stage_correction("arn:6", FLIGHTS, "the tickets were void").await;
     let back = place.deliver(&back).await.unwrap();
     assert_eq!((back.version, back.changed_rows), (3, 3));
-    assert!(place.verify(&back).await.unwrap().current);
+    place.verify(&back).await.unwrap();
 }
 
 /// Of two different batches for a period at once, one is booked, whole.
@@ -161,7 +165,7 @@ pub(crate) async fn two_batches_for_a_period_do_not_mix(place: &Place) {
         other => panic!("{other:?}"),
     };
     assert!(matches!(error, DeliverError::Conflict { .. }), "{error}");
-    assert!(place.verify(&receipt).await.unwrap().current);
+    place.verify(&receipt).await.unwrap();
     assert_eq!(place.count("coreview_figure").await, i64::try_from(receipt.rows).unwrap());
     assert_eq!(place.count("coreview_staging").await, i64::try_from(receipt.rows).unwrap());
 }
@@ -200,7 +204,7 @@ pub(crate) async fn tampering_is_noticed(place: &Place) {
                  SELECT 'flights', '2013', entity_key, figures, delivery_id, 1, 'booked' FROM coreview_staging",
             )
             .await;
-        assert!(place.verify(&receipt).await.unwrap().current);
+        place.verify(&receipt).await.unwrap();
     }
     place.execute("UPDATE coreview_ledger SET row_count = 4").await;
     let error = place.verify(&receipt).await.unwrap_err();
@@ -239,7 +243,7 @@ pub(crate) async fn hostile_text_arrives_unchanged(place: &Place) {
     request.feed = "flights \"x\" 日本".into();
     let batch = place.stage_request(request).await;
     let receipt = place.deliver(&batch).await.unwrap();
-    assert!(place.verify(&receipt).await.unwrap().current);
+    place.verify(&receipt).await.unwrap();
     let mut found = Vec::new();
     for row in place.query("SELECT entity_key, figures FROM coreview_figure").await {
         let [Value::Text(entity), Value::Text(figures)] = &row[..] else { panic!("{row:?}") };
@@ -262,7 +266,7 @@ pub(crate) async fn batches_of_any_size_arrive(place: &Place) {
         let batch = place.stage_request(place.request(period, period, &figures)).await;
         let receipt = place.deliver(&batch).await.unwrap();
         assert_eq!(receipt.changed_rows, count);
-        assert!(place.verify(&receipt).await.unwrap().current);
+        place.verify(&receipt).await.unwrap();
     }
 }
 
@@ -294,13 +298,13 @@ pub(crate) async fn a_delivery_is_withdrawn(place: &Place) {
     assert_eq!(place.contents().await, after);
     assert_eq!(place.query("SELECT DISTINCT state FROM coreview_figure").await, [[text("withdrawn")]]);
     assert_eq!(place.query("SELECT DISTINCT reason FROM coreview_audit").await, [[text("paid by hand")]]);
-    assert!(!place.verify(&receipt).await.unwrap().current);
+    assert!(matches!(place.verify(&receipt).await, Err(VerifyError::Superseded { .. })));
     let error = place.deliver(&batch).await.unwrap_err();
     assert!(error.to_string().contains("was withdrawn (paid by hand)"), "{error}");
     let again = place.stage_correction("arn:2", FLIGHTS, "the hand was wrong").await;
     let again = place.deliver(&again).await.unwrap();
     assert_eq!((again.version, again.changed_rows), (2, 3));
-    assert!(place.verify(&again).await.unwrap().current);
+    place.verify(&again).await.unwrap();
     let nothing = DeliveryKey { delivery_id: "nothing", ..(&receipt).into() };
     assert!(matches!(ledger.withdraw(nothing, "x").await, Err(DeliverError::Rejected { .. })));
 }
@@ -341,6 +345,10 @@ macro_rules! on {
             markets_do_not_touch_each_other
             a_database_with_deliveries_gets_markets
             every_receipt_is_noted
+            a_correction_before_the_read_back_is_no_tampering
+            a_stale_correction
+            two_corrections_at_once
+            an_empty_correction
         }
     };
 }

@@ -19,12 +19,28 @@ pub(crate) struct DropReceiver {
     root: PathBuf,
     /// Ids of manifests that were taken or refused.
     answered: BTreeSet<String>,
-    taken: BTreeMap<(String, String, String), Figures>,
+    taken: BTreeMap<Period, Figures>,
+    /// The delivery that was taken last.
+    last: BTreeMap<Period, String>,
 }
 
+/// Feed, period and market.
+type Period = (String, String, String);
+
+/// With this file a receiver says which folder it watches.
+const MARK: &str = ".stepwright-drop";
+
 impl DropReceiver {
+    /// Marks the folder as the one it watches; deliveries are refused before.
     pub(crate) fn watching(root: &Path) -> Self {
-        Self { root: root.to_owned(), answered: BTreeSet::new(), taken: BTreeMap::new() }
+        fs::create_dir_all(root).unwrap();
+        fs::write(root.join(MARK), "").unwrap();
+        Self {
+            root: root.to_owned(),
+            answered: BTreeSet::new(),
+            taken: BTreeMap::new(),
+            last: BTreeMap::new(),
+        }
     }
 
     /// The folders of manifests that wait for an answer, oldest version first.
@@ -32,7 +48,8 @@ impl DropReceiver {
         let mut folders = Vec::new();
         manifests_below(&self.root, &mut folders);
         folders.sort();
-        folders.retain(|folder| !self.answered.contains(id_of(&manifest(folder))));
+        let is_open = |folder: &PathBuf| !self.answered.contains(id_of(&manifest(folder)));
+        folders.retain(|folder| is_open(folder) && !folder.join("nak.json").exists());
         folders
     }
 
@@ -86,7 +103,14 @@ impl DropReceiver {
 
     fn take(&mut self, folder: &Path, manifest: &Value) {
         let text = |name: &str| manifest[name].as_str().unwrap_or_default().to_owned();
-        let figures = self.taken.entry((text("feed"), text("period"), text("market"))).or_default();
+        let period = (text("feed"), text("period"), text("market"));
+        let figures = self.taken.entry(period.clone()).or_default();
+        // Changes are of what they rest on, and of nothing else.
+        assert_eq!(manifest["schema_version"], 2);
+        match manifest["base"].as_str() {
+            Some(base) => assert_eq!(self.last.get(&period).map(String::as_str), Some(base)),
+            None => figures.clear(),
+        }
         if manifest["kind"] == "withdrawal" {
             figures.clear();
         } else {
@@ -113,6 +137,7 @@ impl DropReceiver {
             hash.update(format!("{{\"entity\":{entity},\"figures\":{figures}}}\n"));
         }
         assert_eq!(manifest["rows"], figures.len());
+        self.last.insert(period, id_of(manifest).to_owned());
         assert_eq!(manifest["batch_sha256"], hex(&hash.finalize()));
     }
 }

@@ -229,8 +229,18 @@ impl HttpReceiver {
                 Some(at) if is(&state.bookings[at], "batch_sha256") => {
                     (200, state.bookings[at]["delivery_id"].as_str().unwrap().to_owned())
                 }
-                Some(_) if manifest["correction"].is_null() => {
-                    return Answer::of(409, &json!({ "detail": "the period has other figures" }));
+                Some(at) if manifest["correction"].is_null() => {
+                    let active = &state.bookings[at]["delivery_id"];
+                    let detail = "the period has other figures";
+                    return Answer::of(409, &json!({ "detail": detail, "delivery_id": active }));
+                }
+                active
+                    if !manifest["correction"].is_null()
+                        && state.last_of(&manifest) != manifest["replaces"] =>
+                {
+                    let active = active.map(|at| &state.bookings[at]["delivery_id"]);
+                    let detail = "it was corrected meanwhile";
+                    return Answer::of(409, &json!({ "detail": detail, "delivery_id": active }));
                 }
                 active => {
                     state.enter(&manifest, active, &request.body);
@@ -262,6 +272,15 @@ impl HttpReceiver {
 }
 
 impl State {
+    /// The delivery it has booked last for the period of another; null before the first.
+    fn last_of(&self, manifest: &Value) -> Value {
+        let of_the_period = |booking: &&Value| period_of(booking) == period_of(manifest);
+        self.bookings
+            .iter()
+            .rfind(of_the_period)
+            .map_or(Value::Null, |booking| booking["delivery_id"].clone())
+    }
+
     /// Books a batch: the whole of it, changing only what differs.
     fn enter(&mut self, manifest: &Value, active: Option<usize>, body: &[u8]) {
         let period = period_of(manifest);

@@ -8,6 +8,9 @@ use toml::de::{DeTable, DeValue};
 use super::SpecError;
 use super::error::Problem;
 
+/// Deepest nesting of a document. Ours; a level of an expression is one or two of them.
+const DEPTH_MAX: usize = 100;
+
 /// A value and the bytes of the file it was written in.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
@@ -69,20 +72,30 @@ fn parse_toml(text: &str) -> Result<Node, Problem> {
         syntax(error.span().unwrap_or(0..0), format!("not valid TOML: {}", error.message()))
     })?;
     let span = table.span();
-    toml_table(span, table.get_ref())
+    toml_table(span, table.get_ref(), 0)
 }
 
-fn toml_table(span: Range<usize>, table: &DeTable<'_>) -> Result<Node, Problem> {
+/// What is nested deeper than anybody writes would exhaust the stack of whoever walks the tree.
+fn within_depth(depth: usize, span: Range<usize>) -> Result<(), Problem> {
+    if depth > DEPTH_MAX {
+        return Err(syntax(span, format!("nested more than {DEPTH_MAX} levels deep")));
+    }
+    Ok(())
+}
+
+fn toml_table(span: Range<usize>, table: &DeTable<'_>, depth: usize) -> Result<Node, Problem> {
+    within_depth(depth, span.clone())?;
     let mut entries = Vec::with_capacity(table.len());
     for (key, value) in table {
         let name = key.get_ref().to_string();
-        entries.push((Key { span: key.span(), name }, toml_node(value)?));
+        entries.push((Key { span: key.span(), name }, toml_node(value, depth + 1)?));
     }
     Ok(Node { span, data: Data::Table(entries) })
 }
 
-fn toml_node(value: &Spanned<DeValue<'_>>) -> Result<Node, Problem> {
+fn toml_node(value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Problem> {
     let span = value.span();
+    within_depth(depth, span.clone())?;
     let data = match value.get_ref() {
         DeValue::String(text) => Data::Text(text.to_string()),
         DeValue::Boolean(truth) => Data::Boolean(*truth),
@@ -93,9 +106,10 @@ fn toml_node(value: &Spanned<DeValue<'_>>) -> Result<Node, Problem> {
         DeValue::Float(number) => Data::Float(number.as_str().to_owned()),
         DeValue::Datetime(time) => Data::Text(time.to_string()),
         DeValue::Array(items) => {
-            Data::List(items.iter().map(toml_node).collect::<Result<Vec<_>, Problem>>()?)
+            let nodes = items.iter().map(|item| toml_node(item, depth + 1));
+            Data::List(nodes.collect::<Result<Vec<_>, Problem>>()?)
         }
-        DeValue::Table(table) => return toml_table(span, table),
+        DeValue::Table(table) => return toml_table(span, table, depth),
     };
     Ok(Node { span, data })
 }
@@ -111,13 +125,15 @@ fn parse_json(text: &str) -> Result<Node, Problem> {
         let message = message.split(" at line ").next().unwrap_or_default();
         return Err(syntax(offset..offset, format!("not valid JSON: {message}")));
     }
-    let mut scan = Scan { text, at: 0 };
+    let mut scan = Scan { text, at: 0, depth: 0 };
     scan.value()
 }
 
 struct Scan<'t> {
     text: &'t str,
     at: usize,
+    /// How many tables and lists are open.
+    depth: usize,
 }
 
 impl Scan<'_> {
@@ -141,6 +157,8 @@ impl Scan<'_> {
     fn value(&mut self) -> Result<Node, Problem> {
         self.blanks();
         let start = self.at;
+        within_depth(self.depth, start..start)?;
+        self.depth += 1;
         let data = match self.peek() {
             b'{' => self.table()?,
             b'[' => self.list()?,
@@ -148,6 +166,7 @@ impl Scan<'_> {
             b't' | b'f' | b'n' => self.word(),
             _ => self.number()?,
         };
+        self.depth -= 1;
         Ok(Node { span: start..self.at, data })
     }
 

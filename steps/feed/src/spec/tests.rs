@@ -232,3 +232,21 @@ fn the_period_of_a_reference_is_one_of_its_columns() {
     let error = with("target").unwrap_err().to_string();
     assert!(error.contains("column `target` is decimal: a text such as `2024-01`"), "{error}");
 }
+
+#[test]
+fn what_is_nested_too_deep_is_refused_before_it_fills_the_stack() {
+    let deep = |levels: usize| {
+        let value = format!("{}1{}", "{\"abs\":".repeat(levels), "}".repeat(levels));
+        format!("{{\"derive\": [{{\"name\": \"x\", \"value\": {value}}}]}}")
+    };
+    for levels in [3_000, 100_000] {
+        let error = FeedSpec::parse("feed.json", &deep(levels)).unwrap_err().to_string();
+        assert!(error.contains("nested more than 100 levels deep"), "{error}");
+    }
+    let error = FeedSpec::parse("feed.json", &deep(40)).unwrap_err().to_string();
+    assert!(!error.contains("nested"), "{error}");
+    let lists = format!("x = {}{}", "[".repeat(90), "]".repeat(90));
+    assert!(FeedSpec::parse("feed.toml", &lists).is_err());
+    let dotted = format!("{}x = 1", "a.".repeat(2_000));
+    assert!(FeedSpec::parse("feed.toml", &dotted).is_err());
+}

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use database::{Database, DatabaseError, Record, Value};
 
+use crate::control::RunRef;
+
 /// Columns of `calc_row`.
 pub(crate) const ROW_COLUMNS: [&str; 5] = ["run_id", "market", "figures_sha256", "entity_key", "figures"];
 
@@ -98,6 +100,16 @@ const SUPERSEDE: &str = "
 
 /// `$1` run, `$2` time.
 const CLOSE: &str = "UPDATE calc_run SET state = 'delivered', delivered_at = $2 WHERE id = $1";
+
+/// The last delivery that is known, whatever became of it: for the channel to say, which refuses a
+/// correction that was compared with another. `$1` channel, `$2` feed, `$3` period, `$4` market.
+const LAST_DELIVERY: &str = "
+    SELECT delivery_id FROM delivery_receipt
+    WHERE channel = $1 AND feed = $2 AND period = $3 AND market = $4 ORDER BY version DESC LIMIT 1";
+
+/// What took the place of a delivery in CoreView's own ledger, which is here too. `$1` delivery.
+const ENDED: &str = "
+    SELECT COALESCE(ended_by, '') FROM coreview_ledger WHERE delivery_id = $1 AND state <> 'active'";
 
 /// Totals by name, as decimal texts.
 pub(crate) type Totals = BTreeMap<String, String>;
@@ -236,6 +248,26 @@ pub(crate) async fn note_market(
 pub(crate) async fn plan(database: &mut impl Database, parameters: &[Value]) -> Result<(), DatabaseError> {
     database.execute(PLAN, parameters).await?;
     Ok(())
+}
+
+pub(crate) async fn last_delivery(
+    database: &mut impl Database,
+    channel: &str,
+    run: &RunRef,
+    market: &str,
+) -> Result<Option<String>, DatabaseError> {
+    let parameters = [channel, &*run.feed, &*run.period, market].map(Value::from);
+    let records = database.query(LAST_DELIVERY, &parameters).await?;
+    Ok(records.first().map(|record| text(record, 0)))
+}
+
+/// What has ended a delivery; `None` while it stands or where the ledger is elsewhere.
+pub(crate) async fn ended(
+    database: &mut impl Database,
+    delivery_id: &str,
+) -> Result<Option<String>, DatabaseError> {
+    let records = database.query(ENDED, &[delivery_id.into()]).await?;
+    Ok(records.first().map(|record| text(record, 0)))
 }
 
 pub(crate) async fn deliveries(

@@ -18,3 +18,5 @@ mod postgres_server;
 mod scenarios;
 #[cfg(test)]
 mod sqlite;
+#[cfg(test)]
+mod stale;
