@@ -282,7 +282,7 @@ async fn note_periods(
         ingest::note_period(database, feed, period, number).await?;
     }
     loaded.delivered_periods = stale::of_load(database, feed, number).await?;
-    loaded.advice = loaded.delivered_periods.iter().map(|period| stale::advice(period)).collect();
+    loaded.advice = stale::advice(&loaded.delivered_periods);
     Ok(())
 }
 
