@@ -134,10 +134,11 @@ impl Customer {
             let mut reader = RowReader::new(BufReader::new(buckets.staging.get(object).unwrap())).unwrap();
             let found = reader.header().clone();
             assert_eq!(&found, header.get_or_insert_with(|| found.clone()), "one feed, whatever brought it");
-            let (at, _) = found.layout().find("entry").unwrap();
+            let at = |name: &str| found.layout().find(name).unwrap().0;
+            let (contract, entry) = (at("contract"), at("entry"));
             let mut row = vec![];
             while let Some(outcome) = reader.read(&mut row).unwrap() {
-                entries.insert(row[at].to_string(), (outcome, row.clone()));
+                entries.insert(format!("{} {}", row[contract], row[entry]), (outcome, row.clone()));
             }
         }
         Self {

@@ -231,6 +231,16 @@ fn what_was_paid_in_two_months_is_taken_back_of_both() {
     assert_eq!(lines.iter().filter(adjusted).count(), 2);
 }
 
+#[test]
+fn a_cancellation_before_the_contract_is_listed() {
+    let mut both = Both::new(12);
+    both.contract(CONTRACT).cancelled.clear();
+    both.contract(CONTRACT).day = (YEAR, 1, 20);
+    cancel(&mut both, CONTRACT, (YEAR, 1, 19));
+    assert_eq!(Both::adjusted(&both.settle(1), CONTRACT), None);
+    assert_eq!(both.warnings.get("CANCELLED_EARLY"), Some(&1), "{:?}", both.warnings);
+}
+
 /// Something happens to the records: contracts come late, change, are cancelled
 /// or told again; matrices and targets are uploaded again.
 fn happens(random: &mut Random, both: &mut Both) {
