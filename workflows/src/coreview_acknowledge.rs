@@ -78,7 +78,7 @@ fn coreview_acknowledge(w: &mut Flow, answered: Expr<Answered>) -> Expr<Passed> 
     );
     PassedExpr {
         told: told.filter(|told| told).count(),
-        too_late: told.filter(|told| told.not()).count(),
+        too_late: told.filter(Expr::not).count(),
         unreadable: found.unreadable,
     }
     .into_expr()
@@ -91,13 +91,13 @@ fn given_back(w: &mut Flow, answer: Expr<TokenAnswer>) -> Expr<bool> {
             "Is it taken?",
             answer.acknowledgement,
             |w, acknowledgement| {
-                w.send_task_success::<AwaitAck>("Say it is taken", answer.token, acknowledgement).run();
+                w.send_task_success::<AwaitAck>("Say it is taken", answer.task_token, acknowledgement).run();
             },
             |w| {
                 let cause = answer.cause.unwrap_or(lit(String::new()));
                 w.send_task_failure::<AwaitAck>(
                     "Say it is refused",
-                    answer.token,
+                    answer.task_token,
                     DeliverError::REJECTED,
                     cause,
                 )

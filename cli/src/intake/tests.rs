@@ -23,7 +23,6 @@ fn workflow(intake: bool) -> Workflow {
         }),
         triggers: Vec::new(),
         functions: Vec::new(),
-        triggers: Vec::new(),
         puts_events: false,
         answers: Vec::new(),
     }

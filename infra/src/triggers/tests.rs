@@ -11,7 +11,7 @@ fn an_application_without_any_has_no_document() {
     assert_eq!(local(&sample::manifest(), "eu-central-1", "111122223333"), None);
 }
 
-/// A prefix and an ending are one pattern: EventBridge takes two of them for alternatives.
+/// A prefix and an ending are one pattern: `EventBridge` takes two of them for alternatives.
 #[test]
 fn keys_by_how_they_begin_and_end() {
     let pattern = |prefix: &str, endings: &[&str]| {

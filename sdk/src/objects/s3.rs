@@ -76,6 +76,12 @@ struct Head {
     version_id: Option<String>,
 }
 
+/// An object that was uploaded.
+pub(super) struct Put {
+    /// Where the bucket keeps versions.
+    pub(super) version_id: Option<String>,
+}
+
 impl S3 {
     /// `location` is `bucket` or `bucket/prefix`.
     pub(super) fn new(location: &str, settings: Settings) -> Result<Self, String> {
@@ -164,17 +170,17 @@ impl S3 {
             return Ok(head.version_id);
         }
         let put = self.put(file, key, content, None)?;
-        Ok(put.flatten())
+        Ok(put.and_then(|put| put.version_id))
     }
 
-    /// Uploads a written file unless something is there; its version, where the bucket keeps
-    /// versions. `None` when something is there, be it by a request whose answer was lost.
+    /// Uploads a written file unless something is there. `None` when something is, be it by a
+    /// request whose answer was lost.
     pub(super) fn publish_first(
         &self,
         file: &NamedTempFile,
         key: &str,
         content: &Content,
-    ) -> io::Result<Option<Option<String>>> {
+    ) -> io::Result<Option<Put>> {
         self.put(file, key, content, Some(IF_ABSENT))
     }
 
@@ -185,7 +191,7 @@ impl S3 {
         key: &str,
         content: &Content,
         condition: Option<(&'static str, &'static str)>,
-    ) -> io::Result<Option<Option<String>>> {
+    ) -> io::Result<Option<Put>> {
         let name = self.name_of(key);
         let mut action = PutObject::new(&self.bucket, Some(&self.credentials), &name);
         let hash = (HASH_HEADER, content.sha256.as_str());
@@ -207,7 +213,7 @@ impl S3 {
                 }
                 _ => refuse_failure(&mut response)?,
             }
-            Ok(Some(header(&response, "x-amz-version-id")))
+            Ok(Some(Put { version_id: header(&response, "x-amz-version-id") }))
         })
     }
 

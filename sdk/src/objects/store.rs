@@ -344,7 +344,9 @@ impl ObjectWriter {
                 directory.publish_first(file, &key).map(|is_first| is_first.then_some(None))
             }
             #[cfg(feature = "aws")]
-            Backend::S3(s3) => s3.publish_first(&file, &key, &content),
+            Backend::S3(s3) => {
+                s3.publish_first(&file, &key, &content).map(|put| put.map(|put| put.version_id))
+            }
         };
         let published = published.map_err(store.io_error(&key, "put it in place"))?;
         Ok(published.map(|version_id| content.reference(store.name, key, version_id, rows)))

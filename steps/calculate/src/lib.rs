@@ -69,7 +69,7 @@ pub async fn calculate(
 /// The step without its wrapper.
 ///
 /// # Errors
-/// See [`CalculateError`]. Nothing is visible in `staging` then.
+/// See [`CalculateError`]. Nothing is referred to in `staging` then.
 pub fn run(
     request: &CalculateRequest,
     drops: &Read<Drops>,

@@ -63,7 +63,7 @@ pub struct TokenAnswer {
     /// The delivery that was answered.
     pub delivery_id: String,
     /// The token to give back.
-    pub token: String,
+    pub task_token: String,
     /// The receiver's word that it has taken the delivery, which the state waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledgement: Option<Acknowledgement>,
@@ -239,14 +239,13 @@ async fn who_waits(
             Ok((receipt, answer))
         });
         match read {
-            Ok((_, None)) => {}
             Ok((receipt, Some(answer))) => {
                 found.answers.extend(tokens_for(connection, &receipt, &answer, execution_arn).await?);
             }
             Err(words) if found.unreadable.len() < TOKENS_MAX => {
                 found.unreadable.push(words.chars().take(CAUSE_CHARS_MAX).collect());
             }
-            Err(_) => {}
+            Ok((_, None)) | Err(_) => {}
         }
     }
     Ok(found)
@@ -314,7 +313,7 @@ fn token_answer(receipt: &Receipt, token: &str, answer: &Answer) -> TokenAnswer 
     };
     TokenAnswer {
         delivery_id: receipt.delivery_id.clone(),
-        token: token.to_owned(),
+        task_token: token.to_owned(),
         acknowledgement,
         cause: cause_of(answer),
     }

@@ -152,7 +152,7 @@ async fn close_in_transaction(
         already_delivered: request.receipts.iter().filter(|receipt| receipt.already_delivered).count() as u64,
         rows: request.receipts.iter().map(|receipt| receipt.rows).sum(),
         already_closed,
-        stale: stale.iter().map(|period| stale::advice(period)).collect(),
+        stale: stale::advice(&stale),
     })
 }
 

@@ -94,6 +94,12 @@ pub struct Loaded {
     /// What to do about them, and what else a person should know.
     #[serde(default)]
     pub advice: Vec<String>,
+    /// Rows of these files that were rejected, and are kept nowhere else.
+    #[serde(default)]
+    pub rejected: u64,
+    /// They, with the reasons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<ObjectRef>,
 }
 
 /// Why nothing was loaded.
@@ -220,7 +226,7 @@ async fn load_in_transaction(
     let layout = layout::note(database, &incoming.columns).await?;
     ingest::make_incoming(database).await?;
     let total = bring(database, &mut incoming).await?;
-    let mut loaded = Loaded { periods: incoming.periods.iter().cloned().collect(), ..Loaded::default() };
+    let mut loaded = Loaded { periods: incoming.periods.iter().cloned().collect(), ..rejected_of(request) };
     // Rows of new files without a key of their own are all new.
     if incoming.has_key() || before.is_some() {
         ingest::index_incoming(database).await?;
@@ -282,7 +288,7 @@ async fn note_periods(
         ingest::note_period(database, feed, period, number).await?;
     }
     loaded.delivered_periods = stale::of_load(database, feed, number).await?;
-    loaded.advice = loaded.delivered_periods.iter().map(|period| stale::advice(period)).collect();
+    loaded.advice = stale::advice(&loaded.delivered_periods);
     Ok(())
 }
 
@@ -307,8 +313,15 @@ fn loaded_before(request: &LoadRequest, before: &ingest::Before) -> Result<Loade
         repeated: loaded.repeated,
         periods: loaded.periods,
         already_loaded: true,
-        ..Loaded::default()
+        ..rejected_of(request)
     })
+}
+
+/// What is said of rejected rows, whether anything else is new or not.
+fn rejected_of(request: &LoadRequest) -> Loaded {
+    let rejected = request.reconciled.stats.rejected;
+    let rejects = (rejected > 0).then(|| request.parsed.rejects.clone());
+    Loaded { rejected, rejects, ..Loaded::default() }
 }
 
 /// The rows on their way into the database.

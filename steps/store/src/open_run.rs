@@ -42,6 +42,9 @@ use pinned::Pinned;
 /// What the figures depend on besides their input: the sources of the calculation (`build.rs`).
 const CODE_VERSION: &str = env!("CALCULATION_SHA256");
 
+/// Files and codes of rejected rows that are named in a notice.
+const REJECTED_SHOWN_MAX: usize = 20;
+
 /// What is to be calculated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Shape)]
 pub struct OpenRequest {
@@ -268,7 +271,9 @@ async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<(Run
     if missing.is_empty() {
         rows = markets.take_out(database).await?;
     }
-    let notices = scope.pinned.notices(database, scope.spec, &references.revisions).await?;
+    let mut notices = scope.pinned.notices(database, scope.spec, &references.revisions).await?;
+    let rejected = ingest::rejected_since(database, &scope.spec.feed, &scope.period.name(), loads).await?;
+    notices.extend(told_of(&rejected));
     let run = Run {
         id: String::new(),
         feed: scope.spec.feed.clone(),
@@ -283,6 +288,28 @@ async fn take_out(database: &mut impl Database, scope: Scope<'_>) -> Result<(Run
         input_sha256: String::new(),
     };
     Ok((run, loads))
+}
+
+/// What a person has to know of rejected rows: they are in nobody's figures.
+fn told_of(rejected: &[ingest::Rejected]) -> Option<String> {
+    if rejected.is_empty() {
+        return None;
+    }
+    let rows: u64 = rejected.iter().map(|of| of.rows).sum();
+    let named = rejected
+        .iter()
+        .take(REJECTED_SHOWN_MAX)
+        .map(|of| format!("{} {} in {}", of.rows, of.code, customer::name_of(&of.file_key)));
+    let mut named: Vec<String> = named.collect();
+    if rejected.len() > REJECTED_SHOWN_MAX {
+        named.push("…".to_owned());
+    }
+    let (were, are) = if rows == 1 { ("row was", "it is") } else { ("rows were", "they are") };
+    Some(format!(
+        "{rows} {were} rejected as files and messages were taken in, and {are} in no month: {}. The view \
+         ingest_rejected shows each with its reason",
+        named.join(", ")
+    ))
 }
 
 /// Everything the figures are calculated from.

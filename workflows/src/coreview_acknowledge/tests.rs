@@ -11,7 +11,7 @@ fn the_definition_is_the_one_that_was_reviewed() {
     assert!(generated.lints.is_empty(), "{:?}", generated.lints);
 }
 
-/// What EventBridge sends for a file that a receiver wrote.
+/// What S3 sends for a file that a receiver wrote.
 fn event(key: &str) -> serde_json::Value {
     serde_json::json!({
         "version": "0", "source": "aws.s3", "detail-type": "Object Created",
@@ -24,7 +24,7 @@ fn taken(token: &str) -> TokenAnswer {
         Acknowledgement { delivery_id: "d-1".into(), reference: Some("R-1".into()), acknowledged_at: None };
     TokenAnswer {
         delivery_id: "d-1".into(),
-        token: token.into(),
+        task_token: token.into(),
         acknowledgement: Some(acknowledgement),
         cause: None,
     }

@@ -116,9 +116,8 @@ pub(crate) fn answered_at(drop: &FileDrop, key: &str) -> Result<Answered, Delive
     let refuse = |problem: String| DeliverError::VerificationMismatch {
         detail: format!("{place} {problem}; the receiver has to write it as docs/delivery.md says"),
     };
-    let folder = match key.rsplit_once('/') {
-        Some((folder, ACK | NAK)) => folder,
-        _ => return Err(refuse(format!("is neither {ACK} nor {NAK} beside a manifest"))),
+    let Some((folder, ACK | NAK)) = key.rsplit_once('/') else {
+        return Err(refuse(format!("is neither {ACK} nor {NAK} beside a manifest")));
     };
     let Some(text) = read_small(&drop.store, key, ANSWER_BYTES_MAX)? else {
         return Err(refuse("is gone".to_owned()));

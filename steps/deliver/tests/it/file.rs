@@ -429,7 +429,7 @@ async fn give_back(folder: &Folder, execution: &str) -> Vec<(String, Option<Stri
 fn told(found: &TokenAnswers) -> Vec<(String, Option<String>)> {
     let told = found.answers.iter().map(|answer| {
         assert_ne!(answer.acknowledgement.is_some(), answer.cause.is_some(), "{answer:?}");
-        (answer.token.clone(), answer.cause.clone())
+        (answer.task_token.clone(), answer.cause.clone())
     });
     told.collect()
 }
@@ -698,7 +698,7 @@ async fn of_several_processes_one_delivers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_several_processes_one_delivers_to_s3() {
     let Some(moto) = Moto::start() else { return };
-    // moto believes everybody.
+    // moto lets everybody make one.
     let made = ureq::put(format!("{}/drop", moto.endpoint)).send_empty().unwrap();
     assert!(made.status().is_success());
     let environment = [
@@ -720,12 +720,6 @@ async fn of_several_processes_one_delivers_to_s3() {
     let outcome = deliver(&[&corrected]).remove(0);
     assert_eq!((&outcome["version"], &outcome["changed_rows"]), (&json!(2), &json!(3)), "{outcome}");
     assert_eq!(deliver(&[&corrected])[0]["already_delivered"], true);
-    let mut manifest =
-        ureq::get(format!("{}/drop/for-somebody/flights/2013/v0002/manifest.json", moto.endpoint))
-            .call()
-            .unwrap();
-    let manifest: Json = serde_json::from_str(&manifest.body_mut().read_to_string().unwrap()).unwrap();
-    assert_eq!(manifest["delivery_id"], *corrected.delivery_id);
 }
 
 /// Killed at any point, and delivered again: there once.

@@ -231,11 +231,14 @@ fn the_page_is_reviewed() {
 
 #[test]
 fn the_json_says_the_same() {
-    let case = Case::new();
+    let mut case = Case::new();
+    let unpaid = Warned { rows: 2, first: "(N2399-001): nothing was paid".to_owned() };
+    case.request.markets[0].figures.warnings.insert("CANCELLED_UNPAID".into(), unpaid);
     let reported = case.run().unwrap();
     let json: serde_json::Value = serde_json::from_str(&case.text(&reported.json)).unwrap();
     let payable = &json["comparison"]["SEK"][2];
     assert_eq!([&payable["measure"], &payable["change_percent"]], ["payable", "11.1"]);
+    assert_eq!(json["warnings"]["CANCELLED_UNPAID"]["rows"], 2);
     assert_eq!(json["statuses"]["ADJUSTMENT"]["west"], 2);
     assert_eq!(json["rejected"][1]["code"], "UNKNOWN_MARKET");
     assert_eq!(json["rejected"][1]["reason"], "there is no such market");

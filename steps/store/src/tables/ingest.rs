@@ -57,6 +57,17 @@ const FIND_SOURCE: &str = "
 const OTHER_SOURCES: &str = "
     SELECT DISTINCT source, file_key FROM ingest_file WHERE feed = $1 AND source <> $2 ORDER BY source, file_key";
 
+/// `$1` feed, `$2` period, `$3` the last load the run has seen.
+const REJECTED_SINCE: &str = "
+    SELECT file.file_key, reject.code, COUNT(*)
+    FROM ingest_reject AS reject
+    JOIN ingest_file AS file ON file.feed = reject.feed AND file.load_number = reject.load_number
+        AND file.position = 0
+    WHERE reject.feed = $1 AND reject.load_number <= $3 AND reject.load_number > COALESCE(
+        (SELECT MAX(loads) FROM calc_run WHERE feed = $1 AND period < $2 AND state = 'delivered'), 0)
+    GROUP BY file.file_key, reject.code
+    ORDER BY file.file_key, reject.code";
+
 const COUNT_REPEATED: &str = "SELECT COUNT(*) - COUNT(DISTINCT row_key) FROM ingest_incoming";
 
 /// Of rows with one key, the last one stays.
@@ -233,6 +244,31 @@ pub(crate) async fn other_sources(
 pub(crate) async fn loads_of(database: &mut impl Database, feed: &str) -> Result<i64, DatabaseError> {
     let records = database.query("SELECT loads FROM ingest_feed WHERE feed = $1", &[feed.into()]).await?;
     Ok(records.first().and_then(|record| record.integer(0)).unwrap_or_default())
+}
+
+/// Rejected rows of one file for one reason.
+pub(crate) struct Rejected {
+    pub(crate) file_key: String,
+    pub(crate) code: String,
+    pub(crate) rows: u64,
+}
+
+/// What was rejected while rows were taken in that no run of an earlier period has seen: by file
+/// and code. Where a rejected row belongs nobody can know, so the next run tells of it.
+pub(crate) async fn rejected_since(
+    database: &mut impl Database,
+    feed: &str,
+    period: &str,
+    loads: i64,
+) -> Result<Vec<Rejected>, DatabaseError> {
+    let records = database.query(REJECTED_SINCE, &[feed.into(), period.into(), loads.into()]).await?;
+    let text = |record: &Record, column| record.text(column).unwrap_or_default().to_owned();
+    let rejected = |record: &Record| Rejected {
+        file_key: text(record, 0),
+        code: text(record, 1),
+        rows: unsigned(record.integer(2)),
+    };
+    Ok(records.iter().map(rejected).collect())
 }
 
 /// The periods a load changed, while its rows are incoming.

@@ -5,6 +5,9 @@ use database::{Database, DatabaseError, Record};
 /// Rows of another period that are named in a question; more of them are counted.
 const MOVED_SHOWN_MAX: usize = 10;
 
+/// Periods that are named one by one, so that the answer fits a state's payload (AWS quota: 256 KiB).
+const ADVISED_MAX: usize = 24;
+
 /// The delivered periods that a load changed. `$1` feed, `$2` load.
 const OF_LOAD: &str = "SELECT period FROM calc_stale WHERE feed = $1 AND load_number = $2 ORDER BY period";
 
@@ -33,12 +36,19 @@ fn periods(records: &[Record]) -> Vec<String> {
     records.iter().filter_map(|record| record.text(0).map(str::to_owned)).collect()
 }
 
-/// What to do about a delivered period whose rows changed.
-pub(crate) fn advice(period: &str) -> String {
-    format!(
-        "{period} was delivered before some of its rows came, went or changed: look at them, then run \
-         `stepwright run coreview-commission --period {period} --correction 'why'`"
-    )
+/// What to do about delivered periods whose rows changed.
+pub(crate) fn advice(periods: &[String]) -> Vec<String> {
+    let sentence = |period: &String| {
+        format!(
+            "{period} was delivered before some of its rows came, went or changed: look at them, then run \
+             `stepwright run coreview-commission --period {period} --correction 'why'`"
+        )
+    };
+    let mut advice: Vec<String> = periods.iter().take(ADVISED_MAX).map(sentence).collect();
+    if let Some(more) = periods.len().checked_sub(ADVISED_MAX).filter(|more| *more > 0) {
+        advice.push(format!("so were {more} periods more: all of them are in the view `calc_stale`"));
+    }
+    advice
 }
 
 /// Why a period must not simply be paid: rows of it were delivered with another one.
@@ -78,4 +88,25 @@ pub(crate) async fn moved_into(
 fn shown(key: &str) -> String {
     let parts: Result<Vec<String>, _> = serde_json::from_str(key);
     parts.map_or_else(|_| key.to_owned(), |parts| parts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_periods_are_not_told_one_by_one() {
+        let periods: Vec<String> = (0..100).map(|year| format!("{}", 1924 + year)).collect();
+        assert_eq!(advice(&periods[..ADVISED_MAX]).len(), ADVISED_MAX);
+        let told = advice(&periods);
+        assert_eq!(told.len(), ADVISED_MAX + 1);
+        assert!(told[ADVISED_MAX].starts_with("so were 76 periods more"), "{}", told[ADVISED_MAX]);
+        assert!(advice(&[]).is_empty());
+    }
+
+    #[test]
+    fn keys_are_shown_as_people_write_them() {
+        assert_eq!(shown(r#"["C-1","north"]"#), "C-1 north");
+        assert_eq!(shown("not json"), "not json");
+    }
 }

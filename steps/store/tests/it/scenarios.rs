@@ -18,7 +18,10 @@ pub(crate) async fn rows_are_loaded_once(place: &Place) {
     let request = place.load_request("contracts.csv", ROWS, "arn:1");
     let loaded = place.load_as(request.clone()).await.unwrap();
     let periods = ["2024-01", "2024-02", "2024-03", "2024-04"].map(str::to_owned).to_vec();
-    assert_eq!(loaded, Loaded { rows: 5, periods: periods.clone(), ..Loaded::default() });
+    let rejects = loaded.rejects.clone();
+    assert!(rejects.is_some());
+    let expected = Loaded { rows: 5, periods: periods.clone(), rejected: 1, rejects, ..Loaded::default() };
+    assert_eq!(loaded, expected);
     let rows = place.texts(
         "SELECT row_key || ' ' || market || ' ' || day || ' ' || period || ' ' || outcome || ' ' || code || ' ' || row_values \
          FROM ingest_row WHERE row_key IN ('[\"C-2\"]', '[\"C-3\"]') ORDER BY row_key",
@@ -39,7 +42,10 @@ pub(crate) async fn rows_are_loaded_once(place: &Place) {
     assert_eq!(place.load_as(request).await.unwrap(), loaded);
     // The same bytes under another name, in another execution.
     let again = place.load("contracts-again.csv", ROWS, "arn:2").await;
-    assert_eq!(again, Loaded { unchanged: 5, periods, already_loaded: true, ..Loaded::default() });
+    assert_eq!(
+        again,
+        Loaded { rows: 0, unchanged: 5, already_loaded: true, rejects: again.rejects.clone(), ..expected }
+    );
     assert_eq!(place.contents().await, before);
 }
 
@@ -200,6 +206,22 @@ pub(crate) async fn a_delivered_period_is_not_changed_silently(place: &Place) {
     place.load("f.csv", &format!("{HEADER}C-8,Cedar,north,2024-05-02,1.00,\n"), "arn:7").await;
     assert_eq!(place.open("2024-04").await.id, april.id);
     assert_eq!(place.texts(stale).await, ["2024-03"]);
+}
+
+/// A row that was rejected as it was taken in is in no month: the next run that is opened says so,
+/// whatever execution took it in, until one was delivered that said it.
+pub(crate) async fn rejected_rows_are_told_by_the_next_run(place: &Place) {
+    place.keep_all().await;
+    place.load("contracts.csv", ROWS, "arn:1").await;
+    let told = "1 row was rejected as files and messages were taken in, and it is in no month: \
+                1 NOT_POSITIVE in contracts.csv. The view ingest_rejected shows each with its reason";
+    assert_eq!(place.open("2024-02").await.notices, [told]);
+    place.deliver("2024-02", "200.50", None).await;
+    assert_eq!(place.open("2024-02").await.notices, [told], "the same run says the same");
+    assert!(place.open("2024-03").await.notices.is_empty());
+    place.load("late.csv", &format!("{HEADER}C-7,Cedar,north,2024-03-02,-1,\n"), "arn:2").await;
+    let notices = place.open("2024-03").await.notices;
+    assert!(notices[0].contains("1 NOT_POSITIVE in late.csv"), "{notices:?}");
 }
 
 /// A market that was delivered and has no rows any more is planned with none; a period of which
@@ -862,6 +884,7 @@ macro_rules! on {
     ($place:expr) => {
         crate::scenarios::on! { $place;
             rows_are_loaded_once
+            rejected_rows_are_told_by_the_next_run
             a_later_row_replaces_an_earlier_one
             a_changed_spec_reads_a_file_again
             rows_without_a_key_are_all_different

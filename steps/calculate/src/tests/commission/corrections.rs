@@ -247,8 +247,8 @@ fn happens(random: &mut Random, both: &mut Both) {
         4 => contract.cents += 123_456,
         5 => contract.financed = !contract.financed,
         6 => {
-            let (market, row) = (random.below(3) as usize, random.below(4) as usize);
-            both.records.matrices[market][row][random.below(5) as usize] += 7;
+            let mut below = |count| usize::try_from(random.below(count)).unwrap();
+            both.records.matrices[below(3)][below(4)][below(5)] += 7;
             both.upload_matrices();
         }
         _ => {

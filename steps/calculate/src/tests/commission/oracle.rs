@@ -38,6 +38,17 @@ struct Entry {
     cents: i64,
 }
 
+/// A contract of a month, in a market, of an agent.
+type Payment<'b> = (&'b str, u32, usize, &'static str);
+
+/// What is left of a payment.
+struct Left {
+    cents: i64,
+    /// Its day, and the day that take-backs know.
+    paid: Option<Day>,
+    known: Day,
+}
+
 /// What was delivered for each month, as it stands.
 #[derive(Default)]
 pub(super) struct Book {
@@ -84,23 +95,23 @@ impl Book {
 
     /// Of what was cancelled in time nothing is left.
     fn taken_back(&self, records: &Records, month: u32, back: u32, lines: &mut Vec<Line>) -> Vec<Entry> {
-        let mut left: BTreeMap<(&str, u32, usize, &'static str), (i64, Option<Day>, Day)> = BTreeMap::new();
+        let mut left: BTreeMap<Payment<'_>, Left> = BTreeMap::new();
         for (of, entries) in &self.delivered {
             if of + back + 6 < month || *of > month + back {
                 continue;
             }
             for entry in entries {
                 let key = (entry.contract.as_str(), entry.signed.1, entry.market, entry.agent);
-                let (cents, paid, known) = left.entry(key).or_insert((0, None, entry.signed));
-                *cents += entry.cents;
-                *known = entry.signed;
+                let left = left.entry(key).or_insert(Left { cents: 0, paid: None, known: entry.signed });
+                left.cents += entry.cents;
+                left.known = entry.signed;
                 if !entry.adjusts {
-                    *paid = Some(entry.signed);
+                    left.paid = Some(entry.signed);
                 }
             }
         }
         let mut entries = vec![];
-        for ((id, _, market, agent), (cents, paid, known)) in left {
+        for ((id, _, market, agent), Left { cents, paid, known }) in left {
             let signed = paid.unwrap_or(known);
             let contract = records.contracts.iter().find(|it| it.id == id && it.market == market);
             let told = contract.into_iter().flat_map(|contract| &contract.cancelled);
