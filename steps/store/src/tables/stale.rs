@@ -78,8 +78,8 @@ pub(crate) async fn moved_into(
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let first = moved.first().map_or("", |(before, _)| before);
     Ok(Some(format!(
-        "{}{more} lie in {period} now, but were delivered already and would be again: correct {first} first, as in \
-         `stepwright run coreview-commission --period {first} --correction 'why'`",
+        "{period} has rows that were delivered already and would be paid again: {}{more}. Correct {first} first \
+         (`stepwright run coreview-commission --period {first} --correction 'why'`)",
         named.join(", ")
     )))
 }

@@ -181,7 +181,7 @@ pub(crate) async fn a_delivered_period_is_not_changed_silently(place: &Place) {
     let figures = vec![place.figures(&april, "north", &[("Birch", "300.00")])];
     let asked = place.control_as(&april, figures, None).await.unwrap().approval.unwrap();
     assert!(
-        asked.starts_with("C-2 of 2024-02 lie in 2024-04 now, but were delivered already and would be again: correct 2024-02 first"),
+        asked.starts_with("2024-04 has rows that were delivered already and would be paid again: C-2 of 2024-02. Correct 2024-02 first"),
         "{asked}"
     );
     // Corrected, February is what its rows are again, and April needs nobody.
