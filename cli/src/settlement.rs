@@ -5,6 +5,8 @@
 //! `deliveries`, an intake of reference data a list `revisions`; `loaded`, `totals`,
 //! `period` and `report` are shown where they are.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::{
@@ -69,7 +71,10 @@ impl Settlement {
 
     /// Where the report for people is; beside others of its run only that.
     pub(crate) fn page(&self, data: &DataDir) -> Option<String> {
-        let page = self.reports.iter().find(|report| report.key.ends_with(".html"))?;
+        let is_page = |report: &&Reference| {
+            Path::new(&report.key).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"))
+        };
+        let page = self.reports.iter().find(is_page)?;
         Some(safe(&page.path(data).display().to_string()))
     }
 

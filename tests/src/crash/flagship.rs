@@ -135,7 +135,7 @@ impl Job {
         Damage {
             kills: 1,
             lost: u32::from(wanted.keys().any(missing)),
-            doubled: u32::from(self.delivered.iter().any(|name| too_many(name))),
+            doubled: u32::from(self.delivered.iter().any(too_many)),
             different: u32::from(found != wanted),
         }
     }
