@@ -61,6 +61,9 @@ pub struct Revision {
     pub warnings: BTreeMap<String, Warned>,
 }
 
+/// The warning of a revision that has fewer rows than the one it replaces.
+const FEWER_ROWS: &str = "FEWER_ROWS";
+
 /// Why nothing was kept.
 #[derive(Debug, Clone, PartialEq, Eq, StepError)]
 #[error_name = "KeepRevision"]
@@ -150,25 +153,28 @@ async fn keep_in_transaction(
 ) -> Result<Revision, KeepError> {
     let latest = reference::count(database, &request.name, scope).await?;
     let sha256 = &request.parsed.rows.sha256;
-    let revision = |number: i64, rows, unchanged| Revision {
+    let revision = |number: i64, rows, unchanged, warnings| Revision {
         name: request.name.clone(),
         scope: scope.to_owned(),
         number: unsigned(Some(number)),
         rows,
         sha256: sha256.clone(),
         unchanged,
-        warnings: request.parsed.warnings.clone(),
+        warnings,
     };
-    if let Some(active) = reference::find_active(database, &request.name, scope).await?
-        && active.sha256 == *sha256
-    {
+    let active = reference::find_active(database, &request.name, scope).await?;
+    if let Some(active) = active.as_ref().filter(|active| active.sha256 == *sha256) {
         // A repetition of this execution says what it said the first time.
         let unchanged = active.execution_arn != request.execution_arn;
-        return Ok(revision(active.number, active.rows, unchanged));
+        let said = serde_json::from_str(&active.warnings);
+        let warnings = said.unwrap_or_else(|_| request.parsed.warnings.clone());
+        return Ok(revision(active.number, active.rows, unchanged, warnings));
     }
     let layout = layout::note(database, &reader.header().columns).await?;
     let number = latest + 1;
     let rows = insert_rows(database, request, scope, number, &mut reader).await?;
+    let mut warnings = request.parsed.warnings.clone();
+    warnings.extend(active.and_then(|active| fewer(active.rows, rows)));
     let rest = vec![
         Cell::from(&**sha256),
         Cell::from(&*request.parsed.feed),
@@ -177,12 +183,22 @@ async fn keep_in_transaction(
         Cell::from(&*request.file.key),
         Cell::from(&*request.file.sha256),
         Cell::from(&*request.spec.sha256),
-        Cell::from(serde_json::to_string(&request.parsed.warnings).unwrap_or_default()),
+        Cell::from(serde_json::to_string(&warnings).unwrap_or_default()),
         Cell::from(&*request.execution_arn),
         Cell::from(clock::now()),
     ];
     reference::enter(database, &request.name, scope, number, rest).await?;
-    Ok(revision(number, rows, false))
+    Ok(revision(number, rows, false, warnings))
+}
+
+/// A file that brings only what is new ends what it does not repeat, which nobody may have meant.
+fn fewer(before: u64, now: u64) -> Option<(String, Warned)> {
+    let rows = before.checked_sub(now).filter(|rows| *rows > 0)?;
+    let first = format!(
+        "the revision before had {before} rows and this one has {now}: what a file does not repeat is not in force any \
+         more; give the reference a `scope` in customer.toml if its files are for parts of it"
+    );
+    Some((FEWER_ROWS.to_owned(), Warned { rows, first }))
 }
 
 async fn insert_rows(

@@ -22,7 +22,7 @@ const COUNT_ON: &str = "UPDATE reference_scope SET latest = $3 WHERE name = $1 A
 
 /// `$1` name, `$2` scope.
 const FIND_ACTIVE: &str = "
-    SELECT number, sha256, row_count, execution_arn FROM reference_revision
+    SELECT number, sha256, row_count, execution_arn, warnings FROM reference_revision
     WHERE name = $1 AND scope = $2 AND state = 'active'";
 
 /// `$1` name, `$2` scope.
@@ -68,6 +68,8 @@ pub(crate) struct InForce {
     pub(crate) sha256: String,
     pub(crate) rows: u64,
     pub(crate) execution_arn: String,
+    /// As JSON.
+    pub(crate) warnings: String,
 }
 
 pub(crate) async fn count(
@@ -90,6 +92,7 @@ pub(crate) async fn find_active(
         sha256: text(record, 1),
         rows: unsigned(record.integer(2)),
         execution_arn: text(record, 3),
+        warnings: text(record, 4),
     }))
 }
 

@@ -544,6 +544,8 @@ pub(crate) async fn reference_data_has_revisions(place: &Place) {
     assert_eq!((again.number, again.unchanged), (1, true));
     let two = place.keep("cells", "year,market,rate\n2023,north,0.03\n", "arn:3").await;
     assert_eq!((two.number, two.rows, two.unchanged), (2, 1, false));
+    assert_eq!((one.warnings.contains_key("FEWER_ROWS"), two.warnings["FEWER_ROWS"].rows), (false, 1));
+    assert_eq!(place.keep("cells", "year,market,rate\n2023,north,0.03\n", "arn:3").await, two);
     let other = place.keep("cells", "year,market,rate\n2024,north,0.04\n", "arn:4").await;
     assert_eq!((other.scope.as_str(), other.number), ("year=2024", 1));
     // Back to the first content is a third revision.
