@@ -716,7 +716,10 @@ async fn of_several_processes_one_delivers_to_s3() {
     assert_eq!(first, 1, "{outcomes:?}");
     let other = folder.stage("arn:2", OTHER).await;
     assert_eq!(deliver(&[&other])[0]["error"], "Deliver.Conflict");
-    let corrected = folder.correct("arn:3", OTHER, "late tickets").await;
+    let correction = Some(Correction { reason: "late tickets".into() });
+    let replaces = Some(same.delivery_id.clone());
+    let request = StageRequest { correction, replaces, ..folder.request("arn:3", OTHER) };
+    let corrected = folder.place.stage_request(request).await;
     let outcome = deliver(&[&corrected]).remove(0);
     assert_eq!((&outcome["version"], &outcome["changed_rows"]), (&json!(2), &json!(3)), "{outcome}");
     assert_eq!(deliver(&[&corrected])[0]["already_delivered"], true);
