@@ -65,10 +65,11 @@ impl PostgresServer {
         self.port
     }
 
-    /// A client of the server's own version, ready to be asked: `psql`.
+    /// `psql`, ready to be asked: the server's own, or the one on the path.
     #[allow(dead_code, reason = "for those that measure, and have no client of their own")]
     pub(crate) fn psql(&self, database: &str) -> Command {
-        let mut command = program(&self.programs, "psql", None, self.directory.path());
+        let beside = self.programs.join("psql");
+        let mut command = Command::new(if beside.is_file() { beside } else { PathBuf::from("psql") });
         command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
         command.arg(self.url(database));
         command
