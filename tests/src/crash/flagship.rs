@@ -229,13 +229,12 @@ impl Damage {
 
 /// Rows that only one of both has.
 fn differences(found: &Held, wanted: &Held) -> String {
-    let only = |sign: &str, one: &Held, other: &Held| -> String {
+    let only = |sign: &str, one: &Held, other: &Held| -> Vec<String> {
         let all = one.iter().flat_map(|(name, rows)| rows.iter().map(move |row| (*name, row)));
-        all.filter(|(name, row)| !other[name].contains(row))
-            .map(|(name, row)| format!("\n  {sign} {name}: {row}"))
-            .collect()
+        let missing = all.filter(|(name, row)| !other[name].contains(row));
+        missing.map(|(name, row)| format!("{sign} {name}: {row}")).collect()
     };
-    only("-", wanted, found) + &only("+", found, wanted)
+    [only("-", wanted, found), only("+", found, wanted)].concat().join("\n  ")
 }
 
 /// Says what came out.
